@@ -1,0 +1,37 @@
+# Needs only Python (3.10 or newer) and make: everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := setup.cfg pyproject.toml
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/.user  ## restore the embedded photographs and draw what was done
+	$(BIN)/hirl demo --out demo
+
+test: .venv/.dev  ## run the test suite and print line coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: .venv/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.user  ## time the environment
+	$(BIN)/hirl bench
+
+clean:
+	rm -rf .venv demo
+
+.venv/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "HIRL-Restore needs Python 3.10 or newer; name one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.user: .venv/.python $(SOURCES)
+	$(BIN)/python -m pip install -e .
+	touch $@
+
+.venv/.dev: .venv/.python $(SOURCES)
+	$(BIN)/python -m pip install -e '.[dev]'
+	touch $@ .venv/.user

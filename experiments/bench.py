@@ -1,0 +1,116 @@
+"""`hirl bench`: how fast the environment is, as ratios measured in one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from experiments.output import print_table, write_json
+from hirl_env.task import Task
+from hirl_env.tools.toolset import Precision
+
+DECIMALS = {"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2}
+
+
+def bench(
+    json: Path | None = None,
+    envs: tuple[int, ...] = (1, 8, 32, 128),
+    precisions: tuple[Precision, ...] = ("float32", "bf16"),
+    kinds: tuple[str, ...] = ("native", "sync", "async"),
+    seconds: float = 4.0,
+    images: str = "photos",
+    seed: int = 0,
+) -> None:
+    """Time the native vector environment against SyncVectorEnv and AsyncVectorEnv, and against the bare tools.
+
+    All take the same random actions from the same seeds. steps_per_second counts image steps; bare_tools_per_second is
+    what the tools alone would do on the same actions, batched per tool as the native environment batches them;
+    in_tools is the share of the time the native environment spends in them; vs_sync is the ratio to SyncVectorEnv.
+
+    Args:
+        json: Also write settings and rows to this file.
+        envs: Numbers of environments.
+        precisions: In which the tools run.
+        kinds: Which vector environments: native, sync, async.
+        seconds: Roughly how long to time each; at least seven steps (one episode).
+        images: Photographs.
+        seed: Of photographs and actions.
+    """
+    settings = {key: value for key, value in locals().items() if key != "json"}
+    settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
+    # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    multiprocessing.set_forkserver_preload(["hirl_env"])
+    rows: list[dict[str, Any]] = []
+    cases = [(precision, count, kind) for precision in precisions for count in envs for kind in kinds]
+    for precision, count, kind in tqdm(cases, desc="bench", leave=False, disable=None):
+        rate, bare = _rates(kind, count, precision, seconds, images, seed)
+        rows.append(
+            {
+                "precision": precision,
+                "envs": count,
+                "kind": kind,
+                "steps_per_second": rate,
+                "bare_tools_per_second": bare,
+                "in_tools": rate / bare,
+            }
+        )
+    sync = {(row["precision"], row["envs"]): row["steps_per_second"] for row in rows if row["kind"] == "sync"}
+    for row in rows:
+        row["vs_sync"] = row["steps_per_second"] / sync.get((row["precision"], row["envs"]), float("nan"))
+    print_table("image steps per second", rows, DECIMALS)
+    if json is not None:
+        write_json(json, settings, rows)
+
+
+def make(kind: str, count: int, **task: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+    """A vector environment of one of the three kinds."""
+    if kind == "native":
+        return gym.make_vec("HIRL-Restore-v0", count, **task)
+    vector_kwargs = {"context": "forkserver"} if kind == "async" else {}
+    return gym.make_vec("HIRL-Restore-v0", count, vectorization_mode=kind, vector_kwargs=vector_kwargs, **task)
+
+
+def _rates(kind: str, count: int, precision: Precision, seconds: float, images: str, seed: int) -> tuple[float, float]:
+    """Image steps per second of a vector environment, and of the bare tools on the same actions."""
+    vector = make(kind, count, images=images, precision=precision)
+    vector.reset(seed=seed)
+    rng = np.random.default_rng(seed)
+    task = Task(images=images, precision=precision)
+    pictures = torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+    bounds = [task.toolset.n_types, task.toolset.n_degrees]
+    steps, in_env, in_tools = 0, 0.0, 0.0
+    vector.step(rng.integers(bounds, size=(count, 2)))
+    while in_env < seconds or steps < 7:
+        actions = rng.integers(bounds, size=(count, 2))
+        # Alternating the two, so that both see the machine in the same state; a step in eight is a reset of all.
+        began = time.perf_counter()
+        _, _, terminated, truncated, _ = vector.step(actions)
+        in_env += time.perf_counter() - began
+        steps += 1
+        if (terminated | truncated).all():
+            began = time.perf_counter()
+            vector.step(actions)
+            in_env += time.perf_counter() - began
+        in_tools += bare_seconds(task, pictures, actions, precision)
+    vector.close()
+    return steps * count / in_env, steps * count / in_tools
+
+
+def bare_seconds(task: Task, pictures: torch.Tensor, actions: np.ndarray, precision: Precision) -> float:
+    """Seconds that the tools alone take for a step of a batch, each distinct tool run once."""
+    chosen = {cell: torch.as_tensor((actions == cell).all(axis=1)) for cell in task.toolset.cells}
+    batches = {cell: pictures[mask] for cell, mask in chosen.items() if mask.any()}
+    began = time.perf_counter()
+    for cell, batch in batches.items():
+        task.toolset.apply(batch, cell, precision)
+    return time.perf_counter() - began

@@ -1,0 +1,99 @@
+"""`hirl demo`: restores the embedded photographs with every search, and draws the paths."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+from agents.search import Found
+from experiments.evaluate import DECIMALS
+from experiments.evaluation import Row, as_json, evaluate_level, starts_of
+from experiments.output import print_table, write_json
+from hirl_env.data.degradations import LEVELS
+from hirl_env.data.episodes import Start
+from hirl_env.data.images import to_pixels
+from hirl_env.data.photographs import open_photographs
+from hirl_env.files import written_whole
+from hirl_env.tools.toolset import Precision, toolsets
+
+COLUMNS = {"distorted": "distorted", "reverse": "reverse order", "greedy": "greedy", "brute-force": "brute force"}
+PANEL = 2.4  # inches
+Result = tuple[Start, dict[str, Found], int]  # an image, what was found for its batch, and its row in there
+
+
+def demo(
+    out: Path = Path("demo"),
+    depth: int = 3,
+    crop: int = 96,
+    seed: int = 0,
+    precision: Precision = "float32",
+) -> None:
+    """Degrade the embedded photographs at the three levels, restore them with every search, and show the paths.
+
+    Prints a table and saves it as demo.json, with one figure per level. Needs no data and no network.
+
+    Args:
+        out: Folder for the figures and the table.
+        depth: Longest path that greedy and brute force try.
+        crop: Side of the crops in pixels; twice the side takes four times as long.
+        seed: Of the crops and of the noise.
+        precision: bf16 is faster where the processor has it.
+    """
+    photographs = open_photographs("photos")
+    toolset = toolsets.resolve("hirl")
+    rows: list[Row] = []
+    for level in LEVELS:
+        results: list[Result] = []
+
+        starts = list(starts_of(photographs, level, crop, 1, seed))
+        methods = ("distorted", "single", "reverse", "greedy", "brute-force")
+        rows += evaluate_level(starts, level, methods, depth, toolset, precision, partial(_collect, results))
+        figure = out / f"{level}.png"
+        draw_paths(results, level, figure)
+        print(f"wrote {figure}")
+    print_table(f"{len(photographs)} photographs, crops of {crop}x{crop}", as_json(rows), DECIMALS)
+    write_json(out / "demo.json", {"depth": depth, "crop": crop, "seed": seed, "precision": precision}, as_json(rows))
+
+
+def _collect(results: list[Result], batch: list[Start], found: dict[str, Found]) -> None:
+    results.extend((start, found, row) for row, start in enumerate(batch))
+
+
+def draw_paths(results: list[Result], level: str, path: Path) -> None:
+    """Saves a figure: a row per photograph, a column per method with its path and gain, the reference last.
+
+    Args:
+        results: One per image.
+        level: For the title.
+        path: Of the PNG.
+    """
+    matplotlib.use("agg")
+    columns = [*COLUMNS, "reference"]
+    figure, axes = plt.subplots(
+        len(results),
+        len(columns),
+        figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for (start, found, row), line in zip(results, axes, strict=True):
+        for method, axis in zip(COLUMNS, line, strict=False):
+            restored = found[method].restoration
+            decibels = f"{restored.scores[row]:.2f} dB"
+            if method != "distorted":
+                decibels += f" ({restored.gains[row]:+.2f})"
+            steps = "\n".join(restored.tool_names(row)) or ("nothing gains" if method != "distorted" else "")
+            axis.imshow(to_pixels(restored.images[row]), interpolation="nearest")
+            axis.set_title(f"{COLUMNS[method]}: {decibels}\n{steps}", fontsize=8, loc="left", va="bottom")
+        assert start.reference is not None
+        line[-1].imshow(to_pixels(start.reference), interpolation="nearest")
+        line[-1].set_title(f"reference: {start.name}", fontsize=8, loc="left")
+    figure.suptitle(f"{level}: what each search does, step by step, and what it gains")
+    with written_whole(path) as beside:
+        figure.savefig(beside, dpi=110, format="png")
+    plt.close(figure)

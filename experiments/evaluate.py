@@ -1,0 +1,57 @@
+"""`hirl evaluate`: measures restoration methods on a folder of photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from experiments.evaluation import Row, as_json, evaluate_level, starts_of
+from experiments.output import print_table, write_json
+from hirl_env.data.degradations import LEVELS
+from hirl_env.data.photographs import open_photographs
+from hirl_env.tools.toolset import Precision, toolsets
+
+MethodName = Literal["distorted", "single", "reverse", "greedy", "brute-force"]
+DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
+
+
+def evaluate(
+    images: str,
+    levels: tuple[str, ...] = LEVELS,
+    methods: tuple[MethodName, ...] = ("distorted", "single", "reverse", "greedy", "brute-force"),
+    depth: int = 3,
+    crop: int | None = 64,
+    per_image: int = 1,
+    seed: int = 0,
+    toolset: str = "hirl",
+    precision: Precision = "float32",
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Distort photographs, restore them with every method, and print what each gains and costs.
+
+    Args:
+        images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
+        levels: Degradations: mild, moderate, severe, noise-25, jpeg-10, blur-15, rl-restore-moderate, ...
+        methods: What to run. single runs every tool alone; the searches see the reference.
+        depth: Longest path that greedy and brute force try.
+        crop: Side of the crops in pixels, or None for whole photographs.
+        per_image: Crops of each photograph.
+        seed: Of the crops and of the noise.
+        toolset: Name of the toolset.
+        precision: In which the tools run.
+        device: Where they run: cpu, cuda, mps.
+        json: Also write settings and rows to this file.
+    """
+    settings = {key: value for key, value in locals().items() if key != "json"}
+    if per_image < 1 or depth < 1:
+        raise ValueError(f"--per-image and --depth must be at least 1, got {per_image} and {depth}")
+    photographs = open_photographs(images)
+    tools = toolsets.resolve(toolset).on(device)
+    rows: list[Row] = []
+    for level in levels:
+        starts = list(starts_of(photographs, level, crop, per_image, seed))
+        rows += evaluate_level(starts, level, methods, depth, tools, precision)
+    print_table(f"{photographs.name}: means per image; seconds are for all", as_json(rows), DECIMALS)
+    if json is not None:
+        write_json(json, settings, as_json(rows))

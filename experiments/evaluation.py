@@ -1,0 +1,186 @@
+"""Runs restoration methods on distorted images and counts what they gain, cost and take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Many
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from agents.search import Found, brute_force, greedy, reverse_order, single
+from hirl_env.data.degradations import Degradation, Sequence, degradations
+from hirl_env.data.episodes import Episodes, Start
+from hirl_env.data.photographs import Photographs
+from hirl_env.quality import measures, psnr, ssim
+from hirl_env.restoration import Restoration
+from hirl_env.tools.toolset import Precision, Toolset
+
+BATCH = 32  # images restored side by side
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one level: means over images, except for the time, which is that of all of them.
+
+    Attributes:
+        level: The degradation's name.
+        method: The method's name; ``single`` and ``brute-force`` with a suffix are its parts.
+        psnr: dB.
+        ssim: 0 to 1.
+        gain: PSNR over the distorted image, dB.
+        trials: Applications of a tool per image.
+        seconds: Wall clock for all images.
+        images: How many there were.
+    """
+
+    level: str
+    method: str
+    psnr: float
+    ssim: float
+    gain: float
+    trials: float
+    seconds: float
+    images: int
+
+
+Method = Callable[[Restoration, Many[Degradation], int], dict[str, Found]]
+
+
+def _distorted(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+    return {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
+
+
+def _single(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+    return {f"single {start.toolset[cell].name}": single(start, cell) for cell in start.toolset.cells}
+
+
+def _reverse(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+    found = reverse_order(start, applied)
+    return {"reverse": found[-1]} if found else {"reverse": _distorted(start, applied, depth)["distorted"]}
+
+
+def _greedy(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+    return {"greedy": greedy(start, depth)[-1]}
+
+
+def _brute_force(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+    *shorter, longest = brute_force(start, depth, progress=True)
+    return {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
+
+
+METHODS: dict[str, Method] = {
+    "distorted": _distorted,
+    "single": _single,
+    "reverse": _reverse,
+    "greedy": _greedy,
+    "brute-force": _brute_force,
+}
+
+
+def starts_of(photographs: Photographs, level: str, crop: int | None, per_image: int, seed: int) -> Iterator[Start]:
+    """Distorted crops of every photograph; the crops are the same at every level.
+
+    Args:
+        photographs: Pictures with references.
+        level: A degradation's name.
+        crop: Side of the crops; None for whole pictures.
+        per_image: Crops of each picture.
+        seed: Of crops and degradations.
+    """
+    episodes = Episodes(photographs, degradations.resolve(level), crop)
+    for number, photograph in enumerate(photographs):
+        if photograph.reference is None:
+            raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
+        for part in range(per_image):
+            yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
+
+
+def batches(starts: Many[Start]) -> Iterator[list[Start]]:
+    """Starts side by side, as many as are restored at once, all of one size."""
+    pending: dict[torch.Size, list[Start]] = {}
+    for start in starts:
+        batch = pending.setdefault(start.distorted.shape, [])
+        batch.append(start)
+        # Whole photographs are large; a few crops' worth of pixels at a time bounds memory.
+        if len(batch) * start.distorted[0].numel() >= BATCH * 64 * 64:
+            yield pending.pop(start.distorted.shape)
+    yield from pending.values()
+
+
+def begin(batch: Many[Start], toolset: Toolset, precision: Precision) -> Restoration:
+    """A restoration of a batch of starts, measured in PSNR."""
+    restoration = Restoration(toolset, measures.resolve("psnr"), precision=precision)
+    references = torch.stack([start.reference for start in batch if start.reference is not None])
+    restoration.begin(torch.stack([start.distorted for start in batch]), references)
+    return restoration
+
+
+def evaluate_level(
+    starts: Many[Start],
+    level: str,
+    methods: Many[str],
+    depth: int,
+    toolset: Toolset,
+    precision: Precision,
+    on_found: Callable[[list[Start], dict[str, Found]], None] | None = None,
+) -> list[Row]:
+    """Runs methods on the starts of one level.
+
+    Args:
+        starts: Distorted images with references.
+        level: Its name, for the rows.
+        methods: Keys of `METHODS`.
+        depth: Longest path of the searches.
+        toolset: The tools.
+        precision: In which they run.
+        on_found: Called with each batch and what every method made of it.
+
+    Returns:
+        A row per method, in the order of ``methods``.
+    """
+    totals: dict[str, dict[str, float]] = {}
+    with tqdm(total=len(starts), desc=level, unit="image", leave=False, disable=None) as bar:
+        for batch in batches(starts):
+            start = begin(batch, toolset, precision)
+            applied = [one.degradation or Sequence(()) for one in batch]
+            everything: dict[str, Found] = {}
+            for method in methods:
+                began = time.perf_counter()
+                found = METHODS[method](start, applied, depth)
+                seconds = (time.perf_counter() - began) / len(found)
+                everything |= found
+                for name, result in found.items():
+                    _add(totals.setdefault(name, {}), result, seconds)
+            if on_found is not None:
+                on_found(batch, everything)
+            bar.update(len(batch))
+    return [_row(level, name, sums) for name, sums in totals.items()]
+
+
+def _add(sums: dict[str, float], found: Found, seconds: float) -> None:
+    restored = found.restoration
+    values = {
+        "psnr": psnr(restored.images, restored.references).sum().item(),
+        "ssim": ssim(restored.images, restored.references).double().sum().item(),
+        "gain": float(restored.gains.sum()),
+        "trials": float(found.trials.sum()),
+        "seconds": seconds,
+        "images": len(restored.images),
+    }
+    for key, value in values.items():
+        sums[key] = sums.get(key, 0.0) + value
+
+
+def _row(level: str, method: str, sums: dict[str, float]) -> Row:
+    means = {key: sums[key] / sums["images"] for key in ("psnr", "ssim", "gain", "trials")}
+    return Row(level, method, **means, seconds=sums["seconds"], images=int(sums["images"]))
+
+
+def as_json(rows: Many[Row]) -> list[dict[str, Any]]:
+    """Rows as plain dictionaries."""
+    return [asdict(row) for row in rows]

@@ -1,0 +1,37 @@
+"""What commands leave behind: tables on the screen, JSON files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hirl_env.files import written_whole
+
+WIDTH = 120  # columns of tables in files and pipes
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:
+    """Prints rows that share their keys; ``decimals`` says how to round the columns it names."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            *(f"{value:.{decimals[name]}f}" if name in decimals else str(value) for name, value in row.items())
+        )
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table)
+
+
+def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes ``{"settings": ..., "rows": [...]}``."""
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")
+    print(f"wrote {path}")

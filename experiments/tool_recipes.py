@@ -1,0 +1,93 @@
+"""What each tool is trained on.
+
+A tool is the specialist of its cell, so most of its examples carry its own distortion alone. In an episode it meets
+the others too, and what other tools leave behind; RL-Restore's authors found that tools trained for that combine
+better. So a share of the examples is a hybrid distortion, and a share of those has been through other tools already.
+The target is always the clean reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from hirl_env.data.degradations import (
+    BLUR_SIZES,
+    JPEG_QUALITIES,
+    LEVELS,
+    NOISE_SIGMAS,
+    Degradation,
+    GaussianBlur,
+    GaussianNoise,
+    JpegCompression,
+    Mixture,
+    degradations,
+)
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.srcnn import SRCNN
+from hirl_env.tools.srn import SRN
+
+
+@dataclass(frozen=True)
+class ToolRecipe:
+    """How one network is made.
+
+    Attributes:
+        network: Builds it, untrained.
+        own: Draws its own distortion at a strength it is meant for.
+        hybrid: The hybrid distortions it meets.
+        validation: The distortions on which progress is measured.
+        lr: The learning rate of Muon that suits it: plain ReLU layers die of what residual blocks need.
+    """
+
+    network: Callable[[], nn.Module]
+    own: Callable[[np.random.Generator], Degradation]
+    hybrid: Degradation
+    validation: tuple[Degradation, ...]
+    lr: float
+
+
+# Mostly the paper's levels; RL-Restore's recipe keeps the tools from knowing three strengths only.
+_ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resolve("rl-restore-moderate"),))
+
+
+def _noise(rng: np.random.Generator) -> Degradation:
+    return GaussianNoise(float(rng.uniform(10, 40)))
+
+
+def _blur(rng: np.random.Generator) -> Degradation:
+    return GaussianBlur(int(rng.choice(BLUR_SIZES)))
+
+
+def _dejpeg(quality: int, level: str) -> ToolRecipe:
+    own = JpegCompression(quality)
+    hybrid = Mixture((degradations.resolve(level), _ANY_LEVEL))
+    return ToolRecipe(FastARCNN, lambda rng: own, hybrid, (own,), lr=0.02)
+
+
+RECIPES: dict[str, ToolRecipe] = {
+    "ffdnet": ToolRecipe(FFDNet, _noise, _ANY_LEVEL, tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS), lr=0.007),
+    **{f"fast-arcnn-{quality}": _dejpeg(quality, level) for quality, level in zip(JPEG_QUALITIES, LEVELS, strict=True)},
+    "srcnn": ToolRecipe(SRCNN, _blur, _ANY_LEVEL, tuple(GaussianBlur(size) for size in BLUR_SIZES), lr=0.004),
+    "srn": ToolRecipe(SRN, _blur, _ANY_LEVEL, tuple(GaussianBlur(size) for size in BLUR_SIZES), lr=0.02),
+}
+
+
+def noise_level(degradation: Degradation) -> float:
+    """The strength of the noise in a degradation, as FFDNet's map states it: within 15 to 35, its three settings."""
+    sigmas = [step.sigma for step in degradation.steps if isinstance(step, GaussianNoise)]
+    return float(np.clip(max(sigmas, default=0.0), NOISE_SIGMAS[0], NOISE_SIGMAS[-1]))
+
+
+def run_network(network: nn.Module, images: torch.Tensor, sigmas: torch.Tensor) -> list[torch.Tensor]:
+    """Results of a network whose targets are known, coarse to fine (only SRN has more than one)."""
+    if isinstance(network, FFDNet):
+        return [network(images, sigmas)]
+    if isinstance(network, SRN):
+        return network.pyramid(images)
+    return [network(images)]

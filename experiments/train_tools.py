@@ -1,0 +1,381 @@
+"""`hirl train-tools`: trains the networks of the toolset on a folder of photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import inspect
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
+from hirl_env.data.images import crop_at_random, to_tensor
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.files import unwritable, written_whole
+from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.tools.weights import load_weights, save_weights
+
+EMA_DECAY = 0.998
+WARM_UP = 100  # steps
+VALIDATION_CROP = 128
+ToolName = Literal["ffdnet", "fast-arcnn-30", "fast-arcnn-20", "fast-arcnn-10", "srcnn", "srn"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; saved with the run, and a resumed run must have the same."""
+
+    tool: ToolName
+    images: str
+    steps: int
+    batch: int
+    patch: int
+    lr: float
+    own_share: float
+    leftover_share: float
+    precision: Precision
+    seed: int
+    start_from: str | None
+
+
+class Flattened(nn.Module):
+    """Stores a convolution's kernel as the matrix (out, in x kh x kw), for optimisers that work on matrices."""
+
+    def __init__(self, shape: torch.Size) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, matrix: torch.Tensor) -> torch.Tensor:
+        return matrix.view(self.shape)
+
+    def right_inverse(self, kernel: torch.Tensor) -> torch.Tensor:
+        return kernel.contiguous().flatten(1)
+
+
+def flatten_kernels(network: nn.Module) -> None:
+    """Puts every convolution of a network behind `Flattened`, in place."""
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            parametrize.register_parametrization(layer, "weight", Flattened(layer.weight.shape))
+
+
+def unflatten_kernels(network: nn.Module) -> None:
+    """Undoes `flatten_kernels`, in place."""
+    for layer in list(network.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+
+
+def _average_in(averages: Any, values: Any, count: Any) -> None:
+    """Exponential moving average, which forgets faster while it is young."""
+    decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
+    for average, value in zip(averages, values, strict=True):
+        average.lerp_(value, 1 - decay)
+
+
+@contextlib.contextmanager
+def _deferred_interrupts() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM instead of raising, so that no step is left half done; a second one raises."""
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Examples:
+    """Draws training examples: (distorted or half-restored patch, reference patch, noise level)."""
+
+    def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings) -> None:
+        self.photographs, self.recipe, self.settings = photographs, recipe, settings
+        if settings.leftover_share:
+            self.toolset = toolsets.resolve("hirl")
+
+    def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A batch: two images (N, 3, patch, patch), and (N,) noise levels of 255."""
+        inputs, references, sigmas = [], [], []
+        for _ in range(self.settings.batch):
+            photograph = self.photographs.draw(rng)
+            pixels = photograph.reference
+            if pixels is None:
+                raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference to train on")
+            patch = pixels[crop_at_random(pixels, self.settings.patch, rng)]
+            reference = to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
+            own = rng.random() < self.settings.own_share
+            degradation = self.recipe.own(rng) if own else self.recipe.hybrid.draw(rng)
+            # Only FFDNet looks at it; of its own noise it is told the truth, whatever the strength.
+            sigma = degradation.strength if own else noise_level(degradation)
+            distorted = degradation(reference, rng)
+            if not own and rng.random() < self.settings.leftover_share:
+                distorted, sigma = self._half_restored(distorted, rng), noise_level(self.recipe.validation[0])
+            inputs.append(distorted)
+            references.append(reference)
+            sigmas.append(sigma)
+        return torch.stack(inputs), torch.stack(references), torch.tensor(sigmas)
+
+    def _half_restored(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        images = image[None]
+        for index in rng.integers(len(self.toolset.cells), size=rng.integers(1, 3)):
+            images = self.toolset.apply(images, self.toolset.cells[index], self.settings.precision)
+        return images[0]
+
+
+def train_tools(
+    tool: ToolName,
+    /,
+    images: str,
+    out: Path,
+    validate: str | None = None,
+    steps: int = 20_000,
+    batch: int = 16,
+    patch: int = 64,
+    lr: float | None = None,
+    own_share: float = 0.7,
+    leftover_share: float = 0.0,
+    start_from: Path | None = None,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+    seed: int = 0,
+    every: int = 500,
+    wandb: bool = False,
+) -> None:
+    """Train one network of the toolset on a folder of photographs.
+
+    Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes TOOL.safetensors, its model
+    card TOOL.md and a log TOOL.csv to --out.
+
+    Args:
+        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each.
+        images: Photographs to train on: a folder, or the name of a data set.
+        out: Folder for the weights, the model card, the log and the checkpoint.
+        validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Patches a step.
+        patch: Side of a patch in pixels, a multiple of 16.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
+        own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
+        leftover_share: Share of the hybrid examples that one or two random tools have been at.
+        start_from: Weights to start from instead of random ones.
+        precision: bf16 is about three times faster where the processor has it.
+        device: Where to compute: cpu, cuda, cuda:1, mps.
+        threads: Processor threads. Default: all.
+        seed: Of everything random.
+        every: Steps between log lines and checkpoints.
+        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+    """
+    if patch % 16:
+        raise ValueError(f"--patch must be a multiple of 16, got {patch}")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    lr = RECIPES[tool].lr if lr is None else lr
+    start = None if start_from is None else str(start_from)
+    settings = Settings(tool, images, steps, batch, patch, lr, own_share, leftover_share, precision, seed, start)
+    trainer = Trainer(settings, out, torch.device(device))
+    validation = None if validate is None else open_photographs(validate)
+    trainer.run(validation, every, wandb)
+
+
+class Trainer:
+    """One training run: the network, its average, the optimisers, and where they stand."""
+
+    def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
+        self.settings, self.out, self.device = settings, out, device
+        self.recipe = RECIPES[settings.tool]
+        self.examples = Examples(open_photographs(settings.images), self.recipe, settings)
+        self.rng = np.random.default_rng(settings.seed)
+        torch.manual_seed(settings.seed)
+        network = self.recipe.network()
+        if settings.start_from is not None:
+            load_weights(network, settings.start_from)
+        flatten_kernels(network)
+        self.network = network.to(device)
+        self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
+        matrices = [value for value in self.network.parameters() if value.ndim == 2]
+        others = [value for value in self.network.parameters() if value.ndim != 2]
+        # Muon orthogonalises each kernel's step; measured on FFDNet it needs a tenth of Adam's steps.
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=settings.lr, weight_decay=0.0),
+            torch.optim.Adam(others, lr=settings.lr / 20),
+        ]
+        self.schedules = [
+            torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate) for optimiser in self.optimisers
+        ]
+        self.step = 0
+        self.seconds = 0.0
+        self._resume()
+
+    def _learning_rate(self, step: int) -> float:
+        return min(1.0, (step + 1) / WARM_UP) * (1 - step / self.settings.steps)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / f"{self.settings.tool}.checkpoint.pt"
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "average": self.average,
+            **{f"optimiser{i}": optimiser for i, optimiser in enumerate(self.optimisers)},
+            **{f"schedule{i}": schedule for i, schedule in enumerate(self.schedules)},
+        }
+
+    def _resume(self) -> None:
+        if not self.checkpoint.is_file():
+            return
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["settings"] != dataclasses.asdict(self.settings):
+            raise ValueError(
+                f"{self.checkpoint} is of a run with other settings ({state['settings']}); "
+                "give the same ones to go on with it, or another --out"
+            )
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.rng.bit_generator.state = state["rng"]
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def _save(self) -> None:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        with written_whole(self.checkpoint) as beside:
+            torch.save(state | {"settings": dataclasses.asdict(self.settings)}, beside)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def train_step(self) -> float:
+        """One step of the optimisers; returns the loss (mean absolute error)."""
+        images, references, sigmas = (part.to(self.device) for part in self.examples.batch(self.rng))
+        with self._autocast():
+            results = run_network(self.network, images.to(memory_format=torch.channels_last), sigmas)
+        losses = []
+        for result in results:
+            scale = references.shape[-1] // result.shape[-1]
+            target = F.avg_pool2d(references, scale) if scale > 1 else references
+            # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
+            losses.append((result.float() - target).abs().mean() / scale**2)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        torch.stack(losses).sum().backward()
+        for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
+            optimiser.step()
+            schedule.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return losses[-1].item()
+
+    @torch.no_grad()
+    def validate(self, photographs: Photographs) -> dict[str, float]:
+        """Mean PSNR (dB) of the averaged network on the centre crops of each picture, per distortion."""
+        scores: dict[str, list[float]] = {}
+        for photograph in photographs:
+            assert photograph.reference is not None
+            height, width = photograph.reference.shape[:2]
+            side = min(VALIDATION_CROP, height // 16 * 16, width // 16 * 16)
+            top, left = (height - side) // 2, (width - side) // 2
+            reference = to_tensor(photograph.reference[top : top + side, left : left + side])
+            for degradation in self.recipe.validation:
+                distorted = degradation(reference, np.random.default_rng(0))[None].to(self.device)
+                sigma = torch.tensor([noise_level(degradation)], device=self.device)
+                with self._autocast():
+                    restored = run_network(self.average.module, distorted, sigma)[-1]
+                error = (restored.float().clamp(0, 1).cpu() - reference).square().mean().item()
+                scores.setdefault(str(degradation), []).append(-10 * np.log10(max(error, 1e-10)))
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+    def run(self, validation: Photographs | None, every: int, wandb: bool) -> None:
+        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint."""
+        log = _Log(self.out / f"{self.settings.tool}.csv", dataclasses.asdict(self.settings), wandb)
+        bar = tqdm(total=self.settings.steps, initial=self.step, desc=self.settings.tool, unit="step", mininterval=1)
+        loss, began = float("nan"), time.monotonic() - self.seconds
+        with _deferred_interrupts() as interrupted, bar, contextlib.closing(log):
+            while self.step < self.settings.steps and not interrupted:
+                loss = self.train_step()
+                bar.update()
+                if self.step % every == 0 or self.step == self.settings.steps:
+                    self.seconds = time.monotonic() - began
+                    scores = {} if validation is None else self.validate(validation)
+                    bar.set_postfix(loss=f"{loss:.4f}", psnr=" ".join(f"{score:.2f}" for score in scores.values()))
+                    log.write({"step": self.step, "loss": loss, "seconds": round(self.seconds), **scores})
+                    self._save()
+        self.seconds = time.monotonic() - began
+        self._save()
+        if self.step < self.settings.steps:
+            raise KeyboardInterrupt(f"stopped at step {self.step}; the same command goes on from there")
+        self._publish({} if validation is None else self.validate(validation))
+
+    def _publish(self, scores: dict[str, float]) -> None:
+        network = self.average.module
+        unflatten_kernels(network)
+        weights = self.out / f"{self.settings.tool}.safetensors"
+        # Half precision on disk: half the download, and the PSNR is the same to the second decimal.
+        save_weights(network, weights, torch.float16)
+        with written_whole(weights.with_suffix(".md")) as beside:
+            beside.write_text(self._model_card(scores))
+        print(f"wrote {weights} and its model card")
+
+    def _model_card(self, scores: dict[str, float]) -> str:
+        count = sum(value.numel() for value in self.recipe.network().parameters())
+        settings = dataclasses.asdict(self.settings) | {"images": Path(self.settings.images).name}
+        settings["start_from"] = self.settings.start_from and Path(self.settings.start_from).name
+        made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
+        measured = "\n".join(f"| {name} | {score:.2f} |" for name, score in scores.items())
+        return (
+            f"# {self.settings.tool}\n\n{inspect.getdoc(self.recipe.network)}\n\n"
+            f"{count:,} parameters, stored as float16 safetensors. Made by `hirl train-tools` with\n\n{made}\n\n"
+            f"in {self.seconds / 60:.0f} minutes on {self.device.type}.\n\n"
+            f"Validation: PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each picture, "
+            f"{self.settings.precision}.\n\n| distortion | PSNR |\n|---|---|\n{measured or '| none | |'}\n"
+        )
+
+
+class _Log:
+    """A CSV file, and Weights & Biases where asked for."""
+
+    def __init__(self, path: Path, settings: dict[str, Any], wandb: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.run: Any = None
+        if wandb:
+            import wandb as wandb_module
+
+            self.run = wandb_module.init(project="hirl-tools", name=settings["tool"], config=settings)
+
+    def write(self, row: dict[str, Any]) -> None:
+        new = not self.path.exists()
+        try:
+            with self.path.open("a", newline="") as file:
+                writer = csv.DictWriter(file, row)
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        if self.run is not None:
+            self.run.log(row, step=row["step"])
+
+    def close(self) -> None:
+        if self.run is not None:
+            self.run.finish()

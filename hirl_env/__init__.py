@@ -1,0 +1,53 @@
+"""The environment in which reinforcement learning restores photographs.
+
+Importing registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs) and ``HIRL-RestoreFlat-v0`` (one integer),
+each with a single and a native vector environment::
+
+    import gymnasium as gym
+    env = gym.make("hirl_env:HIRL-Restore-v0", degradation="severe")
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import gymnasium as gym
+
+from hirl_env.data import Degradation, Photographs, degradations, photographs
+from hirl_env.env import RestoreEnv
+from hirl_env.quality import Measure, measures
+from hirl_env.restoration import Restoration
+from hirl_env.tools import Tool, Toolset, toolsets
+from hirl_env.vector_env import RestoreVectorEnv
+
+__all__ = [
+    "Degradation",
+    "Measure",
+    "Photographs",
+    "Restoration",
+    "RestoreEnv",
+    "RestoreVectorEnv",
+    "Tool",
+    "Toolset",
+    "degradations",
+    "measures",
+    "photographs",
+    "toolsets",
+]
+
+try:
+    __version__ = version("hirl-restore")
+except PackageNotFoundError:  # a checkout on the path, not installed
+    __version__ = "0+unknown"
+
+
+def _register(env_id: str, **kwargs: bool) -> None:
+    if env_id not in gym.registry:
+        gym.register(
+            id=env_id,
+            entry_point="hirl_env.env:RestoreEnv",
+            vector_entry_point="hirl_env.vector_env:RestoreVectorEnv",
+            kwargs=kwargs,
+        )
+
+
+_register("HIRL-Restore-v0")
+_register("HIRL-RestoreFlat-v0", flat=True)

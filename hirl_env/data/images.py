@@ -1,0 +1,68 @@
+"""Pictures as arrays and tensors: reading files, and the conversions at the 8-bit boundary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+
+
+class UnreadablePicture(ValueError):
+    """A file that should hold a picture and does not."""
+
+
+def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Reads a picture of any common kind as 8-bit RGB.
+
+    EXIF orientation is applied, 16-bit greys are scaled (Pillow alone would clip them), alpha is dropped.
+
+    Args:
+        path: A file that Pillow can open.
+
+    Returns:
+        uint8, (H, W, 3).
+
+    Raises:
+        UnreadablePicture: If the file is missing, no picture, or damaged.
+    """
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I"):
+                grey = np.asarray(upright).astype(np.float64) / 257
+                return np.repeat(grey.round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+            return np.asarray(upright.convert("RGB"))
+    except FileNotFoundError:
+        raise UnreadablePicture(f"{path}: no such file") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow reports damage with all four, depending on the format.
+        raise UnreadablePicture(f"{path}: not a readable picture ({error})") from None
+
+
+def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, -3))).float() / 255
+
+
+def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Float (..., 3, H, W) in [0, 1] to uint8 (..., H, W, 3): ``round(255 x)``, in new memory."""
+    rounded = (images.detach() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+    return np.ascontiguousarray(np.moveaxis(rounded.numpy(), -3, -1))
+
+
+def crop_at_random(pixels: npt.NDArray[np.uint8], size: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Where a square of ``size`` lies in a picture, as the two slices that cut it out.
+
+    Raises:
+        ValueError: If the picture is smaller than the square.
+    """
+    height, width = pixels.shape[:2]
+    if height < size or width < size:
+        raise ValueError(f"a crop of {size}x{size} does not fit into a picture of {width}x{height} (width x height)")
+    top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+    return slice(top, top + size), slice(left, left + size)

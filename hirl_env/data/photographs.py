@@ -1,0 +1,257 @@
+"""Where pictures come from: the embedded photographs, folders, and data sets in their official layouts."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hirl_env.data.images import PICTURE_SUFFIXES, UnreadablePicture, read_image
+from hirl_env.registry import Registry
+
+CACHE_BYTES = 1 << 30  # decoded pictures kept in memory, per source
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The files of one picture: its reference, its distorted version, or both."""
+
+    name: str
+    reference: Path | None = None
+    distorted: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference is None and self.distorted is None:
+            raise ValueError(f"picture {self.name!r}: needs a reference, a distorted version, or both")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One picture in memory, uint8 (H, W, 3).
+
+    Attributes:
+        name: The file's name without its ending; paired data sets add the distortion and its level.
+        reference: The clean original, or None in data sets that have none.
+        distorted: The given distorted version, or None where a degradation is to make it from the reference.
+    """
+
+    name: str
+    reference: Pixels | None
+    distorted: Pixels | None
+
+
+class Photographs:
+    """A list of pictures, read when asked for and kept while memory allows.
+
+    A file that turns out to be damaged is named in a warning and left out from then on.
+
+    Args:
+        entries: What to read.
+        name: How messages call this source.
+
+    Raises:
+        ValueError: If there are no entries.
+    """
+
+    def __init__(self, entries: Sequence[Entry], name: str) -> None:
+        if not entries:
+            raise ValueError(f"{name}: no pictures in there (looked for {', '.join(PICTURE_SUFFIXES)})")
+        self.name = name
+        self._entries = list(entries)
+        self._cache: dict[Path, Pixels] = {}
+        self._cached_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Photograph]:
+        """Every readable picture, in order."""
+        for entry in list(self._entries):
+            try:
+                yield self._load(entry)
+            except UnreadablePicture as problem:
+                self._leave_out(entry, problem)
+
+    def draw(self, rng: np.random.Generator) -> Photograph:
+        """One picture, all equally likely.
+
+        Raises:
+            ValueError: If no readable picture is left.
+        """
+        while True:
+            entry = self._entries[int(rng.integers(len(self._entries)))]
+            try:
+                return self._load(entry)
+            except UnreadablePicture as problem:
+                self._leave_out(entry, problem)
+
+    def _leave_out(self, entry: Entry, problem: UnreadablePicture) -> None:
+        warnings.warn(f"left out: {problem}", stacklevel=3)
+        self._entries.remove(entry)
+        if not self._entries:
+            raise ValueError(f"{self.name}: none of the files in there is a readable picture")
+
+    def _load(self, entry: Entry) -> Photograph:
+        reference = None if entry.reference is None else self._read(entry.reference)
+        distorted = None if entry.distorted is None else self._read(entry.distorted)
+        if reference is not None and distorted is not None and reference.shape != distorted.shape:
+            raise UnreadablePicture(f"{entry.distorted}: not of the size of its reference {entry.reference}")
+        return Photograph(entry.name, reference, distorted)
+
+    def _read(self, path: Path) -> Pixels:
+        if path not in self._cache:
+            pixels = read_image(path)
+            # Without eviction: for pictures drawn at random, which ones are kept does not matter.
+            if self._cached_bytes + pixels.nbytes > CACHE_BYTES:
+                return pixels
+            self._cache[path] = pixels
+            self._cached_bytes += pixels.nbytes
+        return self._cache[path]
+
+
+def _picture_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+
+
+def from_folder(folder: str | Path) -> Photographs:
+    """Every picture in a folder and its sub-folders, as references, sorted by path.
+
+    Raises:
+        ValueError: If the folder does not exist or holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder}: no such folder; give a folder of pictures, or one of the names {', '.join(photographs.names())}"
+        )
+    files = _picture_files(folder)
+    return Photographs([Entry(file.stem, reference=file) for file in files], str(folder))
+
+
+def embedded() -> Photographs:
+    """The colour photographs that the scikit-image wheel carries; needs no network and no files of one's own."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    names = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")
+    files = [next(iter(folder.glob(f"{name}.*")), None) for name in names]
+    entries = [Entry(name, reference=file) for name, file in zip(names, files, strict=True) if file is not None]
+    return Photographs(entries, "photos (from scikit-image)")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in the layout in which its authors publish it.
+
+    Attributes:
+        title: Its name, and the folder it is looked for in (under ``$HIRL_DATA``).
+        source: Where to download it.
+        folders: What must be there, relative to the data set's folder; also tells what to unpack.
+        entries: Lists its pictures, given its folder.
+    """
+
+    title: str
+    source: str
+    folders: tuple[str, ...]
+    entries: Callable[[Path], list[Entry]]
+
+    def open(self, root: str | Path | None = None) -> Photographs:
+        """Lists the data set under ``root`` (default: ``$HIRL_DATA/<title>``).
+
+        Raises:
+            ValueError: If it is not there; says what to download, from where, and where to put it.
+        """
+        if root is None and "HIRL_DATA" not in os.environ:
+            raise ValueError(f"{self._advice('a folder named by the environment variable HIRL_DATA')}")
+        folder = Path(root) if root is not None else Path(os.environ["HIRL_DATA"]) / self.title
+        if not all((folder / part).is_dir() for part in self.folders):
+            raise ValueError(self._advice(str(folder)))
+        return Photographs(self.entries(folder), f"{self.title} ({folder})")
+
+    def _advice(self, place: str) -> str:
+        layout = ", ".join(f"{self.title}/{part}/" if part != "." else f"{self.title}/" for part in self.folders)
+        return f"{self.title} is not here: download it from {self.source} and unpack it into {place}, to get {layout}"
+
+
+def _references_in(*parts: str) -> Callable[[Path], list[Entry]]:
+    def entries(folder: Path) -> list[Entry]:
+        files = [file for part in parts for file in _picture_files(folder / part)]
+        return [Entry(file.stem, reference=file) for file in files]
+
+    return entries
+
+
+CSIQ_DISTORTIONS = ("awgn", "jpeg", "blur", "fnoise", "contrast", "jpeg2000")
+
+
+def _csiq_entries(*distortions: str) -> Callable[[Path], list[Entry]]:
+    def entries(folder: Path) -> list[Entry]:
+        """Pairs src_imgs/NAME.png with dst_imgs/DISTORTION/NAME.DISTORTION.LEVEL.png."""
+        references = {file.stem: file for file in _picture_files(folder / "src_imgs")}
+        pairs = []
+        for distortion in distortions:
+            for file in _picture_files(folder / "dst_imgs" / distortion):
+                name = file.name.split(".")[0]
+                if name in references:
+                    pairs.append(Entry(file.stem, reference=references[name], distorted=file))
+        return pairs
+
+    return entries
+
+
+def _clive_entries(folder: Path) -> list[Entry]:
+    # Images/trainingImages/ holds seven pictures that the study showed its participants beforehand.
+    files = [file for file in _picture_files(folder / "Images") if file.parent.name != "trainingImages"]
+    return [Entry(file.stem, distorted=file) for file in files]
+
+
+_DIV2K = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+_BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html"
+_CSIQ = "https://s2.smu.edu/~eclarson/csiq.html"
+
+DATASETS: dict[str, Dataset] = {
+    "div2k-train": Dataset("DIV2K", _DIV2K, ("DIV2K_train_HR",), _references_in("DIV2K_train_HR")),
+    "div2k-valid": Dataset("DIV2K", _DIV2K, ("DIV2K_valid_HR",), _references_in("DIV2K_valid_HR")),
+    **{
+        f"bsds500-{part}": Dataset("BSR/BSDS500/data/images", _BSDS, (part,), _references_in(part))
+        for part in ("train", "val", "test")
+    },
+    "cbsd68": Dataset(
+        "CBSD68", "https://github.com/clausmichele/CBSD68-dataset", ("original_png",), _references_in("original_png")
+    ),
+    "kodak24": Dataset("Kodak24", "https://r0k.us/graphics/kodak/", (".",), _references_in(".")),
+    "csiq": Dataset("CSIQ", _CSIQ, ("src_imgs", "dst_imgs"), _csiq_entries(*CSIQ_DISTORTIONS)),
+    **{
+        f"csiq-{distortion}": Dataset("CSIQ", _CSIQ, ("src_imgs", f"dst_imgs/{distortion}"), _csiq_entries(distortion))
+        for distortion in CSIQ_DISTORTIONS
+    },
+    "clive": Dataset(
+        "ChallengeDB_release", "https://live.ece.utexas.edu/research/ChallengeDB/", ("Images",), _clive_entries
+    ),
+}
+
+photographs: Registry[Photographs] = Registry("image source")
+photographs.register("photos", embedded)
+for _name, _dataset in DATASETS.items():
+    photographs.register(_name, _dataset.open)
+
+
+def open_photographs(images: str | Path | Photographs) -> Photographs:
+    """Pictures from a registered name, a folder, or as they are.
+
+    Args:
+        images: A name (``photos``, ``div2k-train``, ``csiq-jpeg``, ...), a folder, or `Photographs`.
+
+    Raises:
+        ValueError: If a name or folder is unknown, or has no pictures.
+    """
+    if isinstance(images, str) and images in photographs.names():
+        return photographs.resolve(images)
+    return from_folder(images) if isinstance(images, str | Path) else images

@@ -1,0 +1,90 @@
+"""`RestoreEnv`: one image at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from hirl_env.rendering import render_frame
+from hirl_env.task import Task, start_info
+
+
+class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
+    """Restores an image step by step: a shell over a `Restoration` of one.
+
+    Observations are the image as it is, uint8 (H, W, 3). With ``crop_size=None`` pictures differ in size, and
+    ``observation_space`` is that of the picture in hand: it changes with each reset.
+
+    Args:
+        render_mode: None or ``rgb_array``.
+        **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}
+
+    def __init__(self, render_mode: str | None = None, **task: Any) -> None:
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.render_mode = render_mode
+        self.task = Task(**task)
+        self.action_space = self.task.action_space
+        self.observation_space: Any
+        side = self.task.crop_size
+        if side is None:
+            pixels = next(iter(self.task.episodes.photographs))
+            height, width = next(part.shape[:2] for part in (pixels.distorted, pixels.reference) if part is not None)
+        self.observation_space = self.task.observation_space(*((height, width) if side is None else (side, side)))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Of the photograph, crop and degradation drawn, and of those of later resets.
+            options: ``{"image": uint8 (H, W, 3), "reference": the same, optional}`` to start from a given picture.
+
+        Returns:
+            The observation, and the info of `Task.info` and `start_info`.
+
+        Raises:
+            ValueError: If an option is wrong, or the reward needs a reference and there is none.
+        """
+        super().reset(seed=seed)
+        start = self.task.given_start(options) if options else self.task.episodes.draw(self.np_random)
+        self.task.restoration.begin(start.distorted[None], None if start.reference is None else start.reference[None])
+        if self.task.crop_size is None:
+            self.observation_space = self.task.observation_space(*start.distorted.shape[-2:])
+        return self.task.observations()[0], self.task.info(0) | start_info(start)
+
+    def step(self, action: Any) -> tuple[npt.NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Applies the tool of one action.
+
+        Args:
+            action: (type, degree), or one integer in the flat environment.
+
+        Returns:
+            Observation, reward (the measure's gain), terminated, truncated, and the info of `Task.info`.
+
+        Raises:
+            RuntimeError: Before reset or after the end of the episode.
+            ValueError: If the action is not in the action space.
+        """
+        outcome = self.task.restoration.step(self.task.pairs(np.asarray(action)[None]))
+        return (
+            self.task.observations()[0],
+            float(outcome.gains[0]),
+            bool(outcome.terminated[0]),
+            bool(outcome.truncated[0]),
+            self.task.info(0),
+        )
+
+    def render(self) -> npt.NDArray[np.uint8] | None:
+        """The picture, its path and the gain so far, as uint8 (H', W', 3); None without a render mode."""
+        if self.render_mode is None:
+            gym.logger.warn("render() does nothing: make the environment with render_mode='rgb_array'")
+            return None
+        return render_frame(self.task, 0)

@@ -1,0 +1,37 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yields a path beside ``path`` to write to, and renames it at the end; nothing is left behind on failure.
+
+    Something that is there and no ordinary file (``/dev/stdout``) is written to directly.
+
+    Raises:
+        OSError: If the disk is full or the folder is not writable; the message names the file.
+    """
+    path = Path(path)
+    direct = path.exists() and not path.is_file()
+    beside = path if direct else path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        if not direct:
+            os.replace(beside, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if not direct:
+            beside.unlink(missing_ok=True)
+
+
+def unwritable(path: str | Path, error: OSError) -> OSError:
+    """The error to raise where a file cannot be written: names it, the reason and the remedy."""
+    return OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")

@@ -1,0 +1,48 @@
+"""Names for the objects that an environment is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Maps names to factories of one kind of object (a toolset, a degradation, a measure, ...).
+
+    Strings keep the keyword arguments of ``gym.make`` JSON-able; objects are welcome in their place.
+
+    Args:
+        kind: What the objects are, in words, for error messages ("degradation").
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._factories: dict[str, Callable[[], T]] = {}
+
+    def register(self, name: str, factory: Callable[[], T]) -> None:
+        """Makes ``name`` stand for what ``factory()`` returns.
+
+        Raises:
+            ValueError: If the name is taken; two meanings of one name are never what is wanted.
+        """
+        if name in self._factories:
+            raise ValueError(f"the {self.kind} {name!r} is registered already; choose another name")
+        self._factories[name] = factory
+
+    def names(self) -> list[str]:
+        """Every registered name, in the order of registration."""
+        return list(self._factories)
+
+    def resolve(self, value: str | T) -> T:
+        """Turns a name into its object; anything that is not a string is returned as it is.
+
+        Raises:
+            ValueError: If the name is unknown. The message lists the known ones.
+        """
+        if not isinstance(value, str):
+            return value
+        if value not in self._factories:
+            raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
+        return self._factories[value]()

@@ -1,0 +1,56 @@
+"""Frames that show an image, the path that made it, and the gain so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from hirl_env.data.images import to_pixels
+
+if TYPE_CHECKING:
+    from hirl_env.task import Task
+
+SIDE = 384  # pixels: the picture's longer side in a frame
+MARGIN = 10
+LINE = 20
+FONT_SIZE = 14
+INK, PAPER, UP, DOWN = (32, 32, 32), (250, 250, 248), (20, 120, 60), (176, 48, 32)
+
+
+def enlarged(pixels: npt.NDArray[np.uint8], side: int) -> Image.Image:
+    """A picture whose longer side is ``side``: small ones enlarged without smoothing, large ones reduced."""
+    picture = Image.fromarray(pixels)
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+
+
+def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
+    """One image of a task as a picture with its path and gain below it, uint8 (H', W', 3).
+
+    Raises:
+        RuntimeError: Before the first reset.
+    """
+    restoration = task.restoration
+    if not restoration.paths:
+        raise RuntimeError("render before reset: there is no image yet; call reset first")
+    picture = enlarged(to_pixels(restoration.images[row]), SIDE)
+    names = restoration.tool_names(row) or ("nothing done yet",)
+    lines = [f"{number}. {name}" if restoration.paths[row] else name for number, name in enumerate(names, 1)]
+    gain = restoration.gains[row]
+    room = max(task.restoration.max_steps or len(lines), 1)
+    height = SIDE + LINE * (room + 1) + 3 * MARGIN
+    frame = Image.new("RGB", (SIDE + 2 * MARGIN, height), PAPER)
+    frame.paste(picture, (MARGIN + (SIDE - picture.width) // 2, MARGIN + (SIDE - picture.height) // 2))
+    pen, font = ImageDraw.Draw(frame), ImageFont.load_default(FONT_SIZE)
+    top = SIDE + 2 * MARGIN
+    score = f"{task.measure.name} {restoration.scores[row]:.3f}"
+    pen.text((MARGIN, top), score, INK, font)
+    pen.text((SIDE + MARGIN, top), f"{gain:+.3f}", UP if gain >= 0 else DOWN, font, anchor="ra")
+    for line in lines[-room:]:
+        top += LINE
+        pen.text((MARGIN, top), line, INK, font)
+    return np.asarray(frame).copy()

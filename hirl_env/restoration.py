@@ -1,0 +1,235 @@
+"""A batch of images under restoration: the one stepping loop of environments, searches and the restorer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_env.quality import Measure, psnr
+from hirl_env.tools.toolset import Cell, Precision, Toolset, check_precision
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+Stop = Literal["no_gain"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did to the rows that took it.
+
+    Attributes:
+        gains: Change of the measure, float64 (n,): the reward.
+        terminated: Whether the episode has come to its end, (n,).
+        truncated: Whether it was cut off at ``max_steps``, (n,).
+    """
+
+    gains: Floats
+    terminated: Flags
+    truncated: Flags
+
+
+class Restoration:
+    """N images, what has been done to them, and how well they score.
+
+    Tensors are replaced and never written to, so `branch` is cheap: searches keep one restoration per depth.
+
+    Args:
+        toolset: What the actions choose from.
+        measure: What gains are gains of.
+        max_steps: Steps after which an episode is truncated; None for no bound.
+        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back.
+        stop_action: Adds one type after the toolset's own, which ends the episode and changes nothing.
+        precision: In which the tools run.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Attributes:
+        images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
+        references: The same shape, or None.
+        scores: What the measure says of the images now, float64 (N,).
+        first_scores: What it said of them at the beginning.
+        psnr: In dB, float64 (N,), or None without references.
+        paths: The cells applied so far, per image.
+        steps: Steps taken, (N,).
+        ended: Which episodes are over, (N,).
+    """
+
+    images: torch.Tensor
+    references: torch.Tensor | None
+    scores: Floats
+    first_scores: Floats
+    psnr: Floats | None
+
+    def __init__(
+        self,
+        toolset: Toolset,
+        measure: Measure,
+        max_steps: int | None = None,
+        stop: Stop | None = None,
+        stop_action: bool = False,
+        precision: Precision = "float32",
+    ) -> None:
+        if max_steps is not None and max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, or None for no bound; got {max_steps}")
+        if stop not in (None, "no_gain"):
+            raise ValueError(f"stop must be None or 'no_gain', got {stop!r}")
+        check_precision(precision)
+        self.toolset, self.measure = toolset, measure
+        self.max_steps, self.stop, self.stop_action, self.precision = max_steps, stop, stop_action, precision
+        self.paths: list[tuple[Cell, ...]] = []
+        self.steps: Indices = np.zeros(0, dtype=np.int64)
+        self.ended: Flags = np.zeros(0, dtype=np.bool_)
+
+    def begin(self, images: torch.Tensor, references: torch.Tensor | None) -> None:
+        """Starts anew with a batch of images (N, 3, H, W) and their references, if there are any."""
+        self.images = images.to(self.toolset.device)
+        self.references = None if references is None else references.to(self.toolset.device)
+        count = len(images)
+        self.scores, self.psnr = self._score(self.images, self.references)
+        self.first_scores = self.scores
+        self.paths = [()] * count
+        self.steps = np.zeros(count, dtype=np.int64)
+        self.ended = np.zeros(count, dtype=np.bool_)
+
+    def put(self, rows: Indices, other: Restoration) -> None:
+        """Replaces some rows by those of another restoration, in its order; sizes and references must agree."""
+        self.images = _replaced(self.images, rows, other.images)
+        if self.references is not None and other.references is not None:
+            self.references = _replaced(self.references, rows, other.references)
+        if self.psnr is not None and other.psnr is not None:
+            self.psnr = _assigned(self.psnr, rows, other.psnr)
+        self.scores = _assigned(self.scores, rows, other.scores)
+        self.first_scores = _assigned(self.first_scores, rows, other.first_scores)
+        self.steps = _assigned(self.steps, rows, other.steps)
+        self.ended = _assigned(self.ended, rows, other.ended)
+        self.paths = list(self.paths)
+        for row, path in zip(rows, other.paths, strict=True):
+            self.paths[row] = path
+
+    def branch(self) -> Restoration:
+        """An independent continuation from here; shares memory until either of the two moves."""
+        return copy.copy(self)
+
+    def select(self, rows: Indices | Flags) -> Restoration:
+        """A restoration of some of the images, as they are now."""
+        chosen = copy.copy(self)
+        rows = np.arange(len(self.images))[rows]
+        chosen.images = self.images[rows]
+        chosen.references = None if self.references is None else self.references[rows]
+        chosen.first_scores = self.first_scores[rows]
+        chosen.scores, chosen.psnr = self.scores[rows], None if self.psnr is None else self.psnr[rows]
+        chosen.paths = [self.paths[row] for row in rows]
+        chosen.steps, chosen.ended = self.steps[rows], self.ended[rows]
+        return chosen
+
+    def step(self, actions: npt.ArrayLike, rows: Indices | None = None) -> Outcome:
+        """Applies one tool to each of the images, each distinct tool once.
+
+        Args:
+            actions: Integers (n, 2): a (type, degree) for each row.
+            rows: Which images take a step, (n,), distinct; default: all.
+
+        Raises:
+            RuntimeError: Before `begin`, or where an episode is over.
+            ValueError: If actions have another shape or type, or name no cell.
+        """
+        if not self.paths:
+            raise RuntimeError("step before reset: there is no image yet; call reset first")
+        everyone = rows is None
+        rows = np.arange(len(self.images)) if rows is None else rows
+        actions = self._checked(actions, len(rows))
+        over = rows[self.ended[rows]]
+        if len(over):
+            raise RuntimeError(
+                f"step after the end of the episode (of image {', '.join(map(str, over))}); call reset first"
+            )
+
+        stopping = actions[:, 0] == self.toolset.n_types
+        before = self.images if everyone else self.images[rows]
+        references = self.references if everyone or self.references is None else self.references[rows]
+        after = before
+        for cell in sorted({(int(kind), int(degree)) for kind, degree in actions[~stopping]}):
+            chosen = np.flatnonzero((actions == cell).all(axis=1))
+            alone = len(chosen) == len(rows)
+            restored = self.toolset.apply(before if alone else before[chosen], cell, self.precision)
+            after = restored if alone else _replaced(after, chosen, restored)
+        scores, decibels = self._score(after, references)
+
+        gains = np.where(stopping, 0.0, scores - self.scores[rows])
+        terminated = stopping.copy()
+        undone = np.zeros(len(rows), dtype=np.bool_)
+        if self.stop == "no_gain":
+            undone = ~stopping & (gains <= 0)
+            terminated |= undone
+            gains[undone] = 0.0
+        kept = np.flatnonzero(~(undone | stopping))
+        if len(kept) == len(self.images):
+            self.images, self.scores, self.psnr = after, scores, decibels
+        else:
+            self.images = _replaced(self.images, rows[kept], after[kept])
+            self.scores = _assigned(self.scores, rows[kept], scores[kept])
+            if self.psnr is not None and decibels is not None:
+                self.psnr = _assigned(self.psnr, rows[kept], decibels[kept])
+        self.paths = list(self.paths)
+        for row, action in zip(rows[kept], actions[kept], strict=True):
+            self.paths[row] = (*self.paths[row], (int(action[0]), int(action[1])))
+        self.steps = self.steps.copy()
+        self.steps[rows] += 1
+        truncated = ~terminated & (self.steps[rows] >= (self.max_steps or np.inf))
+        self.ended = self.ended.copy()
+        self.ended[rows] = terminated | truncated
+        return Outcome(gains, terminated, truncated)
+
+    @property
+    def gains(self) -> Floats:
+        """How much each image has gained since the beginning: the sum of its rewards."""
+        return self.scores - self.first_scores
+
+    def tool_names(self, row: int) -> tuple[str, ...]:
+        """The names of the tools on the path of an image."""
+        return tuple(self.toolset[cell].name for cell in self.paths[row])
+
+    def _checked(self, actions: npt.ArrayLike, count: int) -> Indices:
+        array = np.asarray(actions)
+        if array.shape != (count, 2) or not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(
+                f"actions must be integers of shape ({count}, 2), a (type, degree) for each image; "
+                f"got {array.dtype} of shape {array.shape}"
+            )
+        bounds = np.array([self.toolset.n_types + self.stop_action, self.toolset.n_degrees])
+        wrong = np.flatnonzero(((array < 0) | (array >= bounds)).any(axis=1))
+        if len(wrong):
+            raise ValueError(
+                f"action {tuple(array[wrong[0]].tolist())} is out of range: type must be in 0..{bounds[0] - 1} "
+                f"and degree in 0..{bounds[1] - 1}"
+            )
+        return array.astype(np.int64)
+
+    def _score(self, images: torch.Tensor, references: torch.Tensor | None) -> tuple[Floats, Floats | None]:
+        scores = self.measure.score(images, references).double().cpu().numpy()
+        if references is None:
+            return scores, None
+        return scores, scores if self.measure.function is psnr else psnr(images, references).cpu().numpy()
+
+
+def _replaced(images: torch.Tensor, rows: Sequence[int] | Indices, new: torch.Tensor) -> torch.Tensor:
+    copied = images.clone()
+    copied[torch.as_tensor(rows, device=images.device)] = new
+    return copied
+
+
+Array = TypeVar("Array", bound=npt.NDArray[Any])
+
+
+def _assigned(values: Array, rows: Indices, new: Array) -> Array:
+    copied = values.copy()
+    copied[rows] = new
+    return copied

@@ -1,0 +1,147 @@
+"""What both environments are made of, resolved from their keyword arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_env.data.degradations import Degradation, degradations
+from hirl_env.data.episodes import Episodes, Start
+from hirl_env.data.images import to_pixels, to_tensor
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.quality import Measure, as_measure
+from hirl_env.quality.measure import ScoreFunction
+from hirl_env.restoration import Restoration, Stop
+from hirl_env.tools.toolset import Precision, Toolset, toolsets
+
+
+class Task:
+    """Restoring images from one source with one toolset, for one reward.
+
+    Args:
+        images: Where photographs come from: ``photos`` (embedded), a data set's name, a folder, or `Photographs`.
+        degradation: What distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a `Degradation`,
+            or None to take pictures as they are. Pictures that come with a distorted version keep it.
+        reward: The measure whose gain is the reward: a name (``psnr``, ``ssim``), a `Measure`, or a function of images
+            and references (N, 3, H, W) that returns (N,).
+        toolset: A name (``hirl``) or a `Toolset`.
+        crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
+        max_steps: Steps after which an episode is truncated; None for no bound.
+        stop: None, or ``no_gain``: the first step that gains nothing is taken back and terminates the episode.
+        stop_action: Adds one more action type, STOP, that terminates the episode.
+        flat: One Discrete action instead of a (type, degree) pair.
+        device: Where the tools run, and images are kept.
+        precision: ``float32``, or ``bf16`` for the tools' convolutions.
+
+    Raises:
+        ValueError: If an argument names nothing known, or does not fit the others.
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Photographs = "photos",
+        degradation: str | Degradation | None = "levels",
+        reward: str | Measure | ScoreFunction = "psnr",
+        toolset: str | Toolset = "hirl",
+        crop_size: int | None = 64,
+        max_steps: int | None = 7,
+        stop: Stop | None = None,
+        stop_action: bool = False,
+        flat: bool = False,
+        device: str | torch.device = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        if crop_size is not None and crop_size < 1:
+            raise ValueError(
+                f"crop_size must be a positive number of pixels, or None for whole pictures; got {crop_size}"
+            )
+        resolved = None if degradation is None else degradations.resolve(degradation)
+        self.episodes = Episodes(open_photographs(images), resolved, crop_size)
+        self.measure = as_measure(reward)
+        self.toolset = toolsets.resolve(toolset).on(device)
+        self.crop_size, self.flat = crop_size, flat
+        self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
+
+    @property
+    def action_space(self) -> gym.spaces.Space[Any]:
+        """MultiDiscrete([types, degrees]), or Discrete where flat; with STOP one type, or one action, more."""
+        types, degrees = self.toolset.n_types, self.toolset.n_degrees
+        if self.flat:
+            return gym.spaces.Discrete(types * degrees + self.restoration.stop_action)
+        return gym.spaces.MultiDiscrete([types + self.restoration.stop_action, degrees])
+
+    def observation_space(self, height: int, width: int) -> gym.spaces.Box:
+        """8-bit RGB of one size."""
+        return gym.spaces.Box(0, 255, (height, width, 3), np.uint8)
+
+    def pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Actions of the action space, batched, as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
+        array = np.asarray(actions)
+        if not self.flat:
+            return array
+        count = self.toolset.n_types * self.toolset.n_degrees + self.restoration.stop_action
+        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or (array < 0).any() or (array >= count).any():
+            raise ValueError(f"actions must be integers in 0..{count - 1}, one for each image; got {actions!r}")
+        return np.stack(np.divmod(array, self.toolset.n_degrees), axis=1)
+
+    def given_start(self, options: dict[str, Any]) -> Start:
+        """The start that ``reset(options={"image": ..., "reference": ...})`` asks for.
+
+        Raises:
+            ValueError: If an option is unknown, or a picture is not uint8 (H, W, 3) of the size of the observations.
+        """
+        unknown = sorted(set(options) - {"image", "reference"})
+        if unknown or "image" not in options:
+            raise ValueError(f"reset options are 'image' and, with it, 'reference'; got {sorted(options)}")
+        image = self._checked("image", options["image"])
+        reference = options.get("reference")
+        if reference is not None:
+            reference = self._checked("reference", reference)
+            if reference.shape != image.shape:
+                raise ValueError(f"reset: image {image.shape} and reference {reference.shape} differ in size")
+        return Start("given", to_tensor(image), None if reference is None else to_tensor(reference), None)
+
+    def _checked(self, name: str, value: Any) -> npt.NDArray[np.uint8]:
+        array = np.asarray(value)
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+            raise ValueError(
+                f"reset: {name} must be uint8 of shape (H, W, 3), got {array.dtype} of shape {array.shape}"
+            )
+        if self.crop_size is not None and array.shape[:2] != (self.crop_size, self.crop_size):
+            raise ValueError(
+                f"reset: {name} is {array.shape[1]}x{array.shape[0]}, and this environment restores "
+                f"{self.crop_size}x{self.crop_size}; make it with crop_size=None for whole pictures"
+            )
+        return array
+
+    def observations(self) -> npt.NDArray[np.uint8]:
+        """The images now, uint8 (N, H, W, 3), in new memory."""
+        return to_pixels(self.restoration.images)
+
+    def info(self, row: int) -> dict[str, Any]:
+        """What is known of an image now.
+
+        Returns:
+            ``score`` (of the reward's measure), ``psnr`` (dB, where there is a reference), ``path`` (the (type, degree)
+            pairs that made it), ``tool`` (the name of the last one; empty at the start).
+        """
+        names = self.restoration.tool_names(row)
+        info: dict[str, Any] = {
+            "score": float(self.restoration.scores[row]),
+            "path": self.restoration.paths[row],
+            "tool": names[-1] if names else "",
+        }
+        if self.restoration.psnr is not None:
+            info["psnr"] = float(self.restoration.psnr[row])
+        return info
+
+
+def start_info(start: Start) -> dict[str, Any]:
+    """What a reset tells beside `Task.info`: ``photograph`` and, where one was applied, ``degradation``."""
+    info = {"photograph": start.name}
+    return info if start.degradation is None else info | {"degradation": str(start.degradation)}

@@ -1,0 +1,198 @@
+"""The grid of tools, types x degrees, that an environment's actions choose from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+
+from hirl_env.data.degradations import (
+    BLUR_SIZES,
+    JPEG_QUALITIES,
+    NOISE_SIGMAS,
+    Degradation,
+    GaussianBlur,
+    GaussianNoise,
+    JpegCompression,
+)
+from hirl_env.registry import Registry
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.sharpen import Sharpen
+from hirl_env.tools.srcnn import SRCNN
+from hirl_env.tools.srn import SRN
+from hirl_env.tools.weights import SHIPPED, load_weights
+
+Precision = Literal["float32", "bf16"]
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One restoration operator.
+
+    Attributes:
+        name: As shown in paths and tables.
+        restore: Maps images (N, 3, H, W), float32 in [0, 1], to the same shape; need not clamp. A module or a function.
+        undoes: The distortion it is the specialist of.
+    """
+
+    name: str
+    restore: Callable[[torch.Tensor], torch.Tensor]
+    undoes: Degradation
+
+
+class Toolset:
+    """Tools in a grid: a row of degrees, from weak to strong, for each type.
+
+    Args:
+        types: Name of each type to its tools; every type has the same number of degrees.
+        device: Where the tools' networks are.
+
+    Raises:
+        ValueError: If there are no tools, or the rows differ in length.
+    """
+
+    def __init__(self, types: Mapping[str, Sequence[Tool]], device: str | torch.device = "cpu") -> None:
+        lengths = {name: len(tools) for name, tools in types.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise ValueError(f"a toolset needs types with equally many degrees, at least one; got {lengths}")
+        self.types = tuple(types)
+        self.device = torch.device(device)
+        self._grid = tuple(tuple(tools) for tools in types.values())
+        for row in self._grid:
+            for tool in row:
+                if isinstance(tool.restore, nn.Module):
+                    tool.restore.eval().requires_grad_(False)
+
+    @property
+    def n_types(self) -> int:
+        """The number of types."""
+        return len(self._grid)
+
+    @property
+    def n_degrees(self) -> int:
+        """The number of degrees of every type."""
+        return len(self._grid[0])
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every (type, degree), type by type."""
+        return [(kind, degree) for kind in range(self.n_types) for degree in range(self.n_degrees)]
+
+    def __getitem__(self, cell: Cell) -> Tool:
+        kind, degree = cell
+        return self._grid[kind][degree]
+
+    def with_type(self, name: str, tools: Sequence[Tool]) -> Toolset:
+        """A toolset with one more type."""
+        return Toolset({**dict(zip(self.types, self._grid, strict=True)), name: tools}, self.device)
+
+    def on(self, device: str | torch.device) -> Toolset:
+        """This toolset where its networks are on ``device`` already, else a copy there.
+
+        Raises:
+            ValueError: If there is no such device.
+        """
+        device = _available(device)
+        if device == self.device:
+            return self
+        # One deep copy of the whole grid, so that cells that share a network go on sharing it.
+        modules = copy.deepcopy([[tool.restore for tool in row] for row in self._grid])
+        rows = [
+            [replace(tool, restore=_moved(restore, device)) for tool, restore in zip(row, restores, strict=True)]
+            for row, restores in zip(self._grid, modules, strict=True)
+        ]
+        return Toolset(dict(zip(self.types, rows, strict=True)), device)
+
+    @torch.no_grad()
+    def apply(self, images: torch.Tensor, cell: Cell, precision: Precision = "float32") -> torch.Tensor:
+        """Runs the tool of a cell.
+
+        Args:
+            images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
+            cell: (type, degree).
+            precision: ``bf16`` runs the convolutions in bfloat16.
+
+        Returns:
+            A new tensor (N, 3, H, W), float32, clamped to [0, 1].
+
+        Raises:
+            ValueError: If a tool changes the shape, or the precision is unknown.
+        """
+        check_precision(precision)
+        tool = self[cell]
+        # Channels last is the layout in which CPUs and tensor cores convolve fastest.
+        inputs = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            restored = tool.restore(inputs)
+        if restored.shape != images.shape:
+            raise ValueError(
+                f"tool {tool.name!r} turned images of shape {tuple(images.shape)} into {tuple(restored.shape)}"
+            )
+        return restored.float().clamp(0, 1)
+
+
+def _moved(
+    restore: Callable[[torch.Tensor], torch.Tensor], device: torch.device
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    return restore.to(device) if isinstance(restore, nn.Module) else restore
+
+
+def _available(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} is not to be had here ({str(error).splitlines()[0]})") from None
+    return found
+
+
+def check_precision(precision: str) -> None:
+    """Raises ValueError where ``precision`` is not one that tools can run in."""
+    if precision not in get_args(Precision):
+        raise ValueError(f"unknown precision {precision!r}; known are: {', '.join(get_args(Precision))}")
+
+
+class DenoiseAt(nn.Module):
+    """FFDNet told one noise level (of 255); cells share the network."""
+
+    def __init__(self, network: FFDNet, sigma: float) -> None:
+        super().__init__()
+        self.network, self.sigma = network, sigma
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images, images.new_full((len(images),), self.sigma))
+
+
+def _shipped(network: nn.Module, name: str) -> nn.Module:
+    load_weights(network, SHIPPED / f"{name}.safetensors")
+    return network.to(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=1)
+def paper_toolset() -> Toolset:
+    """The paper's 3 x 3 toolset (section 2.1) with the shipped weights; made once per process and shared."""
+    ffdnet = FFDNet()
+    _shipped(ffdnet, "ffdnet")
+    denoise = [Tool(f"FFDNet {sigma}", DenoiseAt(ffdnet, sigma), GaussianNoise(sigma)) for sigma in NOISE_SIGMAS]
+    dejpeg = [
+        Tool(f"Fast AR-CNN {quality}", _shipped(FastARCNN(), f"fast-arcnn-{quality}"), JpegCompression(quality))
+        for quality in JPEG_QUALITIES
+    ]
+    # The paper sorts the three deblurring tools by what they measure on Gaussian blur.
+    sorted_tools = {"Sharpen": Sharpen(), "SRCNN": _shipped(SRCNN(), "srcnn"), "SRN": _shipped(SRN(), "srn")}
+    deblur = [
+        Tool(name, network, GaussianBlur(size))
+        for (name, network), size in zip(sorted_tools.items(), BLUR_SIZES, strict=True)
+    ]
+    return Toolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
+
+
+toolsets: Registry[Toolset] = Registry("toolset")
+toolsets.register("hirl", paper_toolset)

@@ -1,0 +1,61 @@
+"""Weights on disk: safetensors, written whole or not at all, and checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import nn
+
+from hirl_env.files import written_whole
+
+SHIPPED = Path(__file__).parent / "weights"
+HASHES = "SHA256SUMS"
+
+
+def save_weights(network: nn.Module, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Writes a network's weights as safetensors; ``dtype`` is that of the file (float16 halves it)."""
+    state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
+    with written_whole(path) as beside:
+        beside.write_bytes(save_safetensors(state))
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Fills a network from a safetensors file, in place.
+
+    Where a file ``SHA256SUMS`` lies beside it and lists it, its hash is checked first.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or made for another network.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"weights {path}: {error.strerror}; install the package again, or train them: hirl train-tools"
+        ) from None
+    expected = _listed_hashes(path.parent).get(path.name)
+    if expected is not None and hashlib.sha256(data).hexdigest() != expected:
+        raise ValueError(f"weights {path}: damaged (not the file that {HASHES} lists); install the package again")
+    try:
+        state = load_safetensors(data)
+    except SafetensorError as error:
+        raise ValueError(f"weights {path}: not a whole safetensors file ({error}); train or copy them again") from None
+    try:
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({error})") from None
+
+
+def _listed_hashes(folder: Path) -> dict[str, str]:
+    """File name to SHA-256, from a list in the format of ``sha256sum``."""
+    listing = folder / HASHES
+    if not listing.is_file():
+        return {}
+    lines = (line.split(maxsplit=1) for line in listing.read_text().splitlines() if line.strip())
+    return {name.strip().lstrip("*"): digest for digest, name in lines}

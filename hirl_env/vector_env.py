@@ -1,0 +1,199 @@
+"""`RestoreVectorEnv`: many images at a time, each distinct tool run once on all that chose it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from hirl_env.data.episodes import Start
+from hirl_env.rendering import render_frame
+from hirl_env.task import Task, start_info
+
+Pixels = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+
+
+class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
+    """N environments as one batch: a shell over a `Restoration` of N, equal to SyncVectorEnv over `RestoreEnv`.
+
+    Args:
+        num_envs: How many images are restored side by side.
+        autoreset_mode: What follows the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
+            (see `gymnasium.vector.AutoresetMode`).
+        render_mode: None or ``rgb_array``.
+        **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`. Whole pictures differ in
+            size, so ``crop_size=None`` goes with one environment only.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **task: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.task = Task(**task)
+        side = self.task.crop_size
+        if side is None:
+            raise ValueError(
+                "crop_size=None restores whole pictures, which differ in size: use gym.make, one at a time"
+            )
+        self.single_action_space = self.task.action_space
+        self.single_observation_space = self.task.observation_space(side, side)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._rngs: list[np.random.Generator | None] = [None] * num_envs
+        self._seeds = [-1] * num_envs
+        self._begun = np.zeros(num_envs, dtype=np.bool_)
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of each sub-environment."""
+        return tuple(self._rng(row) for row in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each of them, -1 where it is unknown."""
+        return tuple(self._seeds)
+
+    def _rng(self, row: int) -> np.random.Generator:
+        rng = self._rngs[row]
+        if rng is None:
+            rng, self._seeds[row] = gym.utils.seeding.np_random()
+            self._rngs[row] = rng
+        return rng
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Pixels, dict[str, Any]]:
+        """Starts episodes.
+
+        Args:
+            seed: Sub-environment i gets ``seed + i``, or the i-th of a list.
+            options: ``reset_mask`` (bool, (num_envs,)) resets some only; ``image`` and ``reference`` (uint8,
+                (H, W, 3)) start all of these from one given picture.
+
+        Returns:
+            Observations (num_envs, H, W, 3), and infos.
+
+        Raises:
+            ValueError: If seeds or options are wrong.
+        """
+        if seed is None or isinstance(seed, int | np.integer):
+            seeds: list[int | None] = [None if seed is None else int(seed) + row for row in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed must be a number or a list of {self.num_envs}, got {len(seeds)} of them")
+        options = dict(options or {})
+        mask = self._checked_mask(options.pop("reset_mask", None))
+        for row in np.flatnonzero(mask):
+            if seeds[row] is not None:
+                self._rngs[row], self._seeds[row] = gym.utils.seeding.np_random(seeds[row])
+        infos = self._start(np.flatnonzero(mask), {}, options)
+        return self.task.observations(), infos
+
+    def _checked_mask(self, mask: Any) -> Flags:
+        if mask is None:
+            return np.ones(self.num_envs, dtype=np.bool_)
+        if (
+            not isinstance(mask, np.ndarray)
+            or mask.dtype != np.bool_
+            or mask.shape != (self.num_envs,)
+            or not mask.any()
+        ):
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},), True somewhere; got {mask!r}"
+            )
+        if not (self._begun | mask).all():
+            raise ValueError("the first reset must reset every sub-environment, so without a reset_mask")
+        return mask
+
+    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        """Starts episodes in some rows, and adds their infos."""
+        draw = self.task.episodes.draw
+        starts = [self.task.given_start(options) if options else draw(self._rng(int(row))) for row in rows]
+        images, references = _stacked(starts)
+        if len(rows) == self.num_envs:
+            self.task.restoration.begin(images, references)
+        else:
+            fresh = self.task.restoration.branch()
+            fresh.begin(images, references)
+            self.task.restoration.put(rows, fresh)
+        self._begun[rows] = True
+        for row, start in zip(rows, starts, strict=True):
+            infos = self._add_info(infos, self.task.info(int(row)) | start_info(start), int(row))
+        return infos
+
+    def step(self, actions: npt.NDArray[Any]) -> tuple[Pixels, npt.NDArray[np.float64], Flags, Flags, dict[str, Any]]:
+        """Applies a tool to each image.
+
+        Args:
+            actions: (num_envs, 2), or (num_envs,) in the flat environment.
+
+        Returns:
+            Observations (num_envs, H, W, 3), rewards, terminations, truncations (num_envs,), and infos.
+
+        Raises:
+            RuntimeError: Before reset, or (autoreset disabled) where an episode is over.
+            ValueError: If an action is not in the action space.
+        """
+        restoration = self.task.restoration
+        pairs = self.task.pairs(actions)
+        if len(pairs) != self.num_envs:
+            raise ValueError(f"actions must be {self.num_envs}, one for each sub-environment; got {len(pairs)}")
+        over = np.zeros(self.num_envs, dtype=np.bool_)
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._begun.all():
+            over = restoration.ended
+        stepping = np.flatnonzero(~over)
+        rewards = np.zeros(self.num_envs)
+        terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
+        infos: dict[str, Any] = {}
+        if len(stepping):
+            outcome = restoration.step(pairs[stepping], None if len(stepping) == self.num_envs else stepping)
+            rewards[stepping] = outcome.gains
+            terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
+        resetting = np.flatnonzero(over)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            resetting = np.flatnonzero(terminations | truncations)
+            if len(resetting):
+                finals = self.task.observations()
+                for row in resetting:
+                    final = {"final_obs": finals[row].copy(), "final_info": self.task.info(int(row))}
+                    infos = self._add_info(infos, final, int(row))
+        for row in np.setdiff1d(stepping, resetting):
+            infos = self._add_info(infos, self.task.info(int(row)), int(row))
+        if len(resetting):
+            infos = self._start(resetting, infos, {})
+        return self.task.observations(), rewards, terminations, truncations, infos
+
+    def render(self) -> tuple[Pixels, ...] | None:
+        """A frame per sub-environment, as `RestoreEnv.render`; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(render_frame(self.task, row) for row in range(self.num_envs))
+
+
+def _stacked(starts: list[Start]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    images = torch.stack([start.distorted for start in starts])
+    references = [start.reference for start in starts if start.reference is not None]
+    if len(references) not in (0, len(starts)):
+        raise ValueError("some pictures of this source have a reference and some have none; use one kind at a time")
+    return images, torch.stack(references) if references else None

@@ -1,0 +1,51 @@
+"""Fixtures: small pictures made here, and a toolset whose arithmetic can be done by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hirl_env.data.degradations import GaussianNoise, JpegCompression
+from hirl_env.data.photographs import Photographs, from_folder
+from hirl_env.tools.toolset import Tool, Toolset
+
+
+def add(amount: float) -> Tool:
+    """A tool that brightens by ``amount`` / 255."""
+    return Tool(f"add {amount:+g}", lambda images: images + amount / 255, GaussianNoise(abs(amount)))
+
+
+@pytest.fixture
+def toy_toolset() -> Toolset:
+    """Two types of two degrees: brighten by 1 or 8, darken by 2 or 16 (of 255)."""
+    darken = [
+        Tool(f"sub {amount}", lambda images, a=amount: images - a / 255, JpegCompression(90 - amount))
+        for amount in (2, 16)
+    ]
+    return Toolset({"brighten": [add(1), add(8)], "darken": darken})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three smooth colour pictures of 40x32."""
+    place = tmp_path / "pictures"
+    place.mkdir()
+    rows, columns = np.mgrid[0:32, 0:40]
+    for number in range(3):
+        channels = [np.sin(rows / 5 + number) * 80 + 128, np.cos(columns / 7) * 60 + 120, (rows + columns) * 2 + 20]
+        Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8)).save(place / f"picture{number}.png")
+    return place
+
+
+@pytest.fixture
+def pictures(folder: Path) -> Photographs:
+    """The same as a source."""
+    return from_folder(folder)
+
+
+@pytest.fixture
+def grey() -> torch.Tensor:
+    """One image (1, 3, 16, 16), 100/255 everywhere."""
+    return torch.full((1, 3, 16, 16), 100 / 255)

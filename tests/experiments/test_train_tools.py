@@ -1,0 +1,101 @@
+"""Training a tool: it learns, resumes after a kill as if nothing had happened, and leaves usable files."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from experiments.tool_recipes import RECIPES, noise_level
+from experiments.train_tools import Settings, Trainer, train_tools
+from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.tools.weights import load_weights
+
+
+def train(folder, out, steps=4, every=2, **arguments):
+    train_tools("fast-arcnn-10", images=str(folder), out=out, steps=steps, batch=2, patch=16, every=every, **arguments)
+    return load_file(out / "fast-arcnn-10.safetensors")
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
+    train(folder, tmp_path, validate=str(folder))
+    load_weights(FastARCNN(), tmp_path / "fast-arcnn-10.safetensors")
+    card = (tmp_path / "fast-arcnn-10.md").read_text()
+    assert "85,763 parameters" in card
+    assert "- seed: 0" in card
+    assert str(tmp_path) not in card
+    lines = (tmp_path / "fast-arcnn-10.csv").read_text().splitlines()
+    assert lines[0] == "step,loss,seconds,JpegCompression(quality=10)"
+    assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
+
+
+def test_a_seed_repeats_the_run(folder, tmp_path):
+    assert_same(train(folder, tmp_path / "a"), train(folder, tmp_path / "b"))
+
+
+@pytest.mark.parametrize("tool", RECIPES)
+def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
+    settings = Settings(tool, str(folder), 30, 2, 16, 0.005, 0.5, 0.5, "float32", 0, None)
+    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    before = [value.clone() for value in trainer.network.parameters()]
+    for _ in range(2):
+        assert 0 < trainer.train_step() < 1
+    assert all(not torch.equal(old, new) for old, new in zip(before, trainer.network.parameters(), strict=True))
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
+    whole = train(folder, tmp_path / "whole", steps=5, every=1)
+    settings = Settings("fast-arcnn-10", str(folder), 5, 2, 16, 0.02, 0.7, 0.0, "float32", 0, None)
+    (tmp_path / "cut").mkdir()
+    first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
+    for _ in range(3):
+        first.train_step()
+    first._save()
+    assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path):
+    command = [sys.executable, "-m", "experiments.cli", "train-tools", "fast-arcnn-10", "--images", str(folder)]
+    command += ["--out", str(tmp_path), "--batch", "2", "--patch", "16", "--every", "1", "--steps"]
+    process = subprocess.Popen([*command, "1000000"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    checkpoint = tmp_path / "fast-arcnn-10.checkpoint.pt"
+    while not checkpoint.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in error
+    assert torch.load(checkpoint, weights_only=True)["step"] >= 1
+    assert not list(tmp_path.glob(".*.part"))
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
+    train(folder, tmp_path)
+    with pytest.raises(ValueError, match="run with other settings"):
+        train(folder, tmp_path, lr=0.5)
+
+
+def test_starting_from_weights(folder, tmp_path):
+    train(folder, tmp_path / "first")
+    weights = tmp_path / "first" / "fast-arcnn-10.safetensors"
+    settings = Settings("fast-arcnn-20", str(folder), 4, 2, 16, 0.01, 0.7, 0.0, "float32", 1, str(weights))
+    network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
+    assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
+
+
+def test_the_noise_map_states_a_setting_within_the_tools_range():
+    assert noise_level(degradations.resolve("moderate")) == 25
+    assert noise_level(GaussianNoise(50)) == 35
+    assert noise_level(JpegCompression(10)) == 15

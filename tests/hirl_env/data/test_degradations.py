@@ -1,0 +1,149 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hirl_env.data.degradations import (
+    GaussianBlur,
+    GaussianNoise,
+    JpegCompression,
+    Mixture,
+    MotionBlur,
+    RLRestoreRecipe,
+    Sequence,
+    degradations,
+    opencv_sigma,
+)
+from hirl_env.data.images import to_pixels, to_tensor
+
+
+@pytest.fixture
+def image():
+    return torch.from_numpy(np.random.default_rng(0).random((3, 48, 40), dtype=np.float32))
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(degradations.names()), seed=st.integers(0, 2**32 - 1), side=st.integers(3, 40))
+def test_every_degradation_makes_a_picture_and_repeats_from_a_seed(name, seed, side):
+    image = torch.from_numpy(np.random.default_rng(seed).random((3, side, side + 1), dtype=np.float32))
+    before = image.clone()
+    degradation = degradations.resolve(name)
+    first = degradation(image, np.random.default_rng(seed))
+    assert torch.equal(first, degradation(image, np.random.default_rng(seed)))
+    assert first.shape == image.shape
+    assert first.dtype == torch.float32
+    assert torch.equal(first, to_tensor(to_pixels(first)))
+    assert torch.equal(image, before)
+
+
+def test_drawing_settles_everything_but_the_noise(image):
+    drawn = degradations.resolve("mixture").draw(np.random.default_rng(3))
+    assert drawn.draw(np.random.default_rng(0)) == drawn
+    assert all(step.family for step in drawn.steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sigma", "quality"), [("mild", 5, 15, 30), ("moderate", 10, 25, 20), ("severe", 15, 35, 10)]
+)
+def test_levels_are_the_papers(name, size, sigma, quality):
+    assert degradations.resolve(name).steps == (GaussianBlur(size), GaussianNoise(sigma), JpegCompression(quality))
+
+
+def test_sequence_is_its_parts_one_after_the_other(image):
+    parts = (GaussianBlur(5), GaussianNoise(20), JpegCompression(40))
+    rng, by_hand = np.random.default_rng(1), image
+    for part in parts:
+        by_hand = part(by_hand, rng)
+    assert torch.equal(Sequence(parts)(image, np.random.default_rng(1)), by_hand)
+
+
+def test_sigma_by_opencvs_rule():
+    assert [opencv_sigma(size) for size in (5, 10, 15)] == pytest.approx([1.1, 1.85, 2.6])
+
+
+def test_blur_of_a_point_is_the_kernel():
+    point = torch.zeros(3, 21, 21)
+    point[:, 10, 10] = 1
+    blurred = GaussianBlur(5, 1.1)(point, np.random.default_rng(0))
+    weights = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.1**2))
+    weights /= weights.sum()
+    assert np.allclose(blurred[0, 8:13, 8:13], np.outer(weights, weights), atol=0.51 / 255)
+    assert blurred[:, 0].max() == 0
+
+
+def test_even_kernels_are_centred_between_pixels():
+    point = torch.zeros(3, 32, 32)
+    point[:, 16, 16] = 1
+    blurred = GaussianBlur(10)(point, np.random.default_rng(0))[0]
+    centre = (blurred.sum(dim=0) * torch.arange(32)).sum() / blurred.sum()
+    assert abs(centre.item() - 16) == pytest.approx(0.5, abs=0.05)
+
+
+def test_blur_keeps_a_flat_picture_to_its_border():
+    flat = torch.full((3, 30, 30), 51 / 255)
+    for blur in (GaussianBlur(15), MotionBlur(9, 30.0)):
+        assert torch.equal(blur(flat, np.random.default_rng(0)), flat)
+
+
+def test_motion_blur_lies_along_its_angle():
+    point = torch.zeros(3, 31, 31)
+    point[:, 15, 15] = 1
+    level = MotionBlur(9, 0.0)(point, np.random.default_rng(0))[0]
+    assert level[15].count_nonzero() == 9
+    assert level.count_nonzero() == 9
+    upright = MotionBlur(9, 90.0)(point, np.random.default_rng(0))[0]
+    assert torch.allclose(upright, level.T, atol=1.01 / 255)
+
+
+def test_noise_has_its_standard_deviation():
+    grey = torch.full((3, 200, 200), 0.5)
+    noisy = GaussianNoise(25)(grey, np.random.default_rng(0))
+    assert (noisy - grey).std().item() * 255 == pytest.approx(25, rel=0.01)
+
+
+def test_jpeg_is_pillows(image):
+    file = io.BytesIO()
+    Image.fromarray(to_pixels(image)).save(file, "JPEG", quality=20)
+    assert (to_pixels(JpegCompression(20)(image, np.random.default_rng(0))) == np.asarray(Image.open(file))).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(lowest=st.integers(1, 20), span=st.integers(0, 8), seed=st.integers(0, 2**32 - 1))
+def test_rl_restores_strength_is_the_sum_of_its_bands(lowest, span, seed):
+    blur, noise, jpeg = RLRestoreRecipe(lowest, lowest + span).draw(np.random.default_rng(seed)).steps
+    edges = RLRestoreRecipe.QUALITIES
+    bands = [
+        {int(np.ceil(blur.sigma / 0.5 - 1e-9)) or 1} if blur.sigma > 1e-3 else {1},
+        {int(np.ceil(noise.sigma / 5 - 1e-9)) or 1},
+        # A quality on the edge belongs to both of its bands.
+        {band for band in range(1, 11) if edges[band] <= jpeg.quality <= edges[band - 1]},
+    ]
+    strengths = {k + m + n - 2 for k in bands[0] for m in bands[1] for n in bands[2]}
+    assert any(lowest <= strength <= lowest + span for strength in strengths)
+
+
+def test_mixture_draws_every_choice():
+    choices = (GaussianNoise(5), JpegCompression(50), GaussianBlur(3))
+    rng = np.random.default_rng(0)
+    assert {Mixture(choices).draw(rng) for _ in range(50)} == set(choices)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GaussianBlur(0), "size must be at least 1, got 0"),
+        (lambda: GaussianBlur(5, -1.0), "sigma must be positive, got -1"),
+        (lambda: MotionBlur(0), "length must be at least 1, got 0"),
+        (lambda: GaussianNoise(-3), "must not be negative, got -3"),
+        (lambda: JpegCompression(0), "from 1 to 100, got 0"),
+        (lambda: Mixture(()), "at least one"),
+        (lambda: RLRestoreRecipe(20, 9), "got 20 to 9"),
+    ],
+)
+def test_impossible_strengths_are_errors(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from hirl_env.data.images import UnreadablePicture, crop_at_random, read_image, to_pixels, to_tensor
+
+
+def test_grey_becomes_three_equal_channels(tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "grey.png")
+    pixels = read_image(tmp_path / "grey.png")
+    assert pixels.shape == (8, 8, 3)
+    assert pixels.dtype == np.uint8
+    assert (pixels == np.arange(64).reshape(8, 8, 1)).all()
+
+
+def test_alpha_is_dropped(tmp_path):
+    rgba = np.full((4, 5, 4), (10, 20, 30, 0), dtype=np.uint8)
+    Image.fromarray(rgba).save(tmp_path / "rgba.png")
+    assert (read_image(tmp_path / "rgba.png") == (10, 20, 30)).all()
+
+
+def test_palette_pictures_are_looked_up(tmp_path):
+    Image.new("RGB", (4, 4), (200, 10, 60)).quantize(4).save(tmp_path / "palette.png")
+    assert (read_image(tmp_path / "palette.png") == (200, 10, 60)).all()
+
+
+def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path):
+    values = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    pixels = np.zeros((10, 20, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    exif = picture.getexif()
+    exif[0x0112] = 6  # to be shown rotated by 90 degrees
+    picture.save(tmp_path / "rotated.jpg", exif=exif)
+    assert read_image(tmp_path / "rotated.jpg").shape == (20, 10, 3)
+
+
+def test_unreadable_files_are_named(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:3000])
+    for name in ("text.png", "cut.png", "absent.png"):
+        with pytest.raises(UnreadablePicture, match=name):
+            read_image(tmp_path / name)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
+def test_pixels_survive_the_way_to_a_tensor_and_back(pixels):
+    tensor = to_tensor(pixels)
+    assert tensor.dtype == torch.float32
+    assert tensor.shape == (3, *pixels.shape[:2])
+    assert 0 <= tensor.min() <= tensor.max() <= 1
+    assert (to_pixels(tensor) == pixels).all()
+
+
+def test_to_pixels_rounds_and_clamps():
+    assert to_pixels(torch.tensor([-0.1, 0.4 / 255, 0.6 / 255, 1.2]).view(1, 1, 4).expand(3, 1, 4))[
+        0, :, 0
+    ].tolist() == [0, 0, 1, 255]
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_crops_lie_within_the_picture(size, seed):
+    pixels = np.zeros((12, 15, 3), dtype=np.uint8)
+    assert pixels[crop_at_random(pixels, size, np.random.default_rng(seed))].shape == (size, size, 3)
+
+
+def test_a_crop_larger_than_the_picture_is_an_error():
+    with pytest.raises(ValueError, match="16x16 does not fit into a picture of 20x10"):
+        crop_at_random(np.zeros((10, 20, 3), dtype=np.uint8), 16, np.random.default_rng(0))

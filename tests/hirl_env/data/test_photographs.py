@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from hirl_env.data.photographs import DATASETS, Entry, Photographs, from_folder, open_photographs
+
+
+def save(path, value=100, size=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, value, value)).save(path)
+
+
+def test_the_embedded_photographs_are_colour_and_large():
+    pictures = list(open_photographs("photos"))
+    assert len(pictures) >= 5
+    for picture in pictures:
+        assert picture.reference.dtype == np.uint8
+        assert min(picture.reference.shape[:2]) >= 300
+        assert picture.distorted is None
+        assert np.ptp(picture.reference.astype(int), axis=2).mean() > 1
+
+
+def test_a_folder_is_read_in_order_with_its_sub_folders(tmp_path):
+    for name in ("b.png", "a.jpg", "sub/c.PNG"):
+        save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    assert [picture.name for picture in from_folder(tmp_path)] == ["a", "b", "c"]
+
+
+def test_a_broken_file_is_named_and_skipped(folder):
+    (folder / "broken.png").write_bytes(b"\x89PNG no more")
+    pictures = from_folder(folder)
+    with pytest.warns(UserWarning, match="broken.png"):
+        assert len(list(pictures)) == 3
+    assert len(pictures) == 3
+    rng = np.random.default_rng(0)
+    assert {pictures.draw(rng).name for _ in range(30)} == {"picture0", "picture1", "picture2"}
+
+
+def test_a_broken_file_is_skipped_when_drawn(tmp_path):
+    save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"")
+    pictures = from_folder(tmp_path)
+    with pytest.warns(UserWarning, match="bad.png"):
+        assert {pictures.draw(np.random.default_rng(seed)).name for seed in range(20)} == {"good"}
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no pictures in there"):
+        from_folder(tmp_path)
+    (tmp_path / "bad.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="bad.png"), pytest.raises(ValueError, match="none of the files"):
+        list(from_folder(tmp_path))
+    with pytest.raises(ValueError, match="no such folder"):
+        open_photographs(tmp_path / "absent")
+
+
+def test_an_unknown_name_is_taken_for_a_folder_and_the_names_are_listed():
+    with pytest.raises(ValueError, match=r"phots: no such folder.*photos, div2k-train"):
+        open_photographs("phots")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_an_absent_data_set_says_what_to_download_and_where_to_put_it(name, tmp_path, monkeypatch):
+    monkeypatch.delenv("HIRL_DATA", raising=False)
+    with pytest.raises(ValueError, match=r"download it from https://.*HIRL_DATA"):
+        open_photographs(name)
+    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"download it from https://") as caught:
+        open_photographs(name)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("div2k-train", ["DIV2K/DIV2K_train_HR/0001.png"]),
+        ("div2k-valid", ["DIV2K/DIV2K_valid_HR/0801.png"]),
+        ("bsds500-train", ["BSR/BSDS500/data/images/train/100075.jpg"]),
+        ("bsds500-test", ["BSR/BSDS500/data/images/test/100007.jpg"]),
+        ("cbsd68", ["CBSD68/original_png/0000.png"]),
+        ("kodak24", ["Kodak24/kodim01.png"]),
+    ],
+)
+def test_reference_data_sets_in_their_official_layout(name, files, tmp_path, monkeypatch):
+    for file in files:
+        save(tmp_path / file)
+    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
+    (picture,) = open_photographs(name)
+    assert picture.reference.shape == (10, 12, 3)
+    assert picture.distorted is None
+
+
+def test_csiq_pairs_references_with_distorted_pictures(tmp_path, monkeypatch):
+    save(tmp_path / "CSIQ/src_imgs/boston.png", 100)
+    for distortion, suffix in {"awgn": "AWGN", "jpeg": "JPEG", "blur": "BLUR"}.items():
+        for level in (1, 2):
+            save(tmp_path / f"CSIQ/dst_imgs/{distortion}/boston.{suffix}.{level}.png", 100 + level)
+    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
+    pictures = list(open_photographs("csiq-jpeg"))
+    assert [picture.name for picture in pictures] == ["boston.JPEG.1", "boston.JPEG.2"]
+    assert [(picture.reference[0, 0, 0], picture.distorted[0, 0, 0]) for picture in pictures] == [
+        (100, 101),
+        (100, 102),
+    ]
+    assert len(open_photographs("csiq")) == 6
+
+
+def test_clive_has_no_references_and_leaves_out_its_training_pictures(tmp_path):
+    save(tmp_path / "Images/1.png")
+    save(tmp_path / "Images/trainingImages/t1.png")
+    (picture,) = DATASETS["clive"].open(tmp_path)
+    assert picture.reference is None
+    assert picture.distorted.shape == (10, 12, 3)
+
+
+def test_pairs_must_agree_in_size(tmp_path):
+    save(tmp_path / "clean.png", size=(8, 8))
+    save(tmp_path / "distorted.png", size=(9, 8))
+    entry = Entry("pair", tmp_path / "clean.png", tmp_path / "distorted.png")
+    with pytest.warns(UserWarning, match="not of the size"), pytest.raises(ValueError, match="none of the files"):
+        list(Photographs([entry], "pairs"))

@@ -1,0 +1,248 @@
+import json
+import pickle
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import stable_baselines3.common.env_checker
+import torch
+from gymnasium.utils.env_checker import check_env
+
+import hirl_env
+from hirl_env import Measure, Tool, degradations, measures, toolsets
+from hirl_env.data.degradations import GaussianNoise, MotionBlur
+from hirl_env.data.images import to_pixels
+from hirl_env.data.photographs import DATASETS
+
+IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
+VARIANTS = ({}, {"stop": "no_gain"}, {"stop_action": True}, {"reward": "ssim"}, {"crop_size": 40, "max_steps": 2})
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("arguments", VARIANTS)
+def test_gymnasiums_checker_has_nothing_to_say(env_id, arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gym.make(env_id, render_mode="rgb_array", **arguments).unwrapped)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("arguments", VARIANTS)
+def test_sb3s_checker_has_nothing_to_say(env_id, arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stable_baselines3.common.env_checker.check_env(gym.make(env_id, **arguments).unwrapped)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_torchrls_checker_has_nothing_to_say(env_id):
+    libs = pytest.importorskip("torchrl.envs.libs.gym")
+    utils = pytest.importorskip("torchrl.envs.utils")
+    utils.check_env_specs(libs.GymEnv(env_id, from_pixels=False))
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_specs_are_json_and_pickle(env_id):
+    spec = gym.make(env_id, degradation="severe", max_steps=3).spec
+    again = gym.envs.registration.EnvSpec.from_json(spec.to_json())
+    assert json.loads(spec.to_json())["kwargs"]["degradation"] == "severe"
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert gym.make(again).unwrapped.task.restoration.max_steps == 3
+
+
+def test_registering_twice_is_harmless_and_the_module_prefix_imports():
+    hirl_env._register("HIRL-Restore-v0")
+    assert gym.make("hirl_env:HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
+
+
+def test_spaces():
+    assert gym.make(IDS[0]).action_space == gym.spaces.MultiDiscrete([3, 3])
+    assert gym.make(IDS[0], stop_action=True).action_space == gym.spaces.MultiDiscrete([4, 3])
+    assert gym.make(IDS[1]).action_space == gym.spaces.Discrete(9)
+    assert gym.make(IDS[1], stop_action=True).action_space == gym.spaces.Discrete(10)
+    assert gym.make(IDS[0], crop_size=48).observation_space.shape == (48, 48, 3)
+
+
+def rollout(env_id, seed, **arguments):
+    env = gym.make(env_id, **arguments)
+    env.action_space.seed(seed)
+    results = [env.reset(seed=seed)]
+    for _episode in range(2):
+        done = False
+        while not done:
+            results.append(env.step(env.action_space.sample()))
+            done = results[-1][2] or results[-1][3]
+        results.append(env.reset())
+    return results
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_seed_repeats_everything(env_id):
+    for one, other in zip(rollout(env_id, 7, max_steps=3), rollout(env_id, 7, max_steps=3), strict=True):
+        assert np.array_equal(one[0], other[0])
+        assert one[1:] == other[1:]
+
+
+def test_rewards_sum_to_the_psnr_gained():
+    results = rollout(IDS[0], 3, max_steps=4)
+    first, steps = results[0][1]["psnr"], results[1:5]
+    assert sum(step[1] for step in steps) == pytest.approx(steps[-1][4]["psnr"] - first)
+    assert steps[-1][4]["score"] == steps[-1][4]["psnr"]
+
+
+def test_flat_actions_are_cells_row_by_row_and_stop_is_the_last():
+    env = gym.make(IDS[1], stop_action=True)
+    env.reset(seed=0)
+    *_, info = env.step(5)
+    assert info["path"] == ((1, 2),)
+    assert info["tool"] == "Fast AR-CNN 10"
+    _, reward, terminated, truncated, info = env.step(9)
+    assert (reward, terminated, truncated) == (0.0, True, False)
+    assert info["path"] == ((1, 2),)
+
+
+def test_a_given_picture(toy_toolset):
+    env = gym.make(IDS[0], toolset=toy_toolset, crop_size=None)
+    image, reference = np.full((20, 30, 3), 100, np.uint8), np.full((20, 30, 3), 110, np.uint8)
+    observation, info = env.reset(options={"image": image, "reference": reference})
+    assert np.array_equal(observation, image)
+    assert observation in env.observation_space
+    assert info["psnr"] == pytest.approx(-20 * np.log10(10 / 255), abs=1e-3)
+    observation, *_ = env.step((0, 1))
+    assert (observation == 108).all()
+    assert (image == 100).all()
+
+
+def test_whole_pictures_change_the_space_with_each_reset(folder):
+    env = gym.make(IDS[0], images=str(folder), crop_size=None)
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (32, 40, 3) == env.observation_space.shape
+
+
+def test_unpaired_pictures_serve_a_blind_reward(tmp_path, toy_toolset, folder):
+    (folder).rename(tmp_path / "Images")
+
+    def darkness(images, references):
+        assert references is None
+        return -images.mean(dim=(1, 2, 3))
+
+    source = DATASETS["clive"].open(tmp_path)
+    env = gym.make(IDS[0], images=source, reward=darkness, toolset=toy_toolset, crop_size=16)
+    _, info = env.reset(seed=0)
+    assert "psnr" not in info
+    assert env.step((1, 0))[1] == pytest.approx(2 / 255, abs=1e-6)
+    with pytest.raises(ValueError, match="compares with a reference"):
+        gym.make(IDS[0], images=source, toolset=toy_toolset, crop_size=16).reset(seed=0)
+
+
+def test_ones_own_parts_by_name(toy_toolset):
+    def inverse(images, references):
+        return 1 - images.mean(dim=(1, 2, 3))
+
+    toolsets.register("toy", lambda: toy_toolset)
+    degradations.register("toy", lambda: MotionBlur(5))
+    measures.register("toy", lambda: Measure("toy", inverse, needs_reference=False))
+    try:
+        env = gym.make(IDS[0], toolset="toy", degradation="toy", reward="toy")
+        _, info = env.reset(seed=0)
+        assert info["degradation"].startswith("MotionBlur(length=5, angle=")
+        assert env.step((1, 1))[1] > 0
+    finally:
+        for registry in (toolsets, degradations, measures):
+            del registry._factories["toy"]
+
+
+def test_a_fourth_type_needs_no_other_change():
+    """The worked example of the README."""
+
+    def gamma(power: float) -> Tool:
+        return Tool(f"gamma {power}", lambda images: images.clamp_min(1e-6) ** power, GaussianNoise(0))
+
+    toolset = toolsets.resolve("hirl").with_type("brighten", [gamma(0.9), gamma(0.8), gamma(0.7)])
+    env = gym.make(IDS[0], toolset=toolset)
+    assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
+    dark, _ = env.reset(seed=0)
+    bright, *_, info = env.step((3, 2))
+    assert info["tool"] == "gamma 0.7"
+    assert bright.mean() > dark.mean()
+
+
+def test_rendering_shows_the_picture_and_grows_no_taller(toy_toolset):
+    env = gym.make(IDS[0], render_mode="rgb_array", toolset=toy_toolset, max_steps=3)
+    observation, _ = env.reset(seed=0)
+    before = env.render()
+    env.step((0, 1))
+    after = env.render()
+    assert before.dtype == np.uint8
+    assert before.shape == after.shape
+    assert np.array_equal(before[10 : 10 + 384 : 6, 10 : 10 + 384 : 6], observation)
+    assert not np.array_equal(before[400:], after[400:])
+
+
+def test_rendering_out_of_turn():
+    with pytest.raises(RuntimeError, match="render before reset"):
+        gym.make(IDS[0], render_mode="rgb_array").unwrapped.render()
+    with pytest.raises(ValueError, match="render_mode must be None or 'rgb_array', got 'human'"):
+        hirl_env.RestoreEnv(render_mode="human")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"degradation": "sever"}, "unknown degradation 'sever'; known are: mild, moderate, severe"),
+        ({"reward": "lpips"}, "unknown measure 'lpips'; known are: psnr, ssim"),
+        ({"toolset": "mine"}, "unknown toolset 'mine'; known are: hirl"),
+        ({"images": "nowhere"}, "nowhere: no such folder"),
+        ({"crop_size": 0}, "crop_size must be a positive"),
+        ({"max_steps": 0}, "max_steps must be at least 1"),
+        ({"stop": "soon"}, "stop must be None or 'no_gain'"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"device": "gpu9"}, "device 'gpu9' is not to be had here"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make(IDS[0], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image": np.zeros((64, 64, 3))}, r"image must be uint8 of shape \(H, W, 3\), got float64"),
+        ({"image": np.zeros((64, 64), np.uint8)}, r"of shape \(64, 64\)"),
+        ({"image": np.zeros((32, 48, 3), np.uint8)}, "image is 48x32.*restores 64x64.*crop_size=None"),
+        ({"image": np.zeros((64, 64, 3), np.uint8)}, "'psnr' compares with a reference"),
+        ({"reference": np.zeros((64, 64, 3), np.uint8)}, r"options are 'image' and.*got \['reference'\]"),
+        ({"picture": 1, "image": 2}, r"got \['image', 'picture'\]"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make(IDS[0]).reset(options=options)
+
+
+def test_steps_out_of_turn_and_out_of_range():
+    env = hirl_env.RestoreEnv(max_steps=1)
+    with pytest.raises(RuntimeError, match="step before reset"):
+        env.step((0, 0))
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action \(3, 0\) is out of range"):
+        env.step((3, 0))
+    env.step((2, 0))
+    with pytest.raises(RuntimeError, match="after the end"):
+        env.step((2, 0))
+    flat = hirl_env.RestoreEnv(flat=True)
+    flat.reset(seed=0)
+    with pytest.raises(ValueError, match=r"integers in 0\.\.8"):
+        flat.step(9)
+
+
+def test_nothing_is_rounded_between_steps(toy_toolset):
+    third = toy_toolset.with_type("third", [Tool("third", lambda images: images + 1 / 765, GaussianNoise(1))] * 2)
+    env = gym.make(IDS[0], toolset=third, images="photos", degradation=None)
+    first, _ = env.reset(seed=0)
+    for _ in range(3):
+        last, *_ = env.step((2, 0))
+    expected = to_pixels(torch.from_numpy(first / 255).movedim(-1, 0) + 1 / 255)
+    assert np.array_equal(last, expected)

@@ -1,0 +1,43 @@
+import os
+
+import pytest
+
+from hirl_env.files import written_whole
+
+
+def test_a_failing_disk_leaves_the_old_file_and_nothing_half_written(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    with (
+        pytest.raises(OSError, match=r"could not write .*file: No space left on device; make room"),
+        written_whole(target) as beside,
+    ):
+        beside.write_text("ne")
+        raise OSError(28, os.strerror(28))
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), written_whole(target) as beside:
+        beside.write_text("ne")
+        raise KeyboardInterrupt
+    assert target.read_text() == "old"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_device_is_named():
+    with (
+        pytest.raises(OSError, match=r"could not write /dev/full: No space left on device; make room"),
+        written_whole("/dev/full") as beside,
+    ):
+        beside.write_text("much")
+    assert not os.path.isfile("/dev/full")
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path):
+    with written_whole(tmp_path / "a" / "b" / "file") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "a" / "b" / "file").read_text() == "new"

@@ -1,0 +1,36 @@
+import pytest
+
+from hirl_env import degradations, measures, photographs, toolsets
+from hirl_env.registry import Registry
+
+
+def test_resolves_names_and_passes_objects_through():
+    registry: Registry[list] = Registry("thing")
+    registry.register("empty", list)
+    other = [1]
+    assert registry.resolve("empty") == []
+    assert registry.resolve(other) is other
+
+
+def test_unknown_name_lists_the_known_ones():
+    registry: Registry[list] = Registry("thing")
+    registry.register("one", list)
+    registry.register("two", list)
+    with pytest.raises(ValueError, match="unknown thing 'three'; known are: one, two"):
+        registry.resolve("three")
+
+
+def test_a_name_is_given_once():
+    registry: Registry[list] = Registry("thing")
+    registry.register("one", list)
+    with pytest.raises(ValueError, match="registered already"):
+        registry.register("one", list)
+
+
+def test_what_ships():
+    assert {"mild", "moderate", "severe", "mixture", "noise-15", "jpeg-10", "blur-15", "rl-restore-severe"} <= set(
+        degradations.names()
+    )
+    assert {"psnr", "ssim"} <= set(measures.names())
+    assert {"photos", "div2k-train", "bsds500-test", "cbsd68", "kodak24", "csiq", "clive"} <= set(photographs.names())
+    assert toolsets.names() == ["hirl"]

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hirl_env import Restoration, measures
+from hirl_env.quality import as_measure
+from hirl_env.tools.toolset import Toolset
+from tests.conftest import add
+
+
+def decibels(error: float) -> float:
+    """PSNR of an image that is off by ``error`` / 255 everywhere."""
+    return -20 * np.log10(error / 255)
+
+
+def begun(toolset, values=(100,), target=110, **arguments) -> Restoration:
+    """A restoration of flat grey images towards a flat grey target."""
+    restoration = Restoration(toolset, measures.resolve("psnr"), **arguments)
+    images = torch.stack([torch.full((3, 12, 12), value / 255) for value in values])
+    restoration.begin(images, torch.full_like(images, target / 255))
+    return restoration
+
+
+def test_a_step_by_hand(toy_toolset):
+    restoration = begun(toy_toolset, (100, 104))
+    outcome = restoration.step([[0, 1], [1, 0]])  # +8 and -2: the errors go from 10 and 6 to 2 and 8
+    assert outcome.gains == pytest.approx([decibels(2) - decibels(10), decibels(8) - decibels(6)], abs=1e-3)
+    assert restoration.psnr == pytest.approx([decibels(2), decibels(8)], abs=1e-3)
+    assert restoration.paths == [((0, 1),), ((1, 0),)]
+    assert restoration.tool_names(0) == ("add +8",)
+    assert not outcome.terminated.any()
+    assert not outcome.truncated.any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(data=st.data())
+def test_rewards_sum_to_final_minus_initial(data):
+    toolset = Toolset({"up": [add(3), add(9)], "down": [add(-4), add(-11)]})
+    stop = data.draw(st.sampled_from([None, "no_gain"]))
+    restoration = begun(toolset, (90, 100, 130), max_steps=6, stop=stop, stop_action=True)
+    first, total = restoration.scores, np.zeros(3)
+    while not restoration.ended.all():
+        rows = np.flatnonzero(~restoration.ended)
+        actions = [(data.draw(st.integers(0, 2)), data.draw(st.integers(0, 1))) for _ in rows]
+        total[rows] += restoration.step(actions, rows).gains
+    assert total == pytest.approx(restoration.scores - first)
+    assert restoration.gains == pytest.approx(total)
+
+
+def test_max_steps_truncates(toy_toolset):
+    restoration = begun(toy_toolset, max_steps=2)
+    assert not restoration.step([[0, 0]]).truncated[0]
+    outcome = restoration.step([[0, 0]])
+    assert outcome.truncated[0]
+    assert not outcome.terminated[0]
+
+
+def test_no_gain_terminates_and_takes_the_step_back(toy_toolset):
+    restoration = begun(toy_toolset, (100, 100), stop="no_gain")
+    outcome = restoration.step([[0, 1], [1, 1]])
+    assert outcome.terminated.tolist() == [False, True]
+    assert outcome.gains[1] == 0
+    assert restoration.paths == [((0, 1),), ()]
+    assert restoration.images[:, 0, 0, 0] * 255 == pytest.approx([108, 100], abs=1e-4)
+    assert restoration.scores == pytest.approx([decibels(2), decibels(10)], abs=1e-3)
+
+
+def test_the_stop_action_terminates_and_changes_nothing(toy_toolset):
+    restoration = begun(toy_toolset, (100, 100), stop_action=True)
+    outcome = restoration.step([[2, 1], [0, 0]])
+    assert outcome.terminated.tolist() == [True, False]
+    assert outcome.gains[0] == 0
+    assert restoration.paths[0] == ()
+    with pytest.raises(ValueError, match=r"type must be in 0\.\.1"):
+        begun(toy_toolset).step([[2, 0]])
+
+
+def test_each_distinct_tool_runs_once(toy_toolset, monkeypatch):
+    calls = []
+    apply = type(toy_toolset).apply
+    monkeypatch.setattr(
+        type(toy_toolset),
+        "apply",
+        lambda self, images, cell, precision: calls.append((cell, len(images))) or apply(self, images, cell, precision),
+    )
+    begun(toy_toolset, (100,) * 5).step([[0, 1], [1, 0], [0, 1], [0, 1], [1, 0]])
+    assert calls == [((0, 1), 3), ((1, 0), 2)]
+
+
+def test_branches_are_independent(toy_toolset):
+    trunk = begun(toy_toolset)
+    branch = trunk.branch()
+    branch.step([[0, 1]])
+    assert trunk.paths == [()]
+    assert trunk.images[0, 0, 0, 0].item() * 255 == pytest.approx(100, abs=1e-4)
+    trunk.step([[1, 0]])
+    assert branch.paths == [((0, 1),)]
+
+
+def test_selected_rows_can_be_put_back(toy_toolset):
+    restoration = begun(toy_toolset, (100, 101, 102))
+    chosen = restoration.select(np.array([2, 0]))
+    chosen.step([[0, 0], [0, 1]])
+    restoration.put(np.array([2, 0]), chosen)
+    assert restoration.paths == [((0, 1),), (), ((0, 0),)]
+    assert restoration.images[:, 0, 0, 0] * 255 == pytest.approx([108, 101, 103], abs=1e-4)
+    assert restoration.scores == pytest.approx([decibels(2), decibels(9), decibels(7)], abs=1e-3)
+
+
+def test_without_references_a_blind_measure_serves(toy_toolset, grey):
+    def brightness(images, references):
+        return images.mean(dim=(1, 2, 3)) * 255
+
+    restoration = Restoration(toy_toolset, as_measure(brightness))
+    restoration.begin(grey, None)
+    assert restoration.step([[0, 1]]).gains == pytest.approx([8], abs=1e-3)
+    assert restoration.psnr is None
+    with pytest.raises(ValueError, match="'psnr' compares with a reference"):
+        Restoration(toy_toolset, measures.resolve("psnr")).begin(grey, None)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        ([[0, 2]], r"action \(0, 2\) is out of range: type must be in 0\.\.1 and degree in 0\.\.1"),
+        ([[-1, 0]], r"action \(-1, 0\) is out of range"),
+        ([[0.0, 1.0]], r"integers of shape \(1, 2\).*got float64"),
+        ([0, 1], r"integers of shape \(1, 2\).*got int64 of shape \(2,\)"),
+        ([[0, 0], [0, 0]], r"shape \(1, 2\).*shape \(2, 2\)"),
+    ],
+)
+def test_wrong_actions(toy_toolset, actions, message):
+    with pytest.raises(ValueError, match=message):
+        begun(toy_toolset).step(actions)
+
+
+def test_steps_out_of_turn(toy_toolset):
+    with pytest.raises(RuntimeError, match="step before reset"):
+        Restoration(toy_toolset, measures.resolve("psnr")).step([[0, 0]])
+    restoration = begun(toy_toolset, max_steps=1)
+    restoration.step([[0, 0]])
+    with pytest.raises(RuntimeError, match=r"after the end of the episode .*call reset first"):
+        restoration.step([[0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_steps": 0}, "max_steps must be at least 1"),
+        ({"stop": "never"}, "stop must be None or 'no_gain'"),
+        ({"precision": "fp8"}, "unknown precision"),
+    ],
+)
+def test_wrong_settings(toy_toolset, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Restoration(toy_toolset, measures.resolve("psnr"), **arguments)

@@ -1,0 +1,165 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode
+
+import hirl_env
+from hirl_env.vector_env import RestoreVectorEnv
+
+IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
+N = 4
+
+
+def both(env_id, mode, **arguments):
+    native = gym.make_vec(env_id, N, autoreset_mode=mode, **arguments)
+    sync = gym.make_vec(env_id, N, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **arguments)
+    assert isinstance(native, RestoreVectorEnv)
+    return native, sync
+
+
+def assert_equal(one, other):
+    """Equal to the last bit, infos included."""
+    for native, sync in zip(one[:-1], other[:-1], strict=True):
+        assert native.dtype == sync.dtype
+        # float32 convolutions of a batch and of one image may differ in the last digits.
+        assert np.array_equal(native, sync) if native.dtype != np.float64 else np.allclose(native, sync, atol=1e-4)
+    assert_infos_equal(one[-1], other[-1])
+
+
+def assert_infos_equal(native, sync):
+    assert native.keys() == sync.keys()
+    for key, value in native.items():
+        if isinstance(value, dict):
+            assert_infos_equal(value, sync[key])
+        elif value.dtype == np.float64:
+            assert np.allclose(value, sync[key], atol=1e-4)
+        else:
+            assert value.dtype == sync[key].dtype
+            assert data_equivalence(list(value), list(sync[key]))
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("arguments", [{"max_steps": 3}, {"stop": "no_gain", "stop_action": True, "max_steps": 4}])
+def test_equal_to_sync_vector_env_step_by_step(env_id, mode, arguments):
+    native, sync = both(env_id, mode, crop_size=32, **arguments)
+    assert native.single_action_space == sync.single_action_space
+    assert native.action_space == sync.action_space
+    assert native.observation_space == sync.observation_space
+    assert native.metadata["autoreset_mode"] is sync.metadata["autoreset_mode"] is mode
+    assert_equal(native.reset(seed=11), sync.reset(seed=11))
+    assert native.np_random_seed == sync.np_random_seed
+    native.action_space.seed(1)
+    for _ in range(12):
+        actions = native.action_space.sample()
+        one, other = native.step(actions), sync.step(actions)
+        assert_equal(one, other)
+        over = one[2] | one[3]
+        if mode == AutoresetMode.DISABLED and over.any():
+            assert_equal(native.reset(options={"reset_mask": over}), sync.reset(options={"reset_mask": over}))
+
+
+def test_equal_with_the_full_toolset_and_crops():
+    native, sync = both(IDS[0], AutoresetMode.SAME_STEP, max_steps=2, degradation="severe")
+    assert_equal(native.reset(seed=[5, 3, 8, 1]), sync.reset(seed=[5, 3, 8, 1]))
+    for cell in range(9):
+        actions = np.array([divmod((cell + shift) % 9, 3) for shift in range(N)])
+        assert_equal(native.step(actions), sync.step(actions))
+
+
+def test_final_observations_are_the_last_of_their_episode():
+    vector = gym.make_vec(IDS[0], N, autoreset_mode="SameStep", max_steps=1, crop_size=32)
+    vector.reset(seed=0)
+    observations, _, _, truncated, infos = vector.step(np.zeros((N, 2), dtype=int))
+    assert truncated.all()
+    assert infos["final_obs"].dtype == object
+    assert infos["final_obs"][0].shape == (32, 32, 3)
+    assert not np.array_equal(infos["final_obs"][0], observations[0])
+    assert infos["final_info"]["path"][0] == ((0, 0),)
+    assert infos["path"][0] == ()
+
+
+def test_the_metadata_of_the_class_is_left_alone():
+    gym.make_vec(IDS[0], 2, autoreset_mode="Disabled")
+    assert "autoreset_mode" not in RestoreVectorEnv.metadata
+
+
+def test_observations_share_no_memory_with_the_environment():
+    vector = gym.make_vec(IDS[0], 2, crop_size=16)
+    first, _ = vector.reset(seed=0)
+    kept = first.copy()
+    vector.step(np.array([[2, 0], [0, 2]]))
+    assert np.array_equal(first, kept)
+
+
+def test_some_are_reset_and_the_others_go_on(toy_toolset):
+    vector = gym.make_vec(IDS[0], 3, autoreset_mode="Disabled", toolset=toy_toolset, crop_size=16)
+    vector.reset(seed=0)
+    vector.step(np.array([[0, 1]] * 3))
+    _, infos = vector.reset(options={"reset_mask": np.array([False, True, False])})
+    assert infos["_path"].tolist() == [False, True, False]
+    *_, infos = vector.step(np.array([[1, 0]] * 3))
+    assert infos["path"].tolist() == [((0, 1), (1, 0)), ((1, 0),), ((0, 1), (1, 0))]
+
+
+def test_all_start_from_a_given_picture(toy_toolset):
+    vector = gym.make_vec(IDS[0], 2, toolset=toy_toolset, crop_size=16)
+    image = np.full((16, 16, 3), 100, np.uint8)
+    observations, _ = vector.reset(options={"image": image, "reference": image + 10})
+    assert (observations == 100).all()
+    _, rewards, *_ = vector.step(np.array([[0, 1], [1, 0]]))
+    assert rewards[0] > 0 > rewards[1]
+
+
+def test_frames():
+    vector = gym.make_vec(IDS[0], 2, render_mode="rgb_array", crop_size=16)
+    vector.reset(seed=0)
+    frames = vector.render()
+    assert len(frames) == 2
+    assert frames[0].shape == frames[1].shape
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"crop_size": None}, "use gym.make, one at a time"),
+        ({"num_envs": 0}, "num_envs must be at least 1"),
+        ({"autoreset_mode": "Sometimes"}, "Sometimes"),
+        ({"degradation": "nothing"}, "unknown degradation"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RestoreVectorEnv(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": [1, 2, 3]}, "list of 2, got 3"),
+        ({"options": {"reset_mask": [True, False]}}, "reset_mask must be a bool array"),
+        ({"options": {"reset_mask": np.array([True, False])}}, "first reset must reset every"),
+    ],
+)
+def test_wrong_resets(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make_vec(IDS[0], 2).reset(**arguments)
+
+
+def test_wrong_steps():
+    vector = gym.make_vec(IDS[0], 2, autoreset_mode="Disabled", max_steps=1)
+    with pytest.raises(RuntimeError, match="step before reset"):
+        vector.step(np.zeros((2, 2), dtype=int))
+    vector.reset(seed=0)
+    with pytest.raises(ValueError, match="one for each sub-environment; got 3"):
+        vector.step(np.zeros((3, 2), dtype=int))
+    with pytest.raises(ValueError, match=r"integers of shape \(2, 2\)"):
+        vector.step(np.zeros((2, 2)))
+    vector.step(np.zeros((2, 2), dtype=int))
+    with pytest.raises(RuntimeError, match=r"after the end of the episode \(of image 0, 1\)"):
+        vector.step(np.zeros((2, 2), dtype=int))
+
+
+def test_the_flat_one_is_a_constructor_argument():
+    assert hirl_env.RestoreVectorEnv(num_envs=2, flat=True).single_action_space == gym.spaces.Discrete(9)

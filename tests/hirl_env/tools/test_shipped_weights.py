@@ -1,0 +1,36 @@
+"""The figures that the shipped tools must hold on CBSD68, where the photographs are at hand.
+
+Set HIRL_TEST_CBSD68 to the folder of the 68 photographs to run these; CI does.
+"""
+
+import os
+
+import numpy as np
+import pytest
+
+from experiments.evaluate_tools import Sums
+from experiments.evaluation import starts_of
+from hirl_env.data.photographs import open_photographs
+from hirl_env.tools.toolset import toolsets
+
+FOLDER = os.environ.get("HIRL_TEST_CBSD68")
+pytestmark = pytest.mark.skipif(FOLDER is None, reason="HIRL_TEST_CBSD68 names no folder of photographs")
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "least"),
+    [
+        ("jpeg-30", (1, 0), 0.85),
+        ("jpeg-20", (1, 1), 0.85),
+        ("jpeg-10", (1, 2), 0.85),
+        ("noise-25", (0, 1), 9.0),
+        ("blur-5", (2, 2), 1.0),
+    ],
+)
+def test_gain_on_crops(name, cell, least):
+    sums = Sums()
+    for start in starts_of(open_photographs(FOLDER), name, 96, 1, 0):
+        sums.add(start, toolsets.resolve("hirl"), cell, "float32")
+    assert sums.images == 68
+    assert np.isfinite(sums.means()["psnr"])
+    assert sums.means()["gain"] > least

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hirl_env.data.degradations import GaussianBlur, GaussianNoise
+from hirl_env.data.episodes import Episodes
+from hirl_env.data.photographs import open_photographs
+from hirl_env.quality import psnr
+from hirl_env.tools.toolset import Tool, Toolset, toolsets
+
+
+def test_the_papers_grid():
+    toolset = toolsets.resolve("hirl")
+    assert toolset.types == ("denoise", "dejpeg", "deblur")
+    assert (toolset.n_types, toolset.n_degrees) == (3, 3)
+    names = [toolset[cell].name for cell in toolset.cells]
+    assert names == [
+        *("FFDNet 15", "FFDNet 25", "FFDNet 35"),
+        *("Fast AR-CNN 30", "Fast AR-CNN 20", "Fast AR-CNN 10"),
+        *("Sharpen", "SRCNN", "SRN"),
+    ]
+    assert toolset[0, 0].restore.network is toolset[0, 2].restore.network
+
+
+def test_results_are_clamped_and_new(toy_toolset, grey):
+    assert toy_toolset.apply(grey, (1, 1))[0, 0, 0, 0].item() * 255 == pytest.approx(84, abs=1e-4)
+    assert toy_toolset.apply(torch.zeros(1, 3, 4, 4), (1, 1)).min() == 0
+    assert toy_toolset.apply(torch.ones(1, 3, 4, 4), (0, 1)).max() == 1
+    assert grey.min().item() == pytest.approx(100 / 255)
+
+
+def test_one_more_type(toy_toolset, grey):
+    larger = toy_toolset.with_type("flip", [Tool("horizontal", lambda x: x.flip(-1), GaussianBlur(3))] * 2)
+    assert larger.types == ("brighten", "darken", "flip")
+    assert toy_toolset.types == ("brighten", "darken")
+    assert torch.equal(larger.apply(grey, (2, 1)), grey)
+
+
+def test_rows_must_be_equally_long(toy_toolset):
+    with pytest.raises(ValueError, match="equally many degrees"):
+        toy_toolset.with_type("short", [toy_toolset[0, 0]])
+    with pytest.raises(ValueError, match="at least one"):
+        Toolset({})
+
+
+def test_a_tool_that_changes_the_shape_is_named(grey):
+    half = Tool("half", lambda images: images[..., ::2], GaussianNoise(1))
+    with pytest.raises(ValueError, match=r"tool 'half' turned images of shape \(1, 3, 16, 16\) into \(1, 3, 16, 8\)"):
+        Toolset({"odd": [half]}).apply(grey, (0, 0))
+
+
+def test_an_unknown_precision(toy_toolset, grey):
+    with pytest.raises(ValueError, match="unknown precision 'half'; known are: float32, bf16"):
+        toy_toolset.apply(grey, (0, 0), "half")
+
+
+def test_moving_keeps_shared_networks_shared():
+    layer = nn.Conv2d(3, 3, 1)
+    tools = [Tool(str(number), layer, GaussianNoise(number)) for number in range(2)]
+    moved = Toolset({"only": tools}).on("meta")
+    assert moved[0, 0].restore is moved[0, 1].restore is not layer
+    assert moved[0, 0].restore.weight.device.type == "meta"
+    assert layer.weight.device.type == "cpu"
+
+
+@pytest.mark.parametrize("cell", [cell for cell in toolsets.resolve("hirl").cells if cell != (2, 0)])
+def test_every_trained_tool_undoes_its_own_distortion(cell):
+    toolset = toolsets.resolve("hirl")
+    episodes = Episodes(open_photographs("photos"), toolset[cell].undoes, 64)
+    starts = [episodes.start(photograph, np.random.default_rng(0)) for photograph in episodes.photographs]
+    distorted = torch.stack([start.distorted for start in starts])
+    references = torch.stack([start.reference for start in starts])
+    gain = psnr(toolset.apply(distorted, cell), references) - psnr(distorted, references)
+    assert gain.mean() > 0.5
+
+
+def test_bf16_is_close_to_float32():
+    toolset, images = toolsets.resolve("hirl"), torch.rand(1, 3, 32, 32)
+    for cell in toolset.cells:
+        assert torch.allclose(toolset.apply(images, cell), toolset.apply(images, cell, "bf16"), atol=0.05)

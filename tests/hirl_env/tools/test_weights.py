@@ -1,0 +1,71 @@
+import hashlib
+
+import pytest
+import torch
+from torch import nn
+
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.tools.srcnn import SRCNN
+from hirl_env.tools.weights import SHIPPED, load_weights, save_weights
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "layer.safetensors"
+    network = nn.Linear(3, 2)
+    save_weights(network, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  layer.safetensors\n")
+    return network, path
+
+
+def test_weights_come_back(saved):
+    network, path = saved
+    other = nn.Linear(3, 2)
+    load_weights(other, path)
+    assert torch.equal(network.weight, other.weight)
+
+
+def test_half_precision_on_disk_is_read_as_float32(tmp_path):
+    network = nn.Linear(3, 2)
+    save_weights(network, tmp_path / "half.safetensors", torch.float16)
+    other = nn.Linear(3, 2)
+    load_weights(other, tmp_path / "half.safetensors")
+    assert other.weight.dtype == torch.float32
+    assert torch.equal(other.weight, network.weight.half().float())
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ValueError, match=r"absent.safetensors: .*install the package again"):
+        load_weights(nn.Linear(3, 2), tmp_path / "absent.safetensors")
+
+
+def test_a_changed_byte_is_noticed(saved):
+    _, path = saved
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged"):
+        load_weights(nn.Linear(3, 2), path)
+
+
+def test_a_truncated_file_is_noticed_without_a_list_of_hashes_too(saved):
+    _, path = saved
+    (path.parent / "SHA256SUMS").unlink()
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load_weights(nn.Linear(3, 2), path)
+
+
+def test_weights_of_another_network(saved):
+    with pytest.raises(ValueError, match="another network than SRCNN"):
+        load_weights(SRCNN(), saved[1])
+
+
+def test_shipped_weights_are_listed_small_and_have_a_card():
+    files = sorted(SHIPPED.glob("*.safetensors"))
+    listed = {line.split()[1] for line in (SHIPPED / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {file.name for file in files}
+    assert sum(file.stat().st_size for file in files) < 25e6
+    assert all(file.with_suffix(".md").is_file() for file in files)
+    load_weights(FastARCNN(), SHIPPED / "fast-arcnn-10.safetensors")

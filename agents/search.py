@@ -45,12 +45,15 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
         degradations: What was done to each, settled (see `Degradation.draw`).
 
     Returns:
-        What there is after 1, 2, ... steps; shorter paths stay as they are while longer ones go on.
+        What there is after 1, 2, ... steps; shorter paths stay as they are while longer ones go on. Where there is
+        nothing to undo, the start itself.
     """
     paths = [reverse_path(start.toolset, degradation) for degradation in degradations]
     lengths = np.array([len(path) for path in paths])
     current, found = _unbounded(start), []
-    for length in range(1, max(lengths, default=0) + 1):
+    if not lengths.any():
+        return [Found(current, np.zeros_like(lengths))]
+    for length in range(1, max(lengths) + 1):
         current = current.branch()
         rows = np.flatnonzero(lengths >= length)
         current.step(np.array([paths[row][length - 1] for row in rows]), rows)
@@ -65,9 +68,13 @@ def reverse_path(toolset: Toolset, degradation: Degradation) -> list[Cell]:
     """
     path = []
     for step in reversed(degradation.steps):
-        cells = [cell for cell in toolset.cells if step.family and toolset[cell].undoes.family == step.family]
-        if cells:
-            path.append(min(cells, key=lambda cell: abs(toolset[cell].undoes.strength - step.strength)))
+        strengths = {
+            cell: undoes.strength
+            for cell in toolset.cells
+            if (undoes := toolset[cell].undoes) is not None and undoes.family == step.family
+        }
+        if strengths:
+            path.append(min(strengths, key=lambda cell: abs(strengths[cell] - step.strength)))
     return path
 
 

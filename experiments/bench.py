@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +18,7 @@ from experiments.output import print_table, write_json
 from hirl_env.task import Task
 from hirl_env.tools.toolset import Precision
 
+Kind = Literal["native", "sync", "async"]
 DECIMALS = {"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2}
 
 
@@ -25,7 +26,7 @@ def bench(
     json: Path | None = None,
     envs: tuple[int, ...] = (1, 8, 32, 128),
     precisions: tuple[Precision, ...] = ("float32", "bf16"),
-    kinds: tuple[str, ...] = ("native", "sync", "async"),
+    kinds: tuple[Kind, ...] = ("native", "sync", "async"),
     seconds: float = 4.0,
     images: str = "photos",
     seed: int = 0,
@@ -66,13 +67,14 @@ def bench(
         )
     sync = {(row["precision"], row["envs"]): row["steps_per_second"] for row in rows if row["kind"] == "sync"}
     for row in rows:
-        row["vs_sync"] = row["steps_per_second"] / sync.get((row["precision"], row["envs"]), float("nan"))
+        baseline = sync.get((row["precision"], row["envs"]))
+        row["vs_sync"] = None if baseline is None else row["steps_per_second"] / baseline
     print_table("image steps per second", rows, DECIMALS)
     if json is not None:
         write_json(json, settings, rows)
 
 
-def make(kind: str, count: int, **task: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+def make(kind: Kind, count: int, **task: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
     """A vector environment of one of the three kinds."""
     if kind == "native":
         return gym.make_vec("HIRL-Restore-v0", count, **task)
@@ -80,7 +82,7 @@ def make(kind: str, count: int, **task: Any) -> gym.vector.VectorEnv[Any, Any, A
     return gym.make_vec("HIRL-Restore-v0", count, vectorization_mode=kind, vector_kwargs=vector_kwargs, **task)
 
 
-def _rates(kind: str, count: int, precision: Precision, seconds: float, images: str, seed: int) -> tuple[float, float]:
+def _rates(kind: Kind, count: int, precision: Precision, seconds: float, images: str, seed: int) -> tuple[float, float]:
     """Image steps per second of a vector environment, and of the bare tools on the same actions."""
     vector = make(kind, count, images=images, precision=precision)
     vector.reset(seed=seed)

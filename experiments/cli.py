@@ -34,9 +34,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"hirl {__version__}")
         return
-    warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
     try:
-        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hirl", description=DESCRIPTION)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
+            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hirl", description=DESCRIPTION)
     except (ValueError, OSError) as error:
         sys.exit(f"hirl: {error}")
     except KeyboardInterrupt as interrupt:

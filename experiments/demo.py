@@ -48,9 +48,11 @@ def demo(
     for level in LEVELS:
         results: list[Result] = []
 
-        starts = list(starts_of(photographs, level, crop, 1, seed))
+        starts = starts_of(photographs, level, crop, 1, seed)
         methods = ("distorted", "single", "reverse", "greedy", "brute-force")
-        rows += evaluate_level(starts, level, methods, depth, toolset, precision, partial(_collect, results))
+        rows += evaluate_level(
+            starts, len(photographs), level, methods, depth, toolset, precision, partial(_collect, results)
+        )
         figure = out / f"{level}.png"
         draw_paths(results, level, figure)
         print(f"wrote {figure}")

@@ -11,6 +11,7 @@ from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import Precision, toolsets
 
+# The keys of METHODS, spelt out for --help.
 MethodName = Literal["distorted", "single", "reverse", "greedy", "brute-force"]
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
 
@@ -44,14 +45,18 @@ def evaluate(
         json: Also write settings and rows to this file.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    if per_image < 1 or depth < 1:
-        raise ValueError(f"--per-image and --depth must be at least 1, got {per_image} and {depth}")
+    if min(per_image, depth) < 1 or seed < 0:
+        raise ValueError(
+            f"--per-image and --depth must be at least 1, --seed at least 0; got {per_image}, {depth}, {seed}"
+        )
+    if not levels or not methods:
+        raise ValueError("--levels and --methods need at least one each")
     photographs = open_photographs(images)
     tools = toolsets.resolve(toolset).on(device)
     rows: list[Row] = []
     for level in levels:
-        starts = list(starts_of(photographs, level, crop, per_image, seed))
-        rows += evaluate_level(starts, level, methods, depth, tools, precision)
+        starts = starts_of(photographs, level, crop, per_image, seed)
+        rows += evaluate_level(starts, len(photographs) * per_image, level, methods, depth, tools, precision)
     print_table(f"{photographs.name}: means per image; seconds are for all", as_json(rows), DECIMALS)
     if json is not None:
         write_json(json, settings, as_json(rows))

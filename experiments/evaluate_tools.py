@@ -48,7 +48,7 @@ def evaluate_tools(
     rows = []
     for family, names in SETTINGS.items():
         for name in names:
-            cells = [cell for cell in tools.cells if tools[cell].undoes.family == family]
+            cells = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
             sums = {cell: Sums() for cell in cells}
             starts = starts_of(photographs, name, crop, 1, seed)
             for start in tqdm(starts, desc=name, total=len(photographs), unit="image", leave=False, disable=None):

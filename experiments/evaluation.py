@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,29 +48,30 @@ class Row:
     images: int
 
 
-Method = Callable[[Restoration, Many[Degradation], int], dict[str, Found]]
+# What a method found, by the names of its rows; each dictionary comes of one run.
+Method = Callable[[Restoration, Many[Degradation], int], Iterator[dict[str, Found]]]
 
 
-def _distorted(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
-    return {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
+def _distorted(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+    yield {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
 
 
-def _single(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
-    return {f"single {start.toolset[cell].name}": single(start, cell) for cell in start.toolset.cells}
+def _single(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+    for cell in start.toolset.cells:
+        yield {f"single {start.toolset[cell].name}": single(start, cell)}
 
 
-def _reverse(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
-    found = reverse_order(start, applied)
-    return {"reverse": found[-1]} if found else {"reverse": _distorted(start, applied, depth)["distorted"]}
+def _reverse(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+    yield {"reverse": reverse_order(start, applied)[-1]}
 
 
-def _greedy(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
-    return {"greedy": greedy(start, depth)[-1]}
+def _greedy(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+    yield {"greedy": greedy(start, depth)[-1]}
 
 
-def _brute_force(start: Restoration, applied: Many[Degradation], depth: int) -> dict[str, Found]:
+def _brute_force(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
     *shorter, longest = brute_force(start, depth, progress=True)
-    return {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
+    yield {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
 
 
 METHODS: dict[str, Method] = {
@@ -83,7 +84,7 @@ METHODS: dict[str, Method] = {
 
 
 def starts_of(photographs: Photographs, level: str, crop: int | None, per_image: int, seed: int) -> Iterator[Start]:
-    """Distorted crops of every photograph; the crops are the same at every level.
+    """Distorted crops of every photograph, one after the other; the crops are the same at every level.
 
     Args:
         photographs: Pictures with references.
@@ -91,16 +92,21 @@ def starts_of(photographs: Photographs, level: str, crop: int | None, per_image:
         crop: Side of the crops; None for whole pictures.
         per_image: Crops of each picture.
         seed: Of crops and degradations.
+
+    Raises:
+        ValueError: If a photograph has no reference, or comes distorted already.
     """
     episodes = Episodes(photographs, degradations.resolve(level), crop)
     for number, photograph in enumerate(photographs):
         if photograph.reference is None:
             raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
+        if photograph.distorted is not None:
+            raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
         for part in range(per_image):
             yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
 
 
-def batches(starts: Many[Start]) -> Iterator[list[Start]]:
+def batches(starts: Iterable[Start]) -> Iterator[list[Start]]:
     """Starts side by side, as many as are restored at once, all of one size."""
     pending: dict[torch.Size, list[Start]] = {}
     for start in starts:
@@ -121,7 +127,8 @@ def begin(batch: Many[Start], toolset: Toolset, precision: Precision) -> Restora
 
 
 def evaluate_level(
-    starts: Many[Start],
+    starts: Iterable[Start],
+    count: int,
     level: str,
     methods: Many[str],
     depth: int,
@@ -133,6 +140,7 @@ def evaluate_level(
 
     Args:
         starts: Distorted images with references.
+        count: How many there are, for the progress bar.
         level: Its name, for the rows.
         methods: Keys of `METHODS`.
         depth: Longest path of the searches.
@@ -144,18 +152,22 @@ def evaluate_level(
         A row per method, in the order of ``methods``.
     """
     totals: dict[str, dict[str, float]] = {}
-    with tqdm(total=len(starts), desc=level, unit="image", leave=False, disable=None) as bar:
+    with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
         for batch in batches(starts):
             start = begin(batch, toolset, precision)
             applied = [one.degradation or Sequence(()) for one in batch]
             everything: dict[str, Found] = {}
             for method in methods:
                 began = time.perf_counter()
-                found = METHODS[method](start, applied, depth)
-                seconds = (time.perf_counter() - began) / len(found)
-                everything |= found
-                for name, result in found.items():
-                    _add(totals.setdefault(name, {}), result, seconds)
+                for found in METHODS[method](start, applied, depth):
+                    seconds = time.perf_counter() - began
+                    most = max(int(result.trials.sum()) for result in found.values())
+                    for name, result in found.items():
+                        # The shorter paths of a search would have taken their share of its trials.
+                        share = int(result.trials.sum()) / most if most else 1.0
+                        _add(totals.setdefault(name, {}), result, seconds * share)
+                    everything |= found
+                    began = time.perf_counter()
             if on_found is not None:
                 on_found(batch, everything)
             bar.update(len(batch))

@@ -17,12 +17,17 @@ WIDTH = 120  # columns of tables in files and pipes
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:
     """Prints rows that share their keys; ``decimals`` says how to round the columns it names."""
+    if not rows:
+        raise ValueError(f"{title}: nothing was asked for, so there is nothing to show")
     table = Table(title=title)
     for name in rows[0]:
         table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
     for row in rows:
         table.add_row(
-            *(f"{value:.{decimals[name]}f}" if name in decimals else str(value) for name, value in row.items())
+            *(
+                f"{value:.{decimals[name]}f}" if name in decimals and value is not None else str(value)
+                for name, value in row.items()
+            )
         )
     console = Console()
     if not console.is_terminal:

@@ -6,6 +6,8 @@ import contextlib
 import csv
 import dataclasses
 import inspect
+import io
+import pickle
 import signal
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,15 +26,19 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
+from hirl_env.data.degradations import NOISE_SIGMAS
 from hirl_env.data.images import crop_at_random, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import unwritable, written_whole
-from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.quality import psnr
+from hirl_env.tools.toolset import Precision, available_device, toolsets
 from hirl_env.tools.weights import load_weights, save_weights
 
 EMA_DECAY = 0.998
 WARM_UP = 100  # steps
 VALIDATION_CROP = 128
+SMALLEST = 16  # pixels: SRN works on multiples of it
+TRIES = 1000  # photographs drawn before a folder is given up
 ToolName = Literal["ffdnet", "fast-arcnn-30", "fast-arcnn-20", "fast-arcnn-10", "srcnn", "srn"]
 
 
@@ -41,6 +48,7 @@ class Settings:
 
     tool: ToolName
     images: str
+    validate: str | None
     steps: int
     batch: int
     patch: int
@@ -117,10 +125,7 @@ class Examples:
         """A batch: two images (N, 3, patch, patch), and (N,) noise levels of 255."""
         inputs, references, sigmas = [], [], []
         for _ in range(self.settings.batch):
-            photograph = self.photographs.draw(rng)
-            pixels = photograph.reference
-            if pixels is None:
-                raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference to train on")
+            pixels = self._photograph(rng)
             patch = pixels[crop_at_random(pixels, self.settings.patch, rng)]
             reference = to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
             own = rng.random() < self.settings.own_share
@@ -129,11 +134,23 @@ class Examples:
             sigma = degradation.strength if own else noise_level(degradation)
             distorted = degradation(reference, rng)
             if not own and rng.random() < self.settings.leftover_share:
-                distorted, sigma = self._half_restored(distorted, rng), noise_level(self.recipe.validation[0])
+                # Little noise is left by then, and there is no lower map.
+                distorted, sigma = self._half_restored(distorted, rng), float(NOISE_SIGMAS[0])
             inputs.append(distorted)
             references.append(reference)
             sigmas.append(sigma)
         return torch.stack(inputs), torch.stack(references), torch.tensor(sigmas)
+
+    def _photograph(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+        """One that a patch fits into; a folder of all sizes need not be sorted first."""
+        for _ in range(TRIES):
+            pixels = self.photographs.draw(rng).reference
+            if pixels is not None and min(pixels.shape[:2]) >= self.settings.patch:
+                return pixels
+        raise ValueError(
+            f"{self.photographs.name}: {TRIES} photographs in a row had no reference, or were smaller than the patch "
+            f"of {self.settings.patch} pixels; choose others, or a smaller --patch"
+        )
 
     def _half_restored(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         images = image[None]
@@ -186,16 +203,23 @@ def train_tools(
         every: Steps between log lines and checkpoints.
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    if patch % 16:
-        raise ValueError(f"--patch must be a multiple of 16, got {patch}")
+    if patch < SMALLEST or patch % SMALLEST:
+        raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {patch}")
+    for option, number in {"steps": steps, "batch": batch, "every": every, "threads": threads}.items():
+        if number is not None and number < 1:
+            raise ValueError(f"--{option} must be at least 1, got {number}")
+    for option, share in {"own-share": own_share, "leftover-share": leftover_share}.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"--{option} must lie in 0 to 1, got {share}")
     if threads is not None:
         torch.set_num_threads(threads)
     lr = RECIPES[tool].lr if lr is None else lr
     start = None if start_from is None else str(start_from)
-    settings = Settings(tool, images, steps, batch, patch, lr, own_share, leftover_share, precision, seed, start)
-    trainer = Trainer(settings, out, torch.device(device))
-    validation = None if validate is None else open_photographs(validate)
-    trainer.run(validation, every, wandb)
+    settings = Settings(
+        tool, images, validate, steps, batch, patch, lr, own_share, leftover_share, precision, seed, start
+    )
+    trainer = Trainer(settings, out, available_device(device))
+    trainer.run(every, wandb)
 
 
 class Trainer:
@@ -204,6 +228,7 @@ class Trainer:
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         self.settings, self.out, self.device = settings, out, device
         self.recipe = RECIPES[settings.tool]
+        self.validation = None if settings.validate is None else open_photographs(settings.validate)
         self.examples = Examples(open_photographs(settings.images), self.recipe, settings)
         self.rng = np.random.default_rng(settings.seed)
         torch.manual_seed(settings.seed)
@@ -213,11 +238,14 @@ class Trainer:
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
-        matrices = [value for value in self.network.parameters() if value.ndim == 2]
-        others = [value for value in self.network.parameters() if value.ndim != 2]
-        # Muon orthogonalises each kernel's step; measured on FFDNet it needs a tenth of Adam's steps.
+        # Muon orthogonalises each hidden kernel's step; measured on FFDNet it needs a tenth of Adam's steps. The layers
+        # that read and write pixels are left to Adam: their input has one dominant direction, the mean brightness, and
+        # steps as large in it as in all others kill the ReLUs behind.
+        _, *hidden, _ = [value for value in self.network.parameters() if value.ndim == 2]
+        matrices = {id(value) for value in hidden}
+        others = [value for value in self.network.parameters() if id(value) not in matrices]
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=settings.lr, weight_decay=0.0),
+            torch.optim.Muon(hidden, lr=settings.lr, weight_decay=0.0),
             torch.optim.Adam(others, lr=settings.lr / 20),
         ]
         self.schedules = [
@@ -234,6 +262,10 @@ class Trainer:
     def checkpoint(self) -> Path:
         return self.out / f"{self.settings.tool}.checkpoint.pt"
 
+    @property
+    def weights(self) -> Path:
+        return self.out / f"{self.settings.tool}.safetensors"
+
     def _parts(self) -> dict[str, Any]:
         return {
             "network": self.network,
@@ -244,12 +276,20 @@ class Trainer:
 
     def _resume(self) -> None:
         if not self.checkpoint.is_file():
+            if self.weights.exists():
+                raise ValueError(f"{self.weights} is there already, without its checkpoint; choose another --out")
             return
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state["settings"] != dataclasses.asdict(self.settings):
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            before = state["settings"]
+        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
+            raise ValueError(f"{self.checkpoint} is damaged; delete it to start over") from None
+        now = dataclasses.asdict(self.settings)
+        changed = ", ".join(f"{name} {before.get(name)!r}" for name in now if before.get(name) != now[name])
+        if changed:
             raise ValueError(
-                f"{self.checkpoint} is of a run with other settings ({state['settings']}); "
-                "give the same ones to go on with it, or another --out"
+                f"{self.checkpoint} is of a run with other settings ({changed}); "
+                "give the same to go on with it, or another --out"
             )
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -259,8 +299,11 @@ class Trainer:
     def _save(self) -> None:
         state = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+        buffer = io.BytesIO()
+        torch.save(state | {"settings": dataclasses.asdict(self.settings)}, buffer)
         with written_whole(self.checkpoint) as beside:
-            torch.save(state | {"settings": dataclasses.asdict(self.settings)}, beside)
+            beside.write_bytes(buffer.getbuffer())
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
@@ -287,13 +330,14 @@ class Trainer:
         return losses[-1].item()
 
     @torch.no_grad()
-    def validate(self, photographs: Photographs) -> dict[str, float]:
-        """Mean PSNR (dB) of the averaged network on the centre crops of each picture, per distortion."""
+    def validate(self) -> dict[str, float]:
+        """Mean PSNR (dB) of the averaged network on the centre of each validation picture, per distortion."""
         scores: dict[str, list[float]] = {}
-        for photograph in photographs:
-            assert photograph.reference is not None
+        for photograph in self.validation or ():
+            if photograph.reference is None or min(photograph.reference.shape[:2]) < SMALLEST:
+                continue
             height, width = photograph.reference.shape[:2]
-            side = min(VALIDATION_CROP, height // 16 * 16, width // 16 * 16)
+            side = min(VALIDATION_CROP, height // SMALLEST * SMALLEST, width // SMALLEST * SMALLEST)
             top, left = (height - side) // 2, (width - side) // 2
             reference = to_tensor(photograph.reference[top : top + side, left : left + side])
             for degradation in self.recipe.validation:
@@ -301,44 +345,48 @@ class Trainer:
                 sigma = torch.tensor([noise_level(degradation)], device=self.device)
                 with self._autocast():
                     restored = run_network(self.average.module, distorted, sigma)[-1]
-                error = (restored.float().clamp(0, 1).cpu() - reference).square().mean().item()
-                scores.setdefault(str(degradation), []).append(-10 * np.log10(max(error, 1e-10)))
+                restored = restored.float().clamp(0, 1).cpu()
+                scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
-    def run(self, validation: Photographs | None, every: int, wandb: bool) -> None:
-        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint."""
+    def run(self, every: int, wandb: bool) -> None:
+        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint.
+
+        Raises:
+            KeyboardInterrupt: If asked to stop.
+        """
         log = _Log(self.out / f"{self.settings.tool}.csv", dataclasses.asdict(self.settings), wandb)
         bar = tqdm(total=self.settings.steps, initial=self.step, desc=self.settings.tool, unit="step", mininterval=1)
-        loss, began = float("nan"), time.monotonic() - self.seconds
+        began = time.monotonic() - self.seconds
         with _deferred_interrupts() as interrupted, bar, contextlib.closing(log):
             while self.step < self.settings.steps and not interrupted:
                 loss = self.train_step()
                 bar.update()
                 if self.step % every == 0 or self.step == self.settings.steps:
                     self.seconds = time.monotonic() - began
-                    scores = {} if validation is None else self.validate(validation)
+                    self._save()
+                    scores = self.validate()
                     bar.set_postfix(loss=f"{loss:.4f}", psnr=" ".join(f"{score:.2f}" for score in scores.values()))
                     log.write({"step": self.step, "loss": loss, "seconds": round(self.seconds), **scores})
-                    self._save()
-        self.seconds = time.monotonic() - began
-        self._save()
+            self.seconds = time.monotonic() - began
+            self._save()
         if self.step < self.settings.steps:
             raise KeyboardInterrupt(f"stopped at step {self.step}; the same command goes on from there")
-        self._publish({} if validation is None else self.validate(validation))
+        self._publish(self.validate())
 
     def _publish(self, scores: dict[str, float]) -> None:
         network = self.average.module
         unflatten_kernels(network)
-        weights = self.out / f"{self.settings.tool}.safetensors"
         # Half precision on disk: half the download, and the PSNR is the same to the second decimal.
-        save_weights(network, weights, torch.float16)
-        with written_whole(weights.with_suffix(".md")) as beside:
+        save_weights(network, self.weights, torch.float16)
+        with written_whole(self.weights.with_suffix(".md")) as beside:
             beside.write_text(self._model_card(scores))
-        print(f"wrote {weights} and its model card")
+        print(f"wrote {self.weights} and its model card")
 
     def _model_card(self, scores: dict[str, float]) -> str:
         count = sum(value.numel() for value in self.recipe.network().parameters())
         settings = dataclasses.asdict(self.settings) | {"images": Path(self.settings.images).name}
+        settings["validate"] = self.settings.validate and Path(self.settings.validate).name
         settings["start_from"] = self.settings.start_from and Path(self.settings.start_from).name
         made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
         measured = "\n".join(f"| {name} | {score:.2f} |" for name, score in scores.items())

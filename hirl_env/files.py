@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -29,7 +29,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise unwritable(path, error) from error
     finally:
         if not direct:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
 
 def unwritable(path: str | Path, error: OSError) -> OSError:

@@ -15,10 +15,11 @@ class Registry(Generic[T]):
 
     Args:
         kind: What the objects are, in words, for error messages ("degradation").
+        of: Their class.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, of: type[T]) -> None:
+        self.kind, self.of = kind, of
         self._factories: dict[str, Callable[[], T]] = {}
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
@@ -36,13 +37,15 @@ class Registry(Generic[T]):
         return list(self._factories)
 
     def resolve(self, value: str | T) -> T:
-        """Turns a name into its object; anything that is not a string is returned as it is.
+        """Turns a name into its object; an object is returned as it is.
 
         Raises:
-            ValueError: If the name is unknown. The message lists the known ones.
+            ValueError: If the name is unknown (the message lists the known ones), or the object of another kind.
         """
-        if not isinstance(value, str):
+        if isinstance(value, self.of):
             return value
+        if not isinstance(value, str):
+            raise ValueError(f"a {self.kind} must be a name or a {self.of.__name__}, got {value!r}")
         if value not in self._factories:
             raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
         return self._factories[value]()

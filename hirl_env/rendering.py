@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SIDE = 384  # pixels: the picture's longer side in a frame
 MARGIN = 10
 LINE = 20
+ROOM = 7  # lines for the path where its length has no bound: the last ones are shown
 FONT_SIZE = 14
 INK, PAPER, UP, DOWN = (32, 32, 32), (250, 250, 248), (20, 120, 60), (176, 48, 32)
 
@@ -41,7 +42,7 @@ def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
     names = restoration.tool_names(row) or ("nothing done yet",)
     lines = [f"{number}. {name}" if restoration.paths[row] else name for number, name in enumerate(names, 1)]
     gain = restoration.gains[row]
-    room = max(task.restoration.max_steps or len(lines), 1)
+    room = restoration.max_steps or ROOM
     height = SIDE + LINE * (room + 1) + 3 * MARGIN
     frame = Image.new("RGB", (SIDE + 2 * MARGIN, height), PAPER)
     frame.paste(picture, (MARGIN + (SIDE - picture.width) // 2, MARGIN + (SIDE - picture.height) // 2))

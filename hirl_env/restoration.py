@@ -77,8 +77,8 @@ class Restoration:
         stop_action: bool = False,
         precision: Precision = "float32",
     ) -> None:
-        if max_steps is not None and max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, or None for no bound; got {max_steps}")
+        if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
+            raise ValueError(f"max_steps must be at least 1, or None for no bound; got {max_steps!r}")
         if stop not in (None, "no_gain"):
             raise ValueError(f"stop must be None or 'no_gain', got {stop!r}")
         check_precision(precision)
@@ -90,17 +90,26 @@ class Restoration:
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None) -> None:
         """Starts anew with a batch of images (N, 3, H, W) and their references, if there are any."""
-        self.images = images.to(self.toolset.device)
-        self.references = None if references is None else references.to(self.toolset.device)
+        images = images.to(self.toolset.device)
+        references = None if references is None else references.to(self.toolset.device)
+        # Scoring may refuse; then the episode before stays as it was.
+        self.scores, self.psnr = self._score(images, references)
+        self.images, self.references, self.first_scores = images, references, self.scores
         count = len(images)
-        self.scores, self.psnr = self._score(self.images, self.references)
-        self.first_scores = self.scores
         self.paths = [()] * count
         self.steps = np.zeros(count, dtype=np.int64)
         self.ended = np.zeros(count, dtype=np.bool_)
 
     def put(self, rows: Indices, other: Restoration) -> None:
-        """Replaces some rows by those of another restoration, in its order; sizes and references must agree."""
+        """Replaces some rows by those of another restoration, in its order.
+
+        Raises:
+            ValueError: If one of the two has references and the other has none.
+        """
+        if (self.references is None) != (other.references is None):
+            raise ValueError(
+                "images with and without a reference cannot be restored side by side; use one kind at a time"
+            )
         self.images = _replaced(self.images, rows, other.images)
         if self.references is not None and other.references is not None:
             self.references = _replaced(self.references, rows, other.references)
@@ -171,7 +180,7 @@ class Restoration:
             terminated |= undone
             gains[undone] = 0.0
         kept = np.flatnonzero(~(undone | stopping))
-        if len(kept) == len(self.images):
+        if everyone and len(kept) == len(rows):
             self.images, self.scores, self.psnr = after, scores, decibels
         else:
             self.images = _replaced(self.images, rows[kept], after[kept])

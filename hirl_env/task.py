@@ -56,9 +56,9 @@ class Task:
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        if crop_size is not None and crop_size < 1:
+        if crop_size is not None and not (isinstance(crop_size, int | np.integer) and crop_size >= 1):
             raise ValueError(
-                f"crop_size must be a positive number of pixels, or None for whole pictures; got {crop_size}"
+                f"crop_size must be a positive number of pixels, or None for whole pictures; got {crop_size!r}"
             )
         resolved = None if degradation is None else degradations.resolve(degradation)
         self.episodes = Episodes(open_photographs(images), resolved, crop_size)

@@ -47,6 +47,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.num_envs = num_envs
         self.render_mode = render_mode
+        if autoreset_mode not in list(AutoresetMode) and autoreset_mode not in [mode.value for mode in AutoresetMode]:
+            known = ", ".join(mode.value for mode in AutoresetMode)
+            raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = Task(**task)
@@ -70,8 +73,8 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each of them, -1 where it is unknown."""
-        return tuple(self._seeds)
+        """The seed of each of them."""
+        return tuple(self._seeds[row] for row in range(self.num_envs) if self._rng(row))
 
     def _rng(self, row: int) -> np.random.Generator:
         rng = self._rngs[row]
@@ -157,8 +160,8 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         """
         restoration = self.task.restoration
         pairs = self.task.pairs(actions)
-        if len(pairs) != self.num_envs:
-            raise ValueError(f"actions must be {self.num_envs}, one for each sub-environment; got {len(pairs)}")
+        if pairs.ndim == 0 or len(pairs) != self.num_envs:
+            raise ValueError(f"actions must be {self.num_envs}, one for each sub-environment; got shape {pairs.shape}")
         over = np.zeros(self.num_envs, dtype=np.bool_)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._begun.all():
             over = restoration.ended

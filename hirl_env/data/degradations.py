@@ -269,7 +269,7 @@ NOISE_SIGMAS = (15, 25, 35)
 JPEG_QUALITIES = (30, 20, 10)
 LEVELS = ("mild", "moderate", "severe")
 
-degradations: Registry[Degradation] = Registry("degradation")
+degradations: Registry[Degradation] = Registry("degradation", Degradation)  # type: ignore[type-abstract]
 
 
 def _register(name: str, degradation: Degradation) -> None:

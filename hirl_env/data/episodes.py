@@ -60,7 +60,7 @@ class Episodes:
             window = ... if self.crop_size is None else crop_at_random(pixels, self.crop_size, rng)
         except ValueError as problem:
             raise ValueError(
-                f"{self.photographs.name}, {photograph.name}: {problem}; choose a smaller crop_size"
+                f"{self.photographs.name}, {photograph.name}: {problem}; choose another crop size"
             ) from None
         reference = None if clean is None else to_tensor(clean[window])
         if given is not None:

@@ -59,8 +59,10 @@ def crop_at_random(pixels: npt.NDArray[np.uint8], size: int, rng: np.random.Gene
     """Where a square of ``size`` lies in a picture, as the two slices that cut it out.
 
     Raises:
-        ValueError: If the picture is smaller than the square.
+        ValueError: If the picture is smaller than the square, or that has no pixel.
     """
+    if size < 1:
+        raise ValueError(f"a crop needs a side of at least one pixel, got {size}")
     height, width = pixels.shape[:2]
     if height < size or width < size:
         raise ValueError(f"a crop of {size}x{size} does not fit into a picture of {width}x{height} (width x height)")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hirl_env.data.images import PICTURE_SUFFIXES, UnreadablePicture, read_image
 from hirl_env.registry import Registry
 
-CACHE_BYTES = 1 << 30  # decoded pictures kept in memory, per source
+CACHE_BYTES = 1 << 30  # decoded pictures kept in memory, per process
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -65,19 +65,18 @@ class Photographs:
             raise ValueError(f"{name}: no pictures in there (looked for {', '.join(PICTURE_SUFFIXES)})")
         self.name = name
         self._entries = list(entries)
-        self._cache: dict[Path, Pixels] = {}
-        self._cached_bytes = 0
+        self._damaged: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """How many pictures there are, without those found damaged so far."""
+        return len(self._entries) - len(self._damaged)
 
     def __iter__(self) -> Iterator[Photograph]:
         """Every readable picture, in order."""
-        for entry in list(self._entries):
-            try:
-                yield self._load(entry)
-            except UnreadablePicture as problem:
-                self._leave_out(entry, problem)
+        for index in range(len(self._entries)):
+            photograph = self._get(index)
+            if photograph is not None:
+                yield photograph
 
     def draw(self, rng: np.random.Generator) -> Photograph:
         """One picture, all equally likely.
@@ -85,35 +84,45 @@ class Photographs:
         Raises:
             ValueError: If no readable picture is left.
         """
-        while True:
-            entry = self._entries[int(rng.integers(len(self._entries)))]
-            try:
-                return self._load(entry)
-            except UnreadablePicture as problem:
-                self._leave_out(entry, problem)
+        # Damaged ones are drawn and passed over, so that what a seed draws does not depend on what was known before.
+        photograph = None
+        while photograph is None:
+            photograph = self._get(int(rng.integers(len(self._entries))))
+        return photograph
 
-    def _leave_out(self, entry: Entry, problem: UnreadablePicture) -> None:
-        warnings.warn(f"left out: {problem}", stacklevel=3)
-        self._entries.remove(entry)
-        if not self._entries:
-            raise ValueError(f"{self.name}: none of the files in there is a readable picture")
+    def _get(self, index: int) -> Photograph | None:
+        """The picture, or None if it is damaged."""
+        if index in self._damaged:
+            return None
+        try:
+            return self._load(self._entries[index])
+        except UnreadablePicture as problem:
+            warnings.warn(f"left out: {problem}", stacklevel=4)
+            self._damaged.add(index)
+            if not len(self):
+                raise ValueError(f"{self.name}: none of the files in there is a readable picture") from None
+            return None
 
     def _load(self, entry: Entry) -> Photograph:
-        reference = None if entry.reference is None else self._read(entry.reference)
-        distorted = None if entry.distorted is None else self._read(entry.distorted)
+        reference = None if entry.reference is None else _read(entry.reference)
+        distorted = None if entry.distorted is None else _read(entry.distorted)
         if reference is not None and distorted is not None and reference.shape != distorted.shape:
             raise UnreadablePicture(f"{entry.distorted}: not of the size of its reference {entry.reference}")
         return Photograph(entry.name, reference, distorted)
 
-    def _read(self, path: Path) -> Pixels:
-        if path not in self._cache:
-            pixels = read_image(path)
-            # Without eviction: for pictures drawn at random, which ones are kept does not matter.
-            if self._cached_bytes + pixels.nbytes > CACHE_BYTES:
-                return pixels
-            self._cache[path] = pixels
-            self._cached_bytes += pixels.nbytes
-        return self._cache[path]
+
+_cache: dict[Path, Pixels] = {}
+
+
+def _read(path: Path) -> Pixels:
+    """A picture from the cache that all sources of a process share, or from its file."""
+    if path not in _cache:
+        pixels = read_image(path)
+        # Without eviction: for pictures drawn at random, which ones are kept does not matter.
+        if sum(kept.nbytes for kept in _cache.values()) + pixels.nbytes > CACHE_BYTES:
+            return pixels
+        _cache[path] = pixels
+    return _cache[path]
 
 
 def _picture_files(folder: Path) -> list[Path]:
@@ -169,15 +178,15 @@ class Dataset:
             ValueError: If it is not there; says what to download, from where, and where to put it.
         """
         if root is None and "HIRL_DATA" not in os.environ:
-            raise ValueError(f"{self._advice('a folder named by the environment variable HIRL_DATA')}")
+            raise ValueError(f"{self._advice('a folder of your choice')}; then set HIRL_DATA to that folder")
         folder = Path(root) if root is not None else Path(os.environ["HIRL_DATA"]) / self.title
         if not all((folder / part).is_dir() for part in self.folders):
-            raise ValueError(self._advice(str(folder)))
+            raise ValueError(self._advice(str(root or os.environ["HIRL_DATA"]), with_title=root is None))
         return Photographs(self.entries(folder), f"{self.title} ({folder})")
 
-    def _advice(self, place: str) -> str:
-        layout = ", ".join(f"{self.title}/{part}/" if part != "." else f"{self.title}/" for part in self.folders)
-        return f"{self.title} is not here: download it from {self.source} and unpack it into {place}, to get {layout}"
+    def _advice(self, place: str, with_title: bool = True) -> str:
+        layout = " and ".join((f"{self.title}/" if with_title else "") + f"{part}/" for part in self.folders)
+        return f"{self.title} is not here: download it from {self.source} and unpack it, so that {place} holds {layout}"
 
 
 def _references_in(*parts: str) -> Callable[[Path], list[Entry]]:
@@ -237,7 +246,7 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
-photographs: Registry[Photographs] = Registry("image source")
+photographs: Registry[Photographs] = Registry("image source", Photographs)
 photographs.register("photos", embedded)
 for _name, _dataset in DATASETS.items():
     photographs.register(_name, _dataset.open)
@@ -253,5 +262,9 @@ def open_photographs(images: str | Path | Photographs) -> Photographs:
         ValueError: If a name or folder is unknown, or has no pictures.
     """
     if isinstance(images, str) and images in photographs.names():
+        if Path(images).is_dir():
+            warnings.warn(
+                f"{images!r} is the image source of that name; for the folder here, write ./{images}", stacklevel=2
+            )
         return photographs.resolve(images)
-    return from_folder(images) if isinstance(images, str | Path) else images
+    return from_folder(images) if isinstance(images, str | Path) else photographs.resolve(images)

@@ -28,6 +28,7 @@ class Measure:
     function: ScoreFunction
     needs_reference: bool = True
 
+    @torch.no_grad()
     def score(self, images: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
         """Scores (N,) of images (N, 3, H, W).
 
@@ -39,16 +40,17 @@ class Measure:
                 f"measure {self.name!r} compares with a reference, and there is none; give one, or use a blind measure"
             )
         scores = self.function(images, references)
-        if tuple(scores.shape) != (len(images),):
+        if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (len(images),):
+            got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
             raise ValueError(
-                f"measure {self.name!r} must return one score per image, ({len(images)},); got {tuple(scores.shape)}"
+                f"measure {self.name!r} must return one score per image, a tensor ({len(images)},); got {got}"
             )
         if not torch.isfinite(scores).all():
             raise ValueError(f"measure {self.name!r} returned a score that is not finite: {scores.tolist()}")
         return scores
 
 
-measures: Registry[Measure] = Registry("measure")
+measures: Registry[Measure] = Registry("measure", Measure)
 measures.register("psnr", lambda: Measure("psnr", psnr))
 measures.register("ssim", lambda: Measure("ssim", ssim))
 
@@ -56,7 +58,11 @@ measures.register("ssim", lambda: Measure("ssim", ssim))
 def as_measure(value: str | Measure | ScoreFunction) -> Measure:
     """A measure from its name, from itself, or from a bare function of images and references.
 
-    A bare function is handed whatever references there are, None included.
+    A bare function is handed whatever references there are, None included; one that cannot do without them is wrapped
+    in a `Measure`.
+
+    Raises:
+        ValueError: If it is none of these, or an unknown name.
     """
     if callable(value):
         return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)

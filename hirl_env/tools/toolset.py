@@ -38,13 +38,14 @@ class Tool:
 
     Attributes:
         name: As shown in paths and tables.
-        restore: Maps images (N, 3, H, W), float32 in [0, 1], to the same shape; need not clamp. A module or a function.
-        undoes: The distortion it is the specialist of.
+        restore: Maps images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A function,
+            or a module in evaluation mode.
+        undoes: The distortion it is the specialist of, if of any: for the reverse order, and to be measured on.
     """
 
     name: str
     restore: Callable[[torch.Tensor], torch.Tensor]
-    undoes: Degradation
+    undoes: Degradation | None = None
 
 
 class Toolset:
@@ -65,10 +66,6 @@ class Toolset:
         self.types = tuple(types)
         self.device = torch.device(device)
         self._grid = tuple(tuple(tools) for tools in types.values())
-        for row in self._grid:
-            for tool in row:
-                if isinstance(tool.restore, nn.Module):
-                    tool.restore.eval().requires_grad_(False)
 
     @property
     def n_types(self) -> int:
@@ -90,7 +87,13 @@ class Toolset:
         return self._grid[kind][degree]
 
     def with_type(self, name: str, tools: Sequence[Tool]) -> Toolset:
-        """A toolset with one more type."""
+        """A toolset with one more type.
+
+        Raises:
+            ValueError: If there is a type of that name, or the tools are not as many as the degrees.
+        """
+        if name in self.types:
+            raise ValueError(f"the toolset has a type {name!r} already; choose another name")
         return Toolset({**dict(zip(self.types, self._grid, strict=True)), name: tools}, self.device)
 
     def on(self, device: str | torch.device) -> Toolset:
@@ -99,7 +102,7 @@ class Toolset:
         Raises:
             ValueError: If there is no such device.
         """
-        device = _available(device)
+        device = available_device(device)
         if device == self.device:
             return self
         # One deep copy of the whole grid, so that cells that share a network go on sharing it.
@@ -123,18 +126,24 @@ class Toolset:
             A new tensor (N, 3, H, W), float32, clamped to [0, 1].
 
         Raises:
-            ValueError: If a tool changes the shape, or the precision is unknown.
+            ValueError: If the precision is unknown, or a tool changes the shape, writes into its input, or returns what
+                is not finite.
         """
         check_precision(precision)
         tool = self[cell]
         # Channels last is the layout in which CPUs and tensor cores convolve fastest.
         inputs = images.contiguous(memory_format=torch.channels_last)
+        version = inputs._version
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             restored = tool.restore(inputs)
+        if inputs._version != version:
+            raise ValueError(f"tool {tool.name!r} writes into the images it is given; it must return new ones")
         if restored.shape != images.shape:
             raise ValueError(
                 f"tool {tool.name!r} turned images of shape {tuple(images.shape)} into {tuple(restored.shape)}"
             )
+        if not restored.isfinite().all():
+            raise ValueError(f"tool {tool.name!r} returned values that are not finite")
         return restored.float().clamp(0, 1)
 
 
@@ -144,7 +153,8 @@ def _moved(
     return restore.to(device) if isinstance(restore, nn.Module) else restore
 
 
-def _available(device: str | torch.device) -> torch.device:
+def available_device(device: str | torch.device) -> torch.device:
+    """The device of that name; raises ValueError where this machine has none."""
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
@@ -172,7 +182,7 @@ class DenoiseAt(nn.Module):
 
 def _shipped(network: nn.Module, name: str) -> nn.Module:
     load_weights(network, SHIPPED / f"{name}.safetensors")
-    return network.to(memory_format=torch.channels_last)
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=1)
@@ -194,5 +204,5 @@ def paper_toolset() -> Toolset:
     return Toolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
 
 
-toolsets: Registry[Toolset] = Registry("toolset")
+toolsets: Registry[Toolset] = Registry("toolset", Toolset)
 toolsets.register("hirl", paper_toolset)

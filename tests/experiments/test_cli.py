@@ -131,7 +131,7 @@ def test_bench_prints_ratios(tmp_path, monkeypatch):
     [
         (("evaluate", "--images", "nowhere"), "hirl: nowhere: no such folder"),
         (("evaluate", "--images", "photos", "--levels", "awful"), "hirl: unknown degradation 'awful'; known are: mild"),
-        (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "9999"), "smaller crop_size"),
+        (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "9999"), "another crop size"),
         (("evaluate", "--images", "photos", "--depth", "0"), "--depth must be at least 1"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),

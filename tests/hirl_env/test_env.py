@@ -1,6 +1,8 @@
 import json
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import stable_baselines3.common.env_checker
 import torch
 from gymnasium.utils.env_checker import check_env
+from PIL import Image
 
 import hirl_env
 from hirl_env import Measure, Tool, degradations, measures, toolsets
@@ -15,6 +18,7 @@ from hirl_env.data.degradations import GaussianNoise, MotionBlur
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import DATASETS
 
+README = Path(__file__).parents[2] / "README.md"
 IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
 VARIANTS = ({}, {"stop": "no_gain"}, {"stop_action": True}, {"reward": "ssim"}, {"crop_size": 40, "max_steps": 2})
 
@@ -115,9 +119,14 @@ def test_a_given_picture(toy_toolset):
 
 
 def test_whole_pictures_change_the_space_with_each_reset(folder):
+    Image.new("RGB", (25, 50)).save(folder / "tall.png")
     env = gym.make(IDS[0], images=str(folder), crop_size=None)
-    observation, _ = env.reset(seed=0)
-    assert observation.shape == (32, 40, 3) == env.observation_space.shape
+    shapes = set()
+    for seed in range(12):
+        observation, _ = env.reset(seed=seed)
+        assert observation in env.observation_space
+        shapes.add(env.observation_space.shape)
+    assert shapes == {(32, 40, 3), (50, 25, 3)}
 
 
 def test_unpaired_pictures_serve_a_blind_reward(tmp_path, toy_toolset, folder):
@@ -153,19 +162,25 @@ def test_ones_own_parts_by_name(toy_toolset):
             del registry._factories["toy"]
 
 
-def test_a_fourth_type_needs_no_other_change():
-    """The worked example of the README."""
-
-    def gamma(power: float) -> Tool:
-        return Tool(f"gamma {power}", lambda images: images.clamp_min(1e-6) ** power, GaussianNoise(0))
-
-    toolset = toolsets.resolve("hirl").with_type("brighten", [gamma(0.9), gamma(0.8), gamma(0.7)])
-    env = gym.make(IDS[0], toolset=toolset)
-    assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
-    dark, _ = env.reset(seed=0)
-    bright, *_, info = env.step((3, 2))
-    assert info["tool"] == "gamma 0.7"
-    assert bright.mean() > dark.mean()
+@pytest.mark.parametrize("number", range(3))
+def test_the_readmes_examples_run(number, capsys):
+    """The last adds a fourth type to the toolset, a degradation and a measure."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 3
+    names = {"gym": gym}
+    try:
+        exec(blocks[number], names)
+        if number == 2:
+            env = names["env"]
+            assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
+            dark, info = env.reset(seed=0)
+            assert info["degradation"].startswith("Sequence(parts=(MotionBlur(length=9, angle=")
+            bright, *_, info = env.step((3, 2))
+            assert info["tool"] == "gamma 0.7"
+            assert bright.mean() > dark.mean()
+    finally:
+        for registry, name in ((toolsets, "with-gamma"), (degradations, "shaky"), (measures, "l1")):
+            registry._factories.pop(name, None)
 
 
 def test_rendering_shows_the_picture_and_grows_no_taller(toy_toolset):

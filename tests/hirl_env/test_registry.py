@@ -5,7 +5,7 @@ from hirl_env.registry import Registry
 
 
 def test_resolves_names_and_passes_objects_through():
-    registry: Registry[list] = Registry("thing")
+    registry: Registry[list] = Registry("thing", list)
     registry.register("empty", list)
     other = [1]
     assert registry.resolve("empty") == []
@@ -13,7 +13,7 @@ def test_resolves_names_and_passes_objects_through():
 
 
 def test_unknown_name_lists_the_known_ones():
-    registry: Registry[list] = Registry("thing")
+    registry: Registry[list] = Registry("thing", list)
     registry.register("one", list)
     registry.register("two", list)
     with pytest.raises(ValueError, match="unknown thing 'three'; known are: one, two"):
@@ -21,7 +21,7 @@ def test_unknown_name_lists_the_known_ones():
 
 
 def test_a_name_is_given_once():
-    registry: Registry[list] = Registry("thing")
+    registry: Registry[list] = Registry("thing", list)
     registry.register("one", list)
     with pytest.raises(ValueError, match="registered already"):
         registry.register("one", list)
@@ -34,3 +34,9 @@ def test_what_ships():
     assert {"psnr", "ssim"} <= set(measures.names())
     assert {"photos", "div2k-train", "bsds500-test", "cbsd68", "kodak24", "csiq", "clive"} <= set(photographs.names())
     assert toolsets.names() == ["hirl"]
+
+
+def test_objects_of_another_kind_are_refused():
+    registry: Registry[list] = Registry("thing", list)
+    with pytest.raises(ValueError, match="a thing must be a name or a list, got 5"):
+        registry.resolve(5)

@@ -109,6 +109,30 @@ def test_selected_rows_can_be_put_back(toy_toolset):
     assert restoration.scores == pytest.approx([decibels(2), decibels(9), decibels(7)], abs=1e-3)
 
 
+def test_rows_may_be_given_in_any_order(toy_toolset):
+    restoration = begun(toy_toolset, (50, 100, 150))
+    restoration.step([[0, 0], [0, 1], [1, 0]], np.array([2, 0, 1]))
+    assert restoration.images[:, 0, 0, 0] * 255 == pytest.approx([58, 98, 151], abs=1e-4)
+    assert restoration.paths == [((0, 1),), ((1, 0),), ((0, 0),)]
+
+
+def test_a_refused_beginning_leaves_what_there_is(toy_toolset, grey):
+    restoration = begun(toy_toolset)
+    images = restoration.images
+    with pytest.raises(ValueError, match="compares with a reference"):
+        restoration.begin(grey, None)
+    assert restoration.images is images
+    assert restoration.references is not None
+
+
+def test_images_with_and_without_reference_do_not_mix(toy_toolset):
+    one = begun(toy_toolset, (100, 100))
+    other = one.select(np.array([0]))
+    other.references = None
+    with pytest.raises(ValueError, match="with and without a reference"):
+        one.put(np.array([1]), other)
+
+
 def test_without_references_a_blind_measure_serves(toy_toolset, grey):
     def brightness(images, references):
         return images.mean(dim=(1, 2, 3)) * 255

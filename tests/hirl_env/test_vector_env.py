@@ -19,11 +19,11 @@ def both(env_id, mode, **arguments):
 
 
 def assert_equal(one, other):
-    """Equal to the last bit, infos included."""
+    """Equal but for the last digits, in which convolutions of a batch and of one image may differ."""
     for native, sync in zip(one[:-1], other[:-1], strict=True):
         assert native.dtype == sync.dtype
-        # float32 convolutions of a batch and of one image may differ in the last digits.
-        assert np.array_equal(native, sync) if native.dtype != np.float64 else np.allclose(native, sync, atol=1e-4)
+        tolerance = {np.dtype(np.uint8): 1, np.dtype(np.float64): 1e-4}.get(native.dtype, 0)
+        assert np.abs(native.astype(float) - sync.astype(float)).max() <= tolerance
     assert_infos_equal(one[-1], other[-1])
 
 
@@ -152,7 +152,7 @@ def test_wrong_steps():
     with pytest.raises(RuntimeError, match="step before reset"):
         vector.step(np.zeros((2, 2), dtype=int))
     vector.reset(seed=0)
-    with pytest.raises(ValueError, match="one for each sub-environment; got 3"):
+    with pytest.raises(ValueError, match="one for each sub-environment; got shape"):
         vector.step(np.zeros((3, 2), dtype=int))
     with pytest.raises(ValueError, match=r"integers of shape \(2, 2\)"):
         vector.step(np.zeros((2, 2)))

@@ -38,5 +38,5 @@ def test_a_random_degradation_is_settled_so_that_it_can_be_told(pictures):
 
 
 def test_a_crop_that_does_not_fit_names_the_picture(pictures):
-    with pytest.raises(ValueError, match=r"picture\d.*crop of 64x64.*smaller crop_size"):
+    with pytest.raises(ValueError, match=r"picture\d.*crop of 64x64.*another crop size"):
         Episodes(pictures, None, 64).draw(np.random.default_rng(0))

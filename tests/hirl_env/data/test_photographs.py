@@ -45,6 +45,23 @@ def test_a_broken_file_is_skipped_when_drawn(tmp_path):
         assert {pictures.draw(np.random.default_rng(seed)).name for seed in range(20)} == {"good"}
 
 
+def test_a_broken_file_does_not_change_what_a_seed_draws(folder):
+    (folder / "a-broken.png").write_bytes(b"")
+    fresh, used = from_folder(folder), from_folder(folder)
+    with pytest.warns(UserWarning, match="a-broken.png"):
+        list(used)
+        drawn = [source.draw(np.random.default_rng(seed)).name for seed in range(20) for source in (fresh, used)]
+    assert drawn[::2] == drawn[1::2]
+
+
+def test_a_folder_of_the_name_of_a_source_is_pointed_out(tmp_path, monkeypatch):
+    save(tmp_path / "photos" / "mine.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning, match="write ./photos"):
+        assert len(open_photographs("photos")) > 1
+    assert len(open_photographs("./photos")) == 1
+
+
 def test_nothing_readable_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no pictures in there"):
         from_folder(tmp_path)

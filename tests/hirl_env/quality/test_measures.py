@@ -45,10 +45,20 @@ def test_functions_are_measures_and_their_scores_are_checked():
     measure = as_measure(brightness)
     assert measure.name == "brightness"
     assert measure.score(torch.ones(2, 3, 4, 4)).tolist() == [1, 1]
-    with pytest.raises(ValueError, match=r"one score per image, \(2,\); got \(\)"):
+    with pytest.raises(ValueError, match=r"one score per image, a tensor \(2,\); got \(\)"):
         Measure("wrong", lambda images, references: images.mean()).score(torch.ones(2, 3, 4, 4), torch.ones(2, 3, 4, 4))
     with pytest.raises(ValueError, match="not finite"):
         as_measure(lambda images, references: brightness(images, None) / 0).score(torch.ones(1, 3, 4, 4))
+
+
+def test_a_network_is_a_measure_and_numbers_are_not():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 1), torch.nn.Flatten(0))
+    measure = as_measure(lambda images, references: network(images))
+    assert not measure.score(torch.rand(2, 3, 4, 4)).requires_grad
+    with pytest.raises(ValueError, match="got float"):
+        as_measure(lambda images, references: 1.0).score(torch.rand(2, 3, 4, 4))
+    with pytest.raises(ValueError, match="a measure must be a name or a Measure, got 5"):
+        as_measure(5)
 
 
 def test_an_unknown_measure():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,8 @@ def test_one_more_type(toy_toolset, grey):
 def test_rows_must_be_equally_long(toy_toolset):
     with pytest.raises(ValueError, match="equally many degrees"):
         toy_toolset.with_type("short", [toy_toolset[0, 0]])
+    with pytest.raises(ValueError, match="'darken' already"):
+        toy_toolset.with_type("darken", [toy_toolset[0, 0]] * 2)
     with pytest.raises(ValueError, match="at least one"):
         Toolset({})
 
@@ -48,6 +52,26 @@ def test_a_tool_that_changes_the_shape_is_named(grey):
     half = Tool("half", lambda images: images[..., ::2], GaussianNoise(1))
     with pytest.raises(ValueError, match=r"tool 'half' turned images of shape \(1, 3, 16, 16\) into \(1, 3, 16, 8\)"):
         Toolset({"odd": [half]}).apply(grey, (0, 0))
+
+
+def test_a_tool_that_writes_into_its_input_is_named(toy_toolset, grey):
+    careless = Tool("careless", lambda images: images.add_(0.1))
+    toolset = toy_toolset.with_type("odd", [careless] * 2)
+    with pytest.raises(ValueError, match="'careless' writes into the images"):
+        toolset.apply(grey.contiguous(memory_format=torch.channels_last), (2, 0))
+
+
+def test_a_tool_that_makes_no_numbers_is_named(grey):
+    with pytest.raises(ValueError, match="'zero by zero' returned values that are not finite"):
+        Toolset({"odd": [Tool("zero by zero", lambda images: (images - images) / 0)]}).apply(grey, (0, 0))
+
+
+def test_ones_own_network_stays_trainable(grey):
+    layer = nn.Conv2d(3, 3, 1).train()
+    restored = Toolset({"own": [Tool("layer", layer)]}).apply(grey, (0, 0))
+    assert not restored.requires_grad
+    assert layer.training
+    assert layer.weight.requires_grad
 
 
 def test_an_unknown_precision(toy_toolset, grey):
@@ -64,7 +88,7 @@ def test_moving_keeps_shared_networks_shared():
     assert layer.weight.device.type == "cpu"
 
 
-@pytest.mark.parametrize("cell", [cell for cell in toolsets.resolve("hirl").cells if cell != (2, 0)])
+@pytest.mark.parametrize("cell", [cell for cell in itertools.product(range(3), range(3)) if cell != (2, 0)])
 def test_every_trained_tool_undoes_its_own_distortion(cell):
     toolset = toolsets.resolve("hirl")
     episodes = Episodes(open_photographs("photos"), toolset[cell].undoes, 64)

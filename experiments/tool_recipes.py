@@ -57,7 +57,7 @@ _ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resol
 
 
 def _noise(rng: np.random.Generator) -> Degradation:
-    return GaussianNoise(float(rng.uniform(10, 40)))
+    return GaussianNoise(float(rng.uniform(10, 45)))
 
 
 def _blur(rng: np.random.Generator) -> Degradation:

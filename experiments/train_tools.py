@@ -309,7 +309,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
     def train_step(self) -> float:
-        """One step of the optimisers; returns the loss (mean absolute error)."""
+        """One step of the optimisers; returns the loss (root mean square error per image)."""
         images, references, sigmas = (part.to(self.device) for part in self.examples.batch(self.rng))
         with self._autocast():
             results = run_network(self.network, images.to(memory_format=torch.channels_last), sigmas)
@@ -318,7 +318,7 @@ class Trainer:
             scale = references.shape[-1] // result.shape[-1]
             target = F.avg_pool2d(references, scale) if scale > 1 else references
             # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
-            losses.append((result.float() - target).abs().mean() / scale**2)
+            losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()

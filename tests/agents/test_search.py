@@ -1,4 +1,5 @@
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -72,6 +73,25 @@ def test_searches_leave_their_start_alone(start):
     assert start.images is images
     assert (start.scores == scores).all()
     assert start.paths == [()] * 3
+
+
+def test_memory_grows_with_the_length_and_not_with_the_trials(start, monkeypatch):
+    alive: weakref.WeakSet[Restoration] = weakref.WeakSet()
+    peaks = []
+    branch = Restoration.branch
+
+    def counted(self):
+        made = branch(self)
+        alive.add(made)
+        peaks.append(len(alive))
+        return made
+
+    monkeypatch.setattr(Restoration, "branch", counted)
+    for length in (2, 4):
+        peaks.clear()
+        brute_force(start, length)
+        assert len(peaks) >= 4**length
+        assert max(peaks) <= 3 * length + 3
 
 
 def test_the_rules_of_an_episode_do_not_bind_searches(toy_toolset, start):

@@ -73,6 +73,8 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, monkeypatch, capsys
         assert gains["brute-force"] >= gains["greedy"] >= gains["brute-force-1"] - 1e-9
         assert gains["brute-force-1"] >= max(gain for method, gain in gains.items() if method.startswith("single"))
         assert psnr["greedy"] == pytest.approx(psnr["distorted"] + gains["greedy"])
+        seconds = {row["method"]: row["seconds"] for row in rows if row["level"] == level}
+        assert seconds["brute-force-1"] == pytest.approx(seconds["brute-force"] * 9 / 90)
         assert (trials["reverse"], trials["brute-force-1"], trials["brute-force"]) == (3, 9, 90)
     assert "brute-force" in capsys.readouterr().out
 
@@ -133,6 +135,8 @@ def test_bench_prints_ratios(tmp_path, monkeypatch):
         (("evaluate", "--images", "photos", "--levels", "awful"), "hirl: unknown degradation 'awful'; known are: mild"),
         (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "9999"), "another crop size"),
         (("evaluate", "--images", "photos", "--depth", "0"), "--depth must be at least 1"),
+        (("evaluate", "--images", "photos", "--levels"), "--levels and --methods need at least one"),
+        (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "0"), "at least one pixel, got 0"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),
         (("evaluate-tools", "--images", "photos", "--device", "tpu7"), "device"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import inspect
 import io
 import pickle
@@ -38,6 +39,7 @@ EMA_DECAY = 0.998
 WARM_UP = 100  # steps
 VALIDATION_CROP = 128
 SMALLEST = 16  # pixels: SRN works on multiples of it
+DRAWN_TOOLS = 3
 TRIES = 1000  # photographs drawn before a folder is given up
 ToolName = Literal["ffdnet", "fast-arcnn-30", "fast-arcnn-20", "fast-arcnn-10", "srcnn", "srn"]
 
@@ -135,7 +137,7 @@ class Examples:
             distorted = degradation(reference, rng)
             if not own and rng.random() < self.settings.leftover_share:
                 # Little noise is left by then, and there is no lower map.
-                distorted, sigma = self._half_restored(distorted, rng), float(NOISE_SIGMAS[0])
+                distorted, sigma = self._half_restored(distorted, reference, rng), float(NOISE_SIGMAS[0])
             inputs.append(distorted)
             references.append(reference)
             sigmas.append(sigma)
@@ -152,11 +154,14 @@ class Examples:
             f"of {self.settings.patch} pixels; choose others, or a smaller --patch"
         )
 
-    def _half_restored(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        images = image[None]
-        for index in rng.integers(len(self.toolset.cells), size=rng.integers(1, 3)):
-            images = self.toolset.apply(images, self.toolset.cells[index], self.settings.precision)
-        return images[0]
+    def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """What a fair agent leaves after a step or two: of a few tools drawn, each step takes the one that helps most."""
+        cells = self.toolset.cells
+        for _ in range(rng.integers(1, 3)):
+            drawn = rng.choice(len(cells), size=DRAWN_TOOLS, replace=False)
+            tried = [self.toolset.apply(image[None], cells[index], self.settings.precision)[0] for index in drawn]
+            image = min(tried, key=lambda result: (result - reference).square().mean().item())
+        return image
 
 
 def train_tools(
@@ -194,7 +199,7 @@ def train_tools(
         patch: Side of a patch in pixels, a multiple of 16.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
-        leftover_share: Share of the hybrid examples that one or two random tools have been at.
+        leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
         start_from: Weights to start from instead of random ones.
         precision: bf16 is about three times faster where the processor has it.
         device: Where to compute: cpu, cuda, cuda:1, mps.
@@ -409,7 +414,11 @@ class _Log:
         if wandb:
             import wandb as wandb_module
 
-            self.run = wandb_module.init(project="hirl-tools", name=settings["tool"], config=settings)
+            # The same command in the same place goes on with the same run.
+            run_id = hashlib.sha256(f"{path.resolve()} {settings}".encode()).hexdigest()[:16]
+            self.run = wandb_module.init(
+                project="hirl-tools", name=settings["tool"], config=settings, id=run_id, resume="allow"
+            )
 
     def write(self, row: dict[str, Any]) -> None:
         new = not self.path.exists()

@@ -83,6 +83,15 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path):
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+def test_weights_and_biases_offline(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    train(folder, tmp_path / "out", wandb=True)
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    assert list(run.glob("*.wandb"))
+
+
 def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
     train(folder, tmp_path)
     with pytest.raises(ValueError, match=r"run with other settings \(lr 0.02\)"):

@@ -155,7 +155,7 @@ class Examples:
         )
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """What a fair agent leaves after a step or two: of a few tools drawn, each step takes the one that helps most."""
+        """What a fair agent leaves after one or two steps: of a few tools drawn, the one that helps most is taken."""
         cells = self.toolset.cells
         for _ in range(rng.integers(1, 3)):
             drawn = rng.choice(len(cells), size=DRAWN_TOOLS, replace=False)

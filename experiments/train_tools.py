@@ -243,7 +243,7 @@ class Trainer:
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
-        # Muon orthogonalises each hidden kernel's step; measured on FFDNet it needs a tenth of Adam's steps. The layers
+        # Muon orthogonalises each hidden kernel's step; on FFDNet it was 2.5 dB ahead of Adam after 180. The layers
         # that read and write pixels are left to Adam: their input has one dominant direction, the mean brightness, and
         # steps as large in it as in all others kill the ReLUs behind.
         _, *hidden, _ = [value for value in self.network.parameters() if value.ndim == 2]

@@ -47,10 +47,11 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.num_envs = num_envs
         self.render_mode = render_mode
-        if autoreset_mode not in list(AutoresetMode) and autoreset_mode not in [mode.value for mode in AutoresetMode]:
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError:
             known = ", ".join(mode.value for mode in AutoresetMode)
-            raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}")
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+            raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = Task(**task)
         side = self.task.crop_size
@@ -74,7 +75,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each of them."""
-        return tuple(self._seeds[row] for row in range(self.num_envs) if self._rng(row))
+        for row in range(self.num_envs):
+            self._rng(row)  # makes, and so seeds, those not used yet
+        return tuple(self._seeds)
 
     def _rng(self, row: int) -> np.random.Generator:
         rng = self._rngs[row]

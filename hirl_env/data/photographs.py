@@ -77,6 +77,7 @@ class Photographs:
             photograph = self._get(index)
             if photograph is not None:
                 yield photograph
+        self._check_any_left()
 
     def draw(self, rng: np.random.Generator) -> Photograph:
         """One picture, all equally likely.
@@ -87,8 +88,13 @@ class Photographs:
         # Damaged ones are drawn and passed over, so that what a seed draws does not depend on what was known before.
         photograph = None
         while photograph is None:
+            self._check_any_left()
             photograph = self._get(int(rng.integers(len(self._entries))))
         return photograph
+
+    def _check_any_left(self) -> None:
+        if not len(self):
+            raise ValueError(f"{self.name}: none of the files in there is a readable picture")
 
     def _get(self, index: int) -> Photograph | None:
         """The picture, or None if it is damaged."""
@@ -99,8 +105,6 @@ class Photographs:
         except UnreadablePicture as problem:
             warnings.warn(f"left out: {problem}", stacklevel=4)
             self._damaged.add(index)
-            if not len(self):
-                raise ValueError(f"{self.name}: none of the files in there is a readable picture") from None
             return None
 
     def _load(self, entry: Entry) -> Photograph:

@@ -66,8 +66,11 @@ def test_nothing_readable_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no pictures in there"):
         from_folder(tmp_path)
     (tmp_path / "bad.png").write_bytes(b"")
+    pictures = from_folder(tmp_path)
     with pytest.warns(UserWarning, match="bad.png"), pytest.raises(ValueError, match="none of the files"):
-        list(from_folder(tmp_path))
+        list(pictures)
+    with pytest.raises(ValueError, match="none of the files"):
+        pictures.draw(np.random.default_rng(0))
     with pytest.raises(ValueError, match="no such folder"):
         open_photographs(tmp_path / "absent")
 

@@ -1,22 +1,29 @@
-"""Searches that see the reference: the yardsticks for agents, which do not.
+"""What is done to an image, step by step: by an agent's values, or by searches that see the reference.
 
-Each starts from a `Restoration`, steps branches of it on whole batches, and returns one `Found` per path length. Every
-application of a tool to an image is charged as a trial. Memory does not grow with the number of trials: brute force
+Searches are the yardsticks for agents, which see no reference. Each starts from a `Restoration`, steps branches of it
+on whole batches, and returns one `Found` per path length or budget. Every application of a tool to an image is charged
+as a trial. Memory does not grow with the number of trials: brute force
 goes depth first and keeps one batch of images per depth.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from tqdm import tqdm
 
+from agents.networks import CellValues
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
+
+Stopping = Literal["value", "reference", "steps"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,122 @@ class Found:
 
     restoration: Restoration
     trials: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Followed(Found):
+    """What an agent made of a batch.
+
+    Attributes:
+        values: Per image, the value of the best cell before each step that was looked at; the last belongs to the step
+            that was not taken where ``why`` is ``value``.
+        why: Per image, why it stopped: ``value``, ``reference``, ``stop`` (the agent said so) or ``steps``.
+    """
+
+    values: list[list[float]]
+    why: list[str]
+
+
+@torch.no_grad()
+def follow(start: Restoration, values: CellValues, max_steps: int, stop: Stopping = "value") -> Followed:
+    """Takes the cell of the largest value, step after step.
+
+    Args:
+        start: N images.
+        values: Of the cells, (N, types, degrees) for images (N, 3, H, W); with STOP as one more type where
+            the agent has one.
+        max_steps: Longest path.
+        stop: Where to stop before that: ``value``: when no cell is worth more than zero (needs no reference);
+            ``reference``: when a step gains nothing, which is then taken back (the paper's "until there is no
+            reward"); ``steps``: never.
+    """
+    _check_length(max_steps)
+    current = start.branch()
+    current.max_steps, current.stop = max_steps, "no_gain" if stop == "reference" else None
+    current.ended = np.zeros_like(start.ended)
+    count = len(start.images)
+    seen: list[list[float]] = [[] for _ in range(count)]
+    why = ["steps"] * count
+    trials = np.zeros(count, dtype=np.int64)
+    rows = np.arange(count)
+    for _ in range(max_steps):
+        cells = values(current.images[rows]).float()
+        current.stop_action = cells.shape[1] == start.toolset.n_types + 1
+        best, index = (part.cpu().numpy() for part in cells.flatten(1).max(dim=1))
+        for row, value in zip(rows, best, strict=True):
+            seen[row].append(float(value))
+        worth = best > 0 if stop == "value" else np.ones(len(rows), dtype=np.bool_)
+        for row in rows[~worth]:
+            why[row] = "value"
+        rows, actions = rows[worth], np.stack(np.divmod(index[worth], cells.shape[2]), axis=1)
+        if not len(rows):
+            break
+        outcome = current.step(actions, rows)
+        said = actions[:, 0] == start.toolset.n_types
+        trials[rows[~said]] += 1
+        for row, itself in zip(rows[outcome.terminated], said[outcome.terminated], strict=True):
+            why[row] = "stop" if itself else "reference"
+        rows = rows[~(outcome.terminated | outcome.truncated)]
+        if not len(rows):
+            break
+    return Followed(current, trials, seen, why)
+
+
+@torch.no_grad()
+def best_first(start: Restoration, values: CellValues, budgets: Sequence[int], max_steps: int = 7) -> list[Found]:
+    """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
+
+    Like brute force it sees the reference: a node's score is known once it is reached, and the best node is the
+    result. Keeps every image it has made: budget x image in memory.
+
+    Args:
+        start: N images.
+        values: Of the cells, (N, types, degrees) for images (N, 3, H, W).
+        budgets: Trials an image after which to report, rising.
+        max_steps: Longest path.
+
+    Returns:
+        The best paths after each of the budgets. Doing nothing counts as a path, so no gain is negative.
+    """
+    if not budgets or min(budgets) < 1 or list(budgets) != sorted(budgets):
+        raise ValueError(f"budgets of trials must be positive and rising, got {list(budgets)}")
+    _check_length(max_steps)
+    root = _unbounded(start)
+    count, cells = len(start.images), start.toolset.cells
+    best, found = root, []
+    # Per image, what could be tried next: (minus what it promises, the order of entry for ties, the node, the cell).
+    frontiers: list[list[tuple[float, int, Restoration, Cell]]] = [[] for _ in range(count)]
+    entered = 0
+
+    def enter(nodes: Restoration, rows: npt.NDArray[np.int64]) -> None:
+        nonlocal entered
+        worth = values(nodes.images).double().cpu().numpy()
+        for place, row in enumerate(rows):
+            node = nodes.select(np.array([place]))
+            if len(node.paths[0]) < max_steps:
+                for cell in cells:
+                    promise = node.scores[0] + worth[place][cell]
+                    heapq.heappush(frontiers[row], (-float(promise), entered, node, cell))
+                    entered += 1
+
+    enter(root, np.arange(count))
+    trials = np.zeros(count, dtype=np.int64)
+    for budget in budgets:
+        while True:
+            rows = np.flatnonzero([trials[row] < budget and bool(frontiers[row]) for row in range(count)])
+            if not len(rows):
+                break
+            chosen = [heapq.heappop(frontiers[row]) for row in rows]
+            nodes = Restoration.joined([node for _, _, node, _ in chosen])
+            nodes.step(np.array([cell for _, _, _, cell in chosen]))
+            trials[rows] += 1
+            better = np.flatnonzero(nodes.scores > best.scores[rows])
+            if len(better):
+                best = best.branch()
+                best.put(rows[better], nodes.select(better))
+            enter(nodes, rows)
+        found.append(Found(best, trials.copy()))
+    return found
 
 
 def single(start: Restoration, cell: Cell) -> Found:

@@ -10,17 +10,23 @@ from typing import Any
 import tyro
 
 from experiments.bench import bench
+from experiments.compare import compare
 from experiments.demo import demo
 from experiments.evaluate import evaluate
 from experiments.evaluate_tools import evaluate_tools
+from experiments.restore import restore
+from experiments.train import train
 from experiments.train_tools import train_tools
 from hirl_env import __version__
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
+    "restore": restore,
     "evaluate": evaluate,
     "evaluate-tools": evaluate_tools,
     "train-tools": train_tools,
+    "train": train,
+    "compare": compare,
     "bench": bench,
 }
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from agents.search import Found
 from experiments.evaluate import DECIMALS
-from experiments.evaluation import Row, as_json, evaluate_level, starts_of
+from experiments.evaluation import Options, Row, as_json, evaluate_level, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
@@ -51,7 +51,7 @@ def demo(
         starts = starts_of(photographs, level, crop, 1, seed)
         methods = ("distorted", "single", "reverse", "greedy", "brute-force")
         rows += evaluate_level(
-            starts, len(photographs), level, methods, depth, toolset, precision, partial(_collect, results)
+            starts, len(photographs), level, methods, Options(depth), toolset, precision, partial(_collect, results)
         )
         figure = out / f"{level}.png"
         draw_paths(results, level, figure)

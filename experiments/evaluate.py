@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from experiments.evaluation import Row, as_json, evaluate_level, starts_of
+from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import Precision, toolsets
 
 # The keys of METHODS, spelt out for --help.
-MethodName = Literal["distorted", "single", "reverse", "greedy", "brute-force"]
+MethodName = Literal["distorted", "single", "reverse", "greedy", "brute-force", "hirl", "flat-dqn", "hirl-search"]
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
 
 
@@ -21,6 +21,9 @@ def evaluate(
     levels: tuple[str, ...] = LEVELS,
     methods: tuple[MethodName, ...] = ("distorted", "single", "reverse", "greedy", "brute-force"),
     depth: int = 3,
+    max_steps: int = 7,
+    budgets: tuple[int, ...] = (9, 90),
+    agent: str | None = None,
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
@@ -34,8 +37,12 @@ def evaluate(
     Args:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
         levels: Degradations: mild, moderate, severe, noise-25, jpeg-10, blur-15, rl-restore-moderate, ...
-        methods: What to run. single runs every tool alone; the searches see the reference.
+        methods: What to run. single runs every tool alone; reverse, greedy, brute-force and hirl-search see the
+            reference; hirl and flat-dqn stop by their values, without one ("hirl reference stop" is shown beside).
         depth: Longest path that greedy and brute force try.
+        max_steps: Longest path of the agents and of hirl-search.
+        budgets: Trials an image that hirl-search may spend; a row for each.
+        agent: Another HIRL agent than the shipped one: a file that hirl train wrote.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Crops of each photograph.
         seed: Of the crops and of the noise.
@@ -53,10 +60,11 @@ def evaluate(
         raise ValueError("--levels and --methods need at least one each")
     photographs = open_photographs(images)
     tools = toolsets.resolve(toolset).on(device)
+    options = Options(depth, max_steps, budgets, load_agents(methods, tools, agent))
     rows: list[Row] = []
     for level in levels:
         starts = starts_of(photographs, level, crop, per_image, seed)
-        rows += evaluate_level(starts, len(photographs) * per_image, level, methods, depth, tools, precision)
+        rows += evaluate_level(starts, len(photographs) * per_image, level, methods, options, tools, precision)
     print_table(f"{photographs.name}: means per image; seconds are for all", as_json(rows), DECIMALS)
     if json is not None:
         write_json(json, settings, as_json(rows))

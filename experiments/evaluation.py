@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Many
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from agents.search import Found, brute_force, greedy, reverse_order, single
+from agents.networks import CellValues
+from agents.restorer import load_agent
+from agents.search import Found, best_first, brute_force, follow, greedy, reverse_order, single
 from hirl_env.data.degradations import Degradation, Sequence, degradations
 from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.photographs import Photographs
@@ -48,30 +50,61 @@ class Row:
     images: int
 
 
+@dataclass(frozen=True)
+class Options:
+    """What methods leave open.
+
+    Attributes:
+        depth: Longest path of greedy and brute force.
+        max_steps: Longest path of an agent.
+        budgets: Trials after which the value-guided search reports.
+        agents: Cell values by the names of methods.
+    """
+
+    depth: int = 3
+    max_steps: int = 7
+    budgets: tuple[int, ...] = (9, 90)
+    agents: Mapping[str, CellValues] = field(default_factory=dict)
+
+
 # What a method found, by the names of its rows; each dictionary comes of one run.
-Method = Callable[[Restoration, Many[Degradation], int], Iterator[dict[str, Found]]]
+Method = Callable[[Restoration, Many[Degradation], Options], Iterator[dict[str, Found]]]
 
 
-def _distorted(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+def _distorted(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
 
 
-def _single(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+def _single(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     for cell in start.toolset.cells:
         yield {f"single {start.toolset[cell].name}": single(start, cell)}
 
 
-def _reverse(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
+def _reverse(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"reverse": reverse_order(start, applied)[-1]}
 
 
-def _greedy(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
-    yield {"greedy": greedy(start, depth)[-1]}
+def _greedy(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    yield {"greedy": greedy(start, options.depth)[-1]}
 
 
-def _brute_force(start: Restoration, applied: Many[Degradation], depth: int) -> Iterator[dict[str, Found]]:
-    *shorter, longest = brute_force(start, depth, progress=True)
+def _brute_force(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    *shorter, longest = brute_force(start, options.depth, progress=True)
     yield {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
+
+
+def _hirl(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    yield {"hirl": follow(start, options.agents["hirl"], options.max_steps)}
+    yield {"hirl reference stop": follow(start, options.agents["hirl"], options.max_steps, "reference")}
+
+
+def _flat_dqn(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    yield {"flat-dqn": follow(start, options.agents["flat-dqn"], options.max_steps)}
+
+
+def _hirl_search(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    found = best_first(start, options.agents["hirl-search"], options.budgets, options.max_steps)
+    yield {f"hirl-search-{budget}": one for budget, one in zip(options.budgets, found, strict=True)}
 
 
 METHODS: dict[str, Method] = {
@@ -80,7 +113,21 @@ METHODS: dict[str, Method] = {
     "reverse": _reverse,
     "greedy": _greedy,
     "brute-force": _brute_force,
+    "hirl": _hirl,
+    "flat-dqn": _flat_dqn,
+    "hirl-search": _hirl_search,
 }
+# Which shipped agent a method asks, unless another is given.
+AGENTS = {"hirl": "hirl", "flat-dqn": "flat-dqn", "hirl-search": "hirl"}
+
+
+def load_agents(methods: Iterable[str], toolset: Toolset, agent: str | None = None) -> dict[str, CellValues]:
+    """The agents that methods ask; ``agent`` (a name or a file) in place of the shipped HIRL."""
+    wanted = {method: AGENTS[method] for method in methods if method in AGENTS}
+    return {
+        method: load_agent(agent if agent is not None and name == "hirl" else name, toolset)
+        for method, name in wanted.items()
+    }
 
 
 def starts_of(photographs: Photographs, level: str, crop: int | None, per_image: int, seed: int) -> Iterator[Start]:
@@ -131,7 +178,7 @@ def evaluate_level(
     count: int,
     level: str,
     methods: Many[str],
-    depth: int,
+    options: Options,
     toolset: Toolset,
     precision: Precision,
     on_found: Callable[[list[Start], dict[str, Found]], None] | None = None,
@@ -143,7 +190,7 @@ def evaluate_level(
         count: How many there are, for the progress bar.
         level: Its name, for the rows.
         methods: Keys of `METHODS`.
-        depth: Longest path of the searches.
+        options: What they leave open.
         toolset: The tools.
         precision: In which they run.
         on_found: Called with each batch and what every method made of it.
@@ -159,7 +206,7 @@ def evaluate_level(
             everything: dict[str, Found] = {}
             for method in methods:
                 began = time.perf_counter()
-                for found in METHODS[method](start, applied, depth):
+                for found in METHODS[method](start, applied, options):
                     seconds = time.perf_counter() - began
                     most = max(int(result.trials.sum()) for result in found.values())
                     for name, result in found.items():

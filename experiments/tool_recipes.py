@@ -57,7 +57,8 @@ _ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resol
 
 
 def _noise(rng: np.random.Generator) -> Degradation:
-    return GaussianNoise(float(rng.uniform(10, 45)))
+    # Strong noise is learned last: most examples carry it.
+    return GaussianNoise(float(rng.triangular(5, 40, 45)))
 
 
 def _blur(rng: np.random.Generator) -> Degradation:

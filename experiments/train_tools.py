@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import hashlib
 import inspect
 import io
 import pickle
-import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
@@ -27,10 +22,11 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
+from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
 from hirl_env.data.degradations import NOISE_SIGMAS
 from hirl_env.data.images import crop_at_random, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
-from hirl_env.files import unwritable, written_whole
+from hirl_env.files import written_whole
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device, toolsets
 from hirl_env.tools.weights import load_weights, save_weights
@@ -95,24 +91,6 @@ def _average_in(averages: Any, values: Any, count: Any) -> None:
     decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
     for average, value in zip(averages, values, strict=True):
         average.lerp_(value, 1 - decay)
-
-
-@contextlib.contextmanager
-def _deferred_interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM instead of raising, so that no step is left half done; a second one raises."""
-    received: list[int] = []
-
-    def receive(number: int, _: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class Examples:
@@ -360,10 +338,15 @@ class Trainer:
         Raises:
             KeyboardInterrupt: If asked to stop.
         """
-        log = _Log(self.out / f"{self.settings.tool}.csv", dataclasses.asdict(self.settings), wandb)
+        log = CsvLog(self.out / f"{self.settings.tool}.csv")
+        tracked = (
+            start_wandb("hirl-tools", self.settings.tool, self.out, dataclasses.asdict(self.settings))
+            if wandb
+            else None
+        )
         bar = tqdm(total=self.settings.steps, initial=self.step, desc=self.settings.tool, unit="step", mininterval=1)
         began = time.monotonic() - self.seconds
-        with _deferred_interrupts() as interrupted, bar, contextlib.closing(log):
+        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
             while self.step < self.settings.steps and not interrupted:
                 loss = self.train_step()
                 bar.update()
@@ -372,7 +355,10 @@ class Trainer:
                     self._save()
                     scores = self.validate()
                     bar.set_postfix(loss=f"{loss:.4f}", psnr=" ".join(f"{score:.2f}" for score in scores.values()))
-                    log.write({"step": self.step, "loss": loss, "seconds": round(self.seconds), **scores})
+                    row = {"step": self.step, "loss": loss, "seconds": round(self.seconds), **scores}
+                    log.write(row)
+                    if tracked is not None:
+                        tracked.log(row, step=self.step)
             self.seconds = time.monotonic() - began
             self._save()
         if self.step < self.settings.steps:
@@ -402,37 +388,3 @@ class Trainer:
             f"Validation: PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each picture, "
             f"{self.settings.precision}.\n\n| distortion | PSNR |\n|---|---|\n{measured or '| none | |'}\n"
         )
-
-
-class _Log:
-    """A CSV file, and Weights & Biases where asked for."""
-
-    def __init__(self, path: Path, settings: dict[str, Any], wandb: bool) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.run: Any = None
-        if wandb:
-            import wandb as wandb_module
-
-            # The same command in the same place goes on with the same run.
-            run_id = hashlib.sha256(f"{path.resolve()} {settings}".encode()).hexdigest()[:16]
-            self.run = wandb_module.init(
-                project="hirl-tools", name=settings["tool"], config=settings, id=run_id, resume="allow"
-            )
-
-    def write(self, row: dict[str, Any]) -> None:
-        new = not self.path.exists()
-        try:
-            with self.path.open("a", newline="") as file:
-                writer = csv.DictWriter(file, row)
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        if self.run is not None:
-            self.run.log(row, step=row["step"])
-
-    def close(self) -> None:
-        if self.run is not None:
-            self.run.finish()

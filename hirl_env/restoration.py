@@ -139,6 +139,22 @@ class Restoration:
         chosen.steps, chosen.ended = self.steps[rows], self.ended[rows]
         return chosen
 
+    @staticmethod
+    def joined(parts: Sequence[Restoration]) -> Restoration:
+        """Restorations of images of one size as one, row after row; rules and tools are those of the first."""
+        whole = copy.copy(parts[0])
+        whole.images = torch.cat([part.images for part in parts])
+        references = [part.references for part in parts if part.references is not None]
+        whole.references = torch.cat(references) if references else None
+        decibels = [part.psnr for part in parts if part.psnr is not None]
+        whole.psnr = np.concatenate(decibels) if decibels else None
+        whole.scores = np.concatenate([part.scores for part in parts])
+        whole.first_scores = np.concatenate([part.first_scores for part in parts])
+        whole.paths = [path for part in parts for path in part.paths]
+        whole.steps = np.concatenate([part.steps for part in parts])
+        whole.ended = np.concatenate([part.ended for part in parts])
+        return whole
+
     def step(self, actions: npt.ArrayLike, rows: Indices | None = None) -> Outcome:
         """Applies one tool to each of the images, each distinct tool once.
 

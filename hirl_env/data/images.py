@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +32,33 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     Raises:
         UnreadablePicture: If the file is missing, no picture, or damaged.
     """
+    with opened(path) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):
+            return np.repeat(deep_grey(upright)[..., None], 3, axis=2)
+        return np.asarray(upright.convert("RGB"))
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """The picture in a file, to be decoded within the context.
+
+    Raises:
+        UnreadablePicture: If the file is missing, no picture, or damaged.
+    """
     try:
         with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I"):
-                grey = np.asarray(upright).astype(np.float64) / 257
-                return np.repeat(grey.round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
-            return np.asarray(upright.convert("RGB"))
+            yield picture
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports damage with all four, depending on the format.
         raise UnreadablePicture(f"{path}: not a readable picture ({error})") from None
+
+
+def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """A picture of 16-bit greys (mode ``I``, ``I;16``, ...) with 8 bits, uint8 (H, W)."""
+    return (np.asarray(picture).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
 
 
 def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:

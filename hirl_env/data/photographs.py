@@ -92,6 +92,20 @@ class Photographs:
             photograph = self._get(int(rng.integers(len(self._entries))))
         return photograph
 
+    def split(self, count: int) -> tuple[Photographs, Photographs]:
+        """Two sources: ``count`` pictures, spread evenly over the list, are kept apart in the second.
+
+        Raises:
+            ValueError: If that leaves none in one of them.
+        """
+        if not 1 <= count < len(self._entries):
+            raise ValueError(f"{self.name}: of {len(self._entries)} pictures, {count} cannot be kept apart")
+        apart = {int(index) for index in np.linspace(0, len(self._entries) - 1, count).round()}
+        parts: tuple[list[Entry], list[Entry]] = ([], [])
+        for index, entry in enumerate(self._entries):
+            parts[index in apart].append(entry)
+        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} (kept apart)")
+
     def _check_any_left(self) -> None:
         if not len(self):
             raise ValueError(f"{self.name}: none of the files in there is a readable picture")

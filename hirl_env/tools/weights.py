@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import nn
@@ -17,11 +17,13 @@ SHIPPED = Path(__file__).parent / "weights"
 HASHES = "SHA256SUMS"
 
 
-def save_weights(network: nn.Module, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+def save_weights(
+    network: nn.Module, path: str | Path, dtype: torch.dtype = torch.float32, metadata: dict[str, str] | None = None
+) -> None:
     """Writes a network's weights as safetensors; ``dtype`` is that of the file (float16 halves it)."""
     state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
     with written_whole(path) as beside:
-        beside.write_bytes(save_safetensors(state))
+        beside.write_bytes(save_safetensors(state, metadata))
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
@@ -32,24 +34,45 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     Raises:
         ValueError: If the file is missing, damaged, or made for another network.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"weights {path}: {error.strerror}; install the package again, or train them: hirl train-tools"
-        ) from None
-    expected = _listed_hashes(path.parent).get(path.name)
-    if expected is not None and hashlib.sha256(data).hexdigest() != expected:
-        raise ValueError(f"weights {path}: damaged (not the file that {HASHES} lists); install the package again")
+    data = _read(Path(path))
     try:
         state = load_safetensors(data)
     except SafetensorError as error:
-        raise ValueError(f"weights {path}: not a whole safetensors file ({error}); train or copy them again") from None
+        raise _not_whole(path, error) from None
     try:
         network.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:
         raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({error})") from None
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What `save_weights` was given as ``metadata``; empty where there was none.
+
+    Raises:
+        ValueError: If the file is missing or damaged.
+    """
+    _read(Path(path))
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise _not_whole(path, error) from None
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a weight file, its hash checked where one is listed."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"weights {path}: {error.strerror}; install the package again, or train them") from None
+    expected = _listed_hashes(path.parent).get(path.name)
+    if expected is not None and hashlib.sha256(data).hexdigest() != expected:
+        raise ValueError(f"weights {path}: damaged (not the file that {HASHES} lists); install the package again")
+    return data
+
+
+def _not_whole(path: str | Path, error: Exception) -> ValueError:
+    return ValueError(f"weights {path}: not a whole safetensors file ({error}); train or copy them again")
 
 
 def _listed_hashes(folder: Path) -> dict[str, str]:

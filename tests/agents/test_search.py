@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.search import brute_force, greedy, reverse_order, reverse_path, single
+from agents.search import best_first, brute_force, follow, greedy, reverse_order, reverse_path, single
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
 
@@ -133,3 +133,91 @@ def test_lengths_are_checked(start):
     for search in (greedy, brute_force):
         with pytest.raises(ValueError, match="at least 1, got 0"):
             search(start, 0)
+
+
+def true_values(images: torch.Tensor) -> torch.Tensor:
+    """What each cell of the toy toolset would gain at once, in dB, on pictures whose reference is 100 everywhere."""
+    level = images[:, 0, 0, 0] * 255
+    after = torch.stack([level + 1, level + 8, level - 2, level - 16], dim=1)
+    distances = [(each - 100).abs().clamp_min(2.55e-3) for each in (level[:, None], after)]
+    return (20 * torch.log10(distances[0] / distances[1])).unflatten(1, (2, 2))
+
+
+def test_following_the_true_gains_is_greedy(start):
+    followed = follow(start, true_values, 4)
+    greedily = greedy(start, 4)[-1].restoration
+    assert followed.restoration.paths == greedily.paths
+    assert torch.equal(followed.restoration.images, greedily.images)
+    assert followed.why == ["value", "value", "steps"]
+    assert followed.trials.tolist() == [3, 1, 4]
+    for row, path in enumerate(followed.restoration.paths):
+        gains = np.diff([start.scores[row], *scores_along(start, row, path)])
+        assert followed.values[row][: len(path)] == pytest.approx(gains, abs=1e-3)
+        assert len(followed.values[row]) == len(path) + (followed.why[row] == "value")
+    assert followed.values[0][-1] <= 0
+
+
+def scores_along(start: Restoration, row: int, path) -> list[float]:
+    node, scores = start.select(np.array([row])), []
+    for cell in path:
+        node.step([cell])
+        scores.append(node.scores[0])
+    return scores
+
+
+def test_stopping_by_the_reference_takes_the_last_step_back(start):
+    always_first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
+    followed = follow(start, always_first, 5, "reference")
+    # 97 reaches 100 after three steps of +1; the fourth would leave it, and is taken back, and charged.
+    assert [len(path) for path in followed.restoration.paths] == [3, 5, 5]
+    assert followed.trials.tolist() == [4, 5, 5]
+    assert followed.why == ["reference", "steps", "steps"]
+    assert (followed.restoration.gains > 0).all()
+    regardless = follow(start, always_first, 5, "steps")
+    assert [len(path) for path in regardless.restoration.paths] == [5, 5, 5]
+
+
+def test_an_agent_may_say_stop(start):
+    stop_now = lambda images: torch.tensor([[[0.1, 0.0], [0.0, 0.0], [0.5, 0.2]]]).expand(len(images), 3, 2)  # noqa: E731
+    followed = follow(start, stop_now, 5)
+    assert followed.restoration.paths == [(), (), ()]
+    assert followed.trials.tolist() == [0, 0, 0]
+    assert followed.why == ["stop"] * 3
+
+
+def test_following_leaves_its_start_alone(start):
+    before = start.images.clone(), start.scores.copy(), list(start.paths)
+    follow(start, true_values, 3)
+    best_first(start, true_values, [5])
+    assert torch.equal(start.images, before[0])
+    assert (start.scores == before[1]).all()
+    assert start.paths == before[2]
+    assert not start.ended.any()
+
+
+def test_best_first_spends_its_budget_where_it_pays(start):
+    found = best_first(start, true_values, [1, 4, 20], max_steps=5)
+    assert [each.trials.tolist() for each in found] == [[1] * 3, [4] * 3, [20] * 3]
+    gains = [each.restoration.gains for each in found]
+    assert (np.diff(gains, axis=0) >= 0).all()
+    assert gains[0] == pytest.approx(greedy(start, 1)[0].restoration.gains)
+    # 20 trials guided by the true gains find what brute force of length 3 needs 84 for.
+    assert (gains[2] >= brute_force(start, 3)[-1].restoration.gains - 1e-9).all()
+    for row, path in enumerate(found[2].restoration.paths):
+        assert len(path) <= 5
+        assert scores_along(start, row, path)[-1] == pytest.approx(found[2].restoration.scores[row])
+
+
+def test_best_first_with_every_trial_is_brute_force(start):
+    nothing = lambda images: torch.zeros(len(images), 2, 2)  # noqa: E731
+    everything = 4 + 16
+    exhausted = best_first(start, nothing, [everything, everything + 100], max_steps=2)
+    assert exhausted[1].trials.tolist() == [everything] * 3  # there is no more to try
+    for each in exhausted:
+        assert each.restoration.scores == pytest.approx(brute_force(start, 2)[-1].restoration.scores)
+
+
+@pytest.mark.parametrize("budgets", [[], [0], [9, 3]])
+def test_budgets_are_checked(start, budgets):
+    with pytest.raises(ValueError, match="budgets"):
+        best_first(start, true_values, budgets)

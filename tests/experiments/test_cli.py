@@ -10,19 +10,6 @@ from experiments import cli
 from hirl_env import __version__
 
 
-def hirl(monkeypatch, *arguments: str) -> int:
-    """Runs the command in this process; returns its exit code."""
-    monkeypatch.setattr(sys, "argv", ["hirl", *arguments])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        if isinstance(stop.code, str):
-            print(stop.code, file=sys.stderr)
-            return 1
-        return stop.code or 0
-    return 0
-
-
 def test_version_and_help_from_the_shell():
     command = [sys.executable, "-m", "experiments.cli"]
     assert subprocess.check_output([*command, "--version"], text=True) == f"hirl {__version__}\n"
@@ -31,18 +18,18 @@ def test_version_and_help_from_the_shell():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_explains_every_option(name, monkeypatch, capsys):
-    assert hirl(monkeypatch, name, "--help") == 0
+def test_every_command_explains_every_option(name, hirl, capsys):
+    assert hirl(name, "--help") == 0
     shown = capsys.readouterr().out
     assert cli.COMMANDS[name].__doc__.splitlines()[0].split(",")[0][:40] in shown.replace("\n", " ")
 
 
-def test_an_unknown_command_is_an_error(monkeypatch, capsys):
-    assert hirl(monkeypatch, "restoer") != 0
+def test_an_unknown_command_is_an_error(hirl, capsys):
+    assert hirl("restoer") != 0
     assert "restoer" in capsys.readouterr().err
 
 
-def test_evaluate_writes_settings_and_rows(folder, tmp_path, monkeypatch, capsys):
+def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
     target = tmp_path / "out" / "rows.json"
     arguments = [
         "--levels",
@@ -57,7 +44,7 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, monkeypatch, capsys
         "--json",
         str(target),
     ]
-    assert hirl(monkeypatch, "evaluate", "--images", str(folder), *arguments) == 0
+    assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     written = json.loads(target.read_text())
     assert written["settings"]["crop"] == 24
     assert written["settings"]["levels"] == ["mild", "severe"]
@@ -79,27 +66,27 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, monkeypatch, capsys
     assert "brute-force" in capsys.readouterr().out
 
 
-def test_evaluate_repeats_from_a_seed(folder, tmp_path, monkeypatch):
+def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):
     files = [tmp_path / name for name in ("a.json", "b.json")]
     for file in files:
         arguments = ["--levels", "levels", "--methods", "distorted", "reverse", "--crop", "24", "--json", str(file)]
-        assert hirl(monkeypatch, "evaluate", "--images", str(folder), *arguments) == 0
+        assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     one, other = (json.loads(file.read_text())["rows"] for file in files)
     assert [row["psnr"] for row in one] == [row["psnr"] for row in other]
 
 
-def test_whole_photographs_of_several_sizes(folder, monkeypatch, capsys):
+def test_whole_photographs_of_several_sizes(folder, hirl, capsys):
     from PIL import Image
 
     Image.new("RGB", (21, 35), (90, 120, 40)).save(folder / "tall.png")
     arguments = ["--levels", "mild", "--methods", "distorted", "reverse", "--crop", "None"]
-    assert hirl(monkeypatch, "evaluate", "--images", str(folder), *arguments) == 0
+    assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     assert " 4 " in capsys.readouterr().out
 
 
-def test_evaluate_tools_measures_every_tool_on_its_own(folder, tmp_path, monkeypatch):
+def test_evaluate_tools_measures_every_tool_on_its_own(folder, tmp_path, hirl):
     target = tmp_path / "tools.json"
-    assert hirl(monkeypatch, "evaluate-tools", "--images", str(folder), "--json", str(target)) == 0
+    assert hirl("evaluate-tools", "--images", str(folder), "--json", str(target)) == 0
     rows = json.loads(target.read_text())["rows"]
     assert len(rows) == 27
     assert {row["images"] for row in rows} == {3}
@@ -107,8 +94,8 @@ def test_evaluate_tools_measures_every_tool_on_its_own(folder, tmp_path, monkeyp
         assert row["gain"] == pytest.approx(row["psnr"] - row["psnr_before"])
 
 
-def test_demo_draws_a_figure_per_level(tmp_path, monkeypatch):
-    assert hirl(monkeypatch, "demo", "--out", str(tmp_path / "demo"), "--crop", "16", "--depth", "1") == 0
+def test_demo_draws_a_figure_per_level(tmp_path, hirl):
+    assert hirl("demo", "--out", str(tmp_path / "demo"), "--crop", "16", "--depth", "1") == 0
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         "mild.png",
         "moderate.png",
@@ -118,10 +105,10 @@ def test_demo_draws_a_figure_per_level(tmp_path, monkeypatch):
     assert (tmp_path / "demo" / "mild.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_bench_prints_ratios(tmp_path, monkeypatch):
+def test_bench_prints_ratios(tmp_path, hirl):
     target = tmp_path / "bench.json"
     arguments = ["--envs", "2", "--kinds", "native", "sync", "async", "--seconds", "0.01", "--precisions", "float32"]
-    assert hirl(monkeypatch, "bench", *arguments, "--json", str(target)) == 0
+    assert hirl("bench", *arguments, "--json", str(target)) == 0
     rows = json.loads(target.read_text())["rows"]
     assert [row["kind"] for row in rows] == ["native", "sync", "async"]
     assert all(row["steps_per_second"] > 0 and row["in_tools"] > 0 for row in rows)
@@ -146,9 +133,9 @@ def test_bench_prints_ratios(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_mistakes_end_in_one_plain_line(arguments, message, monkeypatch, capsys):
+def test_mistakes_end_in_one_plain_line(arguments, message, monkeypatch, capsys, hirl):
     monkeypatch.delenv("HIRL_DATA", raising=False)
-    assert hirl(monkeypatch, *arguments) == 1
+    assert hirl(*arguments) == 1
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error

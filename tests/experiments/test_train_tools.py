@@ -88,7 +88,7 @@ def test_weights_and_biases_offline(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     train(folder, tmp_path / "out", wandb=True)
-    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    (run,) = (tmp_path / "out" / "wandb").glob("offline-run-*")
     assert list(run.glob("*.wandb"))
 
 

@@ -180,3 +180,16 @@ def test_steps_out_of_turn(toy_toolset):
 def test_wrong_settings(toy_toolset, arguments, message):
     with pytest.raises(ValueError, match=message):
         Restoration(toy_toolset, measures.resolve("psnr"), **arguments)
+
+
+def test_joined_rows_are_those_of_the_parts(toy_toolset):
+    restoration = begun(toy_toolset, (100, 101, 102))
+    restoration.step([[0, 0], [0, 1], [1, 0]])
+    joined = Restoration.joined([restoration.select(np.array([2])), restoration.select(np.array([0, 1]))])
+    assert joined.paths == [restoration.paths[row] for row in (2, 0, 1)]
+    assert joined.scores.tolist() == restoration.scores[[2, 0, 1]].tolist()
+    assert joined.gains.tolist() == restoration.gains[[2, 0, 1]].tolist()
+    assert torch.equal(joined.images, restoration.images[[2, 0, 1]])
+    joined.step([[0, 0]] * 3)
+    assert [len(path) for path in joined.paths] == [2, 2, 2]
+    assert [len(path) for path in restoration.paths] == [1, 1, 1]

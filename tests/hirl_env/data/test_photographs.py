@@ -140,3 +140,13 @@ def test_pairs_must_agree_in_size(tmp_path):
     entry = Entry("pair", tmp_path / "clean.png", tmp_path / "distorted.png")
     with pytest.warns(UserWarning, match="not of the size"), pytest.raises(ValueError, match="none of the files"):
         list(Photographs([entry], "pairs"))
+
+
+def test_pictures_are_kept_apart(folder):
+    whole = from_folder(folder)
+    rest, apart = whole.split(2)
+    assert [picture.name for picture in apart] == ["picture0", "picture2"]
+    assert [picture.name for picture in rest] == ["picture1"]
+    for count in (0, 3):
+        with pytest.raises(ValueError, match="cannot be kept apart"):
+            whole.split(count)

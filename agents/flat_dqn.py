@@ -1,0 +1,47 @@
+"""The flat baseline: Stable-Baselines3's DQN, one action per cell, on the trunk that HIRL has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3 import DQN
+from stable_baselines3.common.type_aliases import GymEnv
+from torch import nn
+
+from agents.networks import FlatQ, ResNet18Extractor
+
+
+class FlatDQN(DQN):
+    """DQN on a ResNet-18, for ``HIRL-RestoreFlat-v0``.
+
+    Args:
+        policy: A DQN policy.
+        env: An environment with Discrete actions, or its id.
+        policy_kwargs: Of the policy; ``features_extractor_kwargs`` has the ``width`` and ``norm`` of the trunk.
+        **arguments: Of `stable_baselines3.DQN`.
+    """
+
+    def __init__(
+        self,
+        policy: str = "CnnPolicy",
+        env: GymEnv | str | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        **arguments: Any,
+    ) -> None:
+        trunk = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 24}}
+        super().__init__(policy, env, policy_kwargs={**trunk, "net_arch": [], **(policy_kwargs or {})}, **arguments)  # type: ignore[arg-type]
+
+    def q_network(self, n_degrees: int) -> FlatQ:
+        """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.
+
+        Args:
+            n_degrees: Degrees of each type of the toolset.
+        """
+        assert isinstance(self.action_space, spaces.Discrete)
+        trunk = self.q_net.features_extractor
+        assert isinstance(trunk, ResNet18Extractor)
+        n_types = int(self.action_space.n) // n_degrees
+        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"])
+        network.q = nn.Sequential(trunk.trunk, *self.q_net.q_net)
+        return network

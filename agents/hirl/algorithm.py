@@ -1,0 +1,325 @@
+"""HIRL: hierarchical DQN over (type, degree) actions, after Zhang and Gao (ICASSP 2022), section 2.3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
+
+from agents.hirl.policy import HIRLPolicy
+
+Self = TypeVar("Self", bound="HIRL")
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "mse": F.mse_loss,
+    "huber": F.smooth_l1_loss,
+}
+
+
+class Batch(NamedTuple):
+    """Transitions as tensors; images in [0, 1], (N, 3, H, W), all else (N,)."""
+
+    images: torch.Tensor
+    types: torch.Tensor
+    degrees: torch.Tensor
+    rewards: torch.Tensor
+    next_images: torch.Tensor
+    discounts: torch.Tensor
+
+
+class HIRL(OffPolicyAlgorithm):
+    """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
+
+    Both are ResNet-18 Q-networks with target networks. The defaults are the best known; the paper's own settings are
+    the preset ``paper`` of `hirl train`.
+
+    Args:
+        policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
+        env: An environment with MultiDiscrete([types, degrees]) actions, or its id.
+        learning_rate: Of both optimisers; a function of the share of the training that remains makes it a schedule.
+        buffer_size: Transitions remembered.
+        learning_starts: Steps of random actions before the first update.
+        batch_size: Transitions in an update.
+        tau: How far the target networks move towards the evaluation networks at each of their updates; 1 copies.
+        gamma: Discount factor.
+        train_freq: Steps of the vector environment between trainings.
+        gradient_steps: Updates in each training; -1 for as many as there were transitions.
+        n_steps: Rewards summed before a target bootstraps.
+        target_update_interval: Updates between those of the target networks.
+        exploration_initial_eps: Chance of a random type, and, independently, of a random degree, at the beginning;
+            drawn for each environment.
+        exploration_final_eps: The same at the end.
+        exploration_steps: Environment steps over which it falls from the one to the other.
+        exploration_stairs: Falls in that many equal stairs; 0 falls linearly.
+        max_grad_norm: Gradients of each network are clipped to this norm.
+        loss: ``huber`` or ``mse`` (the paper's).
+        double_q: The evaluation network chooses the cell whose value a target takes from the target network.
+        may_stop: Targets bootstrap from max(0, value): one may always stop.
+        degree_updates: ``replay``, or ``online`` as in the paper (Eq. 2): from the newest transition of each
+            environment, once.
+        type_target: ``degrees``: T learns the best degree's value, D(s, t, d), of every type; or ``transition`` as in
+            the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
+        augment: Turns and mirrors replayed images (all of a batch alike).
+        policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ...
+        stats_window_size: Episodes over which logged returns are averaged.
+        tensorboard_log: Folder for TensorBoard; None for none.
+        verbose: 0 prints nothing, 1 information, 2 all.
+        seed: Of everything random.
+        device: Where to compute.
+        _init_setup_model: False only while loading.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"ResNetPolicy": HIRLPolicy, "CnnPolicy": HIRLPolicy}
+    policy: HIRLPolicy
+    replay_buffer: ReplayBuffer
+
+    def __init__(
+        self,
+        policy: str | type[HIRLPolicy] = "ResNetPolicy",
+        env: GymEnv | str | None = None,
+        learning_rate: float | Schedule = 5e-4,
+        buffer_size: int = 20_000,
+        learning_starts: int = 1_000,
+        batch_size: int = 64,
+        tau: float = 1.0,
+        gamma: float = 0.9,
+        train_freq: int = 1,
+        gradient_steps: int = 1,
+        n_steps: int = 1,
+        target_update_interval: int = 100,
+        exploration_initial_eps: float = 1.0,
+        exploration_final_eps: float = 0.1,
+        exploration_steps: int = 20_000,
+        exploration_stairs: int = 0,
+        max_grad_norm: float = 10.0,
+        loss: Literal["huber", "mse"] = "huber",
+        double_q: bool = True,
+        may_stop: bool = True,
+        degree_updates: Literal["replay", "online"] = "replay",
+        type_target: Literal["degrees", "transition"] = "degrees",
+        augment: bool = True,
+        policy_kwargs: dict[str, Any] | None = None,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+    ) -> None:
+        for name, value, known in (
+            ("loss", loss, tuple(LOSSES)),
+            ("degree_updates", degree_updates, ("replay", "online")),
+            ("type_target", type_target, ("degrees", "transition")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate,
+            buffer_size,
+            learning_starts,
+            batch_size,
+            tau,
+            gamma,
+            train_freq,
+            gradient_steps,
+            n_steps=n_steps,
+            policy_kwargs=policy_kwargs,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            seed=seed,
+            sde_support=False,
+            support_multi_env=True,
+            supported_action_spaces=(spaces.MultiDiscrete,),
+        )
+        self.target_update_interval = target_update_interval
+        self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
+        self.exploration_steps, self.exploration_stairs = exploration_steps, exploration_stairs
+        self.max_grad_norm, self.loss = max_grad_norm, loss
+        self.double_q, self.may_stop = double_q, may_stop
+        self.degree_updates, self.type_target, self.augment = degree_updates, type_target, augment
+        if _init_setup_model:
+            self._setup_model()
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        # Batch norm's running statistics are no parameters; target networks need them too.
+        self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
+        self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
+
+    @property
+    def exploration_rate(self) -> float:
+        """Chance of a random type, and of a random degree, now."""
+        progress = min(1.0, self.num_timesteps / self.exploration_steps) if self.exploration_steps else 1.0
+        if self.exploration_stairs:
+            progress = int(progress * self.exploration_stairs) / self.exploration_stairs
+        return self.exploration_initial_eps + progress * (self.exploration_final_eps - self.exploration_initial_eps)
+
+    def predict(
+        self,
+        observation: npt.NDArray[Any] | dict[str, npt.NDArray[Any]],
+        state: tuple[npt.NDArray[Any], ...] | None = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[Any], ...] | None]:
+        """Actions (N, 2) for observations (N, H, W, 3), or (2,) for one; explores unless ``deterministic``."""
+        actions, state = self.policy.predict(observation, state, episode_start, deterministic)
+        if deterministic:
+            return actions, state
+        # One coin per environment and per level: a random type may come with a deliberate degree, and vice versa.
+        assert isinstance(self.action_space, spaces.MultiDiscrete)
+        explores = np.random.random(actions.shape) < self.exploration_rate
+        return np.where(explores, np.random.randint(self.action_space.nvec, size=actions.shape), actions), state
+
+    def _on_step(self) -> None:
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+
+    def train(self, gradient_steps: int, batch_size: int) -> None:
+        """Updates both strategies ``gradient_steps`` times."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate([self.policy.type_optimizer, self.policy.degree_optimizer])
+        losses: dict[str, list[float]] = {"type": [], "degree": []}
+        values: list[float] = []
+        for _ in range(gradient_steps):
+            filled = self.replay_buffer.size() * self.n_envs >= batch_size
+            replayed = self._replayed(batch_size) if filled else None
+            batch = self._newest() if self.degree_updates == "online" else replayed
+            if batch is not None:
+                loss, value = self._update_degrees(batch)
+                losses["degree"].append(loss)
+                values.append(value)
+            if replayed is not None:
+                losses["type"].append(self._update_types(replayed))
+            self._n_updates += 1
+            if self._n_updates % self.target_update_interval == 0:
+                polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), self.tau)
+                polyak_update(self._statistics, self._target_statistics, 1.0)
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, each in losses.items():
+            if each:
+                self.logger.record(f"train/{name}_loss", float(np.mean(each)))
+        if values:
+            self.logger.record("train/q_value", float(np.mean(values)))
+
+    def _update_degrees(self, batch: Batch) -> tuple[float, float]:
+        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and the mean value."""
+        q, target = self.policy.q, self.policy.q_target
+        with torch.no_grad():
+            after = target.degree_values(batch.next_images).flatten(1)
+            chosen = q.degree_values(batch.next_images).flatten(1) if self.double_q else after
+            goal = self._bootstrapped(batch, after, chosen)
+        every = q.degree_values(batch.images)
+        current = every[torch.arange(len(every)), batch.types, batch.degrees]
+        loss = LOSSES[self.loss](current, goal)
+        self._descend(loss, self.policy.degree_optimizer)
+        return loss.item(), current.mean().item()
+
+    def _update_types(self, batch: Batch) -> float:
+        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3)."""
+        q, target = self.policy.q, self.policy.q_target
+        current = q.type_values(batch.images)
+        with torch.no_grad():
+            if self.type_target == "degrees":
+                goal = q.degree_values(batch.images).amax(dim=2)
+            else:
+                after = target.type_values(batch.next_images)
+                chosen = q.type_values(batch.next_images) if self.double_q else after
+                goal = self._bootstrapped(batch, after, chosen)
+        if self.type_target == "transition":
+            current = current[torch.arange(len(current)), batch.types]
+        loss = LOSSES[self.loss](current, goal)
+        self._descend(loss, self.policy.type_optimizer)
+        return loss.item()
+
+    def _bootstrapped(self, batch: Batch, after: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Targets (N,): reward plus the discounted value (N, actions) in ``after`` of the best action in ``chosen``."""
+        value = after.gather(1, chosen.argmax(dim=1, keepdim=True))[:, 0]
+        if self.may_stop:
+            value = value.clamp(min=0)
+        return batch.rewards + batch.discounts * value
+
+    def _descend(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        (group,) = optimizer.param_groups
+        torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
+        optimizer.step()
+
+    def _replayed(self, batch_size: int) -> Batch:
+        """A batch drawn from memory."""
+        sample = self.replay_buffer.sample(batch_size)
+        discounts = self.gamma if sample.discounts is None else sample.discounts.flatten()
+        batch = self._batch(
+            sample.observations,
+            sample.actions,
+            sample.rewards.flatten(),
+            sample.next_observations,
+            (1 - sample.dones.flatten()) * discounts,
+        )
+        if self.augment:
+            turns, mirror = np.random.randint(4), np.random.randint(2)
+            batch = batch._replace(
+                images=_turned(batch.images, turns, mirror), next_images=_turned(batch.next_images, turns, mirror)
+            )
+        return batch
+
+    def _newest(self) -> Batch:
+        """The latest transition of every environment."""
+        buffer = self.replay_buffer
+        newest = (buffer.pos - 1) % buffer.buffer_size
+        done = buffer.dones[newest] * (1 - buffer.timeouts[newest])
+        parts = (
+            buffer.observations[newest],
+            buffer.actions[newest],
+            buffer.rewards[newest],
+            buffer.next_observations[newest],
+            (1 - done) * np.float32(self.gamma),
+        )
+        return self._batch(*(torch.as_tensor(part, device=self.device) for part in parts))
+
+    def _batch(
+        self,
+        observations: torch.Tensor,
+        actions: torch.Tensor,
+        rewards: torch.Tensor,
+        next_observations: torch.Tensor,
+        discounts: torch.Tensor,
+    ) -> Batch:
+        types, degrees = actions.long().unbind(dim=1)
+        images, next_images = self.policy.images(observations), self.policy.images(next_observations)
+        return Batch(images, types, degrees, rewards, next_images, discounts)
+
+    def learn(
+        self: Self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 4,
+        tb_log_name: str = "HIRL",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3."""
+        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_statistics", "_target_statistics"]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []
+
+
+def _turned(images: torch.Tensor, turns: int, mirror: int) -> torch.Tensor:
+    turned = images.rot90(turns, dims=(2, 3))
+    return (turned.flip(3) if mirror else turned).contiguous(memory_format=torch.channels_last)

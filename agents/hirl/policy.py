@@ -1,0 +1,92 @@
+"""The two strategies, their target networks and their optimisers, as a Stable-Baselines3 policy."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+
+from agents.networks import DegreeHead, Norm, TwoLevelQ
+
+
+class HIRLPolicy(BasePolicy):
+    """Type strategy and degree strategy; acts greedily (exploration is the algorithm's).
+
+    Args:
+        observation_space: Images, uint8 (3, H, W).
+        action_space: MultiDiscrete([types, degrees]).
+        lr_schedule: Learning rate by the share of the training that remains.
+        width: Of the ResNet-18 trunks.
+        norm: Of the trunks: ``group``, ``batch`` or ``none``.
+        degree_head: ``per-type``, or ``blind`` as in the paper.
+        optimizer_class: Of both optimisers.
+        optimizer_kwargs: For both of them.
+
+    Attributes:
+        q: The evaluation networks.
+        q_target: The target networks.
+        type_optimizer: Of TS.
+        degree_optimizer: Of DS.
+    """
+
+    action_space: spaces.MultiDiscrete
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.MultiDiscrete,
+        lr_schedule: Schedule,
+        width: int = 24,
+        norm: Norm = "group",
+        degree_head: DegreeHead = "per-type",
+        optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            observation_space, action_space, optimizer_class=optimizer_class, optimizer_kwargs=optimizer_kwargs
+        )
+        if len(action_space.nvec) != 2:
+            raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
+        n_types, n_degrees = (int(size) for size in action_space.nvec)
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head)
+        self.q = q.to(memory_format=torch.channels_last)
+        self.q_target = copy.deepcopy(self.q)
+        self.q_target.train(False)
+        rate = lr_schedule(1)
+        self.type_optimizer = self.optimizer_class(self.q.ts.parameters(), lr=rate, **self.optimizer_kwargs)  # type: ignore[call-arg]
+        self.degree_optimizer = self.optimizer_class(self.q.ds.parameters(), lr=rate, **self.optimizer_kwargs)  # type: ignore[call-arg]
+
+    def forward(self, observation: PyTorchObs, deterministic: bool = True) -> torch.Tensor:
+        """Greedy actions, (N, 2)."""
+        return self._predict(observation, deterministic)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> torch.Tensor:
+        values = self.q(self.images(observation))
+        best = values.flatten(1).argmax(dim=1)
+        return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
+
+    def images(self, observation: PyTorchObs) -> torch.Tensor:
+        """Observations, uint8 (N, 3, H, W), as images in [0, 1] in the layout in which they are convolved fastest."""
+        images = preprocess_obs(observation, self.observation_space)
+        assert isinstance(images, torch.Tensor)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def set_training_mode(self, mode: bool) -> None:
+        """Training or evaluation mode of the evaluation networks; the target networks stay in the latter."""
+        self.q.train(mode)
+        self.training = mode
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        parameters = super()._get_constructor_parameters()
+        del parameters["normalize_images"]
+        return parameters | {
+            "lr_schedule": self._dummy_schedule,
+            **self.q.architecture,
+            "optimizer_class": self.optimizer_class,
+            "optimizer_kwargs": self.optimizer_kwargs,
+        }

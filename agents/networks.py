@@ -1,0 +1,205 @@
+"""The Q-networks: ResNet-18 trunks, two-level or flat heads, and their files.
+
+Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
+worth from here on, in units of the reward. Search and inference need no more than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal, cast
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from hirl_env.tools.weights import load_weights, read_metadata, save_weights
+
+Norm = Literal["group", "batch", "none"]
+DegreeHead = Literal["per-type", "blind"]
+CellValues = Callable[[torch.Tensor], torch.Tensor]
+GROUPS = 8
+SUFFIX = ".safetensors"
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "group": partial(nn.GroupNorm, GROUPS),
+    "batch": nn.BatchNorm2d,
+    "none": nn.Identity,
+}
+
+
+class ResNet18(nn.Sequential):
+    """ResNet-18 (He et al., CVPR 2016) up to its average pooling, of any width.
+
+    Maps (N, 3, H, W) in [0, 1] to features (N, 8 ``width``). Width 64 with batch norm is the published network,
+    11,176,512 parameters.
+
+    Args:
+        width: Channels of the first stage, a multiple of 8; the later ones have 2, 4 and 8 times as many.
+        norm: ``group`` (8 groups), ``batch``, or ``none``. Batch norm does not go with updates from single transitions.
+
+    Raises:
+        ValueError: If there is no such width or norm.
+    """
+
+    def __init__(self, width: int = 64, norm: Norm = "group") -> None:
+        if width < GROUPS or width % GROUPS:
+            raise ValueError(f"the width of a ResNet-18 must be a positive multiple of {GROUPS}, got {width}")
+        if norm not in NORMS:
+            raise ValueError(f"unknown norm {norm!r}; known are: {', '.join(NORMS)}")
+        make_norm = NORMS[norm]
+        blocks, channels = [], width
+        for stage in range(4):
+            wider, stride = width * 2**stage, 1 if stage == 0 else 2
+            shortcut = None
+            if stride > 1:
+                shortcut = nn.Sequential(nn.Conv2d(channels, wider, 1, stride, bias=False), make_norm(wider))
+            blocks += [
+                BasicBlock(channels, wider, stride, shortcut, norm_layer=make_norm),
+                BasicBlock(wider, wider, norm_layer=make_norm),
+            ]
+            channels = wider
+        super().__init__(
+            nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
+            make_norm(width),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2, padding=1),
+            *blocks,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+class ResNet18Extractor(BaseFeaturesExtractor):
+    """The trunk for the ``policy_kwargs`` of Stable-Baselines3's own algorithms.
+
+    Args:
+        observation_space: Images (3, H, W).
+        width: As of `ResNet18`.
+        norm: As of `ResNet18`.
+    """
+
+    def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "group") -> None:
+        super().__init__(observation_space, features_dim=8 * width)
+        self.trunk = ResNet18(width, norm)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Features (N, 8 ``width``) of images (N, 3, H, W) in [0, 1]."""
+        return cast(torch.Tensor, self.trunk(observations))
+
+
+class QNetwork(nn.Sequential):
+    """A ResNet-18 trunk with a linear head: (N, 3, H, W) to (N, ``outputs``)."""
+
+    def __init__(self, outputs: int, width: int, norm: Norm) -> None:
+        head = nn.Linear(8 * width, outputs)
+        # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
+        nn.init.normal_(head.weight, std=1e-3)
+        nn.init.zeros_(head.bias)
+        super().__init__(ResNet18(width, norm), head)
+
+
+class TwoLevelQ(nn.Module):
+    """The paper's two strategies (section 2.3): TS values the types, DS the degrees.
+
+    Args:
+        n_types: Types.
+        n_degrees: Degrees of each.
+        width: Of both ResNet-18.
+        norm: Of both.
+        degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
+
+    Attributes:
+        ts: Images (N, 3, H, W) to (N, types).
+        ds: Images to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
+    """
+
+    def __init__(
+        self,
+        n_types: int,
+        n_degrees: int,
+        width: int = 64,
+        norm: Norm = "group",
+        degree_head: DegreeHead = "per-type",
+    ) -> None:
+        super().__init__()
+        if degree_head not in ("per-type", "blind"):
+            raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
+        self.architecture = {"width": width, "norm": norm, "degree_head": degree_head}
+        self.n_types, self.n_degrees, self.blind = n_types, n_degrees, degree_head == "blind"
+        self.ts = QNetwork(n_types, width, norm)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm)
+
+    def type_values(self, images: torch.Tensor) -> torch.Tensor:
+        """T(s), (N, types)."""
+        return cast(torch.Tensor, self.ts(images))
+
+    def degree_values(self, images: torch.Tensor) -> torch.Tensor:
+        """D(s), (N, types, degrees); the same for every type where it is blind to it."""
+        values = self.ds(images)
+        if self.blind:
+            return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
+        return cast(torch.Tensor, values.unflatten(1, (self.n_types, self.n_degrees)))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Cell values (N, types, degrees): the value of the type, less what the degree is worse than its best.
+
+        The largest is that of the type with the largest T and, within it, the degree with the largest D.
+        """
+        degrees = self.degree_values(images)
+        return self.type_values(images)[..., None] + degrees - degrees.amax(dim=2, keepdim=True)
+
+
+class FlatQ(nn.Module):
+    """One network for all cells at once, as a flat DQN has it.
+
+    Args:
+        n_types: Types.
+        n_degrees: Degrees of each.
+        width: Of the ResNet-18.
+        norm: Of the ResNet-18.
+    """
+
+    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "group") -> None:
+        super().__init__()
+        self.architecture = {"width": width, "norm": norm}
+        self.n_types, self.n_degrees = n_types, n_degrees
+        self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Cell values (N, types, degrees)."""
+        return cast(torch.Tensor, self.q(images).unflatten(1, (self.n_types, self.n_degrees)))
+
+
+NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
+
+
+def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
+    """Writes a Q-network as safetensors, with what is needed to build it again."""
+    kind = next(name for name, kind in NETWORKS.items() if isinstance(network, kind))
+    sizes = {"n_types": network.n_types, "n_degrees": network.n_degrees}
+    metadata = {"network": kind} | {key: str(value) for key, value in (sizes | network.architecture).items()}
+    save_weights(network, path, dtype, metadata)
+
+
+def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
+    """Reads what `save_q` wrote, ready for inference.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or holds no Q-network.
+    """
+    metadata = read_metadata(path)
+    kind = NETWORKS.get(metadata.pop("network", ""))
+    if kind is None:
+        raise ValueError(f"weights {path}: not those of an agent; give a file that `hirl train` wrote")
+    arguments = {key: int(value) if value.isdecimal() else value for key, value in metadata.items()}
+    network = kind(**arguments)  # type: ignore[arg-type]
+    load_weights(network, path)
+    return network.eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,372 @@
+"""Whole photographs of any size: an agent's choices, step by step, in bounded memory.
+
+The tools run over tiles that overlap, and the strategies look at a bounded number of pixels; beside that, memory holds
+the picture itself a few times over.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from agents.networks import SUFFIX, CellValues, load_q
+from agents.search import Stopping, follow
+from hirl_env.data.images import to_pixels, to_tensor
+from hirl_env.quality import Measure, measures, psnr
+from hirl_env.restoration import Restoration
+from hirl_env.tools.toolset import Precision, Toolset, check_precision, toolsets
+
+Pixels = npt.NDArray[np.uint8]
+
+SHIPPED_AGENTS = {name: Path(__file__).parent / "hirl" / "weights" / f"{name}{SUFFIX}" for name in ("hirl", "flat-dqn")}
+TILE = 512
+OVERLAP = 64  # pixels; at 32, two passes of SRN left up to 12 of 255 between tiled and whole, at 64 less than one
+GRID = 16  # what places of tiles and crops are multiples of: the networks' strides and JPEG's blocks divide it
+LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
+CROP = 256  # side of the crops that vote on a larger picture
+SMALLEST = 64  # side below which pictures are mirrored for the strategies, which were trained on crops of this side
+UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredStep:
+    """One step of a path.
+
+    Attributes:
+        type: Name of the type.
+        degree: Degree, from 0 (weak).
+        tool: Name of the tool.
+        value: What the agent thought the step was worth from there on, in units of its reward; the largest of all.
+        image: The picture after the step, as `Restored.image`; None unless steps were asked for.
+    """
+
+    type: str
+    degree: int
+    tool: str
+    value: float
+    image: Pixels | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What became of a picture.
+
+    Attributes:
+        image: uint8, of the shape that was given.
+        steps: The path.
+        why: Why it ended: ``value`` (nothing was worth more than zero), ``reference`` (the next step gained nothing and
+            was taken back), ``stop`` (the agent chose to) or ``steps`` (``max_steps`` were taken).
+        final_value: Value of the step that was thought best at the end, and not taken or not kept; None after
+            ``steps``.
+        psnr_before: Of the given picture in dB; None without a reference.
+        psnr_after: Of ``image`` in dB; None without a reference.
+    """
+
+    image: Pixels
+    steps: tuple[RestoredStep, ...]
+    why: str
+    final_value: float | None
+    psnr_before: float | None = None
+    psnr_after: float | None = None
+
+
+class Restorer:
+    """Restores pictures with an agent and a toolset.
+
+    Args:
+        agent: A shipped one (``hirl``, ``flat-dqn``), a file that `save_q` wrote, or a function from images
+            (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes.
+        toolset: A name, or a toolset.
+        max_steps: Longest path.
+        stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``reference``, as soon as one
+            does not gain; ``steps``, never.
+        precision: In which the tools run; the strategies run in float32.
+        device: Where both run.
+        tile: Side of the tiles that the tools run on, a multiple of 16.
+        view: Side of the crops by which the strategies see a picture, as in `cell_values`.
+
+    Raises:
+        ValueError: If an argument is not one of the above, or the agent was made for another toolset.
+    """
+
+    def __init__(
+        self,
+        agent: str | Path | CellValues = "hirl",
+        toolset: str | Toolset = "hirl",
+        max_steps: int = 7,
+        stop: Stopping = "value",
+        precision: Precision = "float32",
+        device: str | torch.device = "cpu",
+        tile: int = TILE,
+        view: int | None = None,
+    ) -> None:
+        if not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
+            raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
+        if stop not in get_args(Stopping):
+            raise ValueError(f"unknown stop {stop!r}; known are: {', '.join(get_args(Stopping))}")
+        if view is not None and view < GRID:
+            raise ValueError(f"view must be at least {GRID} pixels, or None for the whole picture; got {view}")
+        check_precision(precision)
+        self.max_steps, self.stop, self.precision, self.view = int(max_steps), stop, precision, view
+        self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
+        self.agent = load_agent(agent, self.toolset)
+
+    def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
+        """Restores one picture.
+
+        A grey picture runs as three equal channels, of which the mean is returned.
+
+        Args:
+            image: uint8, (H, W, 3) in RGB or (H, W) grey, of any size.
+            reference: The clean original of the same shape, if known: for the PSNR, and for ``stop="reference"``.
+            keep_steps: Whether to return the picture after each step, too.
+
+        Raises:
+            ValueError: If a picture has another shape or type, ``stop="reference"`` has none, or the agent's values
+                do not fit the toolset.
+        """
+        _check_pixels("image", image)
+        if reference is not None:
+            _check_pixels("reference", reference)
+            if reference.shape != image.shape:
+                raise ValueError(
+                    f"image and reference must be of one shape, got {tuple(image.shape)} and {tuple(reference.shape)}"
+                )
+        elif self.stop == "reference":
+            raise ValueError("stop='reference' needs the reference: give restore() one, or use stop='value'")
+
+        # STOP is allowed to everybody: an agent that does not know it never chooses it.
+        start = Restoration(
+            self.toolset, UNSCORED if reference is None else measures.resolve("psnr"), None, None, True, self.precision
+        )
+        start.begin(_as_batch(image), None if reference is None else _as_batch(reference))
+        looked_at: list[Pixels] = []
+
+        def look(images: torch.Tensor) -> torch.Tensor:
+            if keep_steps:
+                looked_at.append(_as_given(images, image))
+            return self._checked(cell_values(self.agent, images, self.view))
+
+        followed = follow(start, look, self.max_steps, self.stop)
+        result, path = followed.restoration, followed.restoration.paths[0]
+        restored = _as_given(result.images, image)
+        values = followed.values[0]
+        # Every look but the first was at the result of a step; the last result may not have been looked at.
+        after = [*looked_at[1 : len(path)], restored] if keep_steps else [None] * len(path)
+        steps = tuple(
+            RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, picture)
+            for (kind, degree), value, picture in zip(path, values, after, strict=False)
+        )
+        return Restored(
+            image=restored,
+            steps=steps,
+            why=followed.why[0],
+            final_value=values[len(path)] if len(values) > len(path) else None,
+            psnr_before=None if reference is None else _decibels(image, reference),
+            psnr_after=None if reference is None else _decibels(restored, reference),
+        )
+
+    def _checked(self, values: torch.Tensor) -> torch.Tensor:
+        if not _fits(self.toolset, *values.shape[1:]):
+            raise ValueError(
+                f"the agent must return values (N, {self.toolset.n_types}, {self.toolset.n_degrees}), one for each "
+                f"tool of the toolset; got {tuple(values.shape)}"
+            )
+        if not values.isfinite().all():
+            raise ValueError("the agent returned a value that is not finite")
+        return values
+
+
+def cell_values(values: CellValues, images: torch.Tensor, crop: int | None = None) -> torch.Tensor:
+    """Cell values of images of any size, with bounded memory: of the whole image, or the mean over crops of it.
+
+    Args:
+        values: Of the cells, for images (N, 3, h, w).
+        images: (N, 3, H, W).
+        crop: Side of the crops, on a regular grid that covers the image or, of a large one, 1024x1024 pixels in all.
+            None: the whole image where it has no more pixels than that, else crops of 256.
+
+    Returns:
+        (N, types, degrees).
+    """
+    images = _mirrored(images, SMALLEST)
+    height, width = images.shape[-2:]
+    if crop is None:
+        if height * width <= LOOK**2:
+            return values(images)
+        crop = CROP
+    crops = [
+        images[..., top : top + crop, left : left + crop]
+        for top in _places(height, crop)
+        for left in _places(width, crop)
+    ]
+    return values(torch.cat(crops)).unflatten(0, (len(crops), len(images))).mean(dim=0)
+
+
+def _places(length: int, crop: int) -> list[int]:
+    """Where crops start along one side: evenly spread, on the grid, no more of them than are seen in one look."""
+    room = max(0, length - crop)
+    count = min(math.ceil(length / crop), max(1, LOOK // crop))
+    places = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
+    return [int(place) // GRID * GRID for place in places]
+
+
+def _mirrored(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Images continued by their mirror images to at least ``side`` pixels each way."""
+    for dim in (-2, -1):
+        length = images.shape[dim]
+        if length < side:
+            index = torch.arange(side, device=images.device) % (2 * length)
+            images = images.index_select(dim, torch.minimum(index, 2 * length - 1 - index))
+    return images
+
+
+class Tiles(nn.Module):
+    """Runs a tool over tiles that overlap, so that what it needs does not grow with the picture.
+
+    Every tile is given ``overlap`` pixels more on each side where the picture goes on, and of its result they are
+    thrown away.
+
+    Args:
+        restore: As of `Tool`.
+        tile: Side of a tile without its overlap, a multiple of 16.
+        overlap: A multiple of 16.
+
+    Raises:
+        ValueError: If one of the two is no such multiple.
+    """
+
+    def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor], tile: int, overlap: int) -> None:
+        super().__init__()
+        # Off this grid, the strides of the networks would fall on other pixels than in the whole picture.
+        if tile < GRID or tile % GRID or overlap < 0 or overlap % GRID:
+            raise ValueError(
+                f"tile and overlap must be multiples of {GRID}, tile a positive one; got {tile}, {overlap}"
+            )
+        self.restore, self.tile, self.overlap = restore, tile, overlap
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps (N, 3, H, W) in [0, 1], any H and W, to the same shape, not clamped.
+
+        Raises:
+            ValueError: If the tool changes the shape of a tile.
+        """
+        rows, columns = (self._spans(length) for length in images.shape[-2:])
+        if len(rows) == len(columns) == 1:
+            return self.restore(images)
+        whole = torch.empty_like(images)
+        for row, row_around, row_kept in rows:
+            for column, column_around, column_kept in columns:
+                tile = images[..., row_around, column_around].contiguous(memory_format=torch.channels_last)
+                restored = self.restore(tile)
+                if restored.shape != tile.shape:
+                    raise ValueError(f"a tool turned a tile of {tuple(tile.shape)} into {tuple(restored.shape)}")
+                whole[..., row, column] = restored[..., row_kept, column_kept]
+        return whole
+
+    def _spans(self, length: int) -> list[tuple[slice, slice, slice]]:
+        """Along one side, per tile: what it fills, what it is given, and what of its result is kept."""
+        spans = []
+        start = 0
+        while start < length:
+            stop = start + self.tile
+            # What a tile sees up to the border needs no further tile.
+            stop = length if stop + self.overlap >= length else stop
+            first, last = max(0, start - self.overlap), min(length, stop + self.overlap)
+            spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+            start = stop
+        return spans
+
+
+def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset:
+    """The toolset with every tool run over tiles; pictures of one tile run as they are.
+
+    Args:
+        toolset: Any.
+        tile: As of `Tiles`.
+        overlap: As of `Tiles`.
+
+    Raises:
+        ValueError: If they are not multiples of 16.
+    """
+    cells = {
+        name: [toolset[kind, degree] for degree in range(toolset.n_degrees)] for kind, name in enumerate(toolset.types)
+    }
+    return Toolset(
+        {
+            name: [replace(tool, restore=Tiles(tool.restore, tile, overlap)) for tool in tools]
+            for name, tools in cells.items()
+        },
+        toolset.device,
+    )
+
+
+def load_agent(agent: str | Path | CellValues, toolset: Toolset) -> CellValues:
+    """An agent from its name, its file, or from itself, on the toolset's device.
+
+    Raises:
+        ValueError: If there is no such agent, or it was made for another toolset.
+    """
+    values: CellValues
+    if isinstance(agent, str | os.PathLike):
+        path = SHIPPED_AGENTS.get(str(agent), Path(agent))
+        if path.suffix != SUFFIX:
+            raise ValueError(
+                f"unknown agent {str(agent)!r}; known are: {', '.join(SHIPPED_AGENTS)}, and {SUFFIX} files that "
+                "`hirl train` wrote"
+            )
+        values = load_q(path).to(toolset.device)
+    elif isinstance(agent, nn.Module):
+        # A copy, so that restoring leaves a network in training as it is.
+        values = copy.deepcopy(agent).to(toolset.device).eval()
+    elif callable(agent):
+        values = agent
+    else:
+        raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
+    types, degrees = getattr(values, "n_types", None), getattr(values, "n_degrees", None)
+    if types is not None and not _fits(toolset, types, degrees):
+        raise ValueError(
+            f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
+            f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
+        )
+    return values
+
+
+def _fits(toolset: Toolset, *sizes: int | None) -> bool:
+    """Whether cell values of these types x degrees are of this toolset, with STOP or without."""
+    return sizes in {(toolset.n_types + more, toolset.n_degrees) for more in (0, 1)}
+
+
+def _check_pixels(name: str, pixels: Pixels) -> None:
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+        got = pixels.dtype if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise ValueError(f"{name} must be a numpy array of uint8, got {got}")
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or 0 in pixels.shape:
+        raise ValueError(f"{name} must have the shape (H, W, 3) or (H, W), got {pixels.shape}")
+
+
+def _as_batch(pixels: Pixels) -> torch.Tensor:
+    """uint8 (H, W, 3) or (H, W) to (1, 3, H, W)."""
+    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    return to_tensor(colour)[None]
+
+
+def _as_given(images: torch.Tensor, like: Pixels) -> Pixels:
+    """(1, 3, H, W) to uint8 of the shape of ``like``."""
+    if like.ndim == 3:
+        return to_pixels(images[0])
+    return np.ascontiguousarray(to_pixels(images.mean(dim=1, keepdim=True)[0])[..., 0])
+
+
+def _decibels(pixels: Pixels, reference: Pixels) -> float:
+    return float(psnr(_as_batch(pixels), _as_batch(reference))[0])

@@ -1,0 +1,115 @@
+"""Stable-Baselines3's vector interface over the native vector environment: its agents train on batched tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+import hirl_env  # noqa: F401  (registers the ids)
+
+
+class RestoreVecEnv(VecEnv):
+    """A Gymnasium vector environment in its SAME_STEP autoreset mode, as a Stable-Baselines3 ``VecEnv``.
+
+    Args:
+        env: The vector environment.
+
+    Raises:
+        ValueError: If it resets in another mode.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        mode = env.metadata.get("autoreset_mode")
+        if mode != gym.vector.AutoresetMode.SAME_STEP:
+            raise ValueError(f"Stable-Baselines3 needs autoreset_mode='SameStep', this environment has {mode}")
+        self.env = env
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+
+    def reset(self) -> npt.NDArray[np.uint8]:
+        """Starts an episode in every environment, with the seeds of `seed`, if it was called.
+
+        Raises:
+            ValueError: If the environments were given options that differ.
+        """
+        if any(options != self._options[0] for options in self._options):
+            raise ValueError("this environment resets all of its images with the same options")
+        seeds = None if self._seeds[0] is None else self._seeds
+        observations, infos = self.env.reset(seed=seeds, options=self._options[0] or None)  # type: ignore[arg-type]
+        self.reset_infos = self._per_environment(infos)
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Takes note of the actions."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps; the last observation of an ended episode is in its info, as ``terminal_observation``."""
+        observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        each = self._per_environment(infos)
+        dones = terminated | truncated
+        for row in np.flatnonzero(dones):
+            final = each[row].pop("final_info")
+            self.reset_infos[row] = {key: value for key, value in each[row].items() if key != "final_obs"}
+            each[row] = final | {
+                "terminal_observation": each[row]["final_obs"],
+                "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
+            }
+        return observations, rewards.astype(np.float32), dones, each
+
+    def _per_environment(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
+        """Gymnasium's dictionary of arrays (with masks, and dictionaries inside) as a dictionary per environment."""
+        each: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for key, values in infos.items():
+            if key.startswith("_"):
+                continue
+            split = self._per_environment(values) if isinstance(values, dict) else values
+            for row in np.flatnonzero(infos.get(f"_{key}", np.ones(self.num_envs, dtype=np.bool_))):
+                each[row][key] = split[row]
+        return each
+
+    def close(self) -> None:
+        """Closes the vector environment."""
+        self.env.close()
+
+    def get_images(self) -> Sequence[npt.NDArray[np.uint8] | None]:
+        """A frame of every environment."""
+        frames = self.env.render()
+        return [None] * self.num_envs if frames is None else list(frames)  # type: ignore[arg-type]
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The attribute, once per environment: they share all that is not an image."""
+        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Sets an attribute of the vector environment, for all: they cannot differ."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Calls a method of the vector environment once; its result, once per environment."""
+        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
+        """False throughout: there are no single environments that could be."""
+        return [False] * len(list(self._get_indices(indices)))
+
+
+def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:
+    """The native vector environment, monitored, for Stable-Baselines3.
+
+    Args:
+        env_id: ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
+        n_envs: Images restored side by side.
+        **task: Keyword arguments of the environment.
+    """
+    return VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **task)))

@@ -1,0 +1,133 @@
+"""Where a training's figures go (CSV, Weights & Biases), what identifies it, and how it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+from stable_baselines3.common.logger import Image, KVWriter
+
+from hirl_env.files import unwritable
+
+PACKAGES = ("hirl-restore", "gymnasium", "stable-baselines3", "torch", "torchvision", "numpy", "pillow", "piq")
+
+
+class CsvLog:
+    """Rows appended to a CSV file; all have the keys of the first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Appends a row.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists()
+            with self.path.open("a", newline="") as file:
+                writer = csv.DictWriter(file, row)
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def read(self) -> list[dict[str, str]]:
+        """The rows so far."""
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:
+    """A run of Weights & Biases; the same folder and configuration go on with the same run.
+
+    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in.
+    """
+    import wandb
+
+    if "WANDB_MODE" not in os.environ and not wandb.api.api_key:
+        mode: Literal["offline"] | None = "offline"
+    else:
+        mode = None
+    run_id = hashlib.sha256(f"{folder.resolve()} {config}".encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(silent=True)
+    return wandb.init(
+        project=project, name=name, config=config, id=run_id, resume="allow", dir=folder, mode=mode, settings=settings
+    )
+
+
+class WandbWriter(KVWriter):
+    """Passes what Stable-Baselines3 logs on to Weights & Biases."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Logs numbers, pictures, and tensors as histograms."""
+        import wandb
+
+        row: dict[str, Any] = {}
+        for key, value in key_values.items():
+            if isinstance(value, Image):
+                row[key] = wandb.Image(value.image)
+            elif isinstance(value, torch.Tensor):
+                row[key] = wandb.Histogram(value.tolist())
+            else:
+                row[key] = value
+        self.run.log(row, step=step)
+
+    def close(self) -> None:
+        """Ends the run."""
+        self.run.finish()
+
+
+def provenance() -> dict[str, Any]:
+    """The command line, the git revision of this code (None outside a checkout), and versions of packages."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"command": " ".join(sys.argv), "git_revision": _git_revision(), "versions": versions}
+
+
+def _git_revision() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM instead of raising, so that no step is left half done; a second one raises."""
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

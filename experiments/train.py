@@ -1,0 +1,325 @@
+"""`hirl train`: trains an agent, measures it while it learns, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+import yaml
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import CSVOutputFormat, Image, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
+
+from agents import make_vec_env
+from agents.networks import save_q
+from agents.search import follow
+from experiments.algorithms import ALGORITHMS, cell_values, given, load_preset, options_of, q_network
+from experiments.evaluation import batches, begin, starts_of
+from experiments.tracking import CsvLog, WandbWriter, deferred_interrupts, provenance, start_wandb
+from hirl_env.data.degradations import LEVELS
+from hirl_env.data.images import to_pixels
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.files import written_whole
+from hirl_env.task import Task
+from hirl_env.tools.toolset import toolsets
+
+AlgoName = Literal["hirl", "flat-dqn", "ppo"]
+LONGEST = 7  # steps of a path in evaluations: the paper's longest
+EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves compare
+SHOWN = 4  # pictures before and after, per level
+
+if TYPE_CHECKING:
+    EnvironmentOptions: TypeAlias = Any
+    HIRLOptions: TypeAlias = Any
+    FlatDQNOptions: TypeAlias = Any
+    PPOOptions: TypeAlias = Any
+else:
+    EnvironmentOptions = options_of("EnvironmentOptions", Task, make_vec_env)
+    HIRLOptions, FlatDQNOptions, PPOOptions = (algorithm.options for algorithm in ALGORITHMS.values())
+
+
+def train(
+    images: str | None = None,
+    out: Path | None = None,
+    algo: AlgoName | None = None,
+    preset: str | None = None,
+    total_steps: int | None = None,
+    seed: int = 0,
+    resume: Path | None = None,
+    validate: str | None = None,
+    hold_out: int = 40,
+    label: str | None = None,
+    every: int = 2_000,
+    lr_schedule: Literal["constant", "linear"] | None = None,
+    threads: int | None = None,
+    wandb: bool = True,
+    environment: EnvironmentOptions = EnvironmentOptions(),  # noqa: B008  (frozen)
+    hirl: HIRLOptions = HIRLOptions(),  # noqa: B008
+    flat_dqn: FlatDQNOptions = FlatDQNOptions(),  # noqa: B008
+    ppo: PPOOptions = PPOOptions(),  # noqa: B008
+) -> None:
+    """Train an agent on a folder of photographs.
+
+    Stop it with Ctrl-C, or lose it to a power cut, and go on with "hirl train --resume DIR". Writes to --out:
+    config.yaml (every setting, the command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs,
+    the last model with its replay buffer, and the best one as best.safetensors for "hirl restore --agent".
+
+    Args:
+        images: Photographs to train on: a folder, or the name of a data set.
+        out: Folder for the run. Default: runs/LABEL-SEED.
+        algo: Which algorithm. Default: the preset's.
+        preset: Settings to start from: hirl, paper, flat-dqn, ppo. Default: the one with the algorithm's name.
+        total_steps: Environment steps (tools applied) to train for. Default: the preset's.
+        seed: Of everything random.
+        resume: Goes on with the run in this folder; all other options but --threads and --wandb are those it had.
+        validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
+        hold_out: How many of --images are kept apart where --validate is not given.
+        label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
+        every: Environment steps between evaluations (with checkpoints).
+        lr_schedule: Whether the learning rate falls linearly to zero. Default: the preset's.
+        threads: Processor threads. Default: all.
+        wandb: Log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
+        environment: The environment's settings; what is not given is as in the preset.
+        hirl: HIRL's settings; what is not given is as in the preset.
+        flat_dqn: The flat DQN's settings.
+        ppo: PPO's settings.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"--threads must be at least 1, got {threads}")
+        torch.set_num_threads(threads)
+    if resume is not None:
+        if images is not None or out is not None or algo is not None or preset is not None or total_steps is not None:
+            raise ValueError("--resume goes on with the settings the run had; give no others")
+        config, out = _read_config(resume), resume
+    else:
+        if images is None:
+            raise ValueError("--images is missing: name a folder of photographs to train on (or --resume a run)")
+        for option, number in {"total-steps": total_steps, "every": every, "hold-out": hold_out}.items():
+            if number is not None and number < 1:
+                raise ValueError(f"--{option} must be at least 1, got {number}")
+        chosen = load_preset(preset or algo or "hirl")
+        algo = algo or chosen["algo"]
+        if chosen["algo"] != algo:
+            raise ValueError(f"the preset {preset!r} is one for --algo {chosen['algo']}, not {algo}")
+        options = {"hirl": given(hirl), "flat-dqn": given(flat_dqn), "ppo": given(ppo)}
+        strangers = [name for name, some in options.items() if some and name != algo]
+        if strangers:
+            raise ValueError(f"--{strangers[0].replace('-', '_')}.* has no meaning for --algo {algo}")
+        config = {
+            "algo": algo,
+            "preset": preset or algo,
+            "label": label or preset or algo,
+            "images": _absolute(images),
+            "validate": None if validate is None else _absolute(validate),
+            "hold_out": hold_out,
+            "total_steps": total_steps or chosen["total_steps"],
+            "every": every,
+            "seed": seed,
+            "lr_schedule": lr_schedule or chosen["lr_schedule"],
+            "environment": chosen["environment"] | given(environment),
+            "algorithm": ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo],
+        }
+        out = out or Path("runs") / f"{config['label']}-{seed}"
+        if (out / "config.yaml").exists():
+            raise ValueError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
+        with written_whole(out / "config.yaml") as beside:
+            beside.write_text(yaml.safe_dump(config | provenance(), sort_keys=False))
+    run(config, out, wandb)
+
+
+def _absolute(source: str) -> str:
+    """A folder so that it is found from anywhere; the name of a data set as it is."""
+    return str(Path(source).resolve()) if Path(source).is_dir() else source
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{folder} holds no run to resume ({error})") from None
+    return {key: value for key, value in config.items() if key not in ("command", "git_revision", "versions")}
+
+
+def run(config: dict[str, Any], out: Path, wandb: bool) -> None:
+    """Trains to the end of a run, from its last checkpoint where there is one.
+
+    Raises:
+        KeyboardInterrupt: If asked to stop; a checkpoint is written first.
+    """
+    photographs, held_out = _photographs(config)
+    algorithm = ALGORITHMS[config["algo"]]
+    # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
+    env = make_vec_env(algorithm.env_id, images=photographs, **config["environment"])
+    model = _restored(config, out, env)
+    done = 0
+    if model is None:
+        rate = config["algorithm"]["learning_rate"]
+        schedule = LinearSchedule(rate, 0.0, 1.0) if config["lr_schedule"] == "linear" else rate
+        model = algorithm.make(env, config["algorithm"] | {"learning_rate": schedule}, seed=config["seed"])
+    else:
+        done = model.num_timesteps
+        model.set_random_seed(config["seed"] + done)
+    if done >= config["total_steps"]:
+        print(f"{out} is complete: {done} steps")
+        return
+    writers: list[Any] = [
+        TensorBoardOutputFormat(str(out / "tensorboard")),
+        CSVOutputFormat(str(out / ("progress.csv" if not done else f"progress-{done}.csv"))),
+    ]
+    if wandb:
+        writers.append(WandbWriter(start_wandb("hirl", out.name, out, config)))
+    model.set_logger(Logger(str(out), writers))
+    progress = Progress(config, out, held_out)
+    with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
+        progress.interrupted = interrupted
+        model.learn(config["total_steps"] - done, progress, log_interval=4 * env.num_envs, reset_num_timesteps=False)
+        progress.finish()
+    env.close()
+    if model.num_timesteps < config["total_steps"]:
+        raise KeyboardInterrupt(f"stopped at step {model.num_timesteps}; go on with: hirl train --resume {out}")
+    print(f"wrote {out}/best.safetensors" if q_network(model, 1) is not None else f"wrote {out}/model.zip")
+
+
+def _photographs(config: dict[str, Any]) -> tuple[Photographs, Photographs]:
+    """The photographs to train on, and those to evaluate on."""
+    photographs = open_photographs(config["images"])
+    if config["validate"] is not None:
+        return photographs, open_photographs(config["validate"])
+    return photographs.split(config["hold_out"])
+
+
+def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm | None:
+    """The model of the last checkpoint, with its replay buffer; None where there is none yet."""
+    if not (out / "model.zip").exists():
+        return None
+    build: Any = ALGORITHMS[config["algo"]].build
+    try:
+        model: BaseAlgorithm = build.load(out / "model.zip", env=env)
+        if isinstance(model, OffPolicyAlgorithm):
+            model.load_replay_buffer(out / "replay_buffer.pkl", truncate_last_traj=False)
+    except Exception as error:  # whatever a torn zip or pickle makes of itself
+        raise ValueError(f"the checkpoint in {out} is damaged ({error}); start the run again elsewhere") from None
+    return model
+
+
+class Progress(BaseCallback):
+    """Shows progress, evaluates, keeps the best, and writes checkpoints.
+
+    Args:
+        config: Of the run.
+        out: Its folder.
+        held_out: Photographs to evaluate on.
+    """
+
+    def __init__(self, config: dict[str, Any], out: Path, held_out: Photographs) -> None:
+        super().__init__()
+        self.config, self.out, self.held_out = config, out, held_out
+        self.toolset = toolsets.resolve(config["environment"].get("toolset", "hirl")).on(
+            config["environment"].get("device", "cpu")
+        )
+        self.interrupted: Sequence[int] = ()
+        self.curve = CsvLog(out / "evaluation.csv")
+        self.actions: list[np.ndarray] = []
+
+    def _on_training_start(self) -> None:
+        done = self.model.num_timesteps
+        rows = [row for row in self.curve.read() if int(row["step"]) <= done]
+        # A kill after the last checkpoint leaves rows of steps that are taken again.
+        self.curve.path.unlink(missing_ok=True)
+        for row in rows:
+            self.curve.write(row)
+        self.best = max((float(row["gain"]) for row in rows), default=-np.inf)
+        self.evaluated = int(rows[-1]["step"]) if rows else -1
+        self.bar = tqdm(
+            total=self.config["total_steps"], initial=done, desc=self.out.name, unit="step", mininterval=1, disable=None
+        )
+        if not rows:
+            self._evaluate()
+
+    def _on_step(self) -> bool:
+        self.bar.update(self.model.num_timesteps - self.bar.n)
+        self.actions.append(np.atleast_1d(self.locals["actions"]).copy())
+        return not self.interrupted
+
+    def _on_rollout_start(self) -> None:
+        # Here, between updates and steps, the model and its memory agree with each other.
+        if self.model.num_timesteps // self.config["every"] > self.evaluated // self.config["every"]:
+            self._evaluate()
+
+    def finish(self) -> None:
+        """Saves, and evaluates a last time where the training is complete."""
+        if self.model.num_timesteps >= self.config["total_steps"] and self.evaluated < self.model.num_timesteps:
+            self._evaluate()
+        self._save()
+        self.bar.close()
+
+    def _evaluate(self) -> None:
+        step = self.model.num_timesteps
+        self.evaluated = step
+        gains, trials, pictures = self._measure()
+        mean = float(np.mean(list(gains.values())))
+        row = {"step": step, "gain": mean, **gains, "trials": trials}
+        for key, value in row.items():
+            if key != "step":
+                self.logger.record(f"evaluation/{key}", value)
+        self.logger.record("evaluation/pictures", Image(pictures, "HWC"), exclude=("csv", "stdout"))
+        self._record_actions()
+        self.logger.dump(step)
+        self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
+        network = q_network(self.model, self.toolset.n_degrees)
+        if mean > self.best:
+            self.best = mean
+            if network is not None:
+                save_q(network, self.out / "best.safetensors")
+        self.curve.write(row)
+        self._save()
+
+    def _measure(self) -> tuple[dict[str, float], float, np.ndarray]:
+        """Mean gain (dB) per level and mean trials on the held-out photographs, and pictures before and after."""
+        self.model.policy.set_training_mode(False)
+        values = cell_values(self.model, self.toolset.n_degrees)
+        stop: Any = "value" if q_network(self.model, self.toolset.n_degrees) is not None else "steps"
+        environment = self.config["environment"]
+        gains, trials, strips = {}, [], []
+        for level in LEVELS:
+            starts = starts_of(self.held_out, level, environment.get("crop_size", 64), 1, EVALUATION_SEED)
+            found = []
+            for batch in batches(starts):
+                start = begin(batch, self.toolset, environment.get("precision", "float32"))
+                followed = follow(start, values, LONGEST, stop)
+                found.append(followed.restoration.gains)
+                trials.append(followed.trials)
+                if len(found) == 1:
+                    for images in (start.images, followed.restoration.images):
+                        strips.append(np.concatenate(list(to_pixels(images[:SHOWN])), axis=1))
+            gains[level] = float(np.concatenate(found).mean())
+        return gains, float(np.concatenate(trials).mean()), np.concatenate(strips)
+
+    def _record_actions(self) -> None:
+        """Histograms of the types and degrees taken since the last time, and the share of each."""
+        if not self.actions:
+            return
+        actions = np.concatenate(self.actions)
+        if actions.ndim == 1:
+            actions = np.stack(np.divmod(actions, self.toolset.n_degrees), axis=1)
+        for name, column in (("type", actions[:, 0]), ("degree", actions[:, 1])):
+            self.logger.record(f"rollout/{name}s", torch.as_tensor(column), exclude=("csv", "stdout"))
+            for number, count in enumerate(np.bincount(column.astype(int), minlength=self.toolset.n_degrees)):
+                self.logger.record(f"rollout/{name}_{number}", count / len(column))
+        self.actions.clear()
+
+    def _save(self) -> None:
+        with written_whole(self.out / "model.zip") as beside, beside.open("wb") as file:
+            self.model.save(file)
+        if isinstance(self.model, OffPolicyAlgorithm):
+            with written_whole(self.out / "replay_buffer.pkl") as beside, beside.open("wb") as file:
+                self.model.save_replay_buffer(file)

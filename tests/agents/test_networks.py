@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from agents.networks import FlatQ, ResNet18, ResNet18Extractor, TwoLevelQ, load_q, save_q
+from hirl_env.tools.weights import save_weights
+
+
+def parameters(network) -> int:
+    return sum(value.numel() for value in network.parameters())
+
+
+def test_width_64_with_batch_norm_is_the_published_resnet18():
+    assert parameters(ResNet18(64, "batch")) == 11_176_512
+    assert ResNet18(16)(torch.rand(2, 3, 40, 56)).shape == (2, 128)
+
+
+def test_it_is_torchvisions_network():
+    """The same weights give the same features as torchvision's own ResNet-18 without its classifier."""
+    from torchvision.models import resnet18
+
+    theirs = resnet18()
+    theirs.fc = torch.nn.Identity()
+    ours = ResNet18(64, "batch")
+    for mine, other in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+        mine.copy_(other)
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.allclose(ours.eval()(images), theirs.eval()(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [((12, "group"), "width"), ((0, "group"), "width"), ((8, "l2"), "norm")]
+)
+def test_bad_widths_and_norms_are_named(arguments, word):
+    with pytest.raises(ValueError, match=word):
+        ResNet18(*arguments)
+
+
+def test_cell_values_choose_the_best_type_then_its_best_degree():
+    torch.manual_seed(0)
+    network = TwoLevelQ(3, 4, width=8)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    images = torch.rand(6, 3, 32, 32)
+    values = network(images)
+    assert values.shape == (6, 3, 4)
+    types = network.type_values(images)
+    assert torch.allclose(values.amax(dim=2), types, atol=1e-5)
+    chosen = values.flatten(1).argmax(dim=1)
+    assert torch.equal(chosen // 4, types.argmax(dim=1))
+    rows = torch.arange(6)
+    assert torch.equal(chosen % 4, network.degree_values(images)[rows, chosen // 4].argmax(dim=1))
+
+
+def test_a_blind_degree_strategy_does_not_see_the_type():
+    network = TwoLevelQ(3, 2, width=8, degree_head="blind")
+    assert parameters(network.ds) == parameters(ResNet18(8)) + 64 * 2 + 2
+    values = network.degree_values(torch.rand(2, 3, 32, 32))
+    assert values.shape == (2, 3, 2)
+    assert torch.equal(values[:, 0], values[:, 2])
+    with pytest.raises(ValueError, match="degree_head"):
+        TwoLevelQ(3, 2, degree_head="both")
+
+
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16)])
+def test_a_file_says_what_to_build(network, tmp_path):
+    save_q(network, tmp_path / "q.safetensors", torch.float32)
+    again = load_q(tmp_path / "q.safetensors")
+    assert type(again) is type(network)
+    assert not again.training
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
+
+
+def test_files_that_hold_no_agent_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="No such file"):
+        load_q(tmp_path / "none.safetensors")
+    save_weights(torch.nn.Linear(2, 2), tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="not those of an agent"):
+        load_q(tmp_path / "other.safetensors")
+    (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load_q(tmp_path / "torn.safetensors")
+
+
+def test_the_extractor_serves_stable_baselines():
+    from gymnasium.spaces import Box
+
+    extractor = ResNet18Extractor(Box(0, 255, (3, 32, 32), "uint8"), width=8)
+    assert extractor(torch.rand(2, 3, 32, 32)).shape == (2, extractor.features_dim)

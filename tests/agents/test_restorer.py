@@ -1,0 +1,343 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import restorer as module
+from agents.networks import FlatQ, TwoLevelQ, save_q
+from agents.restorer import OVERLAP, Restorer, cell_values, tiled
+from hirl_env import toolsets
+from hirl_env.data.images import to_tensor
+from hirl_env.data.photographs import open_photographs
+from hirl_env.quality import psnr
+from hirl_env.tools.toolset import Tool, Toolset
+
+DELTAS = torch.tensor([[1.0, 8.0], [-2.0, -16.0]])  # what the toy tools add, of 255
+
+
+def towards(target: float):
+    """An agent that knows the toy tools: how much nearer each brings the mean to ``target``, of 255."""
+
+    def values(images: torch.Tensor) -> torch.Tensor:
+        errors = images.mean(dim=(1, 2, 3))[:, None, None] * 255 - target
+        return errors.abs() - (errors + DELTAS).abs()
+
+    return values
+
+
+def always(cell: tuple[int, int], value: float = 1.0, types: int = 2, degrees: int = 2):
+    """An agent of one idea."""
+
+    def values(images: torch.Tensor) -> torch.Tensor:
+        cells = images.new_zeros(len(images), types, degrees)
+        cells[:, cell[0], cell[1]] = value
+        return cells
+
+    return values
+
+
+def flat(value: int, *shape: int) -> np.ndarray:
+    return np.full(shape or (20, 24, 3), value, dtype=np.uint8)
+
+
+# What is restored, and why it ends
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 3), (20, 24)])
+def test_stops_when_nothing_is_worth_anything(toy_toolset, shape):
+    image = flat(80, *shape)
+    restored = Restorer(towards(100), toy_toolset).restore(image)
+    assert [step.tool for step in restored.steps] == ["add +8", "add +8", *["add +1"] * 4]
+    assert [(step.type, step.degree) for step in restored.steps[1:3]] == [("brighten", 1), ("brighten", 0)]
+    assert [step.value for step in restored.steps] == pytest.approx([8, 8, 1, 1, 1, 1], abs=1e-3)
+    assert restored.why == "value"
+    assert restored.final_value == pytest.approx(-1, abs=1e-3)
+    assert restored.image.dtype == np.uint8
+    assert restored.image.shape == shape
+    assert (restored.image == 100).all()
+    assert (image == 80).all()
+    assert restored.psnr_before is restored.psnr_after is None
+    assert all(step.image is None for step in restored.steps)
+
+
+def test_stops_at_max_steps(toy_toolset):
+    restored = Restorer(towards(100), toy_toolset, max_steps=2).restore(flat(80))
+    assert (restored.why, restored.final_value) == ("steps", None)
+    assert (restored.image == 96).all()
+    restored = Restorer(always((1, 0), -3.0), toy_toolset, max_steps=3, stop="steps").restore(flat(80))
+    assert len(restored.steps) == 3
+
+
+def test_stops_when_the_reference_says_so_and_takes_that_step_back(toy_toolset):
+    # 80, 88, 96, and 104 would be as far from 100 as 96 is.
+    restored = Restorer(always((0, 1)), toy_toolset, stop="reference").restore(flat(80), flat(100))
+    assert [step.tool for step in restored.steps] == ["add +8", "add +8"]
+    assert (restored.why, restored.final_value) == ("reference", 1.0)
+    assert (restored.image == 96).all()
+    assert restored.psnr_before == pytest.approx(20 * np.log10(255 / 20))
+    assert restored.psnr_after == pytest.approx(20 * np.log10(255 / 4))
+
+
+def test_a_reference_alone_changes_nothing_but_the_psnr(toy_toolset):
+    restored = Restorer(always((0, 1)), toy_toolset, max_steps=4).restore(flat(80), flat(100))
+    assert (restored.image == 112).all()
+    assert restored.psnr_after == pytest.approx(20 * np.log10(255 / 12))
+
+
+def test_an_agent_may_say_stop(toy_toolset):
+    def values(images):
+        cells = torch.zeros(len(images), 3, 2)
+        cells[:, 0, 0] = 1
+        cells[images.mean(dim=(1, 2, 3)) > 82.5 / 255, 2, 0] = 2
+        return cells
+
+    restored = Restorer(values, toy_toolset).restore(flat(80))
+    assert (len(restored.steps), restored.why, restored.final_value) == (3, "stop", 2.0)
+    assert (restored.image == 83).all()
+
+
+def test_nothing_to_do(toy_toolset):
+    image = np.random.default_rng(0).integers(0, 256, (9, 70, 3), dtype=np.uint8)
+    restored = Restorer(always((0, 0), 0.0), toy_toolset).restore(image, image, keep_steps=True)
+    assert restored.steps == ()
+    assert (restored.image == image).all()
+    assert restored.psnr_before == restored.psnr_after == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "levels"),
+    [({"max_steps": 3}, [88, 96, 104]), ({"stop": "reference"}, [88, 96]), ({"max_steps": 1}, [88])],
+)
+def test_the_pictures_on_the_way(toy_toolset, arguments, levels):
+    restored = Restorer(always((0, 1)), toy_toolset, **arguments).restore(flat(80), flat(100), keep_steps=True)
+    assert [int(step.image.mean()) for step in restored.steps] == levels
+    assert all(step.image.shape == (20, 24, 3) and step.image.dtype == np.uint8 for step in restored.steps)
+
+
+def test_greys_are_the_mean_of_what_becomes_of_three_channels():
+    def tint(images):
+        return images + torch.tensor([30.0, 0.0, -3.0]).view(1, 3, 1, 1) / 255
+
+    toolset = Toolset({"tint": [Tool("tint", tint)]})
+    restored = Restorer(always((0, 0), types=1, degrees=1), toolset, max_steps=2).restore(flat(80, 6, 7))
+    assert (restored.image == 98).all()
+
+
+def test_the_size_of_the_tiles_makes_no_difference(toy_toolset):
+    image = np.random.default_rng(0).integers(0, 256, (150, 211, 3), dtype=np.uint8)
+    results = [Restorer(towards(100), toy_toolset, tile=tile).restore(image) for tile in (16, 512)]
+    assert (results[0].image == results[1].image).all()
+    assert results[0].steps
+
+
+# Any size, with the shipped tools
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (3, 5, 3), (17, 16, 3), (1, 40)])
+def test_small_pictures(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    network = TwoLevelQ(3, 3, width=8)
+    assert Restorer(network, max_steps=2, stop="steps").restore(image).image.shape == shape
+    for cell in ((0, 1), (1, 2), (2, 0), (2, 1), (2, 2)):
+        restored = Restorer(always(cell, types=3, degrees=3), max_steps=1).restore(image)
+        assert restored.image.shape == shape
+        assert len(restored.steps) == 1
+
+
+@pytest.mark.parametrize("cell", [(0, 1), (1, 2), (2, 0), (2, 1), (2, 2)])
+def test_no_seams(cell):
+    photograph = next(iter(open_photographs("photos"))).reference
+    images = to_tensor(photograph[100:276, 150:342])[None]
+    images = (images + torch.randn(images.shape, generator=torch.Generator().manual_seed(0)) * 0.06).clamp(0, 1)
+    toolset = toolsets.resolve("hirl")
+    whole = toolset.apply(images, cell)
+    assert psnr(whole, images) < 45  # the tool does something
+    assert psnr(tiled(toolset, 64, OVERLAP).apply(images, cell), whole) > 60
+
+
+# Tiles
+
+
+def box(images: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+
+
+@given(st.integers(1, 120), st.integers(1, 120), st.sampled_from([(16, 16), (32, 16), (16, 32)]))
+def test_a_local_tool_gives_the_same_in_tiles(height, width, sizes):
+    images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(height))
+    toolset = Toolset({"smooth": [Tool("box", box)]})
+    assert torch.allclose(tiled(toolset, *sizes).apply(images, (0, 0)), toolset.apply(images, (0, 0)), atol=1e-6)
+
+
+def test_tiles_are_bounded_and_on_the_grid():
+    rows, columns = torch.meshgrid(torch.arange(300), torch.arange(211), indexing="ij")
+    images = torch.stack([rows, columns, rows * 0])[None] / 512
+    seen = []
+
+    def note(images):
+        seen.append((*(images[0, :2, 0, 0] * 512).int().tolist(), *images.shape[-2:]))
+        return images * 1
+
+    restored = tiled(Toolset({"note": [Tool("note", note)]}), 64, 32).apply(images, (0, 0))
+    assert torch.equal(restored, images)
+    assert len(seen) == 5 * 3
+    assert all(top % 16 == 0 and left % 16 == 0 for top, left, _, _ in seen)
+    assert max(max(sides) for _, _, *sides in seen) == 64 + 2 * 32
+
+
+def test_tiling_keeps_what_a_toolset_is(toy_toolset):
+    toolset = toolsets.resolve("hirl")
+    in_tiles = tiled(toolset)
+    assert in_tiles.types == toolset.types
+    for cell in toolset.cells:
+        assert (in_tiles[cell].name, in_tiles[cell].undoes) == (toolset[cell].name, toolset[cell].undoes)
+    assert in_tiles[0, 0].restore.restore.network is in_tiles[0, 2].restore.restore.network
+    assert tiled(toy_toolset).apply(torch.zeros(1, 3, 4, 4), (0, 1)).max().item() * 255 == pytest.approx(8)
+
+
+@pytest.mark.parametrize("sizes", [(0, 16), (40, 16), (64, 10), (64, -16)])
+def test_tiles_off_the_grid_are_refused(toy_toolset, sizes):
+    with pytest.raises(ValueError, match="multiples of 16"):
+        tiled(toy_toolset, *sizes)
+
+
+def test_a_tool_that_changes_the_shape_of_a_tile_is_refused():
+    toolset = tiled(Toolset({"wrong": [Tool("grey", lambda images: images.mean(dim=1, keepdim=True))]}), 16, 16)
+    with pytest.raises(ValueError, match="turned a tile of"):
+        toolset.apply(torch.zeros(1, 3, 64, 64), (0, 0))
+
+
+# What the strategies see
+
+
+def test_strategies_see_small_pictures_whole():
+    images = torch.rand(2, 3, 70, 90)
+    seen = []
+    cell_values(lambda images: seen.append(images) or torch.zeros(2, 2, 2), images)
+    assert torch.equal(seen[0], images)
+
+
+@pytest.mark.parametrize(("height", "width", "crop"), [(300, 200, 64), (64, 64, 64), (70, 500, 32), (200, 90, 256)])
+def test_crops_vote(height, width, crop):
+    images = torch.rand(2, 3, height, width)
+    seen = []
+
+    def values(crops):
+        seen.append(crops)
+        return crops.mean(dim=(1, 2, 3))[:, None, None].expand(-1, 2, 3)
+
+    found = cell_values(values, images, crop)
+    assert found.shape == (2, 2, 3)
+    (crops,) = seen
+    assert crops.shape[-2:] == (min(crop, height), min(crop, width))
+    assert found[:, 0, 0] == pytest.approx([crops[image::2].mean().item() for image in (0, 1)], abs=1e-5)
+    assert found[0, 0, 0] != found[1, 0, 0]
+
+
+@given(st.integers(64, 5000), st.integers(64, 5000), st.sampled_from([None, 16, 64, 256, 1024]))
+def test_a_look_is_bounded(height, width, crop):
+    images = torch.zeros(1, 1, 1, 1).expand(1, 1, height, width)
+    seen = []
+    cell_values(lambda crops: seen.append(crops.shape) or torch.zeros(len(crops), 2, 2), images, crop)
+    (shape,) = seen
+    assert shape.numel() <= module.LOOK**2
+
+
+@given(st.integers(1, 3000), st.sampled_from([16, 64, 256]))
+def test_crops_are_spread_over_the_picture(length, crop):
+    places = module._places(length, crop)
+    assert all(place % 16 == 0 and 0 <= place <= max(0, length - crop) for place in places)
+    assert places[0] == 0
+    assert places[-1] > length - crop - 16
+    steps = np.diff(places)
+    assert len(steps) == 0 or steps.max() - steps.min() <= 16
+    if length <= module.LOOK:
+        assert len(steps) == 0 or steps.max() <= crop + 16
+
+
+def test_small_pictures_are_mirrored():
+    image = torch.tensor([[1.0, 2.0, 3.0]]).expand(1, 3, 1, 3)
+    mirrored = module._mirrored(image, 8)
+    assert mirrored.shape == (1, 3, 8, 8)
+    assert mirrored[0, 0, 5].tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
+
+
+# Agents
+
+
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 3, width=8), FlatQ(3, 3, width=8)])
+def test_agents_from_files(tmp_path, network):
+    image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    save_q(network, tmp_path / "agent.safetensors", torch.float32)
+    direct = Restorer(network, max_steps=2, stop="steps").restore(image)
+    for path in (tmp_path / "agent.safetensors", str(tmp_path / "agent.safetensors")):
+        read = Restorer(path, max_steps=2, stop="steps").restore(image)
+        assert (read.image == direct.image).all()
+        assert [step.tool for step in read.steps] == [step.tool for step in direct.steps]
+
+
+def test_a_network_in_training_is_left_as_it_is():
+    network = TwoLevelQ(3, 3, width=8, norm="batch").train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    Restorer(network, max_steps=1, stop="steps").restore(flat(80))
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_agents_for_another_toolset_are_refused(toy_toolset, tmp_path):
+    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "agent.safetensors")
+    for agent in (tmp_path / "agent.safetensors", TwoLevelQ(2, 3, width=8)):
+        with pytest.raises(ValueError, match="x 3 degrees, and the toolset has 2 x 2"):
+            Restorer(agent, toy_toolset)
+    Restorer(TwoLevelQ(3, 2, width=8), toy_toolset)  # with STOP
+
+
+def test_values_that_do_not_fit_are_refused(toy_toolset):
+    with pytest.raises(ValueError, match=r"values \(N, 2, 2\).*got \(1, 4\)"):
+        Restorer(lambda images: torch.zeros(len(images), 4), toy_toolset).restore(flat(80))
+    with pytest.raises(ValueError, match="not finite"):
+        Restorer(always((0, 0), float("nan")), toy_toolset).restore(flat(80))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, flat-dqn"),
+        ({"agent": "nowhere.safetensors"}, "nowhere.safetensors: No such file"),
+        ({"agent": 3}, "a name, a file, or a function"),
+        ({"toolset": "mine"}, "unknown toolset 'mine'"),
+        ({"max_steps": 0}, "max_steps must be at least 1, got 0"),
+        ({"max_steps": 2.5}, "max_steps must be at least 1, got 2.5"),
+        ({"stop": "no_gain"}, "unknown stop 'no_gain'; known are: value, reference, steps"),
+        ({"precision": "half"}, "unknown precision 'half'"),
+        ({"device": "tpu7"}, "device"),
+        ({"tile": 100}, "multiples of 16"),
+        ({"view": 8}, "view must be at least 16"),
+    ],
+)
+def test_wrong_arguments(toy_toolset, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Restorer(**{"agent": towards(100), "toolset": toy_toolset, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("image", "reference", "message"),
+    [
+        (flat(80).astype(np.float32), None, "image must be a numpy array of uint8, got float32"),
+        ([[1, 2]], None, "got list"),
+        (flat(80, 4, 5, 4), None, r"\(H, W, 3\) or \(H, W\), got \(4, 5, 4\)"),
+        (flat(80, 0, 5, 3), None, r"got \(0, 5, 3\)"),
+        (flat(80, 4, 5), flat(80, 4, 5, 3), "of one shape"),
+        (flat(80, 4, 5), flat(80, 4, 5).astype(int), "reference must be a numpy array of uint8"),
+    ],
+)
+def test_wrong_pictures(toy_toolset, image, reference, message):
+    with pytest.raises(ValueError, match=message):
+        Restorer(towards(100), toy_toolset).restore(image, reference)
+
+
+def test_stopping_by_reference_needs_one(toy_toolset):
+    with pytest.raises(ValueError, match="needs the reference"):
+        Restorer(towards(100), toy_toolset, stop="reference").restore(flat(80))

@@ -1,0 +1,49 @@
+import pytest
+import yaml
+
+from experiments.compare import _common
+from experiments.tracking import CsvLog
+
+
+def written(folder, label: str, gains: list[float]):
+    log = CsvLog(folder / "evaluation.csv")
+    for number, gain in enumerate(gains):
+        log.write({"step": number * 100, "gain": gain, "mild": gain, "moderate": gain, "severe": gain, "trials": 3})
+    (folder / "config.yaml").write_text(yaml.safe_dump({"label": label}))
+    return folder
+
+
+def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
+    runs = [
+        written(tmp_path / "a", "hirl", [0, 1, 2]),
+        written(tmp_path / "b", "hirl", [0, 2, 3, 4]),
+        written(tmp_path / "c", "flat-dqn", [0, 1, 1]),
+    ]
+    figure = tmp_path / "figures" / "curves.png"
+    assert hirl("compare", *map(str, runs), "--out", str(figure)) == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (row,) = [line for line in lines if "hirl" in line]
+    assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
+
+
+def test_curves_are_compared_where_all_have_been_measured(tmp_path):
+    curves = [[{"step": step, **dict.fromkeys(("gain", "mild", "moderate", "severe"), step)} for step in steps]
+              for steps in ((0, 100, 200), (0, 200, 300))]  # fmt: skip
+    steps, gains = _common(curves)
+    assert steps == [0, 200]
+    assert gains.shape == (2, 2, 4)
+
+
+@pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train")])
+def test_mistakes(hirl, runs, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hirl("compare", *runs) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_without_evaluations(hirl, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("label: x")
+    assert hirl("compare", str(tmp_path / "run")) == 1
+    assert "nothing was evaluated" in capsys.readouterr().err

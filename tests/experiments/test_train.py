@@ -1,0 +1,171 @@
+"""`hirl train`: what it writes, that it goes on after a kill, and what it says to bad input."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agents.networks import FlatQ, TwoLevelQ, load_q
+from experiments import cli
+from experiments.algorithms import ALGORITHMS, load_preset, preset_names
+from experiments.train import train
+
+SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
+TINY = [*SMALL, "--threads", "1", "--no-wandb"]
+SETTINGS = {
+    "hirl": ["--hirl.width", "8", "--hirl.learning-starts", "8", "--hirl.batch-size", "8", "--hirl.buffer-size", "64"],
+    "flat-dqn": ["--flat-dqn.width", "8", "--flat-dqn.learning-starts", "8", "--flat-dqn.buffer-size", "64"],
+    "ppo": ["--ppo.width", "8", "--ppo.n-steps", "8", "--ppo.batch-size", "16", "--ppo.n-epochs", "1"],
+}
+
+
+def curve(out: Path) -> list[dict[str, str]]:
+    with (out / "evaluation.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--algo", algo, "--images", str(folder), "--out", str(out), "--total-steps", "64"]
+    assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
+    rows = curve(out)
+    assert [int(row["step"]) for row in rows] == [0, 32, 64]
+    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "trials"}
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["total_steps"] == 64
+    assert config["algorithm"]["gamma"] == 0.9
+    assert {"command", "git_revision", "versions"} <= set(config)
+    assert list((out / "tensorboard").glob("events*"))
+    with (out / "progress.csv").open(newline="") as file:
+        logged = set(next(csv.reader(file)))
+    assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2"} <= logged
+    if algo == "ppo":
+        assert not (out / "best.safetensors").exists()
+    else:
+        assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
+        assert {"train/n_updates", "rollout/exploration_rate", "rollout/ep_rew_mean"} <= logged
+    assert not list(out.glob(".*.part"))
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_presets_name_options_that_exist(preset):
+    settings = load_preset(preset)
+    algorithm = ALGORITHMS[settings["algo"]]
+    assert set(settings["algorithm"]) <= set(algorithm.options.__dataclass_fields__)
+    assert set(settings["environment"]) <= set(train.__globals__["EnvironmentOptions"].__dataclass_fields__)
+
+
+def test_the_papers_preset_is_the_papers():
+    settings = load_preset("paper")["algorithm"]
+    assert (settings["buffer_size"], settings["batch_size"], settings["target_update_interval"]) == (100, 30, 30)
+    assert (settings["exploration_initial_eps"], settings["exploration_final_eps"]) == (0.5, 0.1)
+    assert (settings["gamma"], settings["exploration_stairs"]) == (0.9, 4)
+    assert (settings["degree_updates"], settings["type_target"]) == ("online", "transition")
+    assert (settings["degree_head"], settings["loss"]) == ("blind", "mse")
+
+
+def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
+    assert hirl("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for option in ("--hirl.double-q", "--flat-dqn.exploration-fraction", "--ppo.clip-range", "--environment.n-envs"):
+        assert option in shown
+    assert "one may always stop" in shown
+
+
+def command(folder: Path, out: Path, steps: int) -> list[str]:
+    start = [sys.executable, "-m", "experiments.cli", "train", "--images", str(folder), "--out", str(out)]
+    return [*start, "--total-steps", str(steps), *TINY, *SETTINGS["hirl"]]
+
+
+def wait_for_rows(out: Path, count: int, process: subprocess.Popen) -> None:
+    for _ in range(1200):
+        if (out / "evaluation.csv").exists() and len(curve(out)) >= count and (out / "model.zip").exists():
+            return
+        assert process.poll() is None, "the training ended by itself"
+        time.sleep(0.05)
+    pytest.fail("no evaluation within a minute")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_goes_on(how, folder, tmp_path):
+    out = tmp_path / "run"
+    with subprocess.Popen(command(folder, out, 10**6), stderr=subprocess.PIPE, text=True) as process:
+        wait_for_rows(out, 2, process)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+    before = curve(out)
+    if how == signal.SIGTERM:
+        assert process.returncode == 130
+        assert f"go on with: hirl train --resume {out}" in errors
+    # A shorter horizon, so that the rest is soon done.
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    total = int(before[-1]["step"]) + 100
+    (out / "config.yaml").write_text(yaml.safe_dump(config | {"total_steps": total}))
+    resume = [sys.executable, "-m", "experiments.cli", "train", "--resume", str(out), "--threads", "1", "--no-wandb"]
+    subprocess.run(resume, check=True, timeout=120)
+    rows = curve(out)
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= total
+    kept = [row for row in before if int(row["step"]) <= steps[len(before) - 1]]
+    assert rows[: len(kept) - 1] == kept[:-1]
+    again = subprocess.run(resume, check=True, timeout=120, capture_output=True, text=True)
+    assert "is complete" in again.stdout
+    assert curve(out) == rows
+
+
+def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
+    out = tmp_path / "run"
+    arguments = [argument for argument in command(folder, out, 16) if argument != "--no-wandb"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    subprocess.run(arguments, check=True, timeout=120, env={**environment, "HOME": str(tmp_path)})
+    (run,) = (out / "wandb").glob("offline-run-*")
+    assert list(run.glob("*.wandb"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--images is missing"),
+        (["--images", "FOLDER", "--preset", "papre"], "unknown preset 'papre'; known are: flat-dqn, hirl, paper, ppo"),
+        (["--images", "FOLDER", "--preset", "paper", "--algo", "ppo"], "is one for --algo hirl"),
+        (["--images", "FOLDER", "--ppo.n-steps", "8"], "--ppo.* has no meaning for --algo hirl"),
+        (["--images", "FOLDER", "--total-steps", "0"], "--total-steps must be at least 1"),
+        (["--images", "FOLDER", "--hold-out", "3"], "of 3 pictures, 3 cannot be kept apart"),
+        (["--images", "FOLDER", "--hold-out", "1", "--environment.degradation", "fog"], "unknown degradation 'fog'"),
+        (["--images", "FOLDER", "--hold-out", "1", "--hirl.width", "12"], "width"),
+        (["--resume", "NOWHERE"], "holds no run to resume"),
+        (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
+        (["--images", "NOWHERE"], "no such folder"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monkeypatch, capsys, hirl):
+    monkeypatch.chdir(tmp_path)
+    places = {"FOLDER": str(folder), "NOWHERE": str(tmp_path / "nowhere")}
+    given = [places.get(argument, argument) for argument in arguments]
+    assert hirl("train", *given, "--no-wandb") == 1
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", *arguments) == 0
+    assert hirl("train", *arguments) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    (out / "model.zip").write_bytes(b"torn")
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_train_is_a_command():
+    assert cli.COMMANDS["train"] is train

@@ -29,7 +29,7 @@ class FlatDQN(DQN):
         policy_kwargs: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> None:
-        trunk = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 24}}
+        trunk = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 16}}
         super().__init__(policy, env, policy_kwargs={**trunk, "net_arch": [], **(policy_kwargs or {})}, **arguments)  # type: ignore[arg-type]
 
     def q_network(self, n_degrees: int) -> FlatQ:

@@ -14,15 +14,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from experiments.bench_agents import bench_memory, bench_photograph, bench_updates
 from experiments.output import print_table, write_json
 from hirl_env.task import Task
 from hirl_env.tools.toolset import Precision
 
 Kind = Literal["native", "sync", "async"]
-DECIMALS = {"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2}
+Part = Literal["environment", "updates", "photograph", "memory"]
+DECIMALS = {
+    **{"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2},
+    **{"per_second": 2, "of_passes_alone": 3, "of_two_networks_alone": 3},
+    **{"seconds": 1, "trials": 0, "gain": 2, "peak_gib": 2, "peak_before_gib": 2},
+}
 
 
 def bench(
+    parts: tuple[Part, ...] = ("environment", "updates", "photograph", "memory"),
     json: Path | None = None,
     envs: tuple[int, ...] = (1, 8, 32, 128),
     precisions: tuple[Precision, ...] = ("float32", "bf16"),
@@ -31,13 +38,19 @@ def bench(
     images: str = "photos",
     seed: int = 0,
 ) -> None:
-    """Time the native vector environment against SyncVectorEnv and AsyncVectorEnv, and against the bare tools.
+    """Time environments against each other and the bare tools, agents against bare networks and brute force.
 
-    All take the same random actions from the same seeds. steps_per_second counts image steps; bare_tools_per_second is
-    what the tools alone would do on the same actions, batched per tool as the native environment batches them;
-    in_tools is the share of the time the native environment spends in them; vs_sync is the ratio to SyncVectorEnv.
+    environment: all take the same random actions from the same seeds. steps_per_second counts image steps;
+    bare_tools_per_second is what the tools alone would do on the same actions, batched per tool as the native
+    environment batches them; in_tools is the share of the time the native environment spends in them; vs_sync is the
+    ratio to SyncVectorEnv.
+
+    updates: HIRL's updates per second, as shares of what the same passes through its networks, and the forward and
+    backward passes of the two strategies alone, would do. photograph: a photograph of 481x321 restored by HIRL, and by
+    brute force of length 3 (minutes). memory: one of 4000x3000 restored by HIRL, with the peak memory of its process.
 
     Args:
+        parts: What to time.
         json: Also write settings and rows to this file.
         envs: Numbers of environments.
         precisions: In which the tools run.
@@ -51,6 +64,33 @@ def bench(
     # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     multiprocessing.set_forkserver_preload(["hirl_env"])
+    rows: list[dict[str, Any]] = []
+    if "environment" in parts:
+        rows += _environment_rows(envs, precisions, kinds, seconds, images, seed)
+        print_table("image steps per second", rows, DECIMALS)
+    if "updates" in parts:
+        rows.append(bench_updates(seconds, seed))
+        print_table("updates per second", rows[-1:], DECIMALS)
+    if "photograph" in parts:
+        measured = [{"precision": one, **row} for one in precisions for row in bench_photograph(one, seed)]
+        print_table("a photograph of 481x321", measured, DECIMALS)
+        rows += measured
+    if "memory" in parts:
+        measured = [{"precision": one, **row} for one in precisions for row in bench_memory(one, seed)]
+        print_table("a photograph of 4000x3000", measured, DECIMALS)
+        rows += measured
+    if json is not None:
+        write_json(json, settings, rows)
+
+
+def _environment_rows(
+    envs: tuple[int, ...],
+    precisions: tuple[Precision, ...],
+    kinds: tuple[Kind, ...],
+    seconds: float,
+    images: str,
+    seed: int,
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     cases = [(precision, count, kind) for precision in precisions for count in envs for kind in kinds]
     for precision, count, kind in tqdm(cases, desc="bench", leave=False, disable=None):
@@ -69,9 +109,7 @@ def bench(
     for row in rows:
         baseline = sync.get((row["precision"], row["envs"]))
         row["vs_sync"] = None if baseline is None else row["steps_per_second"] / baseline
-    print_table("image steps per second", rows, DECIMALS)
-    if json is not None:
-        write_json(json, settings, rows)
+    return rows
 
 
 def make(kind: Kind, count: int, **task: Any) -> gym.vector.VectorEnv[Any, Any, Any]:

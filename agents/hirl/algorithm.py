@@ -196,12 +196,13 @@ class HIRL(OffPolicyAlgorithm):
             filled = self.replay_buffer.size() * self.n_envs >= batch_size
             replayed = self._replayed(batch_size) if filled else None
             batch = self._newest() if self.degree_updates == "online" else replayed
+            degree_values = None
             if batch is not None:
-                loss, value = self._update_degrees(batch)
+                loss, degree_values = self._update_degrees(batch)
                 losses["degree"].append(loss)
-                values.append(value)
+                values.append(degree_values.mean().item())
             if replayed is not None:
-                losses["type"].append(self._update_types(replayed))
+                losses["type"].append(self._update_types(replayed, degree_values if batch is replayed else None))
             self._n_updates += 1
             if self._n_updates % self.target_update_interval == 0:
                 polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), self.tau)
@@ -213,8 +214,8 @@ class HIRL(OffPolicyAlgorithm):
         if values:
             self.logger.record("train/q_value", float(np.mean(values)))
 
-    def _update_degrees(self, batch: Batch) -> tuple[float, float]:
-        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and the mean value."""
+    def _update_degrees(self, batch: Batch) -> tuple[float, torch.Tensor]:
+        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and D(s) before the step."""
         q, target = self.policy.q, self.policy.q_target
         with torch.no_grad():
             after = target.degree_values(batch.next_images).flatten(1)
@@ -224,15 +225,21 @@ class HIRL(OffPolicyAlgorithm):
         current = every[torch.arange(len(every)), batch.types, batch.degrees]
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.degree_optimizer)
-        return loss.item(), current.mean().item()
+        return loss.item(), every.detach()
 
-    def _update_types(self, batch: Batch) -> float:
-        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3)."""
+    def _update_types(self, batch: Batch, degree_values: torch.Tensor | None) -> float:
+        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3).
+
+        Args:
+            batch: Transitions.
+            degree_values: D(s) of this very batch, where that is known.
+        """
         q, target = self.policy.q, self.policy.q_target
         current = q.type_values(batch.images)
         with torch.no_grad():
             if self.type_target == "degrees":
-                goal = q.degree_values(batch.images).amax(dim=2)
+                known = q.degree_values(batch.images) if degree_values is None else degree_values
+                goal = known.amax(dim=2)
             else:
                 after = target.type_values(batch.next_images)
                 chosen = q.type_values(batch.next_images) if self.double_q else after

@@ -41,7 +41,7 @@ class HIRLPolicy(BasePolicy):
         observation_space: spaces.Space,
         action_space: spaces.MultiDiscrete,
         lr_schedule: Schedule,
-        width: int = 24,
+        width: int = 16,
         norm: Norm = "group",
         degree_head: DegreeHead = "per-type",
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,

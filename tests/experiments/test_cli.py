@@ -107,9 +107,24 @@ def test_demo_draws_a_figure_per_level(tmp_path, hirl):
 
 def test_bench_prints_ratios(tmp_path, hirl):
     target = tmp_path / "bench.json"
-    arguments = ["--envs", "2", "--kinds", "native", "sync", "async", "--seconds", "0.01", "--precisions", "float32"]
+    arguments = [
+        "--parts",
+        "environment",
+        "updates",
+        "--envs",
+        "2",
+        "--kinds",
+        "native",
+        "sync",
+        "async",
+        "--seconds",
+        "0.01",
+        "--precisions",
+        "float32",
+    ]
     assert hirl("bench", *arguments, "--json", str(target)) == 0
-    rows = json.loads(target.read_text())["rows"]
+    *rows, updates = json.loads(target.read_text())["rows"]
+    assert updates["of_passes_alone"] > updates["of_two_networks_alone"] > 0
     assert [row["kind"] for row in rows] == ["native", "sync", "async"]
     assert all(row["steps_per_second"] > 0 and row["in_tools"] > 0 for row in rows)
     assert rows[1]["vs_sync"] == 1

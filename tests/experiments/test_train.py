@@ -50,6 +50,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
         assert not (out / "best.safetensors").exists()
     else:
         assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
+        assert "## How it was made" in (out / "best.md").read_text()
         assert {"train/n_updates", "rollout/exploration_rate", "rollout/ep_rew_mean"} <= logged
     assert not list(out.glob(".*.part"))
 

@@ -15,6 +15,9 @@ from agents.networks import FlatQ, ResNet18Extractor
 class FlatDQN(DQN):
     """DQN on a ResNet-18, for ``HIRL-RestoreFlat-v0``.
 
+    All but the trunk is Stable-Baselines3's: no double Q-learning, no bootstrap that may stop, no augmentation, and one
+    coin for the exploration of all environments.
+
     Args:
         policy: A DQN policy.
         env: An environment with Discrete actions, or its id.

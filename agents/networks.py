@@ -6,6 +6,7 @@ worth from here on, in units of the reward. Search and inference need no more th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,14 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
+class Centre(nn.Module):
+    """Maps [0, 1] to [-2, 2], about zero mean and unit variance for photographs."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The same shape."""
+        return 4 * (images - 0.5)
+
+
 class ResNet18(nn.Sequential):
     """ResNet-18 (He et al., CVPR 2016) up to its average pooling, of any width.
 
@@ -40,13 +49,15 @@ class ResNet18(nn.Sequential):
 
     Args:
         width: Channels of the first stage, a multiple of 8; the later ones have 2, 4 and 8 times as many.
-        norm: ``group`` (8 groups), ``batch``, or ``none``. Batch norm does not go with updates from single transitions.
+        norm: ``batch``, ``group`` (8 groups), or ``none``. How strong a distortion is shows in amplitudes, which batch
+            norm preserves and group norm, working on each image by itself, hides; but batch norm does not go with
+            updates from single transitions.
 
     Raises:
         ValueError: If there is no such width or norm.
     """
 
-    def __init__(self, width: int = 64, norm: Norm = "group") -> None:
+    def __init__(self, width: int = 64, norm: Norm = "batch") -> None:
         if width < GROUPS or width % GROUPS:
             raise ValueError(f"the width of a ResNet-18 must be a positive multiple of {GROUPS}, got {width}")
         if norm not in NORMS:
@@ -64,6 +75,7 @@ class ResNet18(nn.Sequential):
             ]
             channels = wider
         super().__init__(
+            Centre(),
             nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
             make_norm(width),
             nn.ReLU(inplace=True),
@@ -86,7 +98,7 @@ class ResNet18Extractor(BaseFeaturesExtractor):
         norm: As of `ResNet18`.
     """
 
-    def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "group") -> None:
+    def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "batch") -> None:
         super().__init__(observation_space, features_dim=8 * width)
         self.trunk = ResNet18(width, norm)
 
@@ -126,7 +138,7 @@ class TwoLevelQ(nn.Module):
         n_types: int,
         n_degrees: int,
         width: int = 64,
-        norm: Norm = "group",
+        norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
     ) -> None:
         super().__init__()
@@ -167,7 +179,7 @@ class FlatQ(nn.Module):
         norm: Of the ResNet-18.
     """
 
-    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "group") -> None:
+    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch") -> None:
         super().__init__()
         self.architecture = {"width": width, "norm": norm}
         self.n_types, self.n_degrees = n_types, n_degrees
@@ -176,6 +188,16 @@ class FlatQ(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Cell values (N, types, degrees)."""
         return cast(torch.Tensor, self.q(images).unflatten(1, (self.n_types, self.n_degrees)))
+
+
+def lowered(network: TwoLevelQ | FlatQ, margin: float) -> TwoLevelQ | FlatQ:
+    """A copy whose values are all lower by ``margin``: it makes the same choices, and stops earlier."""
+    lower = copy.deepcopy(network)
+    head = (lower.ts if isinstance(lower, TwoLevelQ) else lower.q)[-1]
+    assert isinstance(head, nn.Linear)
+    with torch.no_grad():
+        head.bias.sub_(margin)
+    return lower
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
@@ -200,6 +222,9 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     if kind is None:
         raise ValueError(f"weights {path}: not those of an agent; give a file that `hirl train` wrote")
     arguments = {key: int(value) if value.isdecimal() else value for key, value in metadata.items()}
-    network = kind(**arguments)  # type: ignore[arg-type]
+    try:
+        network = kind(**arguments)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ValueError(f"weights {path}: written by another version of this package ({error})") from None
     load_weights(network, path)
     return network.eval().to(memory_format=torch.channels_last)

@@ -28,7 +28,7 @@ from hirl_env.tools.toolset import Precision, Toolset, check_precision, toolsets
 
 Pixels = npt.NDArray[np.uint8]
 
-SHIPPED_AGENTS = {name: Path(__file__).parent / "hirl" / "weights" / f"{name}{SUFFIX}" for name in ("hirl", "flat-dqn")}
+SHIPPED_AGENTS = {"hirl": Path(__file__).parent / "hirl" / "weights" / f"hirl{SUFFIX}"}
 TILE = 512
 OVERLAP = 64  # pixels; at 32, two passes of SRN left up to 12 of 255 between tiled and whole, at 64 less than one
 GRID = 16  # what places of tiles and crops are multiples of: the networks' strides and JPEG's blocks divide it
@@ -84,7 +84,7 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: A shipped one (``hirl``, ``flat-dqn``), a file that `save_q` wrote, or a function from images
+        agent: The shipped one (``hirl``), a file that `save_q` wrote, or a function from images
             (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes.
         toolset: A name, or a toolset.
         max_steps: Longest path.

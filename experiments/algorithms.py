@@ -23,10 +23,27 @@ from agents.networks import CellValues, FlatQ, ResNet18Extractor, TwoLevelQ
 
 PLAIN = (bool, int, float, str)
 # What the command sets itself, or what no shell can give.
-NOT_OPTIONS = {
-    *("self", "policy", "env", "policy_kwargs", "tensorboard_log", "verbose", "seed", "_init_setup_model"),
-    *("stats_window_size", "observation_space", "action_space", "lr_schedule", "optimizer_class", "optimizer_kwargs"),
-}
+NOT_OPTIONS = frozenset(
+    [
+        "self",
+        "policy",
+        "env",
+        "policy_kwargs",
+        "tensorboard_log",
+        "verbose",
+        "seed",
+        "stats_window_size",
+        "_init_setup_model",
+        "images",
+        "env_id",
+        "flat",
+        "observation_space",
+        "action_space",
+        "lr_schedule",
+        "optimizer_class",
+        "optimizer_kwargs",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -95,9 +112,9 @@ def cell_values(model: BaseAlgorithm, n_degrees: int) -> CellValues:
         return network
 
     def log_probabilities(images: torch.Tensor) -> torch.Tensor:
-        distribution = model.policy.get_distribution((images * 255).round().to(torch.uint8)).distribution  # type: ignore[operator]
+        distribution = model.policy.get_distribution((images * 255).round().to(model.device, torch.uint8)).distribution  # type: ignore[operator]
         of_types, of_degrees = (part.logits for part in distribution)
-        return torch.as_tensor(of_types[:, :, None] + of_degrees[:, None, :])
+        return torch.as_tensor(of_types[:, :, None] + of_degrees[:, None, :], device=images.device)
 
     return log_probabilities
 

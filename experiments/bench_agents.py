@@ -63,8 +63,10 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
         network(batch.images).square().mean().backward()
 
     def passes() -> None:
+        model.policy.set_training_mode(False)
         with torch.no_grad():
             _next_values(model, batch)
+        model.policy.set_training_mode(True)
         alone(q.ds)
         alone(q.ts)
 

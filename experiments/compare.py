@@ -41,7 +41,7 @@ def compare(
         groups.setdefault(_label(run), []).append(_curve(run))
     rows = [_summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
-    print_table("gain in dB on held-out photographs, stopping by value", rows, DECIMALS)
+    print_table("gain in dB on the photographs kept apart, by which the best was chosen", rows, DECIMALS)
     print(f"wrote {out}")
 
 
@@ -51,8 +51,9 @@ def _label(run: Path) -> str:
         config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{run}: no run of hirl train ({error})") from None
-    label: str = config["label"]
-    return label
+    if not isinstance(config, dict) or "label" not in config:
+        raise ValueError(f"{run}/config.yaml is not that of a run")
+    return str(config["label"])
 
 
 def _curve(run: Path) -> list[dict[str, float]]:

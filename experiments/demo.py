@@ -1,4 +1,4 @@
-"""`hirl demo`: restores the embedded photographs with every search, and draws the paths."""
+"""`hirl demo`: restores the embedded photographs with every search and with the agent, and draws the paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from agents.search import Found
 from experiments.evaluate import DECIMALS
-from experiments.evaluation import Options, Row, as_json, evaluate_level, starts_of
+from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
@@ -19,7 +19,14 @@ from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.tools.toolset import Precision, toolsets
 
-COLUMNS = {"distorted": "distorted", "reverse": "reverse order", "greedy": "greedy", "brute-force": "brute force"}
+COLUMNS = {
+    "distorted": "distorted",
+    "reverse": "reverse order",
+    "greedy": "greedy",
+    "brute-force": "brute force",
+    "hirl": "HIRL, blind",
+}
+METHODS = ("distorted", "single", "reverse", "greedy", "brute-force", "hirl")
 PANEL = 2.4  # inches
 Result = tuple[Start, dict[str, Found], int]  # an image, what was found for its batch, and its row in there
 
@@ -31,7 +38,7 @@ def demo(
     seed: int = 0,
     precision: Precision = "float32",
 ) -> None:
-    """Degrade the embedded photographs at the three levels, restore them with every search, and show the paths.
+    """Degrade the embedded photographs at the three levels, restore them with searches and the agent, show the paths.
 
     Prints a table and saves it as demo.json, with one figure per level. Needs no data and no network.
 
@@ -44,14 +51,14 @@ def demo(
     """
     photographs = open_photographs("photos")
     toolset = toolsets.resolve("hirl")
+    options = Options(depth, agents=load_agents(METHODS, toolset))
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []
 
         starts = starts_of(photographs, level, crop, 1, seed)
-        methods = ("distorted", "single", "reverse", "greedy", "brute-force")
         rows += evaluate_level(
-            starts, len(photographs), level, methods, Options(depth), toolset, precision, partial(_collect, results)
+            starts, len(photographs), level, METHODS, options, toolset, precision, partial(_collect, results)
         )
         figure = out / f"{level}.png"
         draw_paths(results, level, figure)
@@ -95,7 +102,7 @@ def draw_paths(results: list[Result], level: str, path: Path) -> None:
         assert start.reference is not None
         line[-1].imshow(to_pixels(start.reference), interpolation="nearest")
         line[-1].set_title(f"reference: {start.name}", fontsize=8, loc="left")
-    figure.suptitle(f"{level}: what each search does, step by step, and what it gains")
+    figure.suptitle(f"{level}: what each method does, step by step, and what it gains")
     with written_whole(path) as beside:
         figure.savefig(beside, dpi=110, format="png")
     plt.close(figure)

@@ -19,11 +19,20 @@ DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images"
 def evaluate(
     images: str,
     levels: tuple[str, ...] = LEVELS,
-    methods: tuple[MethodName, ...] = ("distorted", "single", "reverse", "greedy", "brute-force"),
+    methods: tuple[MethodName, ...] = (
+        "distorted",
+        "single",
+        "reverse",
+        "greedy",
+        "brute-force",
+        "hirl",
+        "hirl-search",
+    ),
     depth: int = 3,
     max_steps: int = 7,
     budgets: tuple[int, ...] = (9, 90),
-    agent: str | None = None,
+    agent: str = "hirl",
+    flat_dqn: Path | None = None,
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
@@ -42,7 +51,8 @@ def evaluate(
         depth: Longest path that greedy and brute force try.
         max_steps: Longest path of the agents and of hirl-search.
         budgets: Trials an image that hirl-search may spend; a row for each.
-        agent: Another HIRL agent than the shipped one: a file that hirl train wrote.
+        agent: Who chooses in the methods hirl and hirl-search: hirl, or a .safetensors file written by hirl train.
+        flat_dqn: Who chooses in the method flat-dqn: a .safetensors file written by hirl train --algo flat-dqn.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Crops of each photograph.
         seed: Of the crops and of the noise.
@@ -60,7 +70,7 @@ def evaluate(
         raise ValueError("--levels and --methods need at least one each")
     photographs = open_photographs(images)
     tools = toolsets.resolve(toolset).on(device)
-    options = Options(depth, max_steps, budgets, load_agents(methods, tools, agent))
+    options = Options(depth, max_steps, budgets, load_agents(methods, tools, agent, flat_dqn))
     rows: list[Row] = []
     for level in levels:
         starts = starts_of(photographs, level, crop, per_image, seed)

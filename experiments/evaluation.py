@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,17 +118,28 @@ METHODS: dict[str, Method] = {
     "flat-dqn": _flat_dqn,
     "hirl-search": _hirl_search,
 }
-# Which shipped agent a method asks, unless another is given.
-AGENTS = {"hirl": "hirl", "flat-dqn": "flat-dqn", "hirl-search": "hirl"}
 
 
-def load_agents(methods: Iterable[str], toolset: Toolset, agent: str | None = None) -> dict[str, CellValues]:
-    """The agents that methods ask; ``agent`` (a name or a file) in place of the shipped HIRL."""
-    wanted = {method: AGENTS[method] for method in methods if method in AGENTS}
-    return {
-        method: load_agent(agent if agent is not None and name == "hirl" else name, toolset)
-        for method, name in wanted.items()
-    }
+def load_agents(
+    methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
+) -> dict[str, CellValues]:
+    """The agents that methods ask.
+
+    Args:
+        methods: Keys of `METHODS`.
+        toolset: That the agents were trained with.
+        agent: Of the methods ``hirl`` and ``hirl-search``: a shipped one's name, or a file.
+        flat_dqn: File of the method ``flat-dqn``.
+
+    Raises:
+        ValueError: If an agent that is asked is missing, or was made for another toolset.
+    """
+    agents = {method: load_agent(agent, toolset) for method in ("hirl", "hirl-search") if method in methods}
+    if "flat-dqn" in methods:
+        if flat_dqn is None:
+            raise ValueError("the method flat-dqn needs --flat-dqn: a file that hirl train --algo flat-dqn wrote")
+        agents["flat-dqn"] = load_agent(flat_dqn, toolset)
+    return agents
 
 
 def starts_of(photographs: Photographs, level: str, crop: int | None, per_image: int, seed: int) -> Iterator[Start]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 from stable_baselines3.common.callbacks import BaseCallback
@@ -15,8 +16,8 @@ from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
-from agents.networks import FlatQ, TwoLevelQ, save_q
-from agents.search import follow
+from agents.networks import CellValues, FlatQ, TwoLevelQ, lowered, save_q
+from agents.search import Stopping, follow
 from experiments.algorithms import cell_values, q_network
 from experiments.evaluation import batches, begin, starts_of
 from experiments.tracking import CsvLog
@@ -24,10 +25,13 @@ from hirl_env.data.degradations import LEVELS
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.files import written_whole
+from hirl_env.quality import psnr
+from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import toolsets
 
 LONGEST = 7  # steps of a path in evaluations: the paper's longest
 EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves compare
+MARGINS = 101  # tried
 SHOWN = 4  # pictures before and after, per level
 
 
@@ -47,16 +51,14 @@ class Progress(BaseCallback):
             config["environment"].get("device", "cpu")
         )
         self.interrupted: Sequence[int] = ()
+        self.starts = {level: self._starts(level) for level in LEVELS}
         self.curve = CsvLog(out / "evaluation.csv")
         self.actions: list[np.ndarray] = []
 
     def _on_training_start(self) -> None:
         done = self.model.num_timesteps
         rows = [row for row in self.curve.read() if int(row["step"]) <= done]
-        # A kill after the last checkpoint leaves rows of steps that are taken again.
-        self.curve.path.unlink(missing_ok=True)
-        for row in rows:
-            self.curve.write(row)
+        self.curve.rewrite(rows)
         self.best = max((float(row["gain"]) for row in rows), default=-np.inf)
         self.evaluated = int(rows[-1]["step"]) if rows else -1
         self.bar = tqdm(
@@ -72,6 +74,7 @@ class Progress(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         # Here, between updates and steps, the model and its memory agree with each other.
+        self.learned = self.model.num_timesteps
         if self.model.num_timesteps // self.config["every"] > self.evaluated // self.config["every"]:
             self._evaluate()
 
@@ -79,15 +82,26 @@ class Progress(BaseCallback):
         """Saves, and evaluates a last time where the training is complete."""
         if self.model.num_timesteps >= self.config["total_steps"] and self.evaluated < self.model.num_timesteps:
             self._evaluate()
+        if self.interrupted:
+            # The last step was taken, and not learned from.
+            self.model.num_timesteps = self.learned
         self._save()
         self.bar.close()
 
     def _evaluate(self) -> None:
         step = self.model.num_timesteps
         self.evaluated = step
-        gains, trials, pictures = self._measure()
+        self.model.policy.set_training_mode(False)
+        network, margin = q_network(self.model, self.toolset.n_degrees), 0.0
+        if network is not None:
+            network = lowered(network, 0.0).to(self.toolset.device)
+            margin = stopping_margin([start for level in LEVELS for start in self.starts[level]], network, LONGEST)
+            network = lowered(network, margin)
+        gains, trials, pictures = self._measure(network)
         mean = float(np.mean(list(gains.values())))
-        row = {"step": step, "gain": mean, **gains, "trials": trials}
+        row = {"step": step, "gain": mean, **gains, "trials": trials, "margin": margin}
+        # The checkpoint first, the row last: after a kill in between, the same evaluation is made again.
+        self._save()
         for key, value in row.items():
             if key != "step":
                 self.logger.record(f"evaluation/{key}", value)
@@ -95,7 +109,6 @@ class Progress(BaseCallback):
         self._record_actions()
         self.logger.dump(step)
         self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
-        network = q_network(self.model, self.toolset.n_degrees)
         if mean > self.best:
             self.best = mean
             if network is not None:
@@ -103,20 +116,25 @@ class Progress(BaseCallback):
                 with written_whole(self.out / "best.md") as beside:
                     beside.write_text(model_card(network, self.config, row))
         self.curve.write(row)
-        self._save()
 
-    def _measure(self) -> tuple[dict[str, float], float, np.ndarray]:
-        """Mean gain (dB) per level and mean trials on the held-out photographs, and pictures before and after."""
-        self.model.policy.set_training_mode(False)
-        values = cell_values(self.model, self.toolset.n_degrees)
-        stop: Any = "value" if q_network(self.model, self.toolset.n_degrees) is not None else "steps"
+    def _starts(self, level: str) -> list[Restoration]:
+        """The held-out photographs, degraded, in batches; the same at every evaluation of every run."""
         environment = self.config["environment"]
+        starts = starts_of(self.held_out, level, environment.get("crop_size", 64), 1, EVALUATION_SEED)
+        return [begin(batch, self.toolset, environment.get("precision", "float32")) for batch in batches(starts)]
+
+    def _measure(self, network: TwoLevelQ | FlatQ | None) -> tuple[dict[str, float], float, np.ndarray]:
+        """Mean gain (dB) per level, mean trials, and pictures before and after.
+
+        Args:
+            network: Stops by its values; None for an agent that has none.
+        """
+        values = network or cell_values(self.model, self.toolset.n_degrees)
+        stop: Stopping = "steps" if network is None else "value"
         gains, trials, strips = {}, [], []
         for level in LEVELS:
-            starts = starts_of(self.held_out, level, environment.get("crop_size", 64), 1, EVALUATION_SEED)
             found = []
-            for batch in batches(starts):
-                start = begin(batch, self.toolset, environment.get("precision", "float32"))
+            for start in self.starts[level]:
                 followed = follow(start, values, LONGEST, stop)
                 found.append(followed.restoration.gains)
                 trials.append(followed.trials)
@@ -133,18 +151,55 @@ class Progress(BaseCallback):
         actions = np.concatenate(self.actions)
         if actions.ndim == 1:
             actions = np.stack(np.divmod(actions, self.toolset.n_degrees), axis=1)
-        for name, column in (("type", actions[:, 0]), ("degree", actions[:, 1])):
+        counts = (self.toolset.n_types, self.toolset.n_degrees)
+        for name, column, least in zip(("type", "degree"), actions.T, counts, strict=True):
             self.logger.record(f"rollout/{name}s", torch.as_tensor(column), exclude=("csv", "stdout"))
-            for number, count in enumerate(np.bincount(column.astype(int), minlength=self.toolset.n_degrees)):
+            for number, count in enumerate(np.bincount(column.astype(int), minlength=least)):
                 self.logger.record(f"rollout/{name}_{number}", count / len(column))
         self.actions.clear()
 
     def _save(self) -> None:
-        with written_whole(self.out / "model.zip") as beside, beside.open("wb") as file:
-            self.model.save(file)
+        # The model last: a kill in between leaves an older model with a newer memory, which go together.
         if isinstance(self.model, OffPolicyAlgorithm):
             with written_whole(self.out / "replay_buffer.pkl") as beside, beside.open("wb") as file:
                 self.model.save_replay_buffer(file)
+        with written_whole(self.out / "model.zip") as beside, beside.open("wb") as file:
+            self.model.save(file)
+
+
+def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps: int) -> float:
+    """How far above zero the best value should be for a step to be taken: what gains most on given images.
+
+    The largest of several uncertain values is more often too high than too low, so that stopping at zero is late.
+
+    Args:
+        starts: Batches of images with references.
+        values: Of the cells.
+        max_steps: Longest path.
+
+    Returns:
+        Not less than zero.
+    """
+    every_value, every_gain = [], []
+    for start in starts:
+        scores: list[npt.NDArray[np.float64]] = []
+
+        def look(images: torch.Tensor, start: Restoration = start, scores: list[Any] = scores) -> torch.Tensor:
+            scores.append(psnr(images, start.references).cpu().numpy())
+            return values(images)
+
+        followed = follow(start, look, max_steps, "steps")
+        every_value.append(followed.values)
+        every_gain.append(np.stack([*scores, followed.restoration.scores], axis=1) - scores[0][:, None])
+    best, gains = np.concatenate(every_value), np.concatenate(every_gain)
+    margins = np.unique([0.0, *np.quantile(best[best > 0], np.linspace(0, 1, MARGINS))]) if (best > 0).any() else [0.0]
+
+    def gain(margin: float) -> float:
+        stops = best <= margin
+        length = np.where(stops.any(axis=1), stops.argmax(axis=1), max_steps)
+        return float(gains[np.arange(len(gains)), length].mean())
+
+    return float(max(margins, key=gain))
 
 
 def model_card(network: TwoLevelQ | FlatQ, config: dict[str, Any], row: dict[str, float]) -> str:
@@ -152,11 +207,13 @@ def model_card(network: TwoLevelQ | FlatQ, config: dict[str, Any], row: dict[str
     count = sum(value.numel() for value in network.parameters())
     places = {key: config[key] and Path(config[key]).name for key in ("images", "validate")}
     settings = yaml.safe_dump(config | places, sort_keys=False)
+    about = (inspect.getdoc(network) or "").split("\n\n")[0]
     gains = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in LEVELS)
     return (
-        f"# {config['label']}\n\n{inspect.getdoc(network)}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
-        f"## How it was made\n\nBy `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps; of "
-        f"the evaluations on photographs kept apart, this was the best.\n\n```yaml\n{settings}```\n\n"
+        f"# {config['label']}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
+        f"## How it was made\n\nBy `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of "
+        f"the evaluations on photographs kept apart, the best. Values were then lowered by {row['margin']:.3f}, the\n"
+        f"margin above zero at which stopping gained most there.\n\n```yaml\n{settings}```\n\n"
         f"## Measured\n\nGain in PSNR (dB) on the photographs kept apart, one crop each, stopping by value, with "
         f"{row['trials']:.1f} tools on average:\n\n| level | gain |\n|---|---|\n{gains}\n"
     )

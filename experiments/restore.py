@@ -103,7 +103,7 @@ def restore(
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.json.
-        agent: Who chooses the tools: hirl, flat-dqn, or a .safetensors file written by hirl train.
+        agent: Who chooses the tools: hirl, or a .safetensors file written by hirl train.
         max_steps: Tools to use on a picture at most.
         stop: value: when no tool is thought to gain anything; steps: only after --max-steps.
         precision: In which the tools run; bf16 is faster where the processor has it.

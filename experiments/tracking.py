@@ -7,6 +7,7 @@ import csv
 import hashlib
 import importlib.metadata
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any, Literal
 import torch
 from stable_baselines3.common.logger import Image, KVWriter
 
-from hirl_env.files import unwritable
+from hirl_env.files import unwritable, written_whole
 
 PACKAGES = ("hirl-restore", "gymnasium", "stable-baselines3", "torch", "torchvision", "numpy", "pillow", "piq")
 
@@ -45,6 +46,16 @@ class CsvLog:
                 writer.writerow(row)
         except OSError as error:
             raise unwritable(self.path, error) from error
+
+    def rewrite(self, rows: list[dict[str, str]]) -> None:
+        """Replaces all rows."""
+        if rows:
+            with written_whole(self.path) as beside, beside.open("w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+        else:
+            self.path.unlink(missing_ok=True)
 
     def read(self) -> list[dict[str, str]]:
         """The rows so far."""
@@ -104,13 +115,21 @@ def provenance() -> dict[str, Any]:
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    return {"command": " ".join(sys.argv), "git_revision": _git_revision(), "versions": versions}
+    return {"command": shlex.join(sys.argv), "git_revision": _git_revision(), "versions": versions}
 
 
 def _git_revision() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    try:
+        # Installed, this may lie within the checkout of some other project.
+        if Path(git("rev-parse", "--show-toplevel")) != root:
+            return None
+        return git("describe", "--always", "--dirty", "--abbrev=40")
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -40,12 +41,12 @@ def train(
     algo: AlgoName | None = None,
     preset: str | None = None,
     total_steps: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     resume: Path | None = None,
     validate: str | None = None,
-    hold_out: int = 40,
+    hold_out: int | None = None,
     label: str | None = None,
-    every: int = 2_000,
+    every: int | None = None,
     lr_schedule: Literal["constant", "linear"] | None = None,
     threads: int | None = None,
     wandb: bool = True,
@@ -66,12 +67,12 @@ def train(
         algo: Which algorithm. Default: the preset's.
         preset: Settings to start from: hirl, paper, flat-dqn, ppo. Default: the one with the algorithm's name.
         total_steps: Environment steps (tools applied) to train for. Default: the preset's.
-        seed: Of everything random.
+        seed: Of everything random. Default: 0.
         resume: Goes on with the run in this folder; all other options but --threads and --wandb are those it had.
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
-        hold_out: How many of --images are kept apart where --validate is not given.
+        hold_out: How many of --images are kept apart where --validate is not given. Default: 40.
         label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
-        every: Environment steps between evaluations (with checkpoints).
+        every: Environment steps between evaluations (with checkpoints). Default: 2000.
         lr_schedule: Whether the learning rate falls linearly to zero. Default: the preset's.
         threads: Processor threads. Default: all.
         wandb: Log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
@@ -85,7 +86,8 @@ def train(
             raise ValueError(f"--threads must be at least 1, got {threads}")
         torch.set_num_threads(threads)
     if resume is not None:
-        if images is not None or out is not None or algo is not None or preset is not None or total_steps is not None:
+        others = (images, out, algo, preset, total_steps, seed, validate, hold_out, label, every, lr_schedule)
+        if any(other is not None for other in others) or any(map(given, (environment, hirl, flat_dqn, ppo))):
             raise ValueError("--resume goes on with the settings the run had; give no others")
         config, out = _read_config(resume), resume
     else:
@@ -108,19 +110,19 @@ def train(
             "label": label or preset or algo,
             "images": _absolute(images),
             "validate": None if validate is None else _absolute(validate),
-            "hold_out": hold_out,
+            "hold_out": hold_out or 40,
             "total_steps": total_steps or chosen["total_steps"],
-            "every": every,
-            "seed": seed,
+            "every": every or 2_000,
+            "seed": seed or 0,
             "lr_schedule": lr_schedule or chosen["lr_schedule"],
             "environment": chosen["environment"] | given(environment),
             "algorithm": ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo],
         }
-        out = out or Path("runs") / f"{config['label']}-{seed}"
+        if algo != "ppo" and config["environment"].get("stop_action"):
+            raise ValueError(f"--environment.stop-action is for --algo ppo: {algo} stops by its values")
+        out = out or Path("runs") / f"{config['label']}-{config['seed']}"
         if (out / "config.yaml").exists():
             raise ValueError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
-        with written_whole(out / "config.yaml") as beside:
-            beside.write_text(yaml.safe_dump(config | provenance(), sort_keys=False))
     run(config, out, wandb)
 
 
@@ -134,6 +136,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = yaml.safe_load((folder / "config.yaml").read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{folder} holds no run to resume ({error})") from None
+    if not isinstance(config, dict) or "algo" not in config:
+        raise ValueError(f"{folder}/config.yaml is not that of a run")
     return {key: value for key, value in config.items() if key not in ("command", "git_revision", "versions")}
 
 
@@ -159,6 +163,10 @@ def run(config: dict[str, Any], out: Path, wandb: bool) -> None:
     if done >= config["total_steps"]:
         print(f"{out} is complete: {done} steps")
         return
+    progress = Progress(config, out, held_out)
+    if not (out / "config.yaml").exists():
+        with written_whole(out / "config.yaml") as beside:
+            beside.write_text(yaml.safe_dump(config | provenance(), sort_keys=False))
     writers: list[Any] = [
         TensorBoardOutputFormat(str(out / "tensorboard")),
         CSVOutputFormat(str(out / ("progress.csv" if not done else f"progress-{done}.csv"))),
@@ -166,7 +174,6 @@ def run(config: dict[str, Any], out: Path, wandb: bool) -> None:
     if wandb:
         writers.append(WandbWriter(start_wandb("hirl", out.name, out, config)))
     model.set_logger(Logger(str(out), writers))
-    progress = Progress(config, out, held_out)
     with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
         progress.interrupted = interrupted
         model.learn(config["total_steps"] - done, progress, log_interval=4 * env.num_envs, reset_num_timesteps=False)
@@ -191,9 +198,15 @@ def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm |
         return None
     build: Any = ALGORITHMS[config["algo"]].build
     try:
-        model: BaseAlgorithm = build.load(out / "model.zip", env=env)
+        model: BaseAlgorithm = build.load(out / "model.zip", env=env, device=config["algorithm"].get("device", "auto"))
         if isinstance(model, OffPolicyAlgorithm):
             model.load_replay_buffer(out / "replay_buffer.pkl", truncate_last_traj=False)
+            # The episodes in progress are lost: they end here, cut off, so that no sum of rewards runs on into others.
+            memory = model.replay_buffer
+            assert memory is not None
+            last = (memory.pos - 1) % memory.buffer_size
+            memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
+            memory.dones[last] = 1
     except Exception as error:  # whatever a torn zip or pickle makes of itself
         raise ValueError(f"the checkpoint in {out} is damaged ({error}); start the run again elsewhere") from None
     return model

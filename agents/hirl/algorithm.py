@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from agents.hirl.policy import HIRLPolicy
+from agents.networks import TwoLevelQ
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -39,8 +40,8 @@ class Batch(NamedTuple):
 class HIRL(OffPolicyAlgorithm):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
-    Both are ResNet-18 Q-networks with target networks. The defaults are the best known; the paper's own settings are
-    the preset ``paper`` of `hirl train`.
+    Both are ResNet-18 Q-networks with target networks. The defaults are those of the preset ``hirl`` of `hirl train`;
+    the paper's own settings are its preset ``paper``.
 
     Args:
         policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
@@ -86,19 +87,19 @@ class HIRL(OffPolicyAlgorithm):
         self,
         policy: str | type[HIRLPolicy] = "ResNetPolicy",
         env: GymEnv | str | None = None,
-        learning_rate: float | Schedule = 5e-4,
+        learning_rate: float | Schedule = 1e-3,
         buffer_size: int = 20_000,
         learning_starts: int = 1_000,
         batch_size: int = 64,
         tau: float = 1.0,
-        gamma: float = 0.9,
+        gamma: float = 0.5,
         train_freq: int = 1,
-        gradient_steps: int = 1,
+        gradient_steps: int = 2,
         n_steps: int = 1,
-        target_update_interval: int = 100,
+        target_update_interval: int = 200,
         exploration_initial_eps: float = 1.0,
-        exploration_final_eps: float = 0.1,
-        exploration_steps: int = 20_000,
+        exploration_final_eps: float = 0.15,
+        exploration_steps: int = 15_000,
         exploration_stairs: int = 0,
         max_grad_norm: float = 10.0,
         loss: Literal["huber", "mse"] = "huber",
@@ -155,6 +156,15 @@ class HIRL(OffPolicyAlgorithm):
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        architecture = self.policy.q.architecture
+        if self.degree_updates == "online" and architecture["norm"] == "batch":
+            raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
+        if self.degree_updates == "online" and self.n_steps > 1:
+            raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
+        if self.type_target == "degrees" and architecture["degree_head"] == "blind":
+            raise ValueError("a blind degree_head says nothing about types: take type_target='transition'")
+        if self.replay_buffer.buffer_size * self.n_envs < self.batch_size:
+            raise ValueError(f"buffer_size={self.buffer_size} holds no batch of {self.batch_size} transitions")
         # Batch norm's running statistics are no parameters; target networks need them too.
         self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
         self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
@@ -216,12 +226,8 @@ class HIRL(OffPolicyAlgorithm):
 
     def _update_degrees(self, batch: Batch) -> tuple[float, torch.Tensor]:
         """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and D(s) before the step."""
-        q, target = self.policy.q, self.policy.q_target
-        with torch.no_grad():
-            after = target.degree_values(batch.next_images).flatten(1)
-            chosen = q.degree_values(batch.next_images).flatten(1) if self.double_q else after
-            goal = self._bootstrapped(batch, after, chosen)
-        every = q.degree_values(batch.images)
+        goal = self._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
+        every = self.policy.q.degree_values(batch.images)
         current = every[torch.arange(len(every)), batch.types, batch.degrees]
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.degree_optimizer)
@@ -234,24 +240,33 @@ class HIRL(OffPolicyAlgorithm):
             batch: Transitions.
             degree_values: D(s) of this very batch, where that is known.
         """
-        q, target = self.policy.q, self.policy.q_target
-        current = q.type_values(batch.images)
-        with torch.no_grad():
-            if self.type_target == "degrees":
-                known = q.degree_values(batch.images) if degree_values is None else degree_values
-                goal = known.amax(dim=2)
-            else:
-                after = target.type_values(batch.next_images)
-                chosen = q.type_values(batch.next_images) if self.double_q else after
-                goal = self._bootstrapped(batch, after, chosen)
+        current = self.policy.q.type_values(batch.images)
         if self.type_target == "transition":
             current = current[torch.arange(len(current)), batch.types]
+            goal = self._bootstrapped(batch, lambda network: network.type_values(batch.next_images))
+        else:
+            if degree_values is None:
+                with torch.no_grad():
+                    degree_values = self.policy.q.degree_values(batch.images)
+            goal = degree_values.amax(dim=2)
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.type_optimizer)
         return loss.item()
 
-    def _bootstrapped(self, batch: Batch, after: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """Targets (N,): reward plus the discounted value (N, actions) in ``after`` of the best action in ``chosen``."""
+    @torch.no_grad()
+    def _bootstrapped(self, batch: Batch, values: Callable[[TwoLevelQ], torch.Tensor]) -> torch.Tensor:
+        """Targets (N,): reward plus the discounted value of the next image.
+
+        Args:
+            batch: Transitions.
+            values: Of all actions in the next images, (N, actions), by a given network.
+        """
+        after = chosen = values(self.policy.q_target)
+        if self.double_q:
+            # In evaluation mode, as the target network is: batch statistics are for what is learned from.
+            self.policy.set_training_mode(False)
+            chosen = values(self.policy.q)
+            self.policy.set_training_mode(True)
         value = after.gather(1, chosen.argmax(dim=1, keepdim=True))[:, 0]
         if self.may_stop:
             value = value.clamp(min=0)

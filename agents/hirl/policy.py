@@ -42,7 +42,7 @@ class HIRLPolicy(BasePolicy):
         action_space: spaces.MultiDiscrete,
         lr_schedule: Schedule,
         width: int = 16,
-        norm: Norm = "group",
+        norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from agents.networks import FlatQ, TwoLevelQ, save_q
 from experiments import cli
 from hirl_env import __version__
 
@@ -49,7 +50,7 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
     assert written["settings"]["crop"] == 24
     assert written["settings"]["levels"] == ["mild", "severe"]
     rows = written["rows"]
-    assert len(rows) == 2 * (1 + 9 + 1 + 1 + 2)
+    assert len(rows) == 2 * (1 + 9 + 1 + 1 + 2 + 2 + 2)
     assert set(rows[0]) == {"level", "method", "psnr", "ssim", "gain", "trials", "seconds", "images"}
     assert {row["images"] for row in rows} == {6}
     for level in ("mild", "severe"):
@@ -63,7 +64,22 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
         seconds = {row["method"]: row["seconds"] for row in rows if row["level"] == level}
         assert seconds["brute-force-1"] == pytest.approx(seconds["brute-force"] * 9 / 90)
         assert (trials["reverse"], trials["brute-force-1"], trials["brute-force"]) == (3, 9, 90)
+        assert gains["hirl reference stop"] >= 0
+        assert trials["hirl"] <= 7
+        assert (trials["hirl-search-9"], trials["hirl-search-90"]) == (9, 90)
+        assert gains["hirl-search-90"] >= gains["hirl-search-9"] >= 0
     assert "brute-force" in capsys.readouterr().out
+
+
+def test_evaluate_takes_agents_of_ones_own(folder, tmp_path, hirl, capsys):
+    save_q(FlatQ(3, 3, width=8), tmp_path / "flat.safetensors")
+    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "two.safetensors")
+    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "16", "--methods", "hirl", "flat-dqn"]
+    assert hirl("evaluate", *arguments) == 1
+    assert "needs --flat-dqn" in capsys.readouterr().err
+    own = ["--agent", str(tmp_path / "two.safetensors"), "--flat-dqn", str(tmp_path / "flat.safetensors")]
+    assert hirl("evaluate", *arguments, *own) == 0
+    assert "hirl reference stop" in capsys.readouterr().out
 
 
 def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):

@@ -37,10 +37,10 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
     rows = curve(out)
     assert [int(row["step"]) for row in rows] == [0, 32, 64]
-    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "trials"}
+    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "trials", "margin"}
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["total_steps"] == 64
-    assert config["algorithm"]["gamma"] == 0.9
+    assert config["algorithm"]["gamma"] == load_preset(algo)["algorithm"]["gamma"]
     assert {"command", "git_revision", "versions"} <= set(config)
     assert list((out / "tensorboard").glob("events*"))
     with (out / "progress.csv").open(newline="") as file:
@@ -70,6 +70,9 @@ def test_the_papers_preset_is_the_papers():
     assert (settings["gamma"], settings["exploration_stairs"]) == (0.9, 4)
     assert (settings["degree_updates"], settings["type_target"]) == ("online", "transition")
     assert (settings["degree_head"], settings["loss"]) == ("blind", "mse")
+    assert not (settings["double_q"] or settings["may_stop"] or settings["augment"])
+    assert (settings["tau"], settings["max_grad_norm"], settings["gradient_steps"]) == (1, float("inf"), 1)
+    assert load_preset("paper")["environment"]["n_envs"] == 1
 
 
 def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
@@ -144,6 +147,10 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         (["--images", "FOLDER", "--hold-out", "1", "--hirl.width", "12"], "width"),
         (["--resume", "NOWHERE"], "holds no run to resume"),
         (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
+        (["--resume", "NOWHERE", "--hirl.gamma", "0.9"], "give no others"),
+        (["--images", "FOLDER", "--environment.stop-action", "True"], "is for --algo ppo"),
+        (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
+        (["--images", "FOLDER", "--validate", "FOLDER"], "does not fit into a picture of 40x32"),
         (["--images", "NOWHERE"], "no such folder"),
     ],
 )
@@ -155,6 +162,7 @@ def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monke
     errors = capsys.readouterr().err
     assert words in errors
     assert errors.count("\n") == 1
+    assert not (tmp_path / "runs").exists(), "nothing stands in the way of the next try"
 
 
 def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):

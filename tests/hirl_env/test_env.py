@@ -162,15 +162,15 @@ def test_ones_own_parts_by_name(toy_toolset):
             del registry._factories["toy"]
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(5))
 def test_the_readmes_examples_run(number, capsys):
     """The last adds a fourth type to the toolset, a degradation and a measure."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     names = {"gym": gym}
     try:
         exec(blocks[number], names)
-        if number == 2:
+        if number == 4:
             env = names["env"]
             assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
             dark, info = env.reset(seed=0)

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from agents.networks import FlatQ, TwoLevelQ, lowered
+from agents.search import follow
+from experiments.progress import stopping_margin
+from hirl_env import Restoration, measures
+
+
+@pytest.fixture
+def start(toy_toolset) -> Restoration:
+    """Pictures that need brightening by 3, 4 and 5 of 255."""
+    restoration = Restoration(toy_toolset, measures.resolve("psnr"))
+    images = torch.tensor([97.0, 96.0, 95.0]).view(3, 1, 1, 1).expand(3, 3, 12, 12) / 255
+    restoration.begin(images, torch.full_like(images, 100 / 255))
+    return restoration
+
+
+def brighten(bias: float):
+    """Values +1 step by step at what is still missing, in units of 255, and ``bias`` too high."""
+
+    def values(images: torch.Tensor) -> torch.Tensor:
+        missing = 100 - images[:, 0, 0, 0] * 255 + bias
+        return torch.stack([missing, missing - 9, missing - 9, missing - 9], dim=1).unflatten(1, (2, 2))
+
+    return values
+
+
+@pytest.mark.parametrize("bias", [0.01, 0.6, 1.7])
+def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
+    late = follow(start, brighten(bias), 7)
+    assert late.trials.tolist() != [3, 4, 5]
+    margin = stopping_margin([start], brighten(bias), 7)
+    assert bias - 1e-3 <= margin < bias + 1
+    in_time = follow(start, lambda images: brighten(bias)(images) - margin - 1e-6, 7)
+    assert in_time.trials.tolist() == [3, 4, 5]
+
+
+def test_no_margin_where_none_is_needed(start):
+    assert stopping_margin([start], brighten(-0.01), 7) == 0
+    assert stopping_margin([start], brighten(-50), 7) == 0
+
+
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(2, 2, width=8)])
+def test_lowered_networks_choose_alike(network):
+    images = torch.rand(3, 3, 32, 32)
+    network = network.eval()
+    with torch.no_grad():
+        assert torch.allclose(lowered(network, 0.25)(images), network(images) - 0.25, atol=1e-6)

@@ -2,8 +2,8 @@
 
 Searches are the yardsticks for agents, which see no reference. Each starts from a `Restoration`, steps branches of it
 on whole batches, and returns one `Found` per path length or budget. Every application of a tool to an image is charged
-as a trial. Memory does not grow with the number of trials: brute force
-goes depth first and keeps one batch of images per depth.
+as a trial. But for `best_first`, which keeps what it has made, memory does not grow with the number of trials: brute
+force goes depth first and keeps one batch of images per depth.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from agents.networks import CellValues
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
+
+if TYPE_CHECKING:  # searches need no agent, and none of what agents are made of
+    from agents.networks import CellValues
 
 Stopping = Literal["value", "reference", "steps"]
 

@@ -63,7 +63,8 @@ def bench(
     settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
     # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    multiprocessing.set_forkserver_preload(["hirl_env"])
+    # Each process imports the command; done once, before they fork, its memory is shared: 128 copies would not fit.
+    multiprocessing.set_forkserver_preload(["hirl_env", "experiments.cli"])
     rows: list[dict[str, Any]] = []
     if "environment" in parts:
         rows += _environment_rows(envs, precisions, kinds, seconds, images, seed)

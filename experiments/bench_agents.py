@@ -13,9 +13,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 from skimage.transform import resize
+from stable_baselines3.common.logger import Logger
 
 from agents import HIRL
-from agents.hirl.algorithm import Batch
 from agents.restorer import Restorer
 from agents.search import brute_force
 from experiments.algorithms import ALGORITHMS, load_preset
@@ -54,7 +54,7 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
     for _ in range(memory.buffer_size):
         picture = rng.integers(256, size=(1, 3, 64, 64), dtype=np.uint8)
         memory.add(picture, picture, rng.integers(3, size=(1, 2)), rng.normal(size=1), np.zeros(1), [{}])
-    model.set_logger(_silent())
+    model.set_logger(Logger(None, []))
     batch = model._replayed(model.batch_size)
     q = model.policy.q
 
@@ -65,7 +65,8 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
     def passes() -> None:
         model.policy.set_training_mode(False)
         with torch.no_grad():
-            _next_values(model, batch)
+            for network in (model.policy.q_target, q) if model.double_q else (model.policy.q_target,):
+                network.degree_values(batch.next_images)
         model.policy.set_training_mode(True)
         alone(q.ds)
         alone(q.ts)
@@ -83,18 +84,6 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
         "of_passes_alone": timed["passes"] / timed["update"],
         "of_two_networks_alone": timed["networks"] / timed["update"],
     }
-
-
-def _next_values(model: HIRL, batch: Batch) -> None:
-    model.policy.q_target.degree_values(batch.next_images)
-    if model.double_q:
-        model.policy.q.degree_values(batch.next_images)
-
-
-def _silent() -> Any:
-    from stable_baselines3.common.logger import Logger
-
-    return Logger(None, [])
 
 
 def _alternating(tasks: dict[str, Callable[[], None]], seconds: float) -> dict[str, float]:

@@ -79,13 +79,13 @@ class Progress(BaseCallback):
             self._evaluate()
 
     def finish(self) -> None:
-        """Saves, and evaluates a last time where the training is complete."""
-        if self.model.num_timesteps >= self.config["total_steps"] and self.evaluated < self.model.num_timesteps:
-            self._evaluate()
-        if self.interrupted:
+        """Evaluates a last time where the training is complete; saves where it was interrupted."""
+        if self.model.num_timesteps < self.config["total_steps"]:
             # The last step was taken, and not learned from.
             self.model.num_timesteps = self.learned
-        self._save()
+            self._save()
+        elif self.evaluated < self.model.num_timesteps:
+            self._evaluate()
         self.bar.close()
 
     def _evaluate(self) -> None:

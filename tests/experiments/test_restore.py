@@ -1,7 +1,6 @@
 """`hirl restore`, mostly with tools that add 8 of 255 at each step, so that every pixel is known."""
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from PIL import Image, ImageCms
 
 from agents.networks import TwoLevelQ, save_q
 from agents.restorer import Restorer
-from experiments import cli
 from experiments import restore as module
 from experiments.restore import read_picture, restore
 
@@ -430,34 +428,30 @@ def test_reading_agrees_with_the_reader_of_the_environment(place):
 # From the shell
 
 
-def hirl(monkeypatch, *arguments: str) -> str | int | None:
-    monkeypatch.setattr(sys, "argv", ["hirl", "restore", *arguments])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code
-    return 0
-
-
-def test_from_the_shell_with_an_agent_from_a_file(place, monkeypatch, capsys):
+def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
     save_q(TwoLevelQ(3, 3, width=8), "agent.safetensors")
     picture("one/a.png", colours(20, 24, 3))
     picture("one/b.jpg", colours(20, 24, 1)[..., 0])
     arguments = ["--out", "out", "--agent", "agent.safetensors", "--stop", "steps", "--max-steps", "2"]
-    assert hirl(monkeypatch, "one/*", *arguments) == 0
+    assert hirl("restore", "one/*", *arguments) == 0
     assert [len(row["path"]) for row in log()] == [2, 2]
     assert capsys.readouterr().out.count("(stopped: steps)") == 2
-    assert hirl(monkeypatch, "one", *arguments) == (
-        "hirl: out/restore.json exists already: choose another --out, or overwrite with --force"
+    assert hirl("restore", "one", *arguments) == 1
+    assert capsys.readouterr().err == (
+        "hirl: out/restore.json exists already: choose another --out, or overwrite with --force\n"
     )
     Path("one/c.png").write_text("no picture")
-    assert hirl(monkeypatch, "one", *arguments, "--force", "--save-steps") == (
-        "hirl: 1 of 3 pictures could not be restored; out/restore.json says why"
+    assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1
+    assert capsys.readouterr().err.endswith(
+        "\nhirl: 1 of 3 pictures could not be restored; out/restore.json says why\n"
     )
     assert names() == {"a.png", "b.jpg", *(f"{name}.step{step}.png" for name in "ab" for step in (1, 2))}
 
 
-def test_a_wrong_agent_is_one_line(place, monkeypatch):
+def test_a_wrong_agent_is_one_line(place, hirl, capsys):
     picture("a.png")
-    assert str(hirl(monkeypatch, "a.png", "--out", "out", "--agent", "hirll")).startswith("hirl: unknown agent 'hirll'")
+    assert hirl("restore", "a.png", "--out", "out", "--agent", "hirll") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("hirl: unknown agent 'hirll'")
+    assert errors.count("\n") == 1
     assert not Path("out").exists()

@@ -9,9 +9,9 @@ force goes depth first and keeps one batch of images per depth.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,16 @@ from hirl_env.tools.toolset import Cell, Toolset
 if TYPE_CHECKING:  # searches need no agent, and none of what agents are made of
     from agents.networks import CellValues
 
-Stopping = Literal["value", "reference", "steps"]
+Stopping = Literal["value", "reference", "quality", "steps"]
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An agent whose values depend on the steps before, and not on the images alone."""
+
+    def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+        """Begins episodes; what it returns maps the rows that are to take a step to their cell values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Followed(Found):
     Attributes:
         values: Per image, the value of the best cell before each step that was looked at; the last belongs to the step
             that was not taken where ``why`` is ``value``.
-        why: Per image, why it stopped: ``value``, ``reference``, ``stop`` (the agent said so) or ``steps``.
+        why: Per image, why it stopped: ``value``, ``reference``, ``quality``, ``stop`` (the agent said so) or
+            ``steps``.
     """
 
     values: list[list[float]]
@@ -56,29 +66,30 @@ class Followed(Found):
 
 
 @torch.no_grad()
-def follow(start: Restoration, values: CellValues, max_steps: int, stop: Stopping = "value") -> Followed:
+def follow(start: Restoration, values: CellValues | Remembering, max_steps: int, stop: Stopping = "value") -> Followed:
     """Takes the cell of the largest value, step after step.
 
     Args:
         start: N images.
         values: Of the cells, (N, types, degrees) for images (N, 3, H, W); with STOP as one more type where
-            the agent has one.
+            the agent has one. Or an agent that remembers, whose episodes begin here.
         max_steps: Longest path.
         stop: Where to stop before that: ``value``: when no cell is worth more than zero (needs no reference);
-            ``reference``: when a step gains nothing, which is then taken back (the paper's "until there is no
-            reward"); ``steps``: never.
+            ``reference`` or ``quality``: when a step does not raise the measure of ``start``, and is then taken back
+            (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps``: never.
     """
     _check_length(max_steps)
     current = start.branch()
-    current.max_steps, current.stop = max_steps, "no_gain" if stop == "reference" else None
+    current.max_steps, current.stop = max_steps, "no_gain" if stop in ("reference", "quality") else None
     current.ended = np.zeros_like(start.ended)
     count = len(start.images)
     seen: list[list[float]] = [[] for _ in range(count)]
     why = ["steps"] * count
     trials = np.zeros(count, dtype=np.int64)
     rows = np.arange(count)
+    look = values.begin(current) if isinstance(values, Remembering) else lambda rows: values(current.images[rows])
     for _ in range(max_steps):
-        cells = values(current.images[rows]).float()
+        cells = look(rows).float()
         current.stop_action = cells.shape[1] == start.toolset.n_types + 1
         best, index = (part.cpu().numpy() for part in cells.flatten(1).max(dim=1))
         for row, value in zip(rows, best, strict=True):
@@ -93,7 +104,7 @@ def follow(start: Restoration, values: CellValues, max_steps: int, stop: Stoppin
         said = actions[:, 0] == start.toolset.n_types
         trials[rows[~said]] += 1
         for row, itself in zip(rows[outcome.terminated], said[outcome.terminated], strict=True):
-            why[row] = "stop" if itself else "reference"
+            why[row] = "stop" if itself else stop
         rows = rows[~(outcome.terminated | outcome.truncated)]
         if not len(rows):
             break
@@ -105,7 +116,7 @@ def best_first(start: Restoration, values: CellValues, budgets: Sequence[int], m
     """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
 
     Like brute force it sees the reference: a node's score is known once it is reached, and the best node is the
-    result. Keeps every image it has made: budget x image in memory.
+    result. Keeps every image it has made: budget x images in memory.
 
     Args:
         start: N images.
@@ -131,6 +142,7 @@ def best_first(start: Restoration, values: CellValues, budgets: Sequence[int], m
         worth = values(nodes.images).double().cpu().numpy()
         for place, row in enumerate(rows):
             node = nodes.select(np.array([place]))
+            node.references = None if root.references is None else root.references[row : row + 1]  # one for all
             if len(node.paths[0]) < max_steps:
                 for cell in cells:
                     promise = node.scores[0] + worth[place][cell]
@@ -191,16 +203,18 @@ def reverse_path(toolset: Toolset, degradation: Degradation) -> list[Cell]:
 
     A distortion for which no tool is made is passed over.
     """
-    path = []
-    for step in reversed(degradation.steps):
-        strengths = {
-            cell: undoes.strength
-            for cell in toolset.cells
-            if (undoes := toolset[cell].undoes) is not None and undoes.family == step.family
-        }
-        if strengths:
-            path.append(min(strengths, key=lambda cell: abs(strengths[cell] - step.strength)))
-    return path
+    cells = (nearest_cell(toolset, toolset.cells, step) for step in reversed(degradation.steps))
+    return [cell for cell in cells if cell is not None]
+
+
+def nearest_cell(toolset: Toolset, cells: Sequence[Cell], distortion: Degradation) -> Cell | None:
+    """Of these cells, the one made for the distortion's family that is nearest in strength; None if none is."""
+    strengths = {
+        cell: undoes.strength
+        for cell in cells
+        if (undoes := toolset[cell].undoes) is not None and undoes.family == distortion.family
+    }
+    return min(strengths, key=lambda cell: abs(strengths[cell] - distortion.strength), default=None)
 
 
 def greedy(start: Restoration, length: int) -> list[Found]:

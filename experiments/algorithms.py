@@ -20,6 +20,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents import HIRL, FlatDQN
 from agents.hirl import HIRLPolicy
 from agents.networks import CellValues, FlatQ, ResNet18Extractor, TwoLevelQ
+from agents.rl_restore import RLRestore, RLRestoreAgent
+from agents.rl_restore.policy import RLRestorePolicy
 
 PLAIN = (bool, int, float, str)
 # What the command sets itself, or what no shell can give.
@@ -95,6 +97,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "hirl": Algorithm(HIRL, HIRL, HIRLPolicy, "HIRL-Restore-v0", "ResNetPolicy"),
     "flat-dqn": Algorithm(FlatDQN, DQN, ResNet18Extractor, "HIRL-RestoreFlat-v0"),
     "ppo": Algorithm(PPO, PPO, ResNet18Extractor, "HIRL-Restore-v0"),
+    "rl-restore": Algorithm(RLRestore, RLRestore, RLRestorePolicy, "HIRL-RestoreFlat-v0", "RecurrentPolicy"),
 }
 
 
@@ -105,8 +108,10 @@ def q_network(model: BaseAlgorithm, n_degrees: int) -> TwoLevelQ | FlatQ | None:
     return model.q_network(n_degrees) if isinstance(model, FlatDQN) else None
 
 
-def cell_values(model: BaseAlgorithm, n_degrees: int) -> CellValues:
+def cell_values(model: BaseAlgorithm, n_degrees: int) -> CellValues | RLRestoreAgent:
     """What an agent prefers, (N, types, degrees), for images (N, 3, H, W): values, or log-probabilities."""
+    if isinstance(model, RLRestore):
+        return RLRestoreAgent(model.policy.q, max_steps=model.max_steps)
     network = q_network(model, n_degrees)
     if network is not None:
         return network

@@ -15,21 +15,23 @@ import torch
 from tqdm import tqdm
 
 from experiments.bench_agents import bench_memory, bench_photograph, bench_updates
+from experiments.bench_quality import bench_quality
 from experiments.output import print_table, write_json
 from hirl_env.task import Task
 from hirl_env.tools.toolset import Precision
 
 Kind = Literal["native", "sync", "async"]
-Part = Literal["environment", "updates", "photograph", "memory"]
+Part = Literal["environment", "updates", "photograph", "memory", "quality"]
 DECIMALS = {
     **{"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2},
     **{"per_second": 2, "of_passes_alone": 3, "of_two_networks_alone": 3},
     **{"seconds": 1, "trials": 0, "gain": 2, "peak_gib": 2, "peak_before_gib": 2},
+    **{"crops_per_second": 1, "photographs_per_second": 1, "of_step": 3},
 }
 
 
 def bench(
-    parts: tuple[Part, ...] = ("environment", "updates", "photograph", "memory"),
+    parts: tuple[Part, ...] = ("environment", "updates", "photograph", "memory", "quality"),
     json: Path | None = None,
     envs: tuple[int, ...] = (1, 8, 32, 128),
     precisions: tuple[Precision, ...] = ("float32", "bf16"),
@@ -48,6 +50,9 @@ def bench(
     updates: HIRL's updates per second, as shares of what the same passes through its networks, and the forward and
     backward passes of the two strategies alone, would do. photograph: a photograph of 481x321 restored by HIRL, and by
     brute force of length 3 (minutes). memory: one of 4000x3000 restored by HIRL, with the peak memory of its process.
+
+    quality: scores per second of every measure that is at hand, on 64x64 crops, 32 at a time, and on a photograph of
+    481x321; of_step is the share of a step of the native environment of 32 that the measure, as its reward, takes.
 
     Args:
         parts: What to time.
@@ -79,6 +84,10 @@ def bench(
     if "memory" in parts:
         measured = [{"precision": one, **row} for one in precisions for row in bench_memory(one, seed)]
         print_table("a photograph of 4000x3000", measured, DECIMALS)
+        rows += measured
+    if "quality" in parts:
+        measured = bench_quality(seconds, images, seed)
+        print_table("quality measures", measured, DECIMALS)
         rows += measured
     if json is not None:
         write_json(json, settings, rows)

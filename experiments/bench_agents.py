@@ -100,7 +100,7 @@ def _alternating(tasks: dict[str, Callable[[], None]], seconds: float) -> dict[s
     return {name: total / rounds for name, total in spent.items()}
 
 
-def _photograph(size: tuple[int, int], seed: int) -> Start:
+def degraded_photograph(size: tuple[int, int], seed: int) -> Start:
     """An embedded photograph, brought to a size and degraded."""
     rng = np.random.default_rng(seed)
     photographs = open_photographs("photos")
@@ -113,7 +113,7 @@ def _photograph(size: tuple[int, int], seed: int) -> Start:
 
 def bench_photograph(precision: Precision, seed: int) -> list[dict[str, Any]]:
     """Seconds, trials and gain on a photograph of 481x321: HIRL, without the reference, and brute force, with it."""
-    start = _photograph(PHOTOGRAPH, seed)
+    start = degraded_photograph(PHOTOGRAPH, seed)
     assert start.reference is not None
     restorer = Restorer("hirl", precision=precision)
     began = time.perf_counter()
@@ -139,7 +139,7 @@ def bench_memory(precision: Precision, seed: int) -> list[dict[str, Any]]:
 
 
 def _restore_large(precision: Precision, seed: int) -> dict[str, Any]:
-    picture = to_pixels(_photograph(LARGE, seed).distorted)
+    picture = to_pixels(degraded_photograph(LARGE, seed).distorted)
     restorer = Restorer("hirl", precision=precision)
     before = _peak()
     began = time.perf_counter()

@@ -13,20 +13,32 @@ from experiments.bench import bench
 from experiments.compare import compare
 from experiments.demo import demo
 from experiments.evaluate import evaluate
+from experiments.evaluate_measures import evaluate_measures
 from experiments.evaluate_tools import evaluate_tools
+from experiments.reproduce import reproduce
 from experiments.restore import restore
+from experiments.score import score
+from experiments.sweep import sweep
 from experiments.train import train
+from experiments.train_biqa import train_biqa
+from experiments.train_pixel_rl import train_pixel_rl
 from experiments.train_tools import train_tools
 from hirl_env import __version__
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "restore": restore,
+    "score": score,
     "evaluate": evaluate,
     "evaluate-tools": evaluate_tools,
+    "evaluate-measures": evaluate_measures,
     "train-tools": train_tools,
+    "train-biqa": train_biqa,
     "train": train,
+    "train-pixel-rl": train_pixel_rl,
+    "sweep": sweep,
     "compare": compare,
+    "reproduce": reproduce,
     "bench": bench,
 }
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.

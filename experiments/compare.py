@@ -8,17 +8,18 @@ from typing import Annotated, Any
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 import tyro
 import yaml
 from scipy.stats import bootstrap
 
 from experiments.output import print_table
 from experiments.tracking import CsvLog
-from hirl_env.data.degradations import LEVELS
 from hirl_env.files import written_whole
 
 CONFIDENCE = 0.95
-DECIMALS = {"seeds": 0, "step": 0, "best": 2, "last": 2, "spread": 2}
+NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
+DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
 
 
 def compare(
@@ -38,10 +39,10 @@ def compare(
         raise ValueError("name at least one folder that hirl train wrote")
     groups: dict[str, list[list[dict[str, float]]]] = {}
     for run in runs:
-        groups.setdefault(_label(run), []).append(_curve(run))
-    rows = [_summary(label, curves) for label, curves in groups.items()]
+        groups.setdefault(_label(run), []).append(read_curve(run))
+    rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
-    print_table("gain in dB on the photographs kept apart, by which the best was chosen", rows, DECIMALS)
+    print_table("gain on the photographs kept apart, by which the best was chosen", rows, DECIMALS)
     print(f"wrote {out}")
 
 
@@ -56,34 +57,63 @@ def _label(run: Path) -> str:
     return str(config["label"])
 
 
-def _curve(run: Path) -> list[dict[str, float]]:
+def read_curve(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's evaluation.csv.
+
+    Raises:
+        ValueError: If there are none.
+    """
     rows = CsvLog(run / "evaluation.csv").read()
     if not rows:
         raise ValueError(f"{run}: nothing was evaluated yet")
     return [{key: float(value) for key, value in row.items()} for row in rows]
 
 
-def _common(curves: list[list[dict[str, float]]]) -> tuple[list[float], np.ndarray]:
-    """The steps that all curves of a group have, and their gains there, (seeds, steps, 1 + levels)."""
+def _common(curves: list[list[dict[str, float]]], columns: tuple[str, ...]) -> tuple[list[float], np.ndarray]:
+    """The steps that all curves of a group have, and what is in some columns there, (seeds, steps, columns)."""
     steps = sorted(set.intersection(*({row["step"] for row in curve} for curve in curves)))
-    gains = [
-        [[row[key] for key in ("gain", *LEVELS)] for row in curve if row["step"] in set(steps)] for curve in curves
-    ]
+    gains = [[[row[key] for key in columns] for row in curve if row["step"] in set(steps)] for curve in curves]
     return steps, np.array(gains)
 
 
-def _summary(label: str, curves: list[list[dict[str, float]]]) -> dict[str, Any]:
-    """Mean over seeds of each seed's best and last gain, and the standard deviation of the best."""
-    best = [max(row["gain"] for row in curve) for curve in curves]
-    last = [curve[-1]["gain"] for curve in curves]
+def summary(
+    label: str, curves: list[list[dict[str, float]]], column: str = "gain", maximize: bool = True
+) -> dict[str, Any]:
+    """What the seeds of one label reached.
+
+    Args:
+        label: Of the row.
+        curves: Rows of evaluation.csv, per seed.
+        column: Of evaluation.csv.
+        maximize: Whether more of it is better.
+
+    Returns:
+        ``best``, ``last``: mean over seeds of each seed's best and last value; ``low``, ``high``: the bootstrap
+        interval of the mean of the best, and ``spread`` their standard deviation (all None for one seed); ``step``:
+        how far all have come.
+    """
+    best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
+    last = [curve[-1][column] for curve in curves]
+    several = len(best) > 1
+    low, high = interval_of_mean(best) if several else (None, None)
     return {
-        "preset": label,
+        "label": label,
         "seeds": len(curves),
         "step": min(curve[-1]["step"] for curve in curves),
-        "best": float(np.mean(best)),
-        "spread": float(np.std(best, ddof=1)) if len(best) > 1 else None,
+        "best": float(best.mean()),
+        "low": low if low is None else float(low),
+        "high": high if high is None else float(high),
+        "spread": float(best.std(ddof=1)) if several else None,
         "last": float(np.mean(last)),
     }
+
+
+def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
+    """The bootstrap interval (percentiles, 95%) of the mean over the first axis, of at least two."""
+    interval = bootstrap(
+        (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
+    ).confidence_interval
+    return interval.low, interval.high
 
 
 def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> None:
@@ -92,27 +122,34 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
     Args:
         groups: Rows of evaluation.csv, per run, per name.
         path: Of the PNG.
+
+    Raises:
+        ValueError: If the runs were not evaluated on the same levels.
     """
     matplotlib.use("agg")
-    titles = ("mean of the levels", *LEVELS)
+    levels = {tuple(key for key in curve[0] if key not in NOT_LEVELS) for curves in groups.values() for curve in curves}
+    if len(levels) > 1:
+        raise ValueError(
+            f"the runs were evaluated on different levels ({' | '.join(', '.join(each) for each in sorted(levels))}); "
+            "compare those that share them"
+        )
+    columns = ("gain", *levels.pop())
+    titles = ("mean of the levels", *columns[1:])
     figure, axes = plt.subplots(1, len(titles), figsize=(4 * len(titles), 3.6), sharex=True, layout="constrained")
     for label, curves in groups.items():
-        steps, gains = _common(curves)
+        steps, gains = _common(curves, columns)
         for panel, axis in enumerate(axes):
             (line,) = axis.plot(steps, gains[:, :, panel].mean(axis=0), label=f"{label} ({len(curves)})")
             if len(curves) > 1:
-                seeds = gains[:, :, panel]
-                interval = bootstrap(
-                    (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
-                ).confidence_interval
-                axis.fill_between(steps, interval.low, interval.high, color=line.get_color(), alpha=0.2, linewidth=0)
+                low, high = interval_of_mean(gains[:, :, panel])
+                axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title)
         axis.set_xlabel("environment steps")
         axis.axhline(0, color="grey", linewidth=0.8)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("gain (dB)")
-    axes[0].legend(title="preset (seeds)", fontsize=8)
+    axes[0].set_ylabel("gain (of the reward's measure)")
+    axes[0].legend(title="label (seeds)", fontsize=8)
     with written_whole(path) as beside:
         figure.savefig(beside, dpi=110, format="png")
     plt.close(figure)

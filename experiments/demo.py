@@ -5,18 +5,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from agents.search import Found
+from experiments.drawing import save_figure, show
 from experiments.evaluate import DECIMALS
 from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
-from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import open_photographs
-from hirl_env.files import written_whole
 from hirl_env.tools.toolset import Precision, toolsets
 
 COLUMNS = {
@@ -79,17 +77,9 @@ def draw_paths(results: list[Result], level: str, path: Path) -> None:
         level: For the title.
         path: Of the PNG.
     """
-    matplotlib.use("agg")
     columns = [*COLUMNS, "reference"]
-    figure, axes = plt.subplots(
-        len(results),
-        len(columns),
-        figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
+    figure = Figure(figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5), layout="constrained")
+    axes = figure.subplots(len(results), len(columns), squeeze=False)
     for (start, found, row), line in zip(results, axes, strict=True):
         for method, axis in zip(COLUMNS, line, strict=False):
             restored = found[method].restoration
@@ -97,12 +87,8 @@ def draw_paths(results: list[Result], level: str, path: Path) -> None:
             if method != "distorted":
                 decibels += f" ({restored.gains[row]:+.2f})"
             steps = "\n".join(restored.tool_names(row)) or ("nothing gains" if method != "distorted" else "")
-            axis.imshow(to_pixels(restored.images[row]), interpolation="nearest")
-            axis.set_title(f"{COLUMNS[method]}: {decibels}\n{steps}", fontsize=8, loc="left", va="bottom")
+            show(axis, restored.images[row], f"{COLUMNS[method]}: {decibels}\n{steps}")
         assert start.reference is not None
-        line[-1].imshow(to_pixels(start.reference), interpolation="nearest")
-        line[-1].set_title(f"reference: {start.name}", fontsize=8, loc="left")
+        show(line[-1], start.reference, f"reference: {start.name}")
     figure.suptitle(f"{level}: what each method does, step by step, and what it gains")
-    with written_whole(path) as beside:
-        figure.savefig(beside, dpi=110, format="png")
-    plt.close(figure)
+    save_figure(figure, path)

@@ -5,14 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of
+from agents.restorer import tiled
+from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, load_peers, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.tools.toolset import Precision, open_toolset
 
 # The keys of METHODS, spelt out for --help.
-MethodName = Literal["distorted", "single", "reverse", "greedy", "brute-force", "hirl", "flat-dqn", "hirl-search"]
+MethodName = Literal[
+    "distorted",
+    "single",
+    "reverse",
+    "greedy",
+    "brute-force",
+    "hirl",
+    "hirl-stops",
+    "flat-dqn",
+    "hirl-search",
+    "pixel-rl",
+    "rl-restore",
+]
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
 
 
@@ -31,8 +44,11 @@ def evaluate(
     depth: int = 3,
     max_steps: int = 7,
     budgets: tuple[int, ...] = (9, 90),
+    measure: str = "hirl-biqa",
     agent: str = "hirl",
     flat_dqn: Path | None = None,
+    pixel_rl: Path | None = None,
+    rl_restore: Path | None = None,
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
@@ -47,16 +63,24 @@ def evaluate(
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
         levels: Degradations: mild, moderate, severe, noise-25, jpeg-10, blur-15, rl-restore-moderate, ...
         methods: What to run. single runs every tool alone; reverse, greedy, brute-force and hirl-search see the
-            reference; hirl and flat-dqn stop by their values, without one ("hirl reference stop" is shown beside).
+            reference; hirl and flat-dqn stop by their values, rl-restore by its own action, without one ("reference
+            stop" is shown beside); hirl-stops stops by blind quality, and not at all. rl-restore uses its own twelve
+            tools. pixel-rl uses none: it takes five steps, shown as trials, and every pixel chooses among nine filters.
         depth: Longest path that greedy and brute force try.
         max_steps: Longest path of the agents and of hirl-search.
         budgets: Trials an image that hirl-search may spend; a row for each.
-        agent: Who chooses in the methods hirl and hirl-search: hirl, or a .safetensors file written by hirl train.
+        measure: Blind measure by which hirl-stops stops.
+        agent: Who chooses in the methods hirl, hirl-stops and hirl-search: hirl, or a .safetensors file that hirl train
+            wrote.
         flat_dqn: Who chooses in the method flat-dqn: a .safetensors file written by hirl train --algo flat-dqn.
+        pixel_rl: Who acts in the method pixel-rl: a .safetensors file written by hirl train-pixel-rl. Default: the
+            shipped one.
+        rl_restore: Who chooses in the method rl-restore: a .safetensors file written by hirl train --algo rl-restore,
+            or the authors' weights as an .npz file (see agents/rl_restore/released.py).
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Crops of each photograph.
         seed: Of the crops and of the noise.
-        toolset: Name of the toolset.
+        toolset: Name of the toolset, or where RL-Restore's twelve tools are: an .npz or .safetensors file, or a folder.
         precision: In which the tools run.
         device: Where they run: cpu, cuda, mps.
         json: Also write settings and rows to this file.
@@ -69,8 +93,9 @@ def evaluate(
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
     photographs = open_photographs(images)
-    tools = toolsets.resolve(toolset).on(device)
-    options = Options(depth, max_steps, budgets, load_agents(methods, tools, agent, flat_dqn))
+    tools = tiled(open_toolset(toolset).on(device))
+    agents = load_agents(methods, tools, agent, flat_dqn)
+    options = Options(depth, max_steps, budgets, agents, measure, **load_peers(methods, tools, pixel_rl, rl_restore))
     rows: list[Row] = []
     for level in levels:
         starts = starts_of(photographs, level, crop, per_image, seed)

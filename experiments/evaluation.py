@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from agents.networks import CellValues
-from agents.restorer import load_agent
+from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
+from agents.restorer import cell_values, load_agent
+from agents.rl_restore import RLRestoreAgent, load_rl_restore
 from agents.search import Found, best_first, brute_force, follow, greedy, reverse_order, single
 from hirl_env.data.degradations import Degradation, Sequence, degradations
 from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.photographs import Photographs
-from hirl_env.quality import measures, psnr, ssim
+from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Precision, Toolset
 
-BATCH = 32  # images restored side by side
+PIXELS = 32 * 64 * 64  # of images restored side by side
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Row:
         psnr: dB.
         ssim: 0 to 1.
         gain: PSNR over the distorted image, dB.
-        trials: Applications of a tool per image.
+        trials: Applications of a tool per image. PixelRL has no tools: its five steps are shown, in each of which every
+            pixel applies one of nine filters.
         seconds: Wall clock for all images.
         images: How many there were.
     """
@@ -51,6 +56,21 @@ class Row:
     images: int
 
 
+class Measured(TypedDict):
+    """What a method made of a batch, image by image: the photographs' names, and what `Row` says of each."""
+
+    images: list[str]
+    psnr: list[float]
+    ssim: list[float]
+    gain: list[float]
+    trials: list[int]
+    seconds: float
+
+
+# By level, number of the batch, and method: what the rows of the method are made of, by their names.
+Finished = MutableMapping[tuple[str, int, str], dict[str, Measured]]
+
+
 @dataclass(frozen=True)
 class Options:
     """What methods leave open.
@@ -60,12 +80,18 @@ class Options:
         max_steps: Longest path of an agent.
         budgets: Trials after which the value-guided search reports.
         agents: Cell values by the names of methods.
+        measure: Of the quality stop.
+        pixel_rl: Of the method ``pixel-rl``.
+        rl_restore: Of the method ``rl-restore``.
     """
 
     depth: int = 3
     max_steps: int = 7
     budgets: tuple[int, ...] = (9, 90)
     agents: Mapping[str, CellValues] = field(default_factory=dict)
+    measure: str = "hirl-biqa"
+    pixel_rl: PixelRL | None = None
+    rl_restore: RLRestoreAgent | None = None
 
 
 # What a method found, by the names of its rows; each dictionary comes of one run.
@@ -99,6 +125,13 @@ def _hirl(start: Restoration, applied: Many[Degradation], options: Options) -> I
     yield {"hirl reference stop": follow(start, options.agents["hirl"], options.max_steps, "reference")}
 
 
+def _hirl_stops(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    blind = Restoration(start.toolset, as_measure(options.measure), precision=start.precision)
+    blind.begin(start.images, start.references)
+    yield {"hirl quality stop": follow(blind, options.agents["hirl-stops"], options.max_steps, "quality")}
+    yield {"hirl no stop": follow(start, options.agents["hirl-stops"], options.max_steps, "steps")}
+
+
 def _flat_dqn(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"flat-dqn": follow(start, options.agents["flat-dqn"], options.max_steps)}
 
@@ -108,6 +141,24 @@ def _hirl_search(start: Restoration, applied: Many[Degradation], options: Option
     yield {f"hirl-search-{budget}": one for budget, one in zip(options.budgets, found, strict=True)}
 
 
+def _pixel_rl(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    assert options.pixel_rl is not None
+    restored = start.branch()
+    restored.begin(restore(options.pixel_rl, start.images, start.precision), start.references)
+    restored.first_scores = start.first_scores
+    yield {"pixel-rl": Found(restored, np.full(len(start.images), STEPS))}
+
+
+def _rl_restore(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    agent = options.rl_restore
+    assert agent is not None
+    own = Restoration(agent.toolset(start.toolset), start.measure, precision=start.precision)
+    own.begin(start.images, start.references)
+    length = min(options.max_steps, agent.max_steps)
+    yield {"rl-restore": follow(own, agent, length, "steps")}
+    yield {"rl-restore reference stop": follow(own, agent, length, "reference")}
+
+
 METHODS: dict[str, Method] = {
     "distorted": _distorted,
     "single": _single,
@@ -115,73 +166,111 @@ METHODS: dict[str, Method] = {
     "greedy": _greedy,
     "brute-force": _brute_force,
     "hirl": _hirl,
+    "hirl-stops": _hirl_stops,
     "flat-dqn": _flat_dqn,
     "hirl-search": _hirl_search,
+    "pixel-rl": _pixel_rl,
+    "rl-restore": _rl_restore,
 }
 
 
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
 ) -> dict[str, CellValues]:
-    """The agents that methods ask.
+    """The agents that methods ask; of a large picture they look at crops.
 
     Args:
         methods: Keys of `METHODS`.
         toolset: That the agents were trained with.
-        agent: Of the methods ``hirl`` and ``hirl-search``: a shipped one's name, or a file.
+        agent: Of the methods ``hirl``, ``hirl-stops`` and ``hirl-search``: a shipped one's name, or a file.
         flat_dqn: File of the method ``flat-dqn``.
 
     Raises:
         ValueError: If an agent that is asked is missing, or was made for another toolset.
     """
-    agents = {method: load_agent(agent, toolset) for method in ("hirl", "hirl-search") if method in methods}
+    agents = {
+        method: load_agent(agent, toolset) for method in ("hirl", "hirl-stops", "hirl-search") if method in methods
+    }
     if "flat-dqn" in methods:
         if flat_dqn is None:
             raise ValueError("the method flat-dqn needs --flat-dqn: a file that hirl train --algo flat-dqn wrote")
         agents["flat-dqn"] = load_agent(flat_dqn, toolset)
-    return agents
+    return {method: partial(cell_values, values) for method, values in agents.items()}
 
 
-def starts_of(photographs: Photographs, level: str, crop: int | None, per_image: int, seed: int) -> Iterator[Start]:
+def load_peers(
+    methods: Many[str], toolset: Toolset, pixel_rl: Path | None = None, rl_restore: Path | None = None
+) -> dict[str, Any]:
+    """The peers that methods ask, as arguments of `Options`.
+
+    Args:
+        methods: Keys of `METHODS`.
+        toolset: For a peer that has no tools of its own; the peers go on its device.
+        pixel_rl: File of the method ``pixel-rl``; None for the shipped one.
+        rl_restore: File of the method ``rl-restore``.
+
+    Raises:
+        ValueError: If a peer that is asked is missing, or does not go with the toolset.
+    """
+    peers: dict[str, Any] = {}
+    if "pixel-rl" in methods:
+        peers["pixel_rl"] = load_pixel_rl(pixel_rl).to(toolset.device)
+    if "rl-restore" in methods:
+        if rl_restore is None:
+            raise ValueError(
+                "the method rl-restore needs --rl-restore: an .npz file, or one of hirl train --algo rl-restore"
+            )
+        agent = load_rl_restore(rl_restore).to(toolset.device)
+        agent.toolset(toolset)  # says now where the two do not go together
+        peers["rl_restore"] = agent
+    return peers
+
+
+def starts_of(
+    photographs: Photographs, level: str | Degradation | None, crop: int | None, per_image: int, seed: int
+) -> Iterator[Start]:
     """Distorted crops of every photograph, one after the other; the crops are the same at every level.
 
     Args:
         photographs: Pictures with references.
-        level: A degradation's name.
+        level: A degradation or its name; None takes pictures as they come, with or without references.
         crop: Side of the crops; None for whole pictures.
         per_image: Crops of each picture.
         seed: Of crops and degradations.
 
     Raises:
-        ValueError: If a photograph has no reference, or comes distorted already.
+        ValueError: If there is a level, and a photograph has no reference, or comes distorted already.
     """
-    episodes = Episodes(photographs, degradations.resolve(level), crop)
+    episodes = Episodes(photographs, None if level is None else degradations.resolve(level), crop)
     for number, photograph in enumerate(photographs):
-        if photograph.reference is None:
+        if level is None:
+            pass
+        elif photograph.reference is None:
             raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
-        if photograph.distorted is not None:
+        elif photograph.distorted is not None:
             raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
         for part in range(per_image):
             yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
 
 
-def batches(starts: Iterable[Start]) -> Iterator[list[Start]]:
-    """Starts side by side, as many as are restored at once, all of one size."""
+def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:
+    """Starts side by side, all of one size; a batch is full as soon as it has ``pixels``, which bounds memory."""
     pending: dict[torch.Size, list[Start]] = {}
     for start in starts:
         batch = pending.setdefault(start.distorted.shape, [])
         batch.append(start)
-        # Whole photographs are large; a few crops' worth of pixels at a time bounds memory.
-        if len(batch) * start.distorted[0].numel() >= BATCH * 64 * 64:
+        if len(batch) * start.distorted[0].numel() >= pixels:
             yield pending.pop(start.distorted.shape)
     yield from pending.values()
 
 
-def begin(batch: Many[Start], toolset: Toolset, precision: Precision) -> Restoration:
-    """A restoration of a batch of starts, measured in PSNR."""
-    restoration = Restoration(toolset, measures.resolve("psnr"), precision=precision)
-    references = torch.stack([start.reference for start in batch if start.reference is not None])
-    restoration.begin(torch.stack([start.distorted for start in batch]), references)
+def begin(batch: Many[Start], toolset: Toolset, precision: Precision, measure: str | Measure = "psnr") -> Restoration:
+    """A restoration of a batch of starts."""
+    restoration = Restoration(toolset, as_measure(measure), precision=precision)
+    references = [start.reference for start in batch if start.reference is not None]
+    restoration.begin(
+        torch.stack([start.distorted for start in batch]), torch.stack(references) if references else None
+    )
     return restoration
 
 
@@ -194,6 +283,8 @@ def evaluate_level(
     toolset: Toolset,
     precision: Precision,
     on_found: Callable[[list[Start], dict[str, Found]], None] | None = None,
+    finished: Finished | None = None,
+    pixels: int = PIXELS,
 ) -> list[Row]:
     """Runs methods on the starts of one level.
 
@@ -205,51 +296,70 @@ def evaluate_level(
         options: What they leave open.
         toolset: The tools.
         precision: In which they run.
-        on_found: Called with each batch and what every method made of it.
+        on_found: Called with each batch and what every method made of it that had not finished it before.
+        finished: What need not be run again; each method's results on a batch are added as soon as they are there.
+        pixels: Of a batch (see `batches`).
 
     Returns:
         A row per method, in the order of ``methods``.
     """
-    totals: dict[str, dict[str, float]] = {}
+    finished = {} if finished is None else finished
+    results: dict[str, list[Measured]] = {}
     with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
-        for batch in batches(starts):
+        for number, batch in enumerate(batches(starts, pixels)):
             start = begin(batch, toolset, precision)
-            applied = [one.degradation or Sequence(()) for one in batch]
             everything: dict[str, Found] = {}
             for method in methods:
-                began = time.perf_counter()
-                for found in METHODS[method](start, applied, options):
-                    seconds = time.perf_counter() - began
-                    most = max(int(result.trials.sum()) for result in found.values())
-                    for name, result in found.items():
-                        # The shorter paths of a search would have taken their share of its trials.
-                        share = int(result.trials.sum()) / most if most else 1.0
-                        _add(totals.setdefault(name, {}), result, seconds * share)
-                    everything |= found
-                    began = time.perf_counter()
+                if (level, number, method) not in finished:
+                    found, measured = _run(method, batch, start, options)
+                    finished[level, number, method] = measured
+                    if on_found is not None:
+                        everything |= found
+                for name, one in finished[level, number, method].items():
+                    results.setdefault(name, []).append(one)
             if on_found is not None:
                 on_found(batch, everything)
             bar.update(len(batch))
-    return [_row(level, name, sums) for name, sums in totals.items()]
+    return [_row(level, name, parts) for name, parts in results.items()]
 
 
-def _add(sums: dict[str, float], found: Found, seconds: float) -> None:
+def _run(
+    method: str, batch: Many[Start], start: Restoration, options: Options
+) -> tuple[dict[str, Found], dict[str, Measured]]:
+    """What a method makes of a batch, and how that measures."""
+    applied = [one.degradation or Sequence(()) for one in batch]
+    everything: dict[str, Found] = {}
+    measured: dict[str, Measured] = {}
+    began = time.perf_counter()
+    for found in METHODS[method](start, applied, options):
+        seconds = time.perf_counter() - began
+        most = max(int(result.trials.sum()) for result in found.values())
+        for name, result in found.items():
+            # The shorter paths of a search would have taken their share of its trials.
+            share = int(result.trials.sum()) / most if most else 1.0
+            measured[name] = _measured(batch, start, result, seconds * share)
+        everything |= found
+        began = time.perf_counter()
+    return everything, measured
+
+
+def _measured(batch: Many[Start], start: Restoration, found: Found, seconds: float) -> Measured:
     restored = found.restoration
-    values = {
-        "psnr": psnr(restored.images, restored.references).sum().item(),
-        "ssim": ssim(restored.images, restored.references).double().sum().item(),
-        "gain": float(restored.gains.sum()),
-        "trials": float(found.trials.sum()),
+    decibels = psnr(restored.images, restored.references)
+    return {
+        "images": [one.name for one in batch],
+        "psnr": decibels.tolist(),
+        "ssim": ssim(restored.images, restored.references).tolist(),
+        "gain": (decibels - psnr(start.images, start.references)).tolist(),
+        "trials": found.trials.tolist(),
         "seconds": seconds,
-        "images": len(restored.images),
     }
-    for key, value in values.items():
-        sums[key] = sums.get(key, 0.0) + value
 
 
-def _row(level: str, method: str, sums: dict[str, float]) -> Row:
-    means = {key: sums[key] / sums["images"] for key in ("psnr", "ssim", "gain", "trials")}
-    return Row(level, method, **means, seconds=sums["seconds"], images=int(sums["images"]))
+def _row(level: str, method: str, parts: Many[Measured]) -> Row:
+    means = {key: fmean(value for part in parts for value in part[key]) for key in ("psnr", "ssim", "gain", "trials")}
+    seconds, images = sum(part["seconds"] for part in parts), sum(len(part["images"]) for part in parts)
+    return Row(level, method, **means, seconds=seconds, images=images)
 
 
 def as_json(rows: Many[Row]) -> list[dict[str, Any]]:

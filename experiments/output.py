@@ -23,16 +23,26 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping
     for name in rows[0]:
         table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
     for row in rows:
-        table.add_row(
-            *(
-                f"{value:.{decimals[name]}f}" if name in decimals and value is not None else str(value)
-                for name, value in row.items()
-            )
-        )
+        table.add_row(*_cells(row, decimals))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=WIDTH)
+        console = Console(
+            width=max(WIDTH, console.measure(table, options=console.options.update(width=10_000)).maximum)
+        )
     console.print(table)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> str:
+    """The same in Markdown."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(_cells(row, decimals) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
+    return [
+        f"{value:.{decimals[name]}f}" if name in decimals and value is not None else str(value)
+        for name, value in row.items()
+    ]
 
 
 def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
 from agents.networks import CellValues, FlatQ, TwoLevelQ, lowered, save_q
+from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
+from agents.rl_restore.network import RecurrentQ
 from agents.search import Stopping, follow
 from experiments.algorithms import cell_values, q_network
 from experiments.evaluation import batches, begin, starts_of
@@ -25,14 +27,14 @@ from hirl_env.data.degradations import LEVELS
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.files import written_whole
-from hirl_env.quality import psnr
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import toolsets
+from hirl_env.tools.toolset import open_toolset
 
 LONGEST = 7  # steps of a path in evaluations: the paper's longest
 EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves compare
 MARGINS = 101  # tried
 SHOWN = 4  # pictures before and after, per level
+AS_GIVEN = "as given"  # the one level of photographs that come distorted
 
 
 class Progress(BaseCallback):
@@ -42,16 +44,25 @@ class Progress(BaseCallback):
         config: Of the run.
         out: Its folder.
         held_out: Photographs to evaluate on.
+        on_evaluation: Called with each row of evaluation.csv, when it and its checkpoint are written.
     """
 
-    def __init__(self, config: dict[str, Any], out: Path, held_out: Photographs) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        out: Path,
+        held_out: Photographs,
+        on_evaluation: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
         super().__init__()
+        self.on_evaluation = on_evaluation
         self.config, self.out, self.held_out = config, out, held_out
-        self.toolset = toolsets.resolve(config["environment"].get("toolset", "hirl")).on(
+        self.toolset = open_toolset(config["environment"].get("toolset", "hirl")).on(
             config["environment"].get("device", "cpu")
         )
         self.interrupted: Sequence[int] = ()
-        self.starts = {level: self._starts(level) for level in LEVELS}
+        distorted = next(iter(held_out)).distorted is not None
+        self.starts = {level: self._starts(level) for level in ((AS_GIVEN,) if distorted else LEVELS)}
         self.curve = CsvLog(out / "evaluation.csv")
         self.actions: list[np.ndarray] = []
 
@@ -95,7 +106,7 @@ class Progress(BaseCallback):
         network, margin = q_network(self.model, self.toolset.n_degrees), 0.0
         if network is not None:
             network = lowered(network, 0.0).to(self.toolset.device)
-            margin = stopping_margin([start for level in LEVELS for start in self.starts[level]], network, LONGEST)
+            margin = stopping_margin([start for starts in self.starts.values() for start in starts], network, LONGEST)
             network = lowered(network, margin)
         gains, trials, pictures = self._measure(network)
         mean = float(np.mean(list(gains.values())))
@@ -111,31 +122,42 @@ class Progress(BaseCallback):
         self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
         if mean > self.best:
             self.best = mean
+            card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")
+                card = model_card(network, self.config, row)
+            elif isinstance(self.model, RLRestore):
+                save_rl_restore(self.model.agent(self.toolset), self.out / "best.safetensors")
+                card = model_card(self.model.policy.q, self.config, row)
+            if card is not None:
                 with written_whole(self.out / "best.md") as beside:
-                    beside.write_text(model_card(network, self.config, row))
+                    beside.write_text(card)
         self.curve.write(row)
+        if self.on_evaluation is not None:
+            self.on_evaluation(row)
 
     def _starts(self, level: str) -> list[Restoration]:
         """The held-out photographs, degraded, in batches; the same at every evaluation of every run."""
         environment = self.config["environment"]
-        starts = starts_of(self.held_out, level, environment.get("crop_size", 64), 1, EVALUATION_SEED)
-        return [begin(batch, self.toolset, environment.get("precision", "float32")) for batch in batches(starts)]
+        name = None if level == AS_GIVEN else level
+        starts = starts_of(self.held_out, name, environment.get("crop_size", 64), 1, EVALUATION_SEED)
+        precision, measure = environment.get("precision", "float32"), environment.get("reward", "psnr")
+        return [begin(batch, self.toolset, precision, measure) for batch in batches(starts)]
 
     def _measure(self, network: TwoLevelQ | FlatQ | None) -> tuple[dict[str, float], float, np.ndarray]:
-        """Mean gain (dB) per level, mean trials, and pictures before and after.
+        """Mean gain (of the reward's measure) per level, mean trials, and pictures before and after.
 
         Args:
             network: Stops by its values; None for an agent that has none.
         """
         values = network or cell_values(self.model, self.toolset.n_degrees)
         stop: Stopping = "steps" if network is None else "value"
+        longest = values.max_steps if isinstance(values, RLRestoreAgent) else LONGEST
         gains, trials, strips = {}, [], []
-        for level in LEVELS:
+        for level, starts in self.starts.items():
             found = []
-            for start in self.starts[level]:
-                followed = follow(start, values, LONGEST, stop)
+            for start in starts:
+                followed = follow(start, values, longest, stop)
                 found.append(followed.restoration.gains)
                 trials.append(followed.trials)
                 if len(found) == 1:
@@ -173,7 +195,7 @@ def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps
     The largest of several uncertain values is more often too high than too low, so that stopping at zero is late.
 
     Args:
-        starts: Batches of images with references.
+        starts: Batches of images, measured by whatever gains are to be gains of.
         values: Of the cells.
         max_steps: Longest path.
 
@@ -185,7 +207,7 @@ def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps
         scores: list[npt.NDArray[np.float64]] = []
 
         def look(images: torch.Tensor, start: Restoration = start, scores: list[Any] = scores) -> torch.Tensor:
-            scores.append(psnr(images, start.references).cpu().numpy())
+            scores.append(start.measure.score(images, start.references).double().cpu().numpy())
             return values(images)
 
         followed = follow(start, look, max_steps, "steps")
@@ -202,18 +224,25 @@ def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps
     return float(max(margins, key=gain))
 
 
-def model_card(network: TwoLevelQ | FlatQ, config: dict[str, Any], row: dict[str, float]) -> str:
+def model_card(network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], row: dict[str, float]) -> str:
     """What a network is, how it was made, and what it measured when it was chosen."""
     count = sum(value.numel() for value in network.parameters())
     places = {key: config[key] and Path(config[key]).name for key in ("images", "validate")}
+    if "toolset" in config["environment"]:
+        places["environment"] = config["environment"] | {"toolset": Path(config["environment"]["toolset"]).name}
     settings = yaml.safe_dump(config | places, sort_keys=False)
     about = (inspect.getdoc(network) or "").split("\n\n")[0]
-    gains = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in LEVELS)
+    levels = [level for level in (*LEVELS, AS_GIVEN) if level in row]
+    gains = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in levels)
+    measure = config["environment"].get("reward", "psnr")
+    own_stop = isinstance(network, RecurrentQ)
+    margin = "margin above zero at which stopping gained most there."
+    lowered_by = "" if own_stop else f" Values were then lowered by {row['margin']:.3f}, the\n{margin}"
     return (
         f"# {config['label']}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
         f"## How it was made\n\nBy `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of "
-        f"the evaluations on photographs kept apart, the best. Values were then lowered by {row['margin']:.3f}, the\n"
-        f"margin above zero at which stopping gained most there.\n\n```yaml\n{settings}```\n\n"
-        f"## Measured\n\nGain in PSNR (dB) on the photographs kept apart, one crop each, stopping by value, with "
+        f"the evaluations on photographs kept apart, the best.{lowered_by}\n\n```yaml\n{settings}```\n\n"
+        f"## Measured\n\nGain in {measure} on the photographs kept apart, one crop each, stopping by "
+        f"{'its own action' if own_stop else 'value'}, with "
         f"{row['trials']:.1f} tools on average:\n\n| level | gain |\n|---|---|\n{gains}\n"
     )

@@ -29,6 +29,7 @@ from hirl_env.data.degradations import (
 )
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, Band, new_tools
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
 
@@ -57,8 +58,8 @@ _ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resol
 
 
 def _noise(rng: np.random.Generator) -> Degradation:
-    # Strong noise is learned last: most examples carry it.
-    return GaussianNoise(float(rng.triangular(5, 40, 45)))
+    # Near the three settings of its map, and mostly the strongest, which is learned last.
+    return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.2, 0.3, 0.5)) + rng.uniform(-2, 2)))
 
 
 def _blur(rng: np.random.Generator) -> Degradation:
@@ -71,11 +72,35 @@ def _dejpeg(quality: int, level: str) -> ToolRecipe:
     return ToolRecipe(FastARCNN, lambda rng: own, hybrid, (own,), lr=0.02)
 
 
+# How a degradation of RL-Restore's recipe is made from its strength, for each of its types of tools.
+_RL_RESTORE: tuple[tuple[tuple[Band, ...], Callable[[float], Degradation]], ...] = (
+    (BLUR_BANDS, lambda sigma: GaussianBlur(21, max(sigma, 1e-3))),
+    (NOISE_BANDS, GaussianNoise),
+    (JPEG_BANDS, lambda quality: JpegCompression(round(quality))),
+)
+
+
+def _rl_restore(network: Callable[[], nn.Module], band: Band, make: Callable[[float], Degradation]) -> ToolRecipe:
+    def own(rng: np.random.Generator) -> Degradation:
+        return make(float(rng.uniform(min(band), max(band))))
+
+    return ToolRecipe(network, own, degradations.resolve("rl-restore-moderate"), (make(band.middle),), lr=0.004)
+
+
 RECIPES: dict[str, ToolRecipe] = {
     "ffdnet": ToolRecipe(FFDNet, _noise, _ANY_LEVEL, tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS), lr=0.007),
     **{f"fast-arcnn-{quality}": _dejpeg(quality, level) for quality, level in zip(JPEG_QUALITIES, LEVELS, strict=True)},
     "srcnn": ToolRecipe(SRCNN, _blur, _ANY_LEVEL, tuple(GaussianBlur(size) for size in BLUR_SIZES), lr=0.004),
     "srn": ToolRecipe(SRN, _blur, _ANY_LEVEL, tuple(GaussianBlur(size) for size in BLUR_SIZES), lr=0.02),
+    **{
+        f"rl-restore-{number}": _rl_restore(type(network), band, make)
+        for number, network, (band, make) in zip(
+            range(1, 13),
+            new_tools(),
+            [(band, make) for bands, make in _RL_RESTORE for band in bands],
+            strict=True,
+        )
+    },
 }
 
 

@@ -11,10 +11,11 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, cast
 
 import torch
 from stable_baselines3.common.logger import Image, KVWriter
@@ -68,19 +69,28 @@ class CsvLog:
 def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:
     """A run of Weights & Biases; the same folder and configuration go on with the same run.
 
-    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in.
+    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in. The runs of a sweep
+    (``config["sweep"]``, with ``name`` and ``id``) are a group, and go on in any folder.
     """
     import wandb
 
-    if "WANDB_MODE" not in os.environ and not wandb.api.api_key:
-        mode: Literal["offline"] | None = "offline"
-    else:
-        mode = None
-    run_id = hashlib.sha256(f"{folder.resolve()} {config}".encode()).hexdigest()[:16]
+    # Given outright: wandb itself reads the variable once, when a process first asks it anything.
+    mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+    sweep = config.get("sweep")
+    place = sweep["id"] if sweep else folder.resolve()
+    run_id = hashlib.sha256(f"{place} {config}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(silent=True)
     return wandb.init(
-        project=project, name=name, config=config, id=run_id, resume="allow", dir=folder, mode=mode, settings=settings
+        project=project,
+        group=sweep["name"] if sweep else None,
+        name=name,
+        config=config,
+        id=run_id,
+        resume="allow",
+        dir=folder,
+        mode=cast(Any, mode),
+        settings=settings,
     )
 
 
@@ -109,13 +119,17 @@ class WandbWriter(KVWriter):
         self.run.finish()
 
 
-def provenance() -> dict[str, Any]:
-    """The command line, the git revision of this code (None outside a checkout), and versions of packages."""
+def provenance(command: str | None = None) -> dict[str, Any]:
+    """The command line, the git revision of this code (None outside a checkout), and versions of packages.
+
+    Args:
+        command: Where it is not that of this process.
+    """
     versions = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    return {"command": shlex.join(sys.argv), "git_revision": _git_revision(), "versions": versions}
+    return {"command": command or shlex.join(sys.argv), "git_revision": _git_revision(), "versions": versions}
 
 
 def _git_revision() -> str | None:
@@ -136,8 +150,14 @@ def _git_revision() -> str | None:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM instead of raising, so that no step is left half done; a second one raises."""
+    """Collects Ctrl-C and SIGTERM instead of raising, so that no step is left half done; a second one raises.
+
+    Outside the main thread there are no signals to collect.
+    """
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def receive(number: int, _: FrameType | None) -> None:
         if received:

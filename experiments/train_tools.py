@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import io
-import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch.nn.utils import parametrize
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from experiments.checkpoints import read_checkpoint, write_checkpoint
+from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
 from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
 from hirl_env.data.degradations import NOISE_SIGMAS
@@ -32,12 +30,31 @@ from hirl_env.tools.toolset import Precision, available_device, toolsets
 from hirl_env.tools.weights import load_weights, save_weights
 
 EMA_DECAY = 0.998
-WARM_UP = 100  # steps
 VALIDATION_CROP = 128
 SMALLEST = 16  # pixels: SRN works on multiples of it
 DRAWN_TOOLS = 3
 TRIES = 1000  # photographs drawn before a folder is given up
-ToolName = Literal["ffdnet", "fast-arcnn-30", "fast-arcnn-20", "fast-arcnn-10", "srcnn", "srn"]
+# The keys of RECIPES, spelt out for --help.
+ToolName = Literal[
+    "ffdnet",
+    "fast-arcnn-30",
+    "fast-arcnn-20",
+    "fast-arcnn-10",
+    "srcnn",
+    "srn",
+    "rl-restore-1",
+    "rl-restore-2",
+    "rl-restore-3",
+    "rl-restore-4",
+    "rl-restore-5",
+    "rl-restore-6",
+    "rl-restore-7",
+    "rl-restore-8",
+    "rl-restore-9",
+    "rl-restore-10",
+    "rl-restore-11",
+    "rl-restore-12",
+]
 
 
 @dataclass(frozen=True)
@@ -56,34 +73,6 @@ class Settings:
     precision: Precision
     seed: int
     start_from: str | None
-
-
-class Flattened(nn.Module):
-    """Stores a convolution's kernel as the matrix (out, in x kh x kw), for optimisers that work on matrices."""
-
-    def __init__(self, shape: torch.Size) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, matrix: torch.Tensor) -> torch.Tensor:
-        return matrix.view(self.shape)
-
-    def right_inverse(self, kernel: torch.Tensor) -> torch.Tensor:
-        return kernel.contiguous().flatten(1)
-
-
-def flatten_kernels(network: nn.Module) -> None:
-    """Puts every convolution of a network behind `Flattened`, in place."""
-    for layer in list(network.modules()):
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            parametrize.register_parametrization(layer, "weight", Flattened(layer.weight.shape))
-
-
-def unflatten_kernels(network: nn.Module) -> None:
-    """Undoes `flatten_kernels`, in place."""
-    for layer in list(network.modules()):
-        if parametrize.is_parametrized(layer, "weight"):
-            parametrize.remove_parametrizations(layer, "weight")
 
 
 def _average_in(averages: Any, values: Any, count: Any) -> None:
@@ -168,7 +157,8 @@ def train_tools(
     card TOOL.md and a log TOOL.csv to --out.
 
     Args:
-        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each.
+        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each; rl-restore-1 to
+            rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
         images: Photographs to train on: a folder, or the name of a data set.
         out: Folder for the weights, the model card, the log and the checkpoint.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
@@ -221,25 +211,11 @@ class Trainer:
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
-        # Muon orthogonalises each hidden kernel's step; on FFDNet it was 2.5 dB ahead of Adam after 180. The layers
-        # that read and write pixels are left to Adam: their input has one dominant direction, the mean brightness, and
-        # steps as large in it as in all others kill the ReLUs behind.
-        _, *hidden, _ = [value for value in self.network.parameters() if value.ndim == 2]
-        matrices = {id(value) for value in hidden}
-        others = [value for value in self.network.parameters() if id(value) not in matrices]
-        self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(hidden, lr=settings.lr, weight_decay=0.0),
-            torch.optim.Adam(others, lr=settings.lr / 20),
-        ]
-        self.schedules = [
-            torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate) for optimiser in self.optimisers
-        ]
+        self.optimisers = muon_and_adam(self.network, settings.lr)
+        self.schedules = linear_schedules(self.optimisers, settings.steps)
         self.step = 0
         self.seconds = 0.0
         self._resume()
-
-    def _learning_rate(self, step: int) -> float:
-        return min(1.0, (step + 1) / WARM_UP) * (1 - step / self.settings.steps)
 
     @property
     def checkpoint(self) -> Path:
@@ -258,22 +234,9 @@ class Trainer:
         }
 
     def _resume(self) -> None:
-        if not self.checkpoint.is_file():
-            if self.weights.exists():
-                raise ValueError(f"{self.weights} is there already, without its checkpoint; choose another --out")
+        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings), self.device)
+        if state is None:
             return
-        try:
-            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-            before = state["settings"]
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
-            raise ValueError(f"{self.checkpoint} is damaged; delete it to start over") from None
-        now = dataclasses.asdict(self.settings)
-        changed = ", ".join(f"{name} {before.get(name)!r}" for name in now if before.get(name) != now[name])
-        if changed:
-            raise ValueError(
-                f"{self.checkpoint} is of a run with other settings ({changed}); "
-                "give the same to go on with it, or another --out"
-            )
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.rng.bit_generator.state = state["rng"]
@@ -282,11 +245,7 @@ class Trainer:
     def _save(self) -> None:
         state = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
-        # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
-        buffer = io.BytesIO()
-        torch.save(state | {"settings": dataclasses.asdict(self.settings)}, buffer)
-        with written_whole(self.checkpoint) as beside:
-            beside.write_bytes(buffer.getbuffer())
+        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and where those go that are fetched."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pooch
+
+CACHE = "HIRL_CACHE"
 
 
 @contextmanager
@@ -36,3 +40,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 def unwritable(path: str | Path, error: OSError) -> OSError:
     """The error to raise where a file cannot be written: names it, the reason and the remedy."""
     return OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: ``$HIRL_CACHE``, else a folder in the user's cache; need not exist yet."""
+    return Path(os.environ.get(CACHE) or pooch.os_cache("hirl-restore"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from hirl_env.tools.toolset import Cell, Precision, Toolset, check_precision
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
-Stop = Literal["no_gain"]
+Stop = Literal["no_gain", "below_start"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Restoration:
         toolset: What the actions choose from.
         measure: What gains are gains of.
         max_steps: Steps after which an episode is truncated; None for no bound.
-        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back.
+        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back;
+            ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule in training).
         stop_action: Adds one type after the toolset's own, which ends the episode and changes nothing.
         precision: In which the tools run.
 
@@ -79,8 +80,8 @@ class Restoration:
     ) -> None:
         if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
             raise ValueError(f"max_steps must be at least 1, or None for no bound; got {max_steps!r}")
-        if stop not in (None, "no_gain"):
-            raise ValueError(f"stop must be None or 'no_gain', got {stop!r}")
+        if stop not in (None, *get_args(Stop)):
+            raise ValueError(f"stop must be None, 'no_gain' or 'below_start'; got {stop!r}")
         check_precision(precision)
         self.toolset, self.measure = toolset, measure
         self.max_steps, self.stop, self.stop_action, self.precision = max_steps, stop, stop_action, precision
@@ -195,6 +196,8 @@ class Restoration:
             undone = ~stopping & (gains <= 0)
             terminated |= undone
             gains[undone] = 0.0
+        elif self.stop == "below_start":
+            terminated |= scores < self.first_scores[rows]
         kept = np.flatnonzero(~(undone | stopping))
         if everyone and len(kept) == len(rows):
             self.images, self.scores, self.psnr = after, scores, decibels

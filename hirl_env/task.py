@@ -17,7 +17,7 @@ from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality import Measure, as_measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration, Stop
-from hirl_env.tools.toolset import Precision, Toolset, toolsets
+from hirl_env.tools.toolset import Precision, Toolset, open_toolset
 
 
 class Task:
@@ -27,12 +27,14 @@ class Task:
         images: Where photographs come from: ``photos`` (embedded), a data set's name, a folder, or `Photographs`.
         degradation: What distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a `Degradation`,
             or None to take pictures as they are. Pictures that come with a distorted version keep it.
-        reward: The measure whose gain is the reward: a name (``psnr``, ``ssim``), a `Measure`, or a function of images
-            and references (N, 3, H, W) that returns (N,).
-        toolset: A name (``hirl``) or a `Toolset`.
+        reward: The measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
+            (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
+            (N,).
+        toolset: A name (``hirl``), a `Toolset`, or where RL-Restore's tools are (see `open_toolset`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Steps after which an episode is truncated; None for no bound.
-        stop: None, or ``no_gain``: the first step that gains nothing is taken back and terminates the episode.
+        stop: None, or ``no_gain``: the first step that gains nothing is taken back and terminates the episode; or
+            ``below_start``: a score under that of the start terminates it.
         stop_action: Adds one more action type, STOP, that terminates the episode.
         flat: One Discrete action instead of a (type, degree) pair.
         device: Where the tools run, and images are kept.
@@ -47,7 +49,7 @@ class Task:
         images: str | Path | Photographs = "photos",
         degradation: str | Degradation | None = "levels",
         reward: str | Measure | ScoreFunction = "psnr",
-        toolset: str | Toolset = "hirl",
+        toolset: str | Path | Toolset = "hirl",
         crop_size: int | None = 64,
         max_steps: int | None = 7,
         stop: Stop | None = None,
@@ -63,7 +65,7 @@ class Task:
         resolved = None if degradation is None else degradations.resolve(degradation)
         self.episodes = Episodes(open_photographs(images), resolved, crop_size)
         self.measure = as_measure(reward)
-        self.toolset = toolsets.resolve(toolset).on(device)
+        self.toolset = open_toolset(toolset).on(device)
         self.crop_size, self.flat = crop_size, flat
         self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
 

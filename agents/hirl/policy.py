@@ -11,7 +11,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
-from agents.networks import DegreeHead, Norm, TwoLevelQ
+from agents.networks import DegreeHead, TwoLevelQ
+from hirl_env.resnet import Norm
 
 
 class HIRLPolicy(BasePolicy):

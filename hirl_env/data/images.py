@@ -72,6 +72,16 @@ def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(rounded.numpy(), -3, -1))
 
 
+def mirrored(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Images continued by their mirror images to at least ``side`` pixels each way."""
+    for dim in (-2, -1):
+        length = images.shape[dim]
+        if length < side:
+            index = torch.arange(side, device=images.device) % (2 * length)
+            images = images.index_select(dim, torch.minimum(index, 2 * length - 1 - index))
+    return images
+
+
 def crop_at_random(pixels: npt.NDArray[np.uint8], size: int, rng: np.random.Generator) -> tuple[slice, slice]:
     """Where a square of ``size`` lies in a picture, as the two slices that cut it out.
 

@@ -71,6 +71,12 @@ class Photographs:
         """How many pictures there are, without those found damaged so far."""
         return len(self._entries) - len(self._damaged)
 
+    @property
+    def files(self) -> list[Path]:
+        """Every file, in order: of a pair the distorted one, then its reference."""
+        pairs = ((entry.distorted, entry.reference) for entry in self._entries)
+        return [file for pair in pairs for file in pair if file is not None]
+
     def __iter__(self) -> Iterator[Photograph]:
         """Every readable picture, in order."""
         for index in range(len(self._entries)):

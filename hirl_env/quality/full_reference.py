@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import piq
 import torch
 
@@ -25,9 +27,46 @@ def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     Raises:
         ValueError: If an image is smaller than the window of 11 pixels.
     """
-    assert references is not None
-    if min(images.shape[-2:]) < SSIM_WINDOW:
-        height, width = images.shape[-2:]
-        raise ValueError(f"ssim needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, got {width}x{height}")
-    scores: torch.Tensor = piq.ssim(images.clamp(0, 1), references, data_range=1.0, downsample=False, reduction="none")
-    return scores
+    check_size("ssim", images, SSIM_WINDOW)
+    return _from_piq(piq.ssim, downsample=False)(images, references)
+
+
+def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
+    """Raises ValueError where images (N, 3, H, W) have a side of fewer than ``smallest`` pixels."""
+    height, width = images.shape[-2:]
+    if min(height, width) < smallest:
+        raise ValueError(f"{name} needs at least {smallest}x{smallest} pixels, got {width}x{height}")
+
+
+def _from_piq(
+    function: Callable[..., torch.Tensor], distance: bool = False, **options: bool
+) -> Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]:
+    """A function of piq's as one of images and references; a distance is negated, so that larger is better."""
+
+    def score(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+        assert references is not None
+        # piq refuses what is a rounding error outside of the range.
+        scores = function(images.clamp(0, 1), references.clamp(0, 1), data_range=1.0, reduction="none", **options)
+        return 0 - scores if distance else scores
+
+    return score
+
+
+def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+    """HaarPSI; its mean over the places with structure is 1 where neither image has any, and piq's infinite."""
+    scores = _from_piq(piq.haarpsi)(images, references)
+    return torch.where(scores.isinf(), 1.0, scores)
+
+
+# Names to functions of images and references, and the smallest side in pixels of pictures that they can tell apart.
+# Equal images score 1; MDSI and GMSD are distances, negated, so there it is 0.
+FROM_PIQ: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor], int]] = {
+    "ssim": (ssim, SSIM_WINDOW),
+    "ms-ssim": (_from_piq(piq.multi_scale_ssim), 161),  # the window of 11 on the coarsest of five scales
+    "vif": (_from_piq(piq.vif_p), 41),
+    "fsim": (_from_piq(piq.fsim), 2),
+    "vsi": (_from_piq(piq.vsi), 2),
+    "mdsi": (_from_piq(piq.mdsi, distance=True), 2),
+    "haarpsi": (_haarpsi, 16),
+    "gmsd": (_from_piq(piq.gmsd, distance=True), 3),
+}

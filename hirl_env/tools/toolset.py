@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
@@ -23,6 +24,7 @@ from hirl_env.data.degradations import (
 from hirl_env.registry import Registry
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, read_tools
 from hirl_env.tools.sharpen import Sharpen
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
@@ -41,11 +43,14 @@ class Tool:
         restore: Maps images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A function,
             or a module in evaluation mode.
         undoes: The distortion it is the specialist of, if of any: for the reverse order, and to be measured on.
+        clamp: Whether its results are clamped to [0, 1]. RL-Restore's are not: its tools were trained on, and its agent
+            decides by, what lies beyond.
     """
 
     name: str
     restore: Callable[[torch.Tensor], torch.Tensor]
     undoes: Degradation | None = None
+    clamp: bool = True
 
 
 class Toolset:
@@ -123,7 +128,7 @@ class Toolset:
             precision: ``bf16`` runs the convolutions in bfloat16.
 
         Returns:
-            A new tensor (N, 3, H, W), float32, clamped to [0, 1].
+            A new tensor (N, 3, H, W), float32, clamped to [0, 1] unless the tool says otherwise.
 
         Raises:
             ValueError: If the precision is unknown, or a tool changes the shape, writes into its input, or returns what
@@ -144,7 +149,7 @@ class Toolset:
             )
         if not restored.isfinite().all():
             raise ValueError(f"tool {tool.name!r} returned values that are not finite")
-        return restored.float().clamp(0, 1)
+        return restored.float().clamp(0, 1) if tool.clamp else restored.float()
 
 
 def _moved(
@@ -204,5 +209,47 @@ def paper_toolset() -> Toolset:
     return Toolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
 
 
+def rl_restore_toolset(networks: Iterable[nn.Module]) -> Toolset:
+    """RL-Restore's 3 x 4 toolset (Yu et al., CVPR 2018).
+
+    Args:
+        networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
+            from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
+    """
+    undone: dict[str, list[Degradation]] = {
+        "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],
+        "denoise": [GaussianNoise(band.middle) for band in NOISE_BANDS],
+        "dejpeg": [JpegCompression(round(band.middle)) for band in JPEG_BANDS],
+    }
+    numbered = enumerate(networks, 1)
+    return Toolset(
+        {
+            name: [
+                Tool(f"RL-Restore {number} ({name})", network, undoes, clamp=False)
+                for undoes, (number, network) in zip(each, numbered, strict=False)
+            ]
+            for name, each in undone.items()
+        }
+    )
+
+
 toolsets: Registry[Toolset] = Registry("toolset", Toolset)
 toolsets.register("hirl", paper_toolset)
+
+
+def open_toolset(value: str | Path | Toolset) -> Toolset:
+    """A toolset from its name, from itself, or from where RL-Restore's twelve tools are.
+
+    Args:
+        value: A registered name, a toolset, or a place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or
+            .safetensors file, or a folder.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(value, Path) or (isinstance(value, str) and value not in toolsets.names()):
+        place = Path(value)
+        if place.is_dir() or place.suffix in (".npz", ".safetensors"):
+            return rl_restore_toolset(read_tools(place))
+        value = str(value)
+    return toolsets.resolve(value)

@@ -26,10 +26,15 @@ def save_weights(
         beside.write_bytes(save_safetensors(state, metadata))
 
 
-def load_weights(network: nn.Module, path: str | Path) -> None:
+def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None:
     """Fills a network from a safetensors file, in place.
 
     Where a file ``SHA256SUMS`` lies beside it and lists it, its hash is checked first.
+
+    Args:
+        network: What to fill.
+        path: The file.
+        prefix: Where the network is a part of the one that was saved: what the names of its weights begin with.
 
     Raises:
         ValueError: If the file is missing, damaged, or made for another network.
@@ -40,7 +45,9 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     except SafetensorError as error:
         raise _not_whole(path, error) from None
     try:
-        network.load_state_dict({name: value.float() for name, value in state.items()})
+        network.load_state_dict(
+            {name.removeprefix(prefix): value.float() for name, value in state.items() if name.startswith(prefix)}
+        )
     except RuntimeError as error:
         raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({error})") from None
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import restorer as module
@@ -78,6 +78,23 @@ def test_stops_when_the_reference_says_so_and_takes_that_step_back(toy_toolset):
     assert (restored.image == 96).all()
     assert restored.psnr_before == pytest.approx(20 * np.log10(255 / 20))
     assert restored.psnr_after == pytest.approx(20 * np.log10(255 / 4))
+
+
+def test_stops_when_quality_no_longer_rises_and_takes_that_step_back(toy_toolset):
+    def nearness_to_100(images, references):
+        assert references is None
+        return -(images.mean(dim=(1, 2, 3)) * 255 - 100).abs()
+
+    restored = Restorer(always((0, 1)), toy_toolset, stop="quality", measure=nearness_to_100).restore(flat(80))
+    assert [step.tool for step in restored.steps] == ["add +8", "add +8"]
+    assert (restored.why, restored.final_value) == ("quality", 1.0)
+    assert (restored.score_before, restored.score_after) == pytest.approx((-20, -4), abs=1e-3)
+    assert restored.psnr_after is None
+
+
+def test_quality_is_not_measured_with_a_reference(toy_toolset):
+    with pytest.raises(ValueError, match="'ssim' needs one"):
+        Restorer(towards(100), toy_toolset, stop="quality", measure="ssim")
 
 
 def test_a_reference_alone_changes_nothing_but_the_psnr(toy_toolset):
@@ -164,6 +181,7 @@ def box(images: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 120), st.integers(1, 120), st.sampled_from([(16, 16), (32, 16), (16, 32)]))
 def test_a_local_tool_gives_the_same_in_tiles(height, width, sizes):
     images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(height))
@@ -257,13 +275,6 @@ def test_crops_are_spread_over_the_picture(length, crop):
         assert len(steps) == 0 or steps.max() <= crop + 16
 
 
-def test_small_pictures_are_mirrored():
-    image = torch.tensor([[1.0, 2.0, 3.0]]).expand(1, 3, 1, 3)
-    mirrored = module._mirrored(image, 8)
-    assert mirrored.shape == (1, 3, 8, 8)
-    assert mirrored[0, 0, 5].tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
-
-
 # Agents
 
 
@@ -310,7 +321,7 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
         ({"toolset": "mine"}, "unknown toolset 'mine'"),
         ({"max_steps": 0}, "max_steps must be at least 1, got 0"),
         ({"max_steps": 2.5}, "max_steps must be at least 1, got 2.5"),
-        ({"stop": "no_gain"}, "unknown stop 'no_gain'; known are: value, reference, steps"),
+        ({"stop": "no_gain"}, "unknown stop 'no_gain'; known are: value, reference, quality, steps"),
         ({"precision": "half"}, "unknown precision 'half'"),
         ({"device": "tpu7"}, "device"),
         ({"tile": 100}, "multiples of 16"),

@@ -7,8 +7,12 @@ import sys
 import pytest
 
 from agents.networks import FlatQ, TwoLevelQ, save_q
+from agents.rl_restore import RLRestoreAgent, save_rl_restore
+from agents.rl_restore.network import RecurrentQ
 from experiments import cli
 from hirl_env import __version__
+from hirl_env.quality import measures
+from hirl_env.tools.rl_restore import new_tools
 
 
 def test_version_and_help_from_the_shell():
@@ -82,6 +86,29 @@ def test_evaluate_takes_agents_of_ones_own(folder, tmp_path, hirl, capsys):
     assert "hirl reference stop" in capsys.readouterr().out
 
 
+def test_evaluate_runs_rl_restore_with_tools_of_its_own(folder, tmp_path, hirl, capsys):
+    target, own, other = (tmp_path / name for name in ("rows.json", "own.safetensors", "other.safetensors"))
+    save_rl_restore(RLRestoreAgent(RecurrentQ(12, side=16), new_tools()), own)
+    save_rl_restore(RLRestoreAgent(RecurrentQ(4, side=16)), other)
+    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "24", "--methods", "distorted", "rl-restore"]
+    assert hirl("evaluate", *arguments) == 1
+    assert "needs --rl-restore" in capsys.readouterr().err
+    assert hirl("evaluate", *arguments, "--rl-restore", str(other)) == 1
+    assert "among 4 tools, and the toolset has 9" in capsys.readouterr().err
+    assert hirl("evaluate", *arguments, "--rl-restore", str(own), "--json", str(target)) == 0
+    rows = {row["method"]: row for row in json.loads(target.read_text())["rows"]}
+    assert list(rows) == ["distorted", "rl-restore", "rl-restore reference stop"]
+    assert rows["rl-restore"]["trials"] <= 3
+    assert rows["rl-restore"]["psnr"] == pytest.approx(rows["distorted"]["psnr"] + rows["rl-restore"]["gain"])
+    assert rows["rl-restore reference stop"]["gain"] >= 0
+    tools = ["--methods", "single", "greedy", "--toolset", str(own), "--depth", "1", "--json", str(target)]
+    assert hirl("evaluate", *arguments[:6], *tools) == 0
+    rows = {row["method"]: row for row in json.loads(target.read_text())["rows"]}
+    assert len(rows) == 13
+    assert rows["greedy"]["gain"] >= rows["single RL-Restore 12 (dejpeg)"]["gain"]
+    assert rows["greedy"]["trials"] == 12
+
+
 def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):
     files = [tmp_path / name for name in ("a.json", "b.json")]
     for file in files:
@@ -134,7 +161,7 @@ def test_bench_prints_ratios(tmp_path, hirl):
         "sync",
         "async",
         "--seconds",
-        "0.01",
+        "0.3",
         "--precisions",
         "float32",
     ]
@@ -144,6 +171,21 @@ def test_bench_prints_ratios(tmp_path, hirl):
     assert [row["kind"] for row in rows] == ["native", "sync", "async"]
     assert all(row["steps_per_second"] > 0 and row["in_tools"] > 0 for row in rows)
     assert rows[1]["vs_sync"] == 1
+
+
+def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, capsys, monkeypatch):
+    monkeypatch.setenv("HIRL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("experiments.bench_quality.CROPS", 2)
+    monkeypatch.setattr("experiments.bench_quality.PHOTOGRAPH", (192, 192))
+    target = tmp_path / "quality.json"
+    assert hirl("bench", "--parts", "quality", "--seconds", "0.01", "--json", str(target)) == 0
+    rows = {row["measure"]: row for row in json.loads(target.read_text())["rows"]}
+    assert "measure 'paq2piq' has no weights here yet" in capsys.readouterr().out
+    assert set(measures.names()) - set(rows) <= {"paq2piq", "brisque"}
+    assert rows["ms-ssim"]["crops_per_second"] is rows["ms-ssim"]["of_step"] is None
+    for name, row in rows.items():
+        assert row["photographs_per_second"] > 0
+        assert name == "ms-ssim" or (row["crops_per_second"] > 0 and row["of_step"] > 0)
 
 
 @pytest.mark.parametrize(

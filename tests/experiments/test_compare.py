@@ -30,9 +30,20 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
 def test_curves_are_compared_where_all_have_been_measured(tmp_path):
     curves = [[{"step": step, **dict.fromkeys(("gain", "mild", "moderate", "severe"), step)} for step in steps]
               for steps in ((0, 100, 200), (0, 200, 300))]  # fmt: skip
-    steps, gains = _common(curves)
+    steps, gains = _common(curves, ("gain", "mild", "moderate", "severe"))
     assert steps == [0, 200]
     assert gains.shape == (2, 2, 4)
+
+
+def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):
+    levels = written(tmp_path / "levels", "hirl", [0, 1])
+    unpaired = tmp_path / "unpaired"
+    CsvLog(unpaired / "evaluation.csv").write({"step": 0, "gain": 1, "as given": 1, "trials": 3, "margin": 0})
+    (unpaired / "config.yaml").write_text("label: blind")
+    out = str(tmp_path / "curves.png")
+    assert hirl("compare", str(unpaired), "--out", out) == 0
+    assert hirl("compare", str(levels), str(unpaired), "--out", out) == 1
+    assert "different levels (as given | mild, moderate, severe)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train")])

@@ -12,7 +12,9 @@ from PIL import Image, ImageCms
 from agents.networks import TwoLevelQ, save_q
 from agents.restorer import Restorer
 from experiments import restore as module
-from experiments.restore import read_picture, restore
+from experiments.picture_files import read_picture
+from experiments.restore import restore
+from hirl_env.quality import Measure, measures
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -404,6 +406,7 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     written = json.loads(Path("out/restore.json").read_text())
     assert written["settings"] == {
         **{"pictures": ["deep"], "out": "out", "agent": "hirl", "max_steps": 7, "stop": "value"},
+        **{"measure": "hirl-biqa", "references": None},
         **{"precision": "float32", "device": "cpu", "save_steps": True, "force": False},
     }
     (row,) = written["rows"]
@@ -412,8 +415,34 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     assert row.pop("seconds") > 0
     assert row == {
         **{"file": "deep/a.jpg", "saved": "out/a.jpg", "path": ["add +8"] * 3, "types": ["brighten"] * 3},
-        **{"degrees": [1, 1, 1], "why": "value", "notes": [], "error": None},
+        **{"degrees": [1, 1, 1], "why": "value", "score_before": None, "score_after": None, "notes": [], "error": None},
     }
+
+
+def test_stopping_by_quality_and_by_reference(brighter, place, capsys):
+    picture("a.png", np.full((16, 16, 3), 100, dtype=np.uint8))
+    picture("clean/a.png", np.full((16, 16, 3), 117, dtype=np.uint8))
+    restore(("a.png",), Path("by-reference"), stop="reference", references=Path("clean"))
+    assert (np.asarray(Image.open("by-reference/a.png")) == 116).all()
+    assert log("by-reference")[0]["why"] == "reference"
+    measures.register("flat", lambda: Measure("flat", lambda images, _: images.new_zeros(len(images)), False))
+    try:
+        restore(("a.png",), Path("by-quality"), stop="quality", measure="flat")
+    finally:
+        measures._factories.pop("flat")
+    (row,) = log("by-quality")
+    assert (row["path"], row["why"], row["score_before"], row["score_after"]) == ([], "quality", 0.0, 0.0)
+    assert "a.png: left as it is (stopped: quality; flat: 0.0 to 0.0)" in capsys.readouterr().out
+
+
+def test_references_and_their_stop_go_together(place):
+    picture("a.png")
+    for arguments in ({"stop": "reference"}, {"references": Path("clean")}):
+        with pytest.raises(ValueError, match="--stop reference and --references DIR"):
+            run(("a.png",), **arguments)
+    with pytest.raises(ValueError, match="1 of 1 pictures could not be restored"):
+        run(("a.png",), stop="reference", references=Path("clean"))
+    assert log()[0]["error"] == "clean/a.png: no such file"
 
 
 def test_reading_agrees_with_the_reader_of_the_environment(place):

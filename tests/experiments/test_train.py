@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from agents.networks import FlatQ, TwoLevelQ, load_q
+from agents.rl_restore import load_rl_restore
 from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
 from experiments.train import train
@@ -21,6 +22,10 @@ TINY = [*SMALL, "--threads", "1", "--no-wandb"]
 SETTINGS = {
     "hirl": ["--hirl.width", "8", "--hirl.learning-starts", "8", "--hirl.batch-size", "8", "--hirl.buffer-size", "64"],
     "flat-dqn": ["--flat-dqn.width", "8", "--flat-dqn.learning-starts", "8", "--flat-dqn.buffer-size", "64"],
+    "rl-restore": [
+        *("--rl-restore.learning-starts", "8", "--rl-restore.batch-size", "8", "--rl-restore.buffer-size", "64"),
+        *("--rl-restore.exploration-steps", "32", "--rl-restore.units", "8"),
+    ],
     "ppo": ["--ppo.width", "8", "--ppo.n-steps", "8", "--ppo.batch-size", "16", "--ppo.n-epochs", "1"],
 }
 
@@ -49,10 +54,33 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     if algo == "ppo":
         assert not (out / "best.safetensors").exists()
     else:
-        assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
+        if algo == "rl-restore":
+            assert load_rl_restore(out / "best.safetensors").q.n_tools == 9
+        else:
+            assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
         assert "## How it was made" in (out / "best.md").read_text()
         assert {"train/n_updates", "rollout/exploration_rate", "rollout/ep_rew_mean"} <= logged
     assert not list(out.glob(".*.part"))
+
+
+def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path, monkeypatch, hirl, capsys):
+    """CLIVE's layout: distorted pictures, and no clean ones anywhere."""
+    data = tmp_path / "data" / "ChallengeDB_release"
+    data.mkdir(parents=True)
+    folder.rename(data / "Images")
+    monkeypatch.setenv("HIRL_DATA", str(tmp_path / "data"))
+    out = tmp_path / "run"
+    small = ["--total-steps", "16", "--hold-out", "1", "--every", "8", "--threads", "1", "--no-wandb"]
+    environment = ["--environment.n-envs", "2", "--environment.crop-size", "32", "--environment.reward", "hirl-biqa"]
+    arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *SETTINGS["hirl"]]
+    assert hirl(*arguments) == 0, capsys.readouterr().err
+    rows = curve(out)
+    assert set(rows[0]) == {"step", "gain", "as given", "trials", "margin"}
+    assert "Gain in hirl-biqa" in (out / "best.md").read_text()
+    arguments[arguments.index("hirl-biqa")] = "psnr"
+    arguments[arguments.index(str(out))] = str(tmp_path / "other")
+    assert hirl(*arguments) == 1
+    assert "compares with a reference, and there is none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -138,7 +166,10 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
     ("arguments", "words"),
     [
         ([], "--images is missing"),
-        (["--images", "FOLDER", "--preset", "papre"], "unknown preset 'papre'; known are: flat-dqn, hirl, paper, ppo"),
+        (
+            ["--images", "FOLDER", "--preset", "papre"],
+            "unknown preset 'papre'; known are: flat-dqn, hirl, paper, ppo, rl-restore",
+        ),
         (["--images", "FOLDER", "--preset", "paper", "--algo", "ppo"], "is one for --algo hirl"),
         (["--images", "FOLDER", "--ppo.n-steps", "8"], "--ppo.* has no meaning for --algo hirl"),
         (["--images", "FOLDER", "--total-steps", "0"], "--total-steps must be at least 1"),
@@ -149,6 +180,10 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
         (["--resume", "NOWHERE", "--hirl.gamma", "0.9"], "give no others"),
         (["--images", "FOLDER", "--environment.stop-action", "True"], "is for --algo ppo"),
+        (
+            ["--images", "FOLDER", "--algo", "rl-restore", "--environment.stop-action", "False"],
+            "leave --environment.stop-action True",
+        ),
         (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
         (["--images", "FOLDER", "--validate", "FOLDER"], "does not fit into a picture of 40x32"),
         (["--images", "NOWHERE"], "no such folder"),

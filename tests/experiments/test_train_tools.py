@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from experiments.tool_recipes import RECIPES, noise_level
-from experiments.train_tools import Settings, Trainer, train_tools
+from experiments.train_tools import Settings, ToolName, Trainer, train_tools
 from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.weights import load_weights
@@ -144,6 +145,22 @@ def test_starting_from_weights(folder, tmp_path):
     settings = Settings("fast-arcnn-20", str(folder), None, 4, 2, 16, 0.01, 0.7, 0.0, "float32", 1, str(weights))
     network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
+
+
+def test_rl_restores_tools_learn_their_own_bands():
+    assert set(get_args(ToolName)) == set(RECIPES)
+    rng = np.random.default_rng(0)
+    drawn = {
+        number: [RECIPES[f"rl-restore-{number}"].own(rng).strength for _ in range(200)] for number in (1, 4, 7, 9, 12)
+    }
+    ranges = {number: (min(strengths), max(strengths)) for number, strengths in drawn.items()}
+    assert ranges[1] == pytest.approx((0, 1.25), abs=0.05)
+    assert ranges[4] == pytest.approx((3.75, 5), abs=0.05)
+    assert ranges[7] == pytest.approx((25, 37.5), abs=0.5)
+    assert ranges[9] == pytest.approx((0, 40), abs=1), "100 less the quality"
+    assert ranges[12] == pytest.approx((80, 90), abs=1)
+    sizes = [sum(value.numel() for value in RECIPES[f"rl-restore-{n}"].network().parameters()) for n in range(1, 13)]
+    assert sizes == [21_827, 21_827, 50_851, 50_851] * 3
 
 
 def test_the_noise_map_states_a_setting_within_the_tools_range():

@@ -211,7 +211,7 @@ def test_rendering_out_of_turn():
         ({"images": "nowhere"}, "nowhere: no such folder"),
         ({"crop_size": 0}, "crop_size must be a positive"),
         ({"max_steps": 0}, "max_steps must be at least 1"),
-        ({"stop": "soon"}, "stop must be None or 'no_gain'"),
+        ({"stop": "soon"}, "stop must be None, 'no_gain' or 'below_start'"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"device": "gpu9"}, "device 'gpu9' is not to be had here"),
     ],

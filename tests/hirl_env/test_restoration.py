@@ -67,6 +67,17 @@ def test_no_gain_terminates_and_takes_the_step_back(toy_toolset):
     assert restoration.scores == pytest.approx([decibels(2), decibels(10)], abs=1e-3)
 
 
+def test_below_start_terminates_and_keeps_the_step(toy_toolset):
+    restoration = begun(toy_toolset, (100, 100), stop="below_start")
+    outcome = restoration.step([[0, 1], [1, 1]])
+    assert outcome.terminated.tolist() == [False, True]
+    assert outcome.gains[1] < 0
+    assert restoration.paths == [((0, 1),), ((1, 1),)]
+    again = restoration.step([[1, 0]], np.array([0]))
+    assert again.gains[0] < 0
+    assert not again.terminated[0], "worse than before, and better than at the start"
+
+
 def test_the_stop_action_terminates_and_changes_nothing(toy_toolset):
     restoration = begun(toy_toolset, (100, 100), stop_action=True)
     outcome = restoration.step([[2, 1], [0, 0]])
@@ -173,7 +184,7 @@ def test_steps_out_of_turn(toy_toolset):
     ("arguments", "message"),
     [
         ({"max_steps": 0}, "max_steps must be at least 1"),
-        ({"stop": "never"}, "stop must be None or 'no_gain'"),
+        ({"stop": "never"}, "stop must be None, 'no_gain' or 'below_start'"),
         ({"precision": "fp8"}, "unknown precision"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from hirl_env.data.images import UnreadablePicture, crop_at_random, read_image, to_pixels, to_tensor
+from hirl_env.data.images import UnreadablePicture, crop_at_random, mirrored, read_image, to_pixels, to_tensor
 
 
 def test_grey_becomes_three_equal_channels(tmp_path):
@@ -76,3 +76,10 @@ def test_crops_lie_within_the_picture(size, seed):
 def test_a_crop_larger_than_the_picture_is_an_error():
     with pytest.raises(ValueError, match="16x16 does not fit into a picture of 20x10"):
         crop_at_random(np.zeros((10, 20, 3), dtype=np.uint8), 16, np.random.default_rng(0))
+
+
+def test_small_pictures_are_mirrored():
+    image = torch.tensor([[1.0, 2.0, 3.0]]).expand(1, 3, 1, 3)
+    continued = mirrored(image, 8)
+    assert continued.shape == (1, 3, 8, 8)
+    assert continued[0, 0, 5].tolist() == [1, 2, 3, 3, 2, 1, 1, 2]

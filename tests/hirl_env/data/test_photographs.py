@@ -27,6 +27,11 @@ def test_a_folder_is_read_in_order_with_its_sub_folders(tmp_path):
     assert [picture.name for picture in from_folder(tmp_path)] == ["a", "b", "c"]
 
 
+def test_the_files_of_pairs_are_listed_one_after_the_other(tmp_path):
+    entries = [Entry("a", reference=tmp_path / "a.png"), Entry("b", tmp_path / "b.png", tmp_path / "b.jpg")]
+    assert [file.name for file in Photographs(entries, "pairs").files] == ["a.png", "b.jpg", "b.png"]
+
+
 def test_a_broken_file_is_named_and_skipped(folder):
     (folder / "broken.png").write_bytes(b"\x89PNG no more")
     pictures = from_folder(folder)

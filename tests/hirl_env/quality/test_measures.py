@@ -1,9 +1,10 @@
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from hirl_env.quality import Measure, as_measure, measures, psnr, ssim
+from hirl_env.quality import Measure, as_measure, measures, psnr, ssim, weighted
 
 
 @pytest.fixture
@@ -64,3 +65,91 @@ def test_a_network_is_a_measure_and_numbers_are_not():
 def test_an_unknown_measure():
     with pytest.raises(ValueError, match="unknown measure 'pnsr'; known are: psnr, ssim"):
         as_measure("pnsr")
+
+
+def test_images_and_references_of_two_shapes():
+    with pytest.raises(ValueError, match=r"'psnr': images \(1, 3, 4, 4\) and references \(1, 3, 4, 5\) differ"):
+        measures.resolve("psnr").score(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 5))
+
+
+def test_a_module_of_images_and_references_follows_the_images():
+    class Distance(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1, device="meta"))
+            self.moved_to = []
+
+        def to(self, device):
+            self.moved_to.append(torch.device(device).type)
+            return self.to_empty(device=device)
+
+        def forward(self, images, references):
+            return -(images - references).abs().mean((1, 2, 3))
+
+    module = Distance()
+    measure = Measure("distance", module)
+    for _ in range(2):
+        assert measure.score(torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)).tolist() == [-1, -1]
+    assert module.moved_to == ["cpu"]
+
+
+class TestWeightedSums:
+    def test_a_sum_is_the_sum_of_its_parts(self, pair):
+        expected = 0.5 * psnr(*pair) + 10 * ssim(*pair)
+        for measure in (
+            weighted({"psnr": 0.5, "ssim": 10}),
+            weighted({measures.resolve("psnr"): 0.5, "ssim": 10}),
+            as_measure("0.5*psnr + 10*ssim"),
+            as_measure(" .5 * psnr+1e+1*ssim"),
+        ):
+            assert measure.name == "0.5*psnr + 10*ssim"
+            assert measure.needs_reference
+            assert measure.smallest == 11
+            assert torch.allclose(measure.score(*pair), expected)
+        assert torch.allclose(as_measure("psnr + -2*ssim").score(*pair), psnr(*pair) - 2 * ssim(*pair))
+        assert as_measure("vif+ms-ssim").name == "1*vif + 1*ms-ssim"
+
+    def test_it_needs_a_reference_where_a_part_does(self):
+        def brightness(images, references):
+            return images.mean(dim=(1, 2, 3))
+
+        blind = as_measure(brightness)
+        assert weighted({blind: 2}).score(torch.ones(2, 3, 4, 4)).tolist() == [2, 2]
+        mixed = weighted({blind: 2, "psnr": 1})
+        with pytest.raises(ValueError, match=r"'2\*brightness \+ 1\*psnr' compares with a reference"):
+            mixed.score(torch.ones(2, 3, 4, 4))
+        assert mixed.score(torch.ones(1, 3, 4, 4), torch.ones(1, 3, 4, 4)).tolist() == [102]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("0.5*pnsr + ssim", "unknown measure 'pnsr'; known are: psnr, ssim"),
+            ("psnr +", r"'psnr \+' is no sum of measures; write it like '0.5\*psnr \+ 10\*ssim'"),
+            ("psnr*0.5", "is no sum of measures"),
+            ("+psnr", "is no sum of measures"),
+            ("2**psnr", "is no sum of measures"),
+            ("psnr - 2*ssim", "is no sum of measures"),
+            ("psnr + 2*psnr", "names 'psnr' twice"),
+            ("1e999*psnr", "weight of measure 'psnr' must be a finite number, got inf"),
+            ("0.5 psnr", "unknown measure '0.5 psnr'"),
+        ],
+    )
+    def test_mistakes(self, text, message):
+        with pytest.raises(ValueError, match=message):
+            as_measure(text)
+
+    def test_an_environment_takes_one_by_its_text(self, folder):
+        made = {"images": str(folder), "reward": "0.5*psnr + 10*ssim", "crop_size": 16, "degradation": "moderate"}
+        env = gym.make("HIRL-Restore-v0", **made)
+        assert gym.envs.registration.EnvSpec.from_json(env.spec.to_json()).kwargs["reward"] == made["reward"]
+        _, info = env.reset(seed=0)
+        first, total = info["score"], 0.0
+        for _ in range(3):
+            _, reward, _, _, info = env.step(env.action_space.sample())
+            total += reward
+        assert total == pytest.approx(info["score"] - first)
+        assert info["score"] > 0.5 * info["psnr"]
+
+    def test_nothing_to_add_up(self):
+        with pytest.raises(ValueError, match="at least one measure"):
+            weighted({})

@@ -6,6 +6,7 @@ from torch import nn
 
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.rl_restore import LargeTool, SmallTool
 from hirl_env.tools.sharpen import RADIUS, Sharpen
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
@@ -19,12 +20,14 @@ def test_parameter_counts_are_the_published_ones():
     assert parameters(FFDNet()) == 852_108
     assert parameters(SRCNN()) == 69_251
     assert sum(value.numel() for name, value in FastARCNN().named_parameters() if value.ndim == 4) == 85_376
+    assert parameters(SmallTool()) == 21_827
+    assert parameters(LargeTool()) == 50_851
     assert parameters(SRN(32)) == 6_881_251
     assert parameters(SRN()) == 1_722_867
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (17, 30)])
-@pytest.mark.parametrize("network", [FFDNet, FastARCNN, SRCNN, SRN, Sharpen])
+@pytest.mark.parametrize("network", [FFDNet, FastARCNN, SRCNN, SRN, Sharpen, SmallTool, LargeTool])
 def test_any_size_comes_back_as_it_went_in(network, size):
     images = torch.rand(2, 3, *size)
     arguments = (torch.tensor([15.0, 35.0]),) if network is FFDNet else ()

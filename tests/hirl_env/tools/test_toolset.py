@@ -9,7 +9,9 @@ from hirl_env.data.degradations import GaussianBlur, GaussianNoise
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import psnr
-from hirl_env.tools.toolset import Tool, Toolset, toolsets
+from hirl_env.tools.rl_restore import new_tools
+from hirl_env.tools.toolset import Tool, Toolset, open_toolset, rl_restore_toolset, toolsets
+from hirl_env.tools.weights import save_weights
 
 
 def test_the_papers_grid():
@@ -30,6 +32,13 @@ def test_results_are_clamped_and_new(toy_toolset, grey):
     assert toy_toolset.apply(torch.zeros(1, 3, 4, 4), (1, 1)).min() == 0
     assert toy_toolset.apply(torch.ones(1, 3, 4, 4), (0, 1)).max() == 1
     assert grey.min().item() == pytest.approx(100 / 255)
+
+
+def test_a_tool_may_go_beyond(grey):
+    bright = Tool("bright", lambda images: images + 1, clamp=False)
+    toolset = Toolset({"only": [bright]})
+    assert toolset.apply(grey, (0, 0)).max().item() == pytest.approx(1 + 100 / 255)
+    assert toolset.apply(grey, (0, 0)).dtype == torch.float32
 
 
 def test_one_more_type(toy_toolset, grey):
@@ -103,3 +112,28 @@ def test_bf16_is_close_to_float32():
     toolset, images = toolsets.resolve("hirl"), torch.rand(1, 3, 32, 32)
     for cell in toolset.cells:
         assert torch.allclose(toolset.apply(images, cell), toolset.apply(images, cell, "bf16"), atol=0.05)
+
+
+def test_rl_restores_grid():
+    toolset = rl_restore_toolset(new_tools())
+    assert toolset.types == ("deblur", "denoise", "dejpeg")
+    assert toolset.n_degrees == 4
+    strengths = np.array([toolset[cell].undoes.strength for cell in toolset.cells]).reshape(3, 4)
+    assert strengths[0].tolist() == [0.625, 1.875, 3.125, 4.375]
+    assert strengths[1].tolist() == [6.25, 18.75, 31.25, 43.75]
+    assert strengths[2].tolist() == [20, 52, 72, 85], "100 less the qualities 80, 48, 28 (27.5) and 15"
+    assert not any(toolset[cell].clamp for cell in toolset.cells)
+
+
+def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
+    networks = new_tools()
+    for number, network in enumerate(networks, 1):
+        save_weights(network, tmp_path / f"rl-restore-{number}.safetensors")
+    toolset = open_toolset(tmp_path)
+    with torch.no_grad():
+        assert torch.allclose(toolset.apply(grey, (2, 1)), networks[9](grey), atol=1e-6)
+    (tmp_path / "rl-restore-7.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"rl-restore-7.safetensors: No such file"):
+        open_toolset(tmp_path)
+    with pytest.raises(ValueError, match="unknown toolset 'hril'; known are: hirl"):
+        open_toolset("hril")

@@ -35,6 +35,16 @@ def test_half_precision_on_disk_is_read_as_float32(tmp_path):
     assert torch.equal(other.weight, network.weight.half().float())
 
 
+def test_a_part_of_what_was_saved(tmp_path):
+    whole = nn.ModuleDict({"first": nn.Linear(3, 2), "second": nn.Linear(4, 1)})
+    save_weights(whole, tmp_path / "whole.safetensors")
+    part = nn.Linear(3, 2)
+    load_weights(part, tmp_path / "whole.safetensors", prefix="first.")
+    assert torch.equal(part.weight, whole["first"].weight)
+    with pytest.raises(ValueError, match="another network"):
+        load_weights(part, tmp_path / "whole.safetensors", prefix="third.")
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(ValueError, match=r"absent.safetensors: .*install the package again"):
         load_weights(nn.Linear(3, 2), tmp_path / "absent.safetensors")

@@ -1,0 +1,113 @@
+"""How PixelRL learns: advantage actor-critic at every pixel, one update per episode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from agents.pixel_rl.environment import STEPS, PixelEnvironment
+from agents.pixel_rl.network import PixelRL
+from hirl_env.tools.toolset import Precision
+
+GAMMA = 0.95
+ENTROPY_WEIGHT = 0.01
+VALUE_WEIGHT = 0.5
+LR_POWER = 0.9
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an update needs to know of a step; all (N, 1, H, W).
+
+    Attributes:
+        log_probability: Of the action taken.
+        entropy: Of the policy, in nats.
+        value: What the critic expected.
+        reward: What the action gained.
+    """
+
+    log_probability: torch.Tensor
+    entropy: torch.Tensor
+    value: torch.Tensor
+    reward: torch.Tensor
+
+
+def actor_critic_loss(steps: Sequence[Step], reward_map: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """The loss of a whole episode: summed over its steps, meaned over pixels and images.
+
+    A pixel's return is R(t) = r(t) + gamma w * R(t+1), w the reward map convolution (section IV.C of the paper); it is
+    zero after the last step. As in the published code, the policy's loss takes the advantage R - V as given, so that
+    the reward map learns from the value's loss alone: to predict what neighbours gain from each other.
+    """
+    policy_loss = value_loss = torch.zeros_like(steps[-1].reward)
+    returns = None
+    for step in reversed(steps):
+        returns = step.reward if returns is None else step.reward + reward_map(GAMMA * returns)
+        advantage = returns - step.value
+        policy_loss = policy_loss - step.log_probability * advantage.detach() - ENTROPY_WEIGHT * step.entropy
+        value_loss = value_loss + advantage.square() / 2
+    return (policy_loss + VALUE_WEIGHT * value_loss).mean()
+
+
+def play(
+    network: PixelRL,
+    environment: PixelEnvironment,
+    rng: np.random.Generator,
+    sampler: torch.Generator,
+    precision: Precision = "float32",
+) -> list[Step]:
+    """An episode of five steps, with actions drawn from the policy.
+
+    Args:
+        network: Who acts; its steps can be differentiated by its weights. As in the published code, a step takes the
+            memory of the step before as given: nothing is propagated back through time.
+        environment: Reset first.
+        rng: Of photographs, crops and degradations.
+        sampler: Of the actions; on the environment's device.
+        precision: In which the network runs; losses are float32.
+    """
+    images = environment.reset(rng)
+    memory = network.blank(images)
+    steps = []
+    for _ in range(STEPS):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits, values, memory = network(images.contiguous(memory_format=torch.channels_last), memory.detach())
+        log_probabilities = logits.float().log_softmax(dim=1)
+        probabilities = log_probabilities.exp()
+        # The first of several exponential clocks to ring, at these rates, is a draw from the distribution.
+        clocks = torch.empty_like(probabilities).exponential_(generator=sampler)
+        actions = (probabilities.detach() / clocks).argmax(dim=1)
+        images, rewards = environment.step(actions)
+        taken = log_probabilities.gather(1, actions[:, None])
+        entropy = -(probabilities * log_probabilities).sum(dim=1, keepdim=True)
+        steps.append(Step(taken, entropy, values.float(), rewards))
+    return steps
+
+
+class ActorCritic:
+    """The optimiser of a network, one step per episode.
+
+    Args:
+        network: What learns.
+        lr: Adam's learning rate at first; after e of N episodes it is lr (1 - e / N)^0.9.
+        episodes: N.
+    """
+
+    def __init__(self, network: PixelRL, lr: float, episodes: int) -> None:
+        self.network = network
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=lr)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda episode: (1 - episode / episodes) ** LR_POWER
+        )
+
+    def update(self, steps: Sequence[Step]) -> float:
+        """Learns from an episode; returns its loss."""
+        loss = actor_critic_loss(steps, self.network.reward_map)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.schedule.step()
+        return loss.item()

@@ -1,0 +1,112 @@
+"""PixelRL's own environment: every pixel of an image acts at every step.
+
+The environment of this project applies one tool to a whole image, chosen from a grid of types and degrees. Here there
+are as many actions as pixels, and what they choose among are nine fixed filters; neither fits that grid, so this is
+kept apart. Photographs and degradations are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from agents.pixel_rl.actions import act
+from hirl_env.data.episodes import Episodes
+from hirl_env.data.photographs import Photograph, Pixels
+
+STEPS = 5  # of an episode
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV turn colour into grey
+
+
+class PixelEnvironment:
+    """A batch of degraded crops, of which every pixel is an agent.
+
+    Args:
+        episodes: Where crops come from; photographs with references, and a crop size.
+        batch: Crops side by side.
+        channels: 3, or 1 for grey: photographs are turned grey before they are degraded.
+        device: Where the images are.
+
+    Attributes:
+        images: As they are now, (N, C, H, W), float32 in [0, 1].
+        references: The same shape.
+
+    Raises:
+        ValueError: If ``episodes`` has no crop size, or an argument is not one of the above.
+    """
+
+    images: torch.Tensor
+    references: torch.Tensor
+
+    def __init__(
+        self, episodes: Episodes, batch: int = 64, channels: int = 3, device: str | torch.device = "cpu"
+    ) -> None:
+        if episodes.crop_size is None:
+            raise ValueError("PixelEnvironment needs episodes with a crop size: images are restored side by side")
+        if batch < 1 or channels not in (1, 3):
+            raise ValueError(f"batch must be at least 1 and channels 1 or 3, got {batch} and {channels}")
+        self.episodes, self.batch, self.channels, self.device = episodes, batch, channels, device
+
+    def reset(self, rng: np.random.Generator) -> torch.Tensor:
+        """Draws new crops, mirrored and turned at random; returns the distorted images.
+
+        Raises:
+            ValueError: If a photograph has no reference, or is smaller than the crop.
+        """
+        images, references = [], []
+        for _ in range(self.batch):
+            photograph = _turned(self.episodes.photographs.draw(rng), rng)
+            start = self.episodes.start(_grey(photograph) if self.channels == 1 else photograph, rng)
+            if start.reference is None:
+                raise ValueError(
+                    f"{self.episodes.photographs.name}: {start.name} has no reference, and rewards need one"
+                )
+            images.append(start.distorted[: self.channels])
+            references.append(start.reference[: self.channels])
+        self.images = torch.stack(images).to(self.device)
+        self.references = torch.stack(references).to(self.device)
+        return self.images
+
+    def step(self, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every pixel takes its action.
+
+        Args:
+            actions: Integers (N, H, W), indices of `ACTIONS`.
+
+        Returns:
+            The new images, and the rewards (N, 1, H, W): 255 times what the squared error, meaned over the channels,
+            has fallen by.
+
+        Raises:
+            ValueError: If the actions are none.
+        """
+        before = self._error()
+        self.images = act(self.images, actions)
+        return self.images, 255 * (before - self._error())
+
+    def _error(self) -> torch.Tensor:
+        return (self.images - self.references).square().mean(dim=1, keepdim=True)
+
+
+def _turned(photograph: Photograph, rng: np.random.Generator) -> Photograph:
+    mirror, turns = rng.choice((1, -1)), int(rng.integers(4))
+
+    def turn(pixels: Pixels | None) -> Pixels | None:
+        return None if pixels is None else np.rot90(pixels[:, ::mirror], turns)
+
+    return replace(photograph, reference=turn(photograph.reference), distorted=turn(photograph.distorted))
+
+
+def _grey(photograph: Photograph) -> Photograph:
+    """The photograph's luma, three times."""
+
+    def grey(pixels: Pixels | None) -> Pixels | None:
+        if pixels is None:
+            return None
+        luma: npt.NDArray[np.uint8] = (pixels @ LUMA).round().astype(np.uint8)
+        return np.repeat(luma[..., None], 3, axis=2)
+
+    return replace(photograph, reference=grey(photograph.reference), distorted=grey(photograph.distorted))

@@ -1,0 +1,48 @@
+"""Images of any size, restored by PixelRL."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+
+from agents.pixel_rl.actions import act
+from agents.pixel_rl.environment import STEPS
+from agents.pixel_rl.network import PixelRL
+from agents.restorer import TILE, Tiles
+from hirl_env.tools.toolset import Precision
+
+# In a step, a pixel depends on others up to 18 pixels away (10 of the trunk, 5 of the policy, 2 of the memory, 1 of the
+# head); in five steps, up to 90.
+OVERLAP = 96  # pixels; a multiple of 16
+
+
+@torch.no_grad()
+def restore(network: PixelRL, images: torch.Tensor, precision: Precision = "float32", tile: int = TILE) -> torch.Tensor:
+    """Five steps in which every pixel takes the action that is most likely.
+
+    A grey network restores a colour image channel by channel. Pictures larger than a tile are restored in tiles that
+    overlap by as much as pixels depend on each other, so that memory is bounded.
+
+    Args:
+        network: Who acts, on the images' device.
+        images: (N, 3, H, W), float32 in [0, 1], any H and W.
+        precision: In which the network runs.
+        tile: Side of a tile, a multiple of 16.
+
+    Returns:
+        A new tensor of the same shape, in [0, 1].
+    """
+    if network.channels == 1:
+        images = images.flatten(0, 1)[:, None]
+    restored: torch.Tensor = Tiles(partial(_restored, network, precision), tile, OVERLAP)(images)
+    return restored if network.channels == 3 else restored.reshape(-1, 3, *images.shape[-2:])
+
+
+def _restored(network: PixelRL, precision: Precision, images: torch.Tensor) -> torch.Tensor:
+    memory = network.blank(images)
+    for _ in range(STEPS):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits, memory = network.logits(images.contiguous(memory_format=torch.channels_last), memory)
+        images = act(images, logits.argmax(dim=1))
+    return images

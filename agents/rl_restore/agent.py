@@ -1,0 +1,92 @@
+"""RL-Restore's network and its own tools, for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from agents.rl_restore.network import RecurrentQ, State
+from hirl_env.restoration import Restoration
+from hirl_env.tools.rl_restore import LargeTool, SmallTool
+from hirl_env.tools.toolset import Toolset, rl_restore_toolset
+
+MAX_STEPS = 3
+
+
+class RLRestoreAgent(nn.Module):
+    """Chooses tools by values that remember the steps before; `agents.search.follow` takes it as any agent.
+
+    Follow it with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
+    where PSNR falls under its start is a rule of their training only, for it needs the reference.
+
+    Args:
+        q: The network.
+        tools: The twelve networks it was trained with; None where it goes with another toolset.
+        max_steps: Longest path it was trained for.
+    """
+
+    def __init__(self, q: RecurrentQ, tools: nn.ModuleList | None = None, max_steps: int = MAX_STEPS) -> None:
+        super().__init__()
+        self.q, self.tools, self.max_steps = q, tools, max_steps
+
+    @classmethod
+    def trained_with(cls, q: RecurrentQ, toolset: Toolset, max_steps: int = MAX_STEPS) -> RLRestoreAgent:
+        """The agent of a network; it keeps the tools where they are RL-Restore's."""
+        networks = [toolset[cell].restore for cell in toolset.cells]
+        kept = [network for network in networks if isinstance(network, SmallTool | LargeTool)]
+        return cls(q, nn.ModuleList(kept) if len(kept) == len(networks) else None, max_steps)
+
+    def toolset(self, otherwise: Toolset) -> Toolset:
+        """Its own tools as a toolset, on the device of ``otherwise``; or that, where it has none.
+
+        Raises:
+            ValueError: If the network chooses among more or fewer tools.
+        """
+        toolset = otherwise if self.tools is None else rl_restore_toolset(self.tools).on(otherwise.device)
+        if len(toolset.cells) != self.q.n_tools:
+            raise ValueError(
+                f"the agent chooses among {self.q.n_tools} tools, and the toolset has {len(toolset.cells)}; "
+                "choose the toolset that the agent was trained with"
+            )
+        return toolset
+
+    def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+        """Begins episodes.
+
+        Args:
+            restoration: N images, which will be stepped.
+
+        Returns:
+            A function of the rows that are to take a step, to be called before each: cell values
+            (n, types + 1, degrees), where the only value of the last type is STOP's.
+        """
+        n_degrees = restoration.toolset.n_degrees
+        lengths = [len(path) for path in restoration.paths]
+        state: State | None = None
+        # A network in training may be elsewhere than the tools.
+        device = self.q.q.weight.device
+
+        @torch.no_grad()
+        def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            nonlocal state
+            paths = [restoration.paths[row][lengths[row] :] for row in rows]
+            last = torch.tensor([path[-1][0] * n_degrees + path[-1][1] if path else -1 for path in paths])
+            places = torch.as_tensor(rows, device=device)
+            # Rows that have ended are left out: what is remembered stays in its place.
+            before = None if state is None else (state[0][places], state[1][places])
+            values, after = self.q(restoration.images[rows].to(device), last.to(device), before)
+            if state is None:
+                h, c = (part.new_zeros(len(lengths), *part.shape[1:]) for part in after)
+                state = h, c
+            for whole, part in zip(state, after, strict=True):
+                whole[places] = part
+            stop = values.new_full((len(values), 1, n_degrees), -torch.inf)
+            stop[:, 0, 0] = values[:, -1]
+            cells = torch.cat([values[:, :-1].unflatten(1, (-1, n_degrees)), stop], dim=1)
+            return cells.to(restoration.images.device)
+
+        return look

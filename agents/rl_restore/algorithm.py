@@ -1,0 +1,277 @@
+"""RL-Restore: recurrent deep Q-learning from whole episodes, after Yu et al. (CVPR 2018)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import polyak_update, update_learning_rate
+
+from agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
+from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
+from agents.rl_restore.network import RecurrentQ
+from agents.rl_restore.policy import RLRestorePolicy
+from hirl_env.tools.toolset import Toolset
+
+Self = TypeVar("Self", bound="RLRestore")
+
+
+class RLRestore(OffPolicyAlgorithm):
+    """RL-Restore's agent: DQN whose network remembers the steps of an episode, for ``HIRL-RestoreFlat-v0``.
+
+    It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
+    no more, however it ended. The environment needs ``stop_action=True``, and ``max_steps`` of at most those here; the
+    authors' also ends an episode where PSNR falls under its start, ``stop="below_start"``. The defaults are the
+    authors'. An update of theirs follows every fourth step of one environment.
+
+    Deviations: the network sees 8-bit observations while it learns, where theirs sees what tools leave beyond [0, 1];
+    and it goes on remembering where a step explores, where theirs leaves those steps out.
+
+    Args:
+        policy: ``RecurrentPolicy``, or a subclass of `RLRestorePolicy`.
+        env: An environment with Discrete actions of which the last is STOP, or its id.
+        learning_rate: Of Adam; a function of the share of the training that remains makes it a schedule.
+        halve_every: Environment steps over which the learning rate is halved, gradually.
+        buffer_size: Transitions remembered.
+        learning_starts: Steps of random actions before the first update.
+        batch_size: Episodes in an update.
+        gamma: Discount factor.
+        train_freq: Steps of the vector environment between trainings.
+        gradient_steps: Updates in each training.
+        target_update_interval: Environment steps between copies of the network to its target network.
+        exploration_initial_eps: Chance of a random action at the beginning; drawn for each environment.
+        exploration_final_eps: The same at the end.
+        exploration_steps: Environment steps, after ``learning_starts``, over which it falls from the one to the other.
+        max_steps: Longest episode.
+        policy_kwargs: Of `RLRestorePolicy`: ``features``, ``units``.
+        stats_window_size: Episodes over which logged returns are averaged.
+        tensorboard_log: Folder for TensorBoard; None for none.
+        verbose: 0 prints nothing, 1 information, 2 all.
+        seed: Of everything random.
+        device: Where to compute.
+        _init_setup_model: False only while loading.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "RecurrentPolicy": RLRestorePolicy,
+        "CnnPolicy": RLRestorePolicy,
+    }
+    policy: RLRestorePolicy
+    replay_buffer: EpisodeReplayBuffer
+
+    def __init__(
+        self,
+        policy: str | type[RLRestorePolicy] = "RecurrentPolicy",
+        env: GymEnv | str | None = None,
+        learning_rate: float | Schedule = 1e-4,
+        halve_every: int = 1_000_000,
+        buffer_size: int = 500_000,
+        learning_starts: int = 5_000,
+        batch_size: int = 32,
+        gamma: float = 0.99,
+        train_freq: int = 4,
+        gradient_steps: int = 1,
+        target_update_interval: int = 10_000,
+        exploration_initial_eps: float = 1.0,
+        exploration_final_eps: float = 0.1,
+        exploration_steps: int = 1_000_000,
+        max_steps: int = MAX_STEPS,
+        policy_kwargs: dict[str, Any] | None = None,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+    ) -> None:
+        for name, value in {"halve_every": halve_every, "target_update_interval": target_update_interval}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate,
+            buffer_size,
+            learning_starts,
+            batch_size,
+            gamma=gamma,
+            train_freq=train_freq,
+            gradient_steps=gradient_steps,
+            replay_buffer_class=EpisodeReplayBuffer,
+            replay_buffer_kwargs={"max_steps": max_steps},
+            policy_kwargs=policy_kwargs,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            seed=seed,
+            sde_support=False,
+            support_multi_env=True,
+            supported_action_spaces=(spaces.Discrete,),
+        )
+        self.halve_every, self.target_update_interval, self.max_steps = halve_every, target_update_interval, max_steps
+        self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
+        self.exploration_steps = exploration_steps
+        self._copied = 0
+        self._memory: tuple[npt.NDArray[Any], ...] | None = None
+        if _init_setup_model:
+            self._setup_model()
+
+    @property
+    def exploration_rate(self) -> float:
+        """Chance of a random action now."""
+        steps = self.num_timesteps - self.learning_starts
+        if steps < 0:
+            return 1.0
+        progress = min(1.0, steps / self.exploration_steps) if self.exploration_steps else 1.0
+        return self.exploration_initial_eps + progress * (self.exploration_final_eps - self.exploration_initial_eps)
+
+    def agent(self, toolset: Toolset) -> RLRestoreAgent:
+        """The network for inference, with the tools it is trained with; shares its weights."""
+        return RLRestoreAgent.trained_with(self.policy.q, toolset, self.max_steps)
+
+    def predict(
+        self,
+        observation: npt.NDArray[Any] | dict[str, npt.NDArray[Any]],
+        state: tuple[npt.NDArray[Any], ...] | None = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[Any], ...]]:
+        """Actions for observations, as `RLRestorePolicy.predict`; explores unless ``deterministic``."""
+        actions, state = self.policy.predict(observation, state, episode_start)
+        if deterministic:
+            return actions, state
+        assert isinstance(self.action_space, spaces.Discrete)
+        explores = np.random.random(actions.shape) < self.exploration_rate
+        actions = np.where(explores, np.random.randint(self.action_space.n, size=actions.shape), actions)
+        return actions, (*state[:2], np.atleast_1d(actions))
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert isinstance(self._last_obs, np.ndarray)
+        actions, self._memory = self.predict(self._last_obs, self._memory, self._last_episode_starts)
+        return actions, actions
+
+    def _store_transition(
+        self,
+        replay_buffer: Any,
+        buffer_action: np.ndarray,
+        new_obs: np.ndarray | dict[str, np.ndarray],
+        reward: np.ndarray,
+        dones: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
+        self._last_episode_starts = dones
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if reset_num_timesteps or self._last_obs is None:
+            # The environments are about to be reset.
+            self.replay_buffer.forget_unfinished()
+        if reset_num_timesteps:
+            self._copied = 0
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+
+    def _on_step(self) -> None:
+        copies = self.num_timesteps // self.target_update_interval
+        if copies > self._copied:
+            self._copied = copies
+            polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), 1.0)
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+
+    def train(self, gradient_steps: int, batch_size: int) -> None:
+        """Updates the network ``gradient_steps`` times."""
+        if not self.replay_buffer.size():
+            return
+        self.policy.set_training_mode(True)
+        rate = self.lr_schedule(self._current_progress_remaining) * 0.5 ** (self.num_timesteps / self.halve_every)
+        update_learning_rate(self.policy.optimizer, rate)
+        losses, values = [], []
+        for _ in range(gradient_steps):
+            loss, value = self._update(self.replay_buffer.sample(batch_size))
+            losses.append(loss)
+            values.append(value)
+        self._n_updates += gradient_steps
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/learning_rate", rate)
+        self.logger.record("train/loss", float(np.mean(losses)))
+        self.logger.record("train/q_value", float(np.mean(values)))
+
+    def _update(self, episodes: Episodes) -> tuple[float, float]:
+        """One step of the optimiser; returns the loss, and the mean value of the actions taken, before it."""
+        values = self._values(self.policy.q, episodes).gather(2, episodes.actions[..., None])[..., 0]
+        errors = F.smooth_l1_loss(values, self._goals(episodes), reduction="none")
+        loss = _mean_of_means(errors, episodes.lengths)
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.policy.optimizer.step()
+        return loss.item(), _mean_of_means(values.detach(), episodes.lengths).item()
+
+    @torch.no_grad()
+    def _goals(self, episodes: Episodes) -> torch.Tensor:
+        """Targets (N, steps): reward plus the discounted best value of the next step, if there is one (Eq. 6)."""
+        best = self._values(self.policy.q_target, episodes).amax(dim=2)
+        has_next = _taken(episodes)[:, 1:]
+        return episodes.rewards + self.gamma * F.pad(best[:, 1:] * has_next, (0, 1))
+
+    def _values(self, network: RecurrentQ, episodes: Episodes) -> torch.Tensor:
+        """Values (N, steps, actions) along episodes."""
+        taken = _taken(episodes)
+        # Only what was seen goes through the convolutions.
+        seen = network.seen(self.policy.images(episodes.observations[taken]))
+        features = seen.new_zeros(*taken.shape, seen.shape[1])
+        features[taken] = seen
+        last_tools = F.pad(episodes.actions[:, :-1], (1, 0), value=-1).masked_fill(~taken, -1)
+        return network.remembered(features, last_tools)[0]
+
+    def learn(
+        self: Self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 4,
+        tb_log_name: str = "RLRestore",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3."""
+        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_memory"]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.optimizer"], []
+
+
+def _taken(episodes: Episodes) -> torch.Tensor:
+    """Which steps were taken, bool (N, steps)."""
+    steps = torch.arange(episodes.actions.shape[1], device=episodes.lengths.device)
+    return steps < episodes.lengths[:, None]
+
+
+def _mean_of_means(each: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The mean over episodes of the means over their steps: every episode weighs the same, as it does for the authors.
+
+    Args:
+        each: Of every step, (N, steps).
+        lengths: Of the episodes, (N,).
+    """
+    steps = torch.arange(each.shape[1], device=lengths.device)
+    return ((each * (steps < lengths[:, None])).sum(dim=1) / lengths).mean()

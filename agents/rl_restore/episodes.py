@@ -1,0 +1,112 @@
+"""A replay buffer of whole episodes, as a recurrent network learns from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.vec_env import VecNormalize
+
+
+class Episodes(NamedTuple):
+    """Episodes as tensors; what lies behind the end of one has no meaning.
+
+    Attributes:
+        observations: Before each step, (N, steps, ...).
+        actions: int64 (N, steps).
+        rewards: float32 (N, steps).
+        lengths: Steps of each, int64 (N,).
+    """
+
+    observations: torch.Tensor
+    actions: torch.Tensor
+    rewards: torch.Tensor
+    lengths: torch.Tensor
+
+
+class EpisodeReplayBuffer(ReplayBuffer):
+    """Remembers episodes from their first step to their last, and none before it has ended.
+
+    Args:
+        buffer_size: Transitions remembered: ``buffer_size // max_steps`` episodes, however long.
+        observation_space: Of one environment.
+        action_space: Discrete.
+        device: Of the samples.
+        n_envs: Environments side by side.
+        optimize_memory_usage: Has no meaning here: observations are never kept twice.
+        max_steps: Longest episode.
+
+    Attributes:
+        observations: Before each step, (episodes + n_envs, max_steps, ...); the last n_envs are those in progress.
+        actions: The same for actions; ``rewards`` likewise.
+        lengths: Steps of each, (episodes + n_envs,).
+    """
+
+    observation_space: spaces.Space
+    actions: npt.NDArray[np.int64]
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        max_steps: int = 3,
+    ) -> None:
+        if max_steps < 1 or buffer_size < max_steps:
+            raise ValueError(f"buffer_size={buffer_size} holds no episode of max_steps={max_steps} steps")
+        # As Stable-Baselines3's own DictReplayBuffer: the arrays of ReplayBuffer are of another shape.
+        super(ReplayBuffer, self).__init__(buffer_size // max_steps, observation_space, action_space, device, n_envs)
+        self.optimize_memory_usage, self.handle_timeout_termination = optimize_memory_usage, False
+        self.max_steps = max_steps
+        shape = (self.buffer_size + n_envs, max_steps)
+        self.observations = np.zeros((*shape, *self.obs_shape), dtype=observation_space.dtype)
+        self.actions = np.zeros(shape, dtype=np.int64)
+        self.rewards = np.zeros(shape, dtype=np.float32)
+        self.lengths = np.zeros(len(self.actions), dtype=np.int64)
+
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Adds a step of every environment.
+
+        Raises:
+            ValueError: If an episode is longer than ``max_steps``.
+        """
+        growing = np.arange(self.buffer_size, self.buffer_size + self.n_envs)
+        at = self.lengths[growing]
+        if at.max() >= self.max_steps:
+            raise ValueError(
+                f"an episode is longer than max_steps={self.max_steps}; give the algorithm the environment's max_steps"
+            )
+        self.observations[growing, at], self.actions[growing, at], self.rewards[growing, at] = obs, action, reward
+        self.lengths[growing] += 1
+        for row in growing[np.asarray(done, dtype=np.bool_)]:
+            for array in (self.observations, self.actions, self.rewards, self.lengths):
+                array[self.pos] = array[row]
+            self.lengths[row] = 0
+            self.pos = (self.pos + 1) % self.buffer_size
+            self.full |= self.pos == 0
+
+    def forget_unfinished(self) -> None:
+        """Drops the episodes in progress: their environments begin others."""
+        self.lengths[self.buffer_size :] = 0
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> Episodes:  # type: ignore[override]
+        """Draws episodes, by drawing steps: a long one is drawn more often than a short one, as the authors do."""
+        ends = np.cumsum(self.lengths[: self.size()])
+        rows = np.searchsorted(ends, np.random.randint(ends[-1], size=batch_size), side="right")
+        arrays = (self.observations, self.actions, self.rewards, self.lengths)
+        return Episodes(*(self.to_torch(array[rows]) for array in arrays))

@@ -1,0 +1,45 @@
+"""RL-Restore's agents on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from agents.rl_restore.agent import RLRestoreAgent
+from agents.rl_restore.network import RecurrentQ
+from agents.rl_restore.released import load_released
+from hirl_env.tools.rl_restore import new_tools
+from hirl_env.tools.weights import load_weights, read_metadata, save_weights
+
+KIND = "rl-restore"
+
+
+def save_rl_restore(agent: RLRestoreAgent, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
+    """Writes an agent with its tools as safetensors, with what is needed to build it again."""
+    sizes = agent.q.architecture | {"tools": int(agent.tools is not None), "max_steps": agent.max_steps}
+    save_weights(agent, path, dtype, {"network": KIND} | {key: str(value) for key, value in sizes.items()})
+
+
+def load_rl_restore(path: str | Path) -> RLRestoreAgent:
+    """Reads an agent, ready for inference.
+
+    Args:
+        path: What `save_rl_restore` wrote, or the authors' weights (.npz, see `agents.rl_restore.released`).
+
+    Raises:
+        ValueError: If the file is missing, damaged, or holds no RL-Restore.
+    """
+    if Path(path).suffix == ".npz":
+        return load_released(path)
+    metadata = read_metadata(path)
+    if metadata.pop("network", "") != KIND:
+        raise ValueError(f"weights {path}: not those of RL-Restore; give a file of hirl train --algo {KIND}")
+    try:
+        sizes = {key: int(value) for key, value in metadata.items()}
+        tools, max_steps = new_tools() if sizes.pop("tools") else None, sizes.pop("max_steps")
+        agent = RLRestoreAgent(RecurrentQ(**sizes), tools, max_steps)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"weights {path}: written by another version of this package ({error})") from None
+    load_weights(agent, path)
+    return agent.eval()

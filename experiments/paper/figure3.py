@@ -1,0 +1,141 @@
+"""Figure 3: what methods make of the same distorted pictures, for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+from tqdm import tqdm
+
+from experiments.drawing import show
+from experiments.evaluation import METHODS, Options, begin, starts_of
+from experiments.paper.distortions import network_rows, single_notes, table1_rows
+from experiments.paper.records import Records
+from experiments.paper.report import Report, publish
+from experiments.paper.study import Distortion, Study
+from experiments.paper.table1 import COLUMNS
+from hirl_env.data.episodes import Start
+from hirl_env.data.images import read_image, to_pixels, to_tensor
+from hirl_env.files import written_whole
+from hirl_env.quality import ssim
+
+PANEL = 1.9  # inches
+ENLARGED = 64  # side of the part that is shown enlarged, in pixels; half the picture where that is less
+TITLE = "Figure 3: the same pictures restored by each method"
+
+
+def figure3(study: Study) -> None:
+    """Restores a few pictures of each distortion and draws what came out.
+
+    The pictures are also saved whole, in figure3/DISTORTION/.
+    """
+    methods = ("distorted", "single", *study.peers, "hirl")
+    options = study.options(methods)
+    # Of the single distortions, the middle one of the five levels.
+    distortions = {row: levels[len(levels) // 2] for row, levels in table1_rows(study).items()}
+    every = [distortion.photographs for distortion in distortions.values()]
+    records = study.records("figure3", methods, *every, pictures=study.settings.pictures)
+    rows: list[dict[str, Any]] = []
+    table: list[dict[str, str]] = []
+    figures: dict[str, Figure] = {}
+    for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
+        lines = []
+        for place, start in enumerate(_chosen(study, distortion)):
+            restored = _restored(study, place, start, distortion, methods, options, records)
+            rows += [
+                {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
+            ]
+            scores = {one["column"]: f"{one['psnr']:.2f}/{one['ssim']:.4f}" for one in restored}
+            table.append({"distortion": name, "photograph": start.name, **scores})
+            lines.append((start, restored))
+        title = name if name == distortion.name else f"{name} ({distortion.name})"
+        figures[f"figure3-{name.lower()}"] = _figure(title, lines, study.settings.out)
+    notes = [
+        "Photographs are spread evenly over the source; the part shown enlarged is where the reference varies most.",
+        "Of the single distortions, the middle one of five levels. PSNR (dB) / SSIM are of the whole picture or crop.",
+        *single_notes(study),
+        *study.left_out(),
+        *study.notes(),
+    ]
+    publish(Report("figure3", TITLE, table, rows, notes, figures), study)
+
+
+def _chosen(study: Study, distortion: Distortion) -> Iterator[Start]:
+    """One crop each of a few photographs, evenly spread."""
+    photographs, count = distortion.photographs, study.settings.pictures
+    if count < len(photographs):
+        _, photographs = photographs.split(count)
+    return starts_of(photographs, distortion.level, study.settings.crop, 1, study.settings.seed)
+
+
+def _restored(
+    study: Study,
+    place: int,
+    start: Start,
+    distortion: Distortion,
+    methods: Sequence[str],
+    options: Options,
+    records: Records,
+) -> list[dict[str, Any]]:
+    """What each column shows of a picture: its scores, and the file that it is in."""
+    begun = begin([start], study.toolset, study.settings.precision)
+    networks = {row: network for network, row in network_rows(study.toolset, distortion.nominal).items()}
+    out, folder = study.settings.out, Path("figure3", distortion.name)
+    columns: list[dict[str, Any]] = []
+    for method in methods:
+        key = (distortion.name, place, method)
+        if key not in records or not all((out / one["file"]).exists() for one in records[key]):
+            made = []
+            for found in METHODS[method](begun, [distortion.nominal], options):
+                for row, result in found.items():
+                    column = COLUMNS.get(networks.get(row, row))
+                    if column is not None:
+                        file = folder / f"{place}-{start.name}.{row.replace(' ', '-')}.png"
+                        save(result.restoration.images[0], out / file)
+                        restored = result.restoration
+                        scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])
+                        made.append({"column": column, "psnr": scores[0], "ssim": scores[1], "file": str(file)})
+            records[key] = made
+        columns += records[key]
+    order = list(COLUMNS.values())
+    return sorted(columns, key=lambda one: order.index(one["column"]))
+
+
+def save(image: torch.Tensor, path: Path) -> None:
+    """Writes an image (3, H, W) as PNG, whole or not at all."""
+    with written_whole(path) as beside:
+        Image.fromarray(to_pixels(image)).save(beside, format="PNG")
+
+
+def _figure(title: str, lines: Sequence[tuple[Start, Sequence[Mapping[str, Any]]]], out: Path) -> Figure:
+    """A row per picture: the reference with a frame, then what is in the frame, restored by each method."""
+    columns = 2 + len(lines[0][1])
+    figure = Figure(figsize=(PANEL * columns, (PANEL + 0.4) * len(lines) + 0.4), layout="constrained")
+    axes = figure.subplots(len(lines), columns, squeeze=False)
+    for (start, restored), line in zip(lines, axes, strict=True):
+        assert start.reference is not None
+        top, left, side = _busiest(start.reference)
+        part = (slice(None), slice(top, top + side), slice(left, left + side))
+        show(line[0], start.reference, start.name)
+        line[0].add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor="yellow", linewidth=1.5))
+        show(line[1], start.reference[part], "reference")
+        for one, axis in zip(restored, line[2:], strict=True):
+            image = to_tensor(read_image(out / one["file"]))
+            show(axis, image[part], f"{one['column']}\n{one['psnr']:.2f} dB / {one['ssim']:.4f}")
+    figure.suptitle(title)
+    return figure
+
+
+def _busiest(image: torch.Tensor) -> tuple[int, int, int]:
+    """Top, left and side of the square of an image (3, H, W) in which its pixels vary most."""
+    side = min(ENLARGED, min(image.shape[1:]) // 2)
+    grey = image.mean(dim=0)[None, None]
+    mean, square = (torch.nn.functional.avg_pool2d(each, side, stride=1) for each in (grey, grey.square()))
+    variance = (square - mean.square())[0, 0]
+    top, left = divmod(int(variance.argmax()), variance.shape[1])
+    return top, left, side

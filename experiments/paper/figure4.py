@@ -1,0 +1,92 @@
+"""Figure 4: pictures without a reference, restored with and without a blind measure to stop by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from agents.search import Stopping, follow
+from experiments.drawing import show
+from experiments.evaluation import begin, starts_of
+from experiments.paper.figure3 import save
+from experiments.paper.report import Report, publish
+from experiments.paper.study import Study
+from hirl_env.data.episodes import Start
+from hirl_env.data.images import read_image, to_tensor
+
+PANEL = 3.0  # inches
+LONGEST = 7  # steps of a path
+MEASURE = "hirl-biqa"
+TITLE = f"Figure 4: pictures without a reference, restored with and without {MEASURE}"
+COLUMNS = ("photograph", "column", "score", "path")
+STOPS: dict[str, Stopping] = {"without it": "value", "with it": "quality"}
+
+
+def figure4(study: Study) -> None:
+    """Restores a few pictures as they are, once stopped by HIRL's values and once by the blind measure.
+
+    The pictures are also saved whole, in figure4/.
+    """
+    records = study.records("figure4", ("hirl",), pictures=study.settings.pictures, measure=MEASURE)
+    chosen = list(_chosen(study))
+    rows: list[dict[str, Any]] = []
+    for place, start in tqdm(chosen, desc="figure 4", leave=False, disable=None):
+        if (place,) not in records or not all((study.settings.out / one["file"]).exists() for one in records[place,]):
+            records[place,] = _restored(study, place, start)
+        rows += records[place,]
+    notes = [
+        f"Data: {study.data()}, as they are, without references; the paper's are of CLIVE.",
+        f"Scores are what {MEASURE} says: about 0 (worst) to 100. It was trained on computed scores; the paper takes "
+        "PaQ-2-PiQ, which people's opinions went into.",
+        f"Without it, HIRL stops by its values; with it, at the first step that {MEASURE} does not like better, which "
+        "is taken back.",
+        *study.making(),
+    ]
+    table = [{key: f"{one[key]:.1f}" if key == "score" else str(one[key]) for key in COLUMNS} for one in rows]
+    figure = _figure(study, chosen, rows)
+    publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
+
+
+def _chosen(study: Study) -> list[tuple[int, Start]]:
+    """A few pictures, evenly spread, with their places in the list."""
+    count = len(study.photographs)
+    places = set(np.linspace(0, count - 1, min(count, study.settings.pictures)).round().astype(int).tolist())
+    starts = starts_of(study.photographs, None, study.settings.crop, 1, study.settings.seed)
+    return [(place, start) for place, start in enumerate(starts) if place in places]
+
+
+def _restored(study: Study, place: int, start: Start) -> list[dict[str, Any]]:
+    """What each column shows of a picture."""
+    begun = begin([start], study.toolset, study.settings.precision, MEASURE)
+    agent = study.options(("hirl",)).agents["hirl"]
+    results = {"as given": begun}
+    for column, stop in STOPS.items():
+        results[column] = follow(begun, agent, LONGEST, stop).restoration
+    made = []
+    for column, result in results.items():
+        file = Path("figure4", f"{place}-{start.name}.{column.replace(' ', '-')}.png")
+        save(result.images[0], study.settings.out / file)
+        path = " -> ".join(result.tool_names(0))
+        made.append(
+            {
+                **{"photograph": start.name, "column": column},
+                **{"score": float(result.scores[0]), "path": path, "file": str(file)},
+            }
+        )
+    return made
+
+
+def _figure(study: Study, chosen: list[tuple[int, Start]], rows: list[dict[str, Any]]) -> Figure:
+    columns = 1 + len(STOPS)
+    figure = Figure(figsize=(PANEL * columns, PANEL * len(chosen)), layout="constrained")
+    axes = figure.subplots(len(chosen), columns, squeeze=False)
+    for axis, one in zip(axes.flat, rows, strict=True):
+        path = one["path"].replace(" -> ", "\n-> ") or "-"
+        title = f"{one['column']}, {one['score']:.1f}"
+        show(axis, to_tensor(read_image(study.settings.out / one["file"])), f"{title}\n{path}")
+    figure.suptitle(TITLE)
+    return figure

@@ -1,0 +1,92 @@
+"""Results that outlive an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections import UserDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hirl_env.files import unwritable, written_whole
+
+Key = tuple[str | int, ...]
+
+
+class Records(UserDict[Any, Any]):
+    """A dictionary that is also a file of JSON lines: what was set is there again the next time.
+
+    The first line holds the settings that the results were made with. Of these, weights may be added later: a method
+    that had been left out then finds the others' results finished.
+
+    Args:
+        path: The file; made with the first result.
+        settings: What the results depend on; its ``weights`` map methods to hashes.
+
+    Raises:
+        ValueError: If the file was made with other settings, or is none of these.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.path = path
+        self.settings: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+        if not path.exists():
+            return
+        if records := self._read():
+            first, *lines = records
+            self._check(first)
+            self.settings["weights"] = first["settings"]["weights"] | self.settings["weights"]
+            self.data = {tuple(line["key"]): line["result"] for line in lines}
+            # Anew, for settings may have come, and the last line may have been cut off.
+            with written_whole(path) as beside:
+                beside.write_text("".join(map(_line, [{"settings": self.settings}, *lines])))
+        else:
+            path.unlink()
+
+    def __setitem__(self, key: Key, result: Any) -> None:
+        new = not self.path.exists()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write((_line({"settings": self.settings}) if new else "") + _line({"key": key, "result": result}))
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        super().__setitem__(key, result)
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            text = self.path.read_text()
+            whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line off
+            lines: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+            if not lines or ("weights" in lines[0]["settings"] and all("key" in line for line in lines[1:])):
+                return lines
+        except (ValueError, TypeError, LookupError):
+            pass
+        raise ValueError(f"{self.path} holds no results of hirl reproduce; choose another --out, or delete it")
+
+    def _check(self, first: Mapping[str, Any]) -> None:
+        """Refuses to add to results of other settings."""
+        before, now = (
+            {key: value for key, value in settings.items() if key != "weights"}
+            | {f"weights of {method}": value for method, value in settings["weights"].items()}
+            for settings in (first["settings"], self.settings)
+        )
+        changed = [
+            f"{key} (there {_short(before.get(key))}, now {_short(now[key])})"
+            for key in now
+            if before.get(key) != now[key] and not (key.startswith("weights of ") and key not in before)
+        ]
+        if changed:
+            raise ValueError(
+                f"{self.path} holds results of other settings: {', '.join(changed)}; choose another --out, or delete it"
+            )
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record) + "\n"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

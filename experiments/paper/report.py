@@ -1,0 +1,67 @@
+"""Writes a table or figure of the paper: Markdown, JSON, PNG, and Weights & Biases where asked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.drawing import save_figure
+from experiments.output import markdown_table, print_table, write_json
+from experiments.paper.study import Study
+from experiments.tracking import provenance, start_wandb
+from hirl_env.files import written_whole
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say.
+
+    Attributes:
+        name: Of the files: ``table1``, ...
+        title: In a line.
+        table: As people read it; rows share their keys.
+        rows: Every number that was measured, and the paper's beside it where there is one.
+        notes: What differs from the paper, and how it was made.
+        figures: By the names of their files, without ending.
+    """
+
+    name: str
+    title: str
+    table: Sequence[Mapping[str, str]]
+    rows: Sequence[Mapping[str, Any]]
+    notes: Sequence[str]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def publish(report: Report, study: Study) -> None:
+    """Writes a report to the study's folder and prints its table."""
+    out = study.settings.out
+    settings = dataclasses.asdict(study.settings)
+    for name, figure in report.figures.items():
+        save_figure(figure, out / f"{name}.png")
+        print(f"wrote {out / name}.png")
+    pictures = "".join(f"\n![{report.title}]({name}.png)\n" for name in report.figures)
+    notes = "".join(f"- {note}\n" for note in report.notes)
+    with written_whole(out / f"{report.name}.md") as beside:
+        beside.write_text(f"# {report.title}\n\n{markdown_table(report.table, {})}{pictures}\n{notes}")
+    print(f"wrote {out / report.name}.md")
+    write_json(out / f"{report.name}.json", settings | provenance() | {"notes": list(report.notes)}, report.rows)
+    print_table(report.title, report.table, {})
+    if study.settings.wandb:
+        _log(report, study, settings)
+
+
+def _log(report: Report, study: Study, settings: dict[str, Any]) -> None:
+    import wandb
+
+    out = study.settings.out
+    config = {"part": report.name, **{key: str(value) for key, value in settings.items()}}
+    run = start_wandb("hirl", report.name, out, config)
+    columns: list[str | int] = list(report.rows[0])
+    run.log({report.name: wandb.Table(columns, [[row[str(column)] for column in columns] for row in report.rows])})
+    run.log({name: wandb.Image(str(out / f"{name}.png")) for name in report.figures})
+    run.finish()

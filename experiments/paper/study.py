@@ -1,0 +1,235 @@
+"""What all tables and figures share: settings, photographs, tools and agents, and how methods are measured."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
+from agents.restorer import SHIPPED_AGENTS, tiled
+from experiments.evaluation import PIXELS, Options, Row, evaluate_level, load_agents, load_peers, starts_of
+from experiments.paper.records import Records
+from hirl_env import __version__
+from hirl_env.data.degradations import Degradation
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.tools.weights import HASHES, SHIPPED
+
+# Methods of the comparison that need weights of their own: how tables call them, and what brings them in.
+PEERS = {
+    "pixel-rl": ("PixelRL", "give --pixel-rl a file that hirl train-pixel-rl wrote"),
+    "rl-restore": ("RL-Restore", "give --rl-restore the authors' weights, or a file that hirl train wrote"),
+    "flat-dqn": ("flat DQN", "give --flat-dqn a file that hirl train --algo flat-dqn wrote"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user chooses.
+
+    Attributes:
+        images: Photographs: a folder, or a name (div2k-valid, cbsd68, photos, ...); the paper's are div2k-valid.
+        out: Folder for what is made, and for what is finished of it: the same command goes on where it was stopped.
+        crop: Side of the crops in pixels, or None for whole photographs.
+        per_image: Crops of each photograph.
+        seed: Of the crops and of the noise.
+        agent: Who chooses in HIRL: hirl, or a .safetensors file written by hirl train.
+        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --algo flat-dqn. Left out where not given.
+        pixel_rl: Who acts in PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
+        rl_restore: Who chooses in RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
+            --algo rl-restore. Left out where not given.
+        csiq: CSIQ's folder, for Table 1 and Figure 3. Default: the one in $HIRL_DATA. Without it, the single
+            distortions are made from --images, at five levels each.
+        brute_force: Table 1: also show the best of all paths of up to this many steps; 3 takes 819 trials an image.
+        max_trials: Table 2: leave out the columns of more trials. The paper's have 9, 90, 819 and 7380.
+        picture: Figure 1: name of the photograph. Default: the first.
+        pictures: Figures 3 and 4: how many photographs (of each distortion).
+        precision: In which the tools run; bf16 is faster where the processor has it.
+        device: Where they run: cpu, cuda, mps.
+        wandb: Also log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline where nobody is
+            logged in.
+    """
+
+    images: str
+    out: Path
+    crop: int | None = None
+    per_image: int = 1
+    seed: int = 0
+    agent: str = "hirl"
+    flat_dqn: Path | None = None
+    pixel_rl: Path | None = None
+    rl_restore: Path | None = None
+    csiq: Path | None = None
+    brute_force: int | None = None
+    max_trials: int = 90
+    picture: str | None = None
+    pictures: int = 2
+    precision: Precision = "float32"
+    device: str = "cpu"
+    wandb: bool = False
+
+    def __post_init__(self) -> None:
+        at_least_one = {"per-image": self.per_image, "brute-force": self.brute_force, "pictures": self.pictures}
+        for option, number in at_least_one.items():
+            if number is not None and number < 1:
+                raise ValueError(f"--{option} must be at least 1, got {number}")
+        if self.seed < 0:
+            raise ValueError(f"--seed must be at least 0, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Distorted photographs that methods are measured on.
+
+    Attributes:
+        name: In rows and files.
+        photographs: What is distorted, or comes so.
+        level: What distorts it; None where it comes distorted.
+        nominal: ``level``, or what it is taken for where the degree of a network has to be chosen by it.
+    """
+
+    name: str
+    photographs: Photographs
+    level: Degradation | None
+    nominal: Degradation
+
+
+class Study:
+    """A user's settings with what they name, opened.
+
+    Memory holds one batch of crops (`experiments.evaluation.PIXELS`) or one whole photograph, a few times over; tools
+    run over tiles, and agents look at crops of what is large.
+
+    Attributes:
+        photographs: Of ``--images``.
+        toolset: The paper's, over tiles.
+        peers: The methods to compare with whose weights are given, and these.
+
+    Raises:
+        ValueError: If the settings name something that is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.photographs = open_photographs(settings.images)
+        self.toolset = tiled(toolsets.resolve("hirl").on(settings.device))
+        given = {
+            "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
+            "rl-restore": settings.rl_restore,
+            "flat-dqn": settings.flat_dqn,
+        }
+        self.peers = {method: file for method, file in given.items() if file is not None}
+
+    def options(self, methods: Sequence[str]) -> Options:
+        """What methods leave open, with the agents that they ask."""
+        chosen = self.settings
+        return Options(
+            agents=load_agents(methods, self.toolset, chosen.agent, chosen.flat_dqn),
+            **load_peers(methods, self.toolset, chosen.pixel_rl, chosen.rl_restore),
+        )
+
+    def records(self, name: str, methods: Sequence[str], *others: Photographs, **settings: object) -> Records:
+        """What is finished of a table or figure.
+
+        Args:
+            name: ``table1``, ...
+            methods: Whose weights the results depend on.
+            others: More photographs than ``--images``.
+            settings: More that they depend on.
+
+        Raises:
+            ValueError: If the file in ``--out`` was made with other settings.
+        """
+        chosen = self.settings
+        weights = {"tools": SHIPPED / HASHES}
+        if {"hirl", "hirl-search"} & set(methods):
+            weights["hirl"] = SHIPPED_AGENTS.get(chosen.agent, Path(chosen.agent))
+        weights |= {method: file for method, file in self.peers.items() if method in methods}
+        return Records(
+            chosen.out / f"{name}.jsonl",
+            {
+                "photographs": _listed(
+                    dict.fromkeys(file for source in (self.photographs, *others) for file in source.files)
+                ),
+                **{key: getattr(chosen, key) for key in ("crop", "per_image", "seed", "precision", "device")},
+                **settings,
+                "version": __version__,
+                "weights": {method: hashlib.sha256(file.read_bytes()).hexdigest() for method, file in weights.items()},
+            },
+        )
+
+    def measure(
+        self,
+        distortion: Distortion,
+        methods: Sequence[str],
+        options: Options,
+        records: Records,
+        name: str | None = None,
+        pixels: int = PIXELS,
+    ) -> list[Row]:
+        """Rows of methods on a distortion, from what is finished and what is not.
+
+        Args:
+            distortion: Of which photographs.
+            methods: Keys of `METHODS`.
+            options: What they leave open.
+            records: What is finished.
+            name: The rows' level. Default: the distortion's name.
+            pixels: Of a batch.
+        """
+        chosen = self.settings
+        starts = starts_of(distortion.photographs, distortion.level, chosen.crop, chosen.per_image, chosen.seed)
+        count = len(distortion.photographs) * chosen.per_image
+        return evaluate_level(
+            starts,
+            count,
+            name or distortion.name,
+            methods,
+            options,
+            self.toolset,
+            chosen.precision,
+            finished=records,
+            pixels=pixels,
+        )
+
+    def data(self) -> str:
+        """What was measured on, in words."""
+        chosen = self.settings
+        size = f"{chosen.crop}x{chosen.crop} pixels" if chosen.crop else "whole"
+        crops = f", {chosen.per_image} of each" if chosen.per_image > 1 else ""
+        return f"{self.photographs.name}, {len(self.photographs)} photographs, {size}{crops}"
+
+    def notes(self) -> list[str]:
+        """What every table says of how it was made, where the paper may have done otherwise."""
+        return [
+            f"Data: {self.data()}; the paper's hybrid distortions are on 100 photographs of DIV2K, of a size it does "
+            "not say.",
+            "Hybrid distortions: blur, then noise, then JPEG, 8 bits after each; a Gaussian kernel of k taps has sigma "
+            "0.3 ((k - 1) / 2 - 1) + 0.8. The paper says neither.",
+            "PSNR and SSIM are over RGB, means over images; nothing is rounded between steps.",
+            *self.making(),
+        ]
+
+    def making(self) -> list[str]:
+        """By what everything was made."""
+        chosen = self.settings
+        return [
+            f"Precision of the tools: {chosen.precision}, on {chosen.device}. Seed: {chosen.seed}. "
+            f"Agent: {chosen.agent}. Weights: those of version {__version__}; the paper's were never published.",
+            f"Command: `{shlex.join(['hirl', *sys.argv[1:]])}`",
+        ]
+
+    def left_out(self) -> list[str]:
+        """A sentence on the methods that are missing, and on what would bring them in; none if none is."""
+        missing = [f"{title} ({remedy})" for method, (title, remedy) in PEERS.items() if method not in self.peers]
+        return [f"Left out: {', '.join(missing)}."] if missing else []
+
+
+def _listed(files: Collection[Path]) -> str:
+    """What tells one list of files from another: a hash of their names and sizes."""
+    listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
+    return f"{len(files)} files, {hashlib.sha256(listing.encode()).hexdigest()[:16]}"

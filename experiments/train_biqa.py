@@ -1,0 +1,262 @@
+"""`hirl train-biqa`: trains the embedded blind measure on computed scores."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.stats import spearmanr
+from tqdm import tqdm
+
+from agents.restorer import load_agent
+from experiments.biqa_examples import TEACHERS, Groups, Maker, made_groups, targets
+from experiments.checkpoints import read_checkpoint, write_checkpoint
+from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
+from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
+from hirl_env.data.photographs import open_photographs
+from hirl_env.files import written_whole
+from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
+from hirl_env.tools.toolset import Precision, available_device, toolsets
+from hirl_env.tools.weights import load_weights, save_weights
+
+NAME = "hirl-biqa"
+WITHIN = 2.0  # weight of the differences within a group: they are what an agent is rewarded by
+BETA = 1.0  # points of the score; differences above it count linearly
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; saved with the run, and a resumed run must have the same."""
+
+    images: str
+    groups: int
+    apart: int
+    agent: str
+    steps: int
+    batch: int
+    crop: int
+    lr: float
+    precision: Precision
+    seed: int
+    start_from: str | None = None
+
+
+def train_biqa(
+    images: str,
+    out: Path,
+    groups: int = 4_000,
+    apart: int = 40,
+    agent: str = "hirl",
+    steps: int = 6_000,
+    batch: int = 12,
+    crop: int = 64,
+    lr: float = 0.01,
+    start_from: Path | None = None,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+    seed: int = 0,
+    every: int = 500,
+    wandb: bool = False,
+) -> None:
+    """Train the blind measure hirl-biqa on a folder of photographs, against full-reference measures.
+
+    First makes the examples, groups of better and worse versions of a crop, then trains on them. Stop it with Ctrl-C
+    and run the same command again: it goes on where it was. Writes hirl-biqa.safetensors, its model card and a log to
+    --out.
+
+    Args:
+        images: Photographs to train on: a folder, or the name of a data set.
+        out: Folder for the examples, the weights, the model card, the log and the checkpoint.
+        groups: Groups of examples, twelve pictures each.
+        apart: Photographs kept apart to measure progress on.
+        agent: Whose restored pictures are among the examples: hirl, or a .safetensors file written by hirl train.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Groups a step.
+        crop: Side of the crops in pixels.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
+        start_from: Weights to start from instead of random ones.
+        precision: bf16 is faster where the processor has it; of the tools, too.
+        device: Where to compute: cpu, cuda, cuda:1, mps.
+        threads: Processor threads. Default: all.
+        seed: Of everything random.
+        every: Steps between log lines and checkpoints.
+        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+    """
+    if crop < SMALLEST:
+        raise ValueError(f"--crop must be at least {SMALLEST}, got {crop}")
+    for option, number in {
+        "groups": groups,
+        "steps": steps,
+        "batch": batch,
+        "every": every,
+        "threads": threads,
+    }.items():
+        if number is not None and number < 1:
+            raise ValueError(f"--{option} must be at least 1, got {number}")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    settings = Settings(
+        images,
+        groups,
+        apart,
+        agent,
+        steps,
+        batch,
+        crop,
+        lr,
+        precision,
+        seed,
+        None if start_from is None else str(start_from),
+    )
+    where = available_device(device)
+    trainer = Trainer(settings, out, where)
+    toolset = toolsets.resolve("hirl").on(where)
+    learned_from, kept_apart = open_photographs(images).split(apart)
+    chooser = load_agent(agent, toolset)
+    # A tenth as many are enough to watch by.
+    held = made_groups(
+        Maker(kept_apart, toolset, chooser, crop, precision), max(1, groups // 20), seed + 1, out / "examples-apart"
+    )
+    shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, out / "examples")
+    trainer.run(shown, held, every, wandb)
+
+
+class Trainer:
+    """One training run: the network, the optimisers, and where they stand."""
+
+    def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
+        self.settings, self.out, self.device = settings, out, device
+        torch.manual_seed(settings.seed)
+        self.rng = np.random.default_rng(settings.seed)
+        network = BlindQuality()
+        if settings.start_from is not None:
+            load_weights(network, settings.start_from)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        flatten_kernels(self.network)
+        self.optimisers = muon_and_adam(self.network, settings.lr)
+        self.schedules = linear_schedules(self.optimisers, settings.steps)
+        self.step, self.seconds = 0, 0.0
+        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(settings), device)
+        if state is not None:
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.rng.bit_generator.state = state["rng"]
+            self.step, self.seconds = state["step"], state["seconds"]
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / f"{NAME}.checkpoint.pt"
+
+    @property
+    def weights(self) -> Path:
+        return self.out / f"{NAME}.safetensors"
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            **{f"optimiser{i}": optimiser for i, optimiser in enumerate(self.optimisers)},
+            **{f"schedule{i}": schedule for i, schedule in enumerate(self.schedules)},
+        }
+
+    def _save(self) -> None:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
+
+    def scores(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Scores (groups, versions) of pictures uint8 (groups, versions, H, W, 3)."""
+        images = pictures.to(self.device).flatten(0, 1).permute(0, 3, 1, 2).float().div(255)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            return self.network(images).unflatten(0, pictures.shape[:2])
+
+    def train_step(self, pictures: torch.Tensor, goals: torch.Tensor) -> float:
+        """One step on a batch of groups; returns the loss."""
+        self.network.train()
+        scores, goals = self.scores(pictures), goals.to(self.device)
+        between = F.smooth_l1_loss(scores, goals, beta=BETA)
+        within = F.smooth_l1_loss(scores - scores.mean(1, True), goals - goals.mean(1, True), beta=BETA)
+        loss = between + WITHIN * within
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
+            optimiser.step()
+            schedule.step()
+        self.step += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def validate(self, groups: Groups) -> dict[str, float]:
+        """How its order agrees with the teachers': over all pictures, and of the versions of one."""
+        self.network.eval()
+        scores = torch.cat([self.scores(torch.from_numpy(part)) for part in np.array_split(groups.pictures, 20)])
+        ours, goals = scores.cpu().numpy(), targets(groups.scores)
+        rows = {
+            f"spearman {name}": float(spearmanr(ours.ravel(), groups.scores[..., index].ravel()).statistic)
+            for index, name in enumerate(TEACHERS)
+        }
+        within = [spearmanr(one, goal).statistic for one, goal in zip(ours, goals, strict=True)]
+        return rows | {"spearman within a group": float(np.nanmean(within))}
+
+    def run(self, groups: Groups, held: Groups, every: int, wandb: bool) -> None:
+        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint.
+
+        Raises:
+            KeyboardInterrupt: If asked to stop.
+        """
+        goals = torch.from_numpy(targets(groups.scores))
+        pictures = torch.from_numpy(groups.pictures)
+        log = CsvLog(self.out / f"{NAME}.csv")
+        tracked = start_wandb(NAME, NAME, self.out, dataclasses.asdict(self.settings)) if wandb else None
+        bar = tqdm(total=self.settings.steps, initial=self.step, desc=NAME, unit="step", mininterval=1)
+        began = time.monotonic() - self.seconds
+        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
+            while self.step < self.settings.steps and not interrupted:
+                chosen = torch.from_numpy(self.rng.integers(len(pictures), size=self.settings.batch))
+                batch = torch.rot90(pictures[chosen], int(self.rng.integers(4)), dims=(2, 3))
+                if self.rng.random() < 0.5:
+                    batch = batch.flip(3)
+                loss = self.train_step(batch, goals[chosen])
+                bar.update()
+                if self.step % every == 0 or self.step == self.settings.steps:
+                    self.seconds = time.monotonic() - began
+                    self._save()
+                    row = {"step": self.step, "loss": loss, "seconds": round(self.seconds), **self.validate(held)}
+                    bar.set_postfix(loss=f"{loss:.2f}", within=f"{row['spearman within a group']:.3f}")
+                    log.write(row)
+                    if tracked is not None:
+                        tracked.log(row, step=self.step)
+            self.seconds = time.monotonic() - began
+            self._save()
+        if self.step < self.settings.steps:
+            raise KeyboardInterrupt(f"stopped at step {self.step}; the same command goes on from there")
+        self._publish(self.validate(held))
+
+    def _publish(self, measured: dict[str, float]) -> None:
+        unflatten_kernels(self.network)
+        save_weights(self.network, self.weights, torch.float16)
+        settings = dataclasses.asdict(self.settings)
+        settings |= {name: settings[name] and Path(settings[name]).name for name in ("images", "agent", "start_from")}
+        made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
+        rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in measured.items())
+        count = sum(value.numel() for value in self.network.parameters())
+        about = (inspect.getdoc(BlindQuality) or "").split("\n\nArgs:")[0]
+        with written_whole(self.weights.with_suffix(".md")) as beside:
+            beside.write_text(
+                f"# {NAME}\n\n{about}\n\n"
+                f"{count:,} parameters, stored as float16 safetensors. Trained on computed scores "
+                f"({', '.join(TEACHERS)}, combined by rank), not on what people said. Made by `hirl train-biqa` "
+                f"with\n\n{made}\n\nin {self.seconds / 60:.0f} minutes on {self.device.type}, making the examples not "
+                "counted.\n\n"
+                f"Rank correlations on the photographs kept apart:\n\n| | |\n|---|---|\n{rows}\n"
+            )
+        print(f"wrote {self.weights} and its model card")

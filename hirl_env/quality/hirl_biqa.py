@@ -1,0 +1,76 @@
+"""hirl-biqa: the embedded blind measure, a small network trained on computed scores."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hirl_env.resnet import ResNet18
+from hirl_env.tools.weights import load_weights
+
+WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
+SMALLEST = 32  # pixels: one cell of the trunk's last stage
+CROP = 64  # pixels, in training
+BATCH = 256  # crops looked at at once
+MAP = 20  # cells of a quality map each way, as of PaQ-2-PiQ
+
+
+class BlindQuality(nn.Module):
+    """A ResNet-18 that scores every place of an image; the image's score is their mean.
+
+    Of the kind of PaQ-2-PiQ (Ying et al., CVPR 2020): a ResNet-18 trunk, of which regions are pooled. Here the head
+    scores first and pools last, as the full-reference measures do that it learns from: so a score does not depend on
+    the size of the picture, and the quality map is what the score is the mean of.
+
+    Args:
+        width: Of the ResNet-18.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        *trunk, _, _ = ResNet18(width)  # without its average pooling
+        self.trunk = nn.Sequential(*trunk)
+        self.head = nn.Sequential(nn.Conv2d(8 * width, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N,), about 0 (worst) to 100, of images (N, 3, H, W) in [0, 1] of at least 32x32 pixels."""
+        return self.local_scores(images).mean(dim=(1, 2))
+
+    def local_scores(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N, h, w) of places about 32 pixels apart.
+
+        Images are looked at in crops as large as those in training: a network that has seen borders everywhere goes
+        astray where there are none.
+        """
+        tops, lefts = (_places(length) for length in images.shape[-2:])
+        crops = torch.cat([images[..., top : top + CROP, left : left + CROP] for top in tops for left in lefts])
+        local = torch.cat([self.head(self.trunk(part))[:, 0] for part in crops.split(BATCH)]).float()
+        # From (crop, image) to the places of the crops in the image.
+        grid = local.unflatten(0, (len(tops), len(lefts), len(images))).permute(2, 0, 3, 1, 4)
+        # The network works in units about one; people read hundredths.
+        return 50 + 25 * grid.flatten(3, 4).flatten(1, 2)
+
+    def quality_map(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N, 20, 20) of the parts of images that a grid of 20x20 cuts them into."""
+        return F.adaptive_avg_pool2d(self.local_scores(images), MAP)
+
+
+def _places(length: int) -> list[int]:
+    """Where crops start along one side: side by side, or with as little overlap as covers it."""
+    count = math.ceil(length / CROP)
+    return [round(place * (length - CROP) / max(1, count - 1)) for place in range(count)] if count > 1 else [0]
+
+
+def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
+    """The network with trained weights, ready for inference.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or of another network.
+    """
+    network = BlindQuality()
+    load_weights(network, path)
+    return network.eval().to(memory_format=torch.channels_last)

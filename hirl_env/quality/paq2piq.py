@@ -1,0 +1,156 @@
+"""PaQ-2-PiQ (Ying et al., CVPR 2020): a network that rates pictures, and their parts, as people did."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pooch
+import torch
+from torch import nn
+from torchvision.models import resnet18
+from torchvision.ops import RoIPool
+
+from hirl_env.files import cache_folder, written_whole
+
+NAME = "RoIPoolModel-fit.10.bs.120.pth"
+URL = f"https://github.com/baidut/PaQ-2-PiQ/releases/download/v1.0/{NAME}"
+CHUNK = 2**16  # bytes
+TIMEOUT = 30  # seconds without a byte
+GRID = 20  # blocks of the quality map, in each direction
+STRIDE = 32  # pixels to a cell of ResNet-18's last features
+
+# Beside the weights, the checkpoint may hold the state of fastai's optimiser, whose rates are NumPy's numbers. Pickles
+# of NumPy 1 name their maker so; it makes numbers and nothing else.
+_NUMBERS: list[Any] = [
+    (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
+    np.dtype,
+    type(np.dtype(np.float64)),
+]
+
+
+class _MaxAndMean(nn.Module):
+    """Maximum and mean over a region, side by side: (N, C, h, w) to (N, 2 C, 1, 1)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return torch.cat([features.amax((2, 3), keepdim=True), features.mean((2, 3), keepdim=True)], dim=1)
+
+
+class PaQ2PiQ(nn.Module):
+    """The published RoIPool network: features of ResNet-18, pooled per region, rated by two dense layers.
+
+    Images are RGB in [0, 1] at their native size, without ImageNet's normalisation. Names of parameters are those of
+    the authors' checkpoint. 11,704,897 parameters, random until `load_paq2piq` fills them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*list(resnet18(weights=None).children())[:-2])
+        self.roi_pool = RoIPool((2, 2), 1 / STRIDE)
+        self.head = nn.Sequential(
+            _MaxAndMean(),
+            nn.Flatten(),
+            nn.BatchNorm1d(1024),
+            nn.Dropout(0.25),
+            nn.Linear(1024, 512),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm1d(512),
+            nn.Dropout(0.5),
+            nn.Linear(512, 1),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N,) of whole images (N, 3, H, W) in [0, 1]; the authors' weights give about 0 to 100."""
+        height, width = images.shape[-2:]
+        return self._rated(images, torch.tensor([[0.0, 0.0, width, height]]))[:, 0]
+
+    def quality_map(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N, 20, 20) of the blocks of a 20 x 20 grid over images (N, 3, H, W) in [0, 1], row by row."""
+        height, width = images.shape[-2:]
+        rows, columns = (torch.linspace(0, side, GRID + 1, dtype=torch.float64) for side in (height, width))
+        tops, lefts = torch.meshgrid(rows[:-1], columns[:-1], indexing="ij")
+        bottoms, rights = torch.meshgrid(rows[1:], columns[1:], indexing="ij")
+        blocks = torch.stack([lefts, tops, rights, bottoms], dim=-1).flatten(0, 1).float()
+        return self._rated(images, blocks).unflatten(1, (GRID, GRID))
+
+    def _rated(self, images: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        """Scores (N, R) of the same regions (R, 4) of every image, each (left, top, right, bottom) in pixels."""
+        features = self.body(images.clamp(0, 1))
+        pooled = self.roi_pool(features, [regions.to(features)] * len(images))
+        return self.head(pooled).reshape(len(images), len(regions))
+
+
+def load_paq2piq(path: str | Path | None = None, sha256: str | None = None) -> PaQ2PiQ:
+    """The network with the authors' weights, in evaluation mode, on the CPU.
+
+    Args:
+        path: The authors' checkpoint; None for the one in the cache (``$HIRL_CACHE``, else the user's cache folder),
+            which is fetched on first use. Its licence (CC BY-NC-SA 4.0) is the authors'.
+        sha256: What the file's hash must be, where you know it. The authors publish none; without it, what is fetched
+            must be whole, a checkpoint that runs no code when read, and made for exactly this network.
+
+    Raises:
+        ValueError: If the file is missing, damaged, another file, or cannot be fetched; says what to put where.
+    """
+    return _read(_cached(sha256) if path is None else Path(path), sha256)
+
+
+def cached_paq2piq() -> Path:
+    """Where the checkpoint is, or goes when fetched."""
+    return cache_folder() / NAME
+
+
+def _cached(sha256: str | None) -> Path:
+    """The checkpoint in the cache; fetched, and proven to be one, where it is not there yet."""
+    path = cached_paq2piq()
+    if path.is_file():
+        return path
+    with written_whole(path) as beside:
+        try:
+            fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)
+            fetch(URL, str(beside), None)
+        except OSError as error:
+            raise ValueError(
+                f"measure 'paq2piq' needs its published weights: download {URL} and save it as {path}, or set "
+                f"HIRL_CACHE to the folder that holds it (fetching it failed: {error})"
+            ) from None
+        try:
+            _read(beside, sha256)
+        except ValueError as error:
+            raise ValueError(f"what was fetched from {URL} is of no use and was not kept: {error}") from None
+    return path
+
+
+def _read(path: Path, sha256: str | None) -> PaQ2PiQ:
+    try:
+        if sha256 is not None and pooch.file_hash(str(path)) != sha256.lower():
+            raise ValueError(f"weights {path}: damaged, or another file than you want (SHA-256 is not {sha256})")
+        with torch.serialization.safe_globals(_NUMBERS):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ValueError(f"weights {path}: {error.strerror}; download them from {URL}") from None
+    except ValueError:
+        raise
+    except Exception as error:  # bytes that are no checkpoint fail in any way they like
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"weights {path}: not a whole PyTorch checkpoint ({reason}); download them again") from None
+    state = checkpoint.get("model") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict):
+        raise ValueError(f"weights {path}: not PaQ-2-PiQ's checkpoint, which has its weights under 'model'")
+    with torch.device("meta"):  # nothing to initialise, so nothing is drawn from torch's generator
+        network = PaQ2PiQ().eval()
+    expected = network.state_dict()
+    wrong = sorted(
+        str(name)
+        for name in expected.keys() | state.keys()
+        if getattr(expected.get(name), "shape", None) != getattr(state.get(name), "shape", ())
+    )
+    if wrong:
+        raise ValueError(
+            f"weights {path}: made for another network than PaQ-2-PiQ's; {len(wrong)} of its tensors are missing, "
+            f"unknown or of another shape, {wrong[0]!r} for one"
+        )
+    network.load_state_dict(state, assign=True)
+    return network.float()

@@ -1,0 +1,36 @@
+"""`hirl evaluate-measures` agrees with what it measures."""
+
+import json
+
+import pytest
+
+from hirl_env.quality import Measure, measures
+
+
+@pytest.fixture
+def nosy(monkeypatch):
+    """A blind measure by name that knows nothing: how bright a picture is."""
+    measure = Measure("brightness", lambda images, references: images.mean(dim=(1, 2, 3)), needs_reference=False)
+    monkeypatch.setitem(measures._factories, "brightness", lambda: measure)
+
+
+def test_tables(folder, tmp_path, hirl, nosy, capsys):
+    target = tmp_path / "rows.json"
+    arguments = ["--measures", "hirl-biqa", "brightness", "--against", "psnr", "ssim", "--crop", "32"]
+    assert hirl("evaluate-measures", "--images", str(folder), *arguments, "--json", str(target)) == 0
+    rows = json.loads(target.read_text())["rows"]
+    correlations = [row for row in rows if "pictures" in row]
+    groups = ["noise", "jpeg", "blur", "mild", "moderate", "severe", "random tools", "levels and random tools"]
+    assert [row["pictures"] for row in correlations] == groups * 2
+    assert all(-1 <= row["ssim"] <= 1 for row in correlations)
+    cases = {row["measure"]: row for row in rows if "in order" in row}
+    assert cases.keys() == {"hirl-biqa", "brightness"}
+    assert all(0 <= value <= 100 for row in cases.values() for key, value in row.items() if key != "measure")
+    assert "levels and random tools" in capsys.readouterr().out
+
+
+def test_wrong_input_is_named(folder, hirl, capsys):
+    assert hirl("evaluate-measures", "--images", str(folder), "--measures", "ssim") == 1
+    assert "--measures: ssim needs a reference; name it in --against" in capsys.readouterr().err
+    assert hirl("evaluate-measures", "--images", str(folder), "--per-image", "0") == 1
+    assert "--per-image must be at least 1" in capsys.readouterr().err

@@ -1,0 +1,21 @@
+import wandb
+
+from experiments.tracking import start_wandb
+
+
+def test_wandb_mode_is_honoured_however_late_it_is_set(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    wandb.setup()  # from here on, wandb itself looks at the environment no more
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run = start_wandb("hirl", "name", tmp_path, {"seed": 0})
+    assert run.settings.mode == "offline"
+    run.finish()
+
+
+def test_weights_and_biases_is_offline_where_nobody_is_logged_in(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    run = start_wandb("hirl", "name", tmp_path, {"seed": 0})
+    assert run.settings.mode == "offline"
+    run.finish()

@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from hirl_env.quality import hirl_biqa as module
+from hirl_env.quality import measures
+from hirl_env.quality.hirl_biqa import WEIGHTS, BlindQuality
+from hirl_env.tools.weights import save_weights
+
+
+@pytest.fixture
+def network() -> BlindQuality:
+    torch.manual_seed(0)
+    return BlindQuality(8).eval()
+
+
+def test_a_score_is_the_mean_of_the_local_scores(network):
+    images = torch.rand(3, 3, 64, 64)
+    local = network.local_scores(images)
+    assert local.shape == (3, 2, 2)
+    assert torch.allclose(network(images), local.mean(dim=(1, 2)), atol=1e-4)
+
+
+def test_large_pictures_are_looked_at_in_crops(network):
+    images = torch.rand(2, 3, 64, 100)
+    # Two crops of 64 cover 100 pixels from 0 and from 36 on.
+    expected = (network(images[..., :64]) + network(images[..., 36:])) / 2
+    assert torch.allclose(network(images), expected, atol=1e-4)
+    assert network.local_scores(images).shape == (2, 2, 4)
+
+
+def test_the_map_says_where_a_picture_is_bad(network):
+    images = torch.rand(2, 3, 128, 128)
+    maps = network.quality_map(images)
+    assert maps.shape == (2, 20, 20)
+    assert maps.mean().item() == pytest.approx(network(images).mean().item(), abs=1)
+    local = network.local_scores(images)
+    assert torch.equal(maps[:, 0, 0], local[:, 0, 0])
+    assert torch.equal(maps[:, -1, -1], local[:, -1, -1])
+
+
+def test_it_is_a_blind_measure_of_at_least_32_pixels():
+    measure = measures.resolve("hirl-biqa")
+    assert not measure.needs_reference
+    assert measures.resolve("hirl-biqa") is measure
+    with pytest.raises(ValueError, match="hirl-biqa needs at least 32x32 pixels, got 40x31"):
+        measure.score(torch.rand(1, 3, 31, 40))
+
+
+def test_weights_of_another_network_are_refused(tmp_path, network):
+    save_weights(network, tmp_path / "small.safetensors")
+    with pytest.raises(ValueError, match="made for another network than BlindQuality"):
+        module.load_blind_quality(tmp_path / "small.safetensors")
+
+
+def test_the_shipped_network_is_small():
+    assert WEIGHTS.stat().st_size < 6_000_000
+
+
+def test_it_tells_worse_from_better_and_needs_no_reference():
+    """On the embedded photographs, which nothing was trained on: noise, blur and JPEG lower the score."""
+    import numpy as np
+
+    from hirl_env.data import degradations
+    from hirl_env.data.images import to_tensor
+    from hirl_env.data.photographs import open_photographs
+
+    measure = measures.resolve("hirl-biqa")
+    ordered = []
+    for photograph in open_photographs("photos"):
+        clean = to_tensor(photograph.reference)[:, 100:228, 100:228]
+        if clean.shape[-2:] != (128, 128):
+            continue
+        rng = np.random.default_rng(0)
+        versions = [clean, *(degradations.resolve(level)(clean, rng) for level in ("mild", "severe"))]
+        scores = measure.score(torch.stack(versions))
+        ordered.append(bool(scores[0] > scores[1] > scores[2]))
+    assert len(ordered) > 3
+    assert np.mean(ordered) > 0.8

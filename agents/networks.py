@@ -17,7 +17,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
-from hirl_env.tools.weights import load_weights, read_metadata, save_weights
+from hirl_env.weights import load_weights, read_metadata, save_weights
 
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
@@ -135,6 +135,31 @@ def lowered(network: TwoLevelQ | FlatQ, margin: float) -> TwoLevelQ | FlatQ:
     return lower
 
 
+class TurnAveraged(nn.Module):
+    """The mean of what a Q-network says of an image in its eight turns and mirrors.
+
+    A tool gains much the same whichever side is up, while the errors of the network differ.
+
+    Args:
+        network: In evaluation mode.
+    """
+
+    def __init__(self, network: TwoLevelQ | FlatQ) -> None:
+        super().__init__()
+        self.network, self.n_types, self.n_degrees = network, network.n_types, network.n_degrees
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Cell values (N, types, degrees) of images (N, 3, H, W)."""
+        looks = [self.network(turned(images, turns, mirror)) for mirror in (False, True) for turns in range(4)]
+        return torch.stack(looks).mean(dim=0)
+
+
+def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
+    """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the layout that convolves fastest."""
+    turned = images.rot90(turns, dims=(2, 3))
+    return (turned.flip(3) if mirror else turned).contiguous(memory_format=torch.channels_last)
+
+
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
 
 
@@ -155,7 +180,7 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     metadata = read_metadata(path)
     kind = NETWORKS.get(metadata.pop("network", ""))
     if kind is None:
-        raise ValueError(f"weights {path}: not those of an agent; give a file that `hirl train` wrote")
+        raise ValueError(f"weights {path}: not those of HIRL or a flat DQN; give a file that `hirl train` wrote of one")
     arguments = {key: int(value) if value.isdecimal() else value for key, value in metadata.items()}
     try:
         network = kind(**arguments)  # type: ignore[arg-type]

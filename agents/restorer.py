@@ -19,17 +19,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.networks import SUFFIX, CellValues, load_q
+from agents.networks import SUFFIX, CellValues, FlatQ, TurnAveraged, TwoLevelQ, load_q
 from agents.search import Stopping, follow
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Precision, Toolset, check_precision, toolsets
+from hirl_env.tools.toolset import Precision, Toolset, check_precision, open_toolset
 
 Pixels = npt.NDArray[np.uint8]
 
-SHIPPED_AGENTS = {"hirl": Path(__file__).parent / "hirl" / "weights" / f"hirl{SUFFIX}"}
+SHIPPED_AGENTS = {
+    name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
+    for name, folder in (("hirl", "hirl"), ("flat-dqn", "flat_dqn"))
+}
 TILE = 512
 # Pixels. SRN sees farthest: in tiles of 64 it came within 53 dB of the whole picture at 64, within 57 at 96.
 OVERLAP = 96
@@ -91,9 +94,10 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: The shipped one (``hirl``), a file that `save_q` wrote, or a function from images
-            (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes.
-        toolset: A name, or a toolset.
+        agent: A shipped one (``hirl`` or ``flat-dqn``), a file that `save_q` wrote, a Q-network, or a function from
+            images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes. Q-networks
+            are asked about an image in all its turns and mirrors.
+        toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
         max_steps: Longest path.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
@@ -137,7 +141,7 @@ class Restorer:
                     "use a blind measure, or stop='reference'"
                 )
         self.max_steps, self.stop, self.precision, self.view = int(max_steps), stop, precision, view
-        self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
+        self.toolset = tiled(open_toolset(toolset).on(device), tile)
         self.agent = load_agent(agent, self.toolset)
 
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
@@ -342,6 +346,8 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset) -> CellValues:
         values = agent
     else:
         raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
+    if isinstance(values, TwoLevelQ | FlatQ):
+        values = TurnAveraged(values)
     types, degrees = getattr(values, "n_types", None), getattr(values, "n_degrees", None)
     if types is not None and not _fits(toolset, types, degrees):
         raise ValueError(

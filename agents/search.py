@@ -80,7 +80,7 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
     """
     _check_length(max_steps)
     current = start.branch()
-    current.max_steps, current.stop = max_steps, "no_gain" if stop in ("reference", "quality") else None
+    current.max_steps, current.stop = None, "no_gain" if stop in ("reference", "quality") else None
     current.ended = np.zeros_like(start.ended)
     count = len(start.images)
     seen: list[list[float]] = [[] for _ in range(count)]
@@ -105,7 +105,7 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
         trials[rows[~said]] += 1
         for row, itself in zip(rows[outcome.terminated], said[outcome.terminated], strict=True):
             why[row] = "stop" if itself else stop
-        rows = rows[~(outcome.terminated | outcome.truncated)]
+        rows = rows[~outcome.terminated]
         if not len(rows):
             break
     return Followed(current, trials, seen, why)

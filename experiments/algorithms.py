@@ -108,13 +108,13 @@ def q_network(model: BaseAlgorithm, n_degrees: int) -> TwoLevelQ | FlatQ | None:
     return model.q_network(n_degrees) if isinstance(model, FlatDQN) else None
 
 
-def cell_values(model: BaseAlgorithm, n_degrees: int) -> CellValues | RLRestoreAgent:
-    """What an agent prefers, (N, types, degrees), for images (N, 3, H, W): values, or log-probabilities."""
+def preferences(model: BaseAlgorithm) -> CellValues | RLRestoreAgent:
+    """What an agent without cell values prefers, (N, types, degrees) for images (N, 3, H, W).
+
+    Those of RL-Restore depend on the steps before; of others they are the log-probabilities of actions.
+    """
     if isinstance(model, RLRestore):
         return RLRestoreAgent(model.policy.q, max_steps=model.max_steps)
-    network = q_network(model, n_degrees)
-    if network is not None:
-        return network
 
     def log_probabilities(images: torch.Tensor) -> torch.Tensor:
         distribution = model.policy.get_distribution((images * 255).round().to(model.device, torch.uint8)).distribution  # type: ignore[operator]
@@ -173,7 +173,9 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """A preset: ``algo``, ``total_steps``, ``lr_schedule``, and the options ``environment`` and ``algorithm``.
+    """A preset: ``algo``, ``total_steps``, ``lr_schedule``, and options of ``environment`` and ``algorithm``.
+
+    Where it has no ``every``, the default is meant.
 
     Raises:
         ValueError: If there is no such preset.

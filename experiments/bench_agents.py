@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -135,10 +134,11 @@ def bench_memory(precision: Precision, seed: int) -> list[dict[str, Any]]:
     """Peak memory (GiB, of a process of its own) and seconds for a photograph of 4000x3000."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return [pool.apply(_restore_large, (precision, seed))]
+        return [pool.apply(_restore_large, (precision, seed, torch.get_num_threads()))]
 
 
-def _restore_large(precision: Precision, seed: int) -> dict[str, Any]:
+def _restore_large(precision: Precision, seed: int, threads: int) -> dict[str, Any]:
+    torch.set_num_threads(threads)
     picture = to_pixels(degraded_photograph(LARGE, seed).distorted)
     restorer = Restorer("hirl", precision=precision)
     before = _peak()
@@ -155,5 +155,7 @@ def _restore_large(precision: Precision, seed: int) -> dict[str, Any]:
 
 def _peak() -> float:
     """The most memory that this process ever held, in GiB."""
+    import resource  # not on Windows, where the other parts of the benchmark run
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**30 if sys.platform == "darwin" else peak / 2**20

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from agents.networks import CellValues
-from hirl_env.data.degradations import LEVELS, Mixture, degradations
+from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
@@ -84,7 +84,7 @@ class Maker:
 
     def make(self, count: int, rng: np.random.Generator) -> Groups:
         """``count`` groups."""
-        clean = [Episodes(self.photographs, None, self.crop).draw(rng).distorted for _ in range(count)]
+        clean = [self._clean(rng) for _ in range(count)]
         references = torch.stack(clean)
         starts = [references]
         for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHERS):
@@ -97,6 +97,13 @@ class Maker:
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
         return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).numpy())
+
+    def _clean(self, rng: np.random.Generator) -> torch.Tensor:
+        """One crop of an original (3, H, W)."""
+        start = Episodes(self.photographs, Sequence(()), self.crop).draw(rng)
+        if start.reference is None:
+            raise ValueError(f"{self.photographs.name}: {start.name} has no reference; give clean photographs")
+        return start.reference
 
     def _walk(
         self, versions: torch.Tensor, references: torch.Tensor, steps: int, rng: np.random.Generator
@@ -118,7 +125,7 @@ class Maker:
             slips = rng.random(count) < SLIPS
             actions = np.where((wanders | slips)[:, None], random, cells[best])
             restoration.step(np.where(repeats[:, None], repeated, actions))
-            made.append(restoration.images)
+            made.append(restoration.images.cpu())
         return torch.stack(made, dim=1)
 
 

@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from agents.restorer import tiled
-from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, load_peers, starts_of
-from experiments.output import print_table, write_json
-from hirl_env.data.degradations import LEVELS
+from experiments.evaluation import (
+    Options,
+    Row,
+    as_json,
+    blind_measure,
+    evaluate_level,
+    load_agents,
+    load_peers,
+    starts_of,
+)
+from experiments.output import at_least_one, print_table, write_json
+from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import Precision, open_toolset
 
@@ -73,6 +82,7 @@ def evaluate(
         agent: Who chooses in the methods hirl, hirl-stops and hirl-search: hirl, or a .safetensors file that hirl train
             wrote.
         flat_dqn: Who chooses in the method flat-dqn: a .safetensors file written by hirl train --algo flat-dqn.
+            Default: the shipped one.
         pixel_rl: Who acts in the method pixel-rl: a .safetensors file written by hirl train-pixel-rl. Default: the
             shipped one.
         rl_restore: Who chooses in the method rl-restore: a .safetensors file written by hirl train --algo rl-restore,
@@ -83,23 +93,27 @@ def evaluate(
         toolset: Name of the toolset, or where RL-Restore's twelve tools are: an .npz or .safetensors file, or a folder.
         precision: In which the tools run.
         device: Where they run: cpu, cuda, mps.
-        json: Also write settings and rows to this file.
+        json: Also write settings and rows to this file, after each level.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    if min(per_image, depth) < 1 or seed < 0:
-        raise ValueError(
-            f"--per-image and --depth must be at least 1, --seed at least 0; got {per_image}, {depth}, {seed}"
-        )
+    at_least_one(per_image=per_image, depth=depth, max_steps=max_steps)
+    if seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {seed}")
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
+    # All that may be wrong is looked at now: what is asked last runs hours later.
+    if "hirl-search" in methods and (not budgets or budgets[0] < 1 or list(budgets) != sorted(set(budgets))):
+        raise ValueError(f"--budgets must be positive and rising, got {' '.join(map(str, budgets)) or 'none'}")
+    judge = blind_measure(measure, "--measure") if "hirl-stops" in methods else None
+    distortions = {level: degradations.resolve(level) for level in levels}
     photographs = open_photographs(images)
     tools = tiled(open_toolset(toolset).on(device))
     agents = load_agents(methods, tools, agent, flat_dqn)
-    options = Options(depth, max_steps, budgets, agents, measure, **load_peers(methods, tools, pixel_rl, rl_restore))
+    options = Options(depth, max_steps, budgets, agents, judge, **load_peers(methods, tools, pixel_rl, rl_restore))
     rows: list[Row] = []
-    for level in levels:
-        starts = starts_of(photographs, level, crop, per_image, seed)
+    for level, distortion in distortions.items():
+        starts = starts_of(photographs, distortion, crop, per_image, seed)
         rows += evaluate_level(starts, len(photographs) * per_image, level, methods, options, tools, precision)
+        if json is not None:
+            write_json(json, settings, as_json(rows))
     print_table(f"{photographs.name}: means per image; seconds are for all", as_json(rows), DECIMALS)
-    if json is not None:
-        write_json(json, settings, as_json(rows))

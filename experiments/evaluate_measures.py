@@ -12,8 +12,8 @@ import torch
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from experiments.evaluation import begin, starts_of
-from experiments.output import print_table, write_json
+from experiments.evaluation import begin, blind_measure, starts_of
+from experiments.output import at_least_one, print_table, write_json
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality import Measure, as_measure
@@ -82,12 +82,13 @@ def evaluate_measures(
         json: Also write settings and rows to this file.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    if per_image < 1 or seed < 0 or not measures or not against:
-        raise ValueError("--per-image must be at least 1, --seed at least 0, --measures and --against one name each")
-    blind, seeing = ([as_measure(name) for name in names] for names in (measures, against))
-    strangers = [measure.name for measure in blind if measure.needs_reference]
-    if strangers:
-        raise ValueError(f"--measures: {strangers[0]} needs a reference; name it in --against")
+    at_least_one(per_image=per_image)
+    if seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {seed}")
+    if not measures or not against:
+        raise ValueError("--measures and --against need at least one each")
+    blind = [blind_measure(name, "--measures") for name in measures]
+    seeing = [as_measure(name) for name in against]
     toolset = toolsets.resolve("hirl").on(device)
     photographs = open_photographs(images)
     pictures = _pictures(photographs, toolset, crop, per_image, seed, precision)

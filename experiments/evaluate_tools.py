@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from agents.restorer import tiled
 from experiments.evaluation import begin, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.episodes import Start
@@ -44,7 +45,7 @@ def evaluate_tools(
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     photographs = open_photographs(images)
-    tools = toolsets.resolve(toolset).on(device)
+    tools = tiled(toolsets.resolve(toolset).on(device))
     rows = []
     for family, names in SETTINGS.items():
         for name in names:

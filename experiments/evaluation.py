@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from agents.networks import CellValues
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
-from agents.restorer import cell_values, load_agent
+from agents.restorer import cell_values, load_agent, tiled
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
 from agents.search import Found, best_first, brute_force, follow, greedy, reverse_order, single
 from hirl_env.data.degradations import Degradation, Sequence, degradations
-from hirl_env.data.episodes import Episodes, Start
+from hirl_env.data.episodes import Episodes, Start, stacked
 from hirl_env.data.photographs import Photographs
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
@@ -80,18 +80,20 @@ class Options:
         max_steps: Longest path of an agent.
         budgets: Trials after which the value-guided search reports.
         agents: Cell values by the names of methods.
-        measure: Of the quality stop.
+        measure: Of the method ``hirl-stops``, blind.
         pixel_rl: Of the method ``pixel-rl``.
         rl_restore: Of the method ``rl-restore``.
+        rl_restore_tools: What it chooses among.
     """
 
     depth: int = 3
     max_steps: int = 7
     budgets: tuple[int, ...] = (9, 90)
     agents: Mapping[str, CellValues] = field(default_factory=dict)
-    measure: str = "hirl-biqa"
+    measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
+    rl_restore_tools: Toolset | None = None
 
 
 # What a method found, by the names of its rows; each dictionary comes of one run.
@@ -126,7 +128,8 @@ def _hirl(start: Restoration, applied: Many[Degradation], options: Options) -> I
 
 
 def _hirl_stops(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    blind = Restoration(start.toolset, as_measure(options.measure), precision=start.precision)
+    assert options.measure is not None
+    blind = Restoration(start.toolset, options.measure, precision=start.precision)
     blind.begin(start.images, start.references)
     yield {"hirl quality stop": follow(blind, options.agents["hirl-stops"], options.max_steps, "quality")}
     yield {"hirl no stop": follow(start, options.agents["hirl-stops"], options.max_steps, "steps")}
@@ -150,9 +153,9 @@ def _pixel_rl(start: Restoration, applied: Many[Degradation], options: Options) 
 
 
 def _rl_restore(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    agent = options.rl_restore
-    assert agent is not None
-    own = Restoration(agent.toolset(start.toolset), start.measure, precision=start.precision)
+    agent, tools = options.rl_restore, options.rl_restore_tools
+    assert agent is not None and tools is not None
+    own = Restoration(tools, start.measure, precision=start.precision)
     own.begin(start.images, start.references)
     length = min(options.max_steps, agent.max_steps)
     yield {"rl-restore": follow(own, agent, length, "steps")}
@@ -174,6 +177,22 @@ METHODS: dict[str, Method] = {
 }
 
 
+def blind_measure(name: str, option: str) -> Measure:
+    """A measure that needs no reference.
+
+    Args:
+        name: Of the measure, or a sum of several.
+        option: Where the user named it.
+
+    Raises:
+        ValueError: If it is unknown, or needs a reference.
+    """
+    measure = as_measure(name)
+    if measure.needs_reference:
+        raise ValueError(f"{option}: {measure.name} needs a reference; name a blind measure, such as hirl-biqa")
+    return measure
+
+
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
 ) -> dict[str, CellValues]:
@@ -183,19 +202,16 @@ def load_agents(
         methods: Keys of `METHODS`.
         toolset: That the agents were trained with.
         agent: Of the methods ``hirl``, ``hirl-stops`` and ``hirl-search``: a shipped one's name, or a file.
-        flat_dqn: File of the method ``flat-dqn``.
+        flat_dqn: File of the method ``flat-dqn``; None for the shipped one.
 
     Raises:
         ValueError: If an agent that is asked is missing, or was made for another toolset.
     """
-    agents = {
-        method: load_agent(agent, toolset) for method in ("hirl", "hirl-stops", "hirl-search") if method in methods
-    }
-    if "flat-dqn" in methods:
-        if flat_dqn is None:
-            raise ValueError("the method flat-dqn needs --flat-dqn: a file that hirl train --algo flat-dqn wrote")
-        agents["flat-dqn"] = load_agent(flat_dqn, toolset)
-    return {method: partial(cell_values, values) for method, values in agents.items()}
+    names: dict[str, str | Path] = dict.fromkeys(("hirl", "hirl-stops", "hirl-search"), agent)
+    names["flat-dqn"] = flat_dqn or "flat-dqn"
+    asked = {method: name for method, name in names.items() if method in methods}
+    loaded = {name: load_agent(name, toolset) for name in dict.fromkeys(asked.values())}
+    return {method: partial(cell_values, loaded[name]) for method, name in asked.items()}
 
 
 def load_peers(
@@ -205,7 +221,7 @@ def load_peers(
 
     Args:
         methods: Keys of `METHODS`.
-        toolset: For a peer that has no tools of its own; the peers go on its device.
+        toolset: For a peer that has no tools of its own; the peers go on its device, and their tools over tiles.
         pixel_rl: File of the method ``pixel-rl``; None for the shipped one.
         rl_restore: File of the method ``rl-restore``.
 
@@ -221,8 +237,9 @@ def load_peers(
                 "the method rl-restore needs --rl-restore: an .npz file, or one of hirl train --algo rl-restore"
             )
         agent = load_rl_restore(rl_restore).to(toolset.device)
-        agent.toolset(toolset)  # says now where the two do not go together
+        tools = agent.toolset(toolset)  # says now where the two do not go together
         peers["rl_restore"] = agent
+        peers["rl_restore_tools"] = tools if agent.tools is None else tiled(tools)
     return peers
 
 
@@ -254,12 +271,15 @@ def starts_of(
 
 
 def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:
-    """Starts side by side, all of one size; a batch is full as soon as it has ``pixels``, which bounds memory."""
+    """Starts side by side, all of one size; a batch is full where one more would exceed ``pixels``: a bound on memory.
+
+    An image that exceeds them alone is a batch of one.
+    """
     pending: dict[torch.Size, list[Start]] = {}
     for start in starts:
         batch = pending.setdefault(start.distorted.shape, [])
         batch.append(start)
-        if len(batch) * start.distorted[0].numel() >= pixels:
+        if (len(batch) + 1) * start.distorted[0].numel() > pixels:
             yield pending.pop(start.distorted.shape)
     yield from pending.values()
 
@@ -267,10 +287,7 @@ def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Star
 def begin(batch: Many[Start], toolset: Toolset, precision: Precision, measure: str | Measure = "psnr") -> Restoration:
     """A restoration of a batch of starts."""
     restoration = Restoration(toolset, as_measure(measure), precision=precision)
-    references = [start.reference for start in batch if start.reference is not None]
-    restoration.begin(
-        torch.stack([start.distorted for start in batch]), torch.stack(references) if references else None
-    )
+    restoration.begin(*stacked(batch))
     return restoration
 
 

@@ -1,9 +1,9 @@
-"""What commands leave behind: tables on the screen, JSON files."""
+"""What commands check of their options, and what they leave behind: tables on the screen, JSON files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,42 @@ from rich.table import Table
 from hirl_env.files import written_whole
 
 WIDTH = 120  # columns of tables in files and pipes
+
+
+def at_least_one(**options: int | None) -> None:
+    """Raises ValueError where an option that is given is less than 1; ``per_image`` is called ``--per-image``."""
+    for name, number in options.items():
+        if number is not None and number < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {number}")
+
+
+def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path]) -> None:
+    """Refuses to begin where something would be saved over something else of the same run.
+
+    Args:
+        targets: What is to be saved, in words, and where.
+        pictures: The files that it is made from, resolved.
+
+    Raises:
+        ValueError: If two things would get one name, or a picture would be overwritten.
+    """
+    claimed: dict[Path, str] = {}
+    for what, target in targets:
+        if target.resolve() in pictures:
+            raise ValueError(f"{target} is one of the pictures and would be overwritten; choose another --out")
+        if target in claimed:
+            raise ValueError(
+                f"{claimed[target]} and {what} would both be saved as {target}; "
+                "take them one after the other, each with its own --out"
+            )
+        claimed[target] = what
+
+
+def check_free(targets: Iterable[Path], force: bool) -> None:
+    """Raises ValueError where a file is in the way of what is to be saved, unless that may be overwritten."""
+    for target in targets:
+        if target.exists() and not force:
+            raise ValueError(f"{target} exists already; --force overwrites it")
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:

@@ -16,11 +16,11 @@ from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
-from agents.networks import CellValues, FlatQ, TwoLevelQ, lowered, save_q
+from agents.networks import CellValues, FlatQ, TurnAveraged, TwoLevelQ, lowered, save_q
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.search import Stopping, follow
-from experiments.algorithms import cell_values, q_network
+from experiments.algorithms import preferences, q_network
 from experiments.evaluation import batches, begin, starts_of
 from experiments.tracking import CsvLog
 from hirl_env.data.degradations import LEVELS
@@ -66,12 +66,17 @@ class Progress(BaseCallback):
         self.curve = CsvLog(out / "evaluation.csv")
         self.actions: list[np.ndarray] = []
 
+    def evaluated_until(self) -> int:
+        """The step of the last evaluation on record; -1 before the first."""
+        rows = self.curve.read()
+        return int(rows[-1]["step"]) if rows else -1
+
     def _on_training_start(self) -> None:
         done = self.model.num_timesteps
         rows = [row for row in self.curve.read() if int(row["step"]) <= done]
         self.curve.rewrite(rows)
         self.best = max((float(row["gain"]) for row in rows), default=-np.inf)
-        self.evaluated = int(rows[-1]["step"]) if rows else -1
+        self.evaluated = self.evaluated_until()
         self.bar = tqdm(
             total=self.config["total_steps"], initial=done, desc=self.out.name, unit="step", mininterval=1, disable=None
         )
@@ -106,7 +111,8 @@ class Progress(BaseCallback):
         network, margin = q_network(self.model, self.toolset.n_degrees), 0.0
         if network is not None:
             network = lowered(network, 0.0).to(self.toolset.device)
-            margin = stopping_margin([start for starts in self.starts.values() for start in starts], network, LONGEST)
+            starts = [start for starts in self.starts.values() for start in starts]
+            margin = stopping_margin(starts, TurnAveraged(network), LONGEST)
             network = lowered(network, margin)
         gains, trials, pictures = self._measure(network)
         mean = float(np.mean(list(gains.values())))
@@ -150,7 +156,7 @@ class Progress(BaseCallback):
         Args:
             network: Stops by its values; None for an agent that has none.
         """
-        values = network or cell_values(self.model, self.toolset.n_degrees)
+        values = preferences(self.model) if network is None else TurnAveraged(network)
         stop: Stopping = "steps" if network is None else "value"
         longest = values.max_steps if isinstance(values, RLRestoreAgent) else LONGEST
         gains, trials, strips = {}, [], []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +14,7 @@ import tyro
 from tqdm import tqdm
 
 from agents.restorer import Restorer
-from experiments.output import write_json
+from experiments.output import check_free, check_targets, write_json
 from experiments.picture_files import found_pictures, read_picture, save_picture
 from hirl_env.data.images import UnreadablePicture
 from hirl_env.files import written_whole
@@ -54,7 +55,8 @@ def restore(
 
     Reads and writes PNG, JPEG, WebP, TIFF, BMP and PPM. Format, EXIF, colour profile and transparency are kept, and
     greys stay grey; 16 bits per channel become 8, and of animations only the first frame is restored. A picture with
-    which nothing is to be done is copied as it is.
+    which nothing is to be done is copied as it is. Stop it with Ctrl-C and run the same command again: it goes on with
+    the pictures that are not yet restored.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
@@ -68,17 +70,17 @@ def restore(
         precision: In which the tools run; bf16 is faster where the processor has it.
         device: Where they run: cpu, cuda, mps.
         save_steps: Also save the picture after each step, as NAME.step1.png and so on.
-        force: Overwrite what is in the way.
+        force: Overwrite what is in the way, and restore again what was restored.
     """
     settings = dict(locals())
     if (stop == "reference") != (references is not None):
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
     jobs = plan(pictures, out, max_steps if save_steps else 0)
     log = out / LOG
-    if log.exists() and not force:
-        raise ValueError(f"{log} exists already: choose another --out, or overwrite with --force")
+    rows = _finished(log, settings) if log.exists() and not force else []
+    finished = {row["file"] for row in rows}
+    jobs = [job for job in jobs if str(job.file) not in finished]
     restorer = Restorer(agent, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device)
-    rows: list[dict[str, Any]] = []
     try:
         with tqdm(jobs, unit="picture", disable=None) as bar:
             for job in bar:
@@ -98,12 +100,31 @@ def restore(
                         else f"; {measure}: {row['score_before']:.1f} to {row['score_after']:.1f}"
                     )
                     tqdm.write(f"{name}: {path} (stopped: {row['why']}{scores})")
+    except KeyboardInterrupt:
+        goes_on = "" if force else "; the same command goes on with the other pictures"
+        raise KeyboardInterrupt(f"interrupted{goes_on}") from None
     finally:
         # An interrupt comes through here, too: what is restored is logged.
         write_json(log, settings, rows)
     failed = sum(row["error"] is not None for row in rows)
     if failed:
         raise ValueError(f"{failed} of {len(rows)} pictures could not be restored; {log} says why")
+
+
+def _finished(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an earlier run of the same command whose pictures are restored and still there.
+
+    Raises:
+        ValueError: If the log is of another command, or none of ours.
+    """
+    try:
+        before = json.loads(log.read_text())
+        now = json.loads(json.dumps(settings, default=str))
+        if before["settings"] | {"force": False} == now | {"force": False}:
+            return [row for row in before["rows"] if row["saved"] is not None and Path(row["saved"]).exists()]
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise ValueError(f"{log} is there already, of other settings: choose another --out, or overwrite with --force")
 
 
 def _restore_file(job: Job, restorer: Restorer, reference: Path | None, force: bool) -> dict[str, Any]:
@@ -124,9 +145,7 @@ def _restore_file(job: Job, restorer: Restorer, reference: Path | None, force: b
         },
     }
     try:
-        for target in (job.target, *job.steps):
-            if target.exists() and not force:
-                raise ValueError(f"{target} exists already; --force overwrites it")
+        check_free((job.target, *job.steps), force)
         picture = read_picture(job.file)
         clean = None if reference is None else read_picture(reference).pixels
         restored = restorer.restore(picture.pixels, clean, keep_steps=bool(job.steps))
@@ -180,15 +199,6 @@ def plan(pictures: Sequence[str], out: Path, steps: int = 0) -> list[Job]:
         for file, name in found_pictures(text, out):
             saved_steps = tuple(out / name.with_name(f"{name.stem}.step{step + 1}.png") for step in range(steps))
             jobs.setdefault(file.resolve(), Job(file, out / name, saved_steps))
-    claimed: dict[Path, str] = {out / LOG: "the log"}
-    for job in jobs.values():
-        for target in (job.target, *job.steps):
-            if target.resolve() in jobs:
-                raise ValueError(f"{target} is one of the pictures and would be overwritten; choose another --out")
-            if target in claimed:
-                raise ValueError(
-                    f"{claimed[target]} and {job.file} would both be saved as {target}; "
-                    "restore them one after the other, each with its own --out"
-                )
-            claimed[target] = str(job.file)
+    targets = [(str(job.file), target) for job in jobs.values() for target in (job.target, *job.steps)]
+    check_targets([("the log", out / LOG), *targets], jobs)
     return list(jobs.values())

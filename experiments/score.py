@@ -12,11 +12,12 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from experiments.output import print_table, write_json
+from experiments.output import check_free, check_targets, print_table, write_json
 from experiments.picture_files import found_pictures
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.files import written_whole
-from hirl_env.quality import as_measure
+from hirl_env.quality import BlindNetwork, as_measure
+from hirl_env.tools.toolset import available_device
 
 CELL = 16  # pixels of a quality map's cell in its picture
 
@@ -27,6 +28,7 @@ def score(
     references: Path | None = None,
     map: bool = False,
     out: Path = Path("scores"),
+    force: bool = False,
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
@@ -39,6 +41,7 @@ def score(
         references: Folder with the clean originals under the same names.
         map: Also save where a picture is good (bright) and bad (dark), as NAME.map.png in --out.
         out: Folder for the maps.
+        force: Overwrite maps that are there already.
         device: Where to compute: cpu, cuda, mps.
         json: Also write settings and rows to this file.
     """
@@ -48,18 +51,26 @@ def score(
     judge = as_measure(measure)
     if judge.needs_reference and references is None:
         raise ValueError(f"the measure {measure} compares with clean originals: give their folder by --references")
+    if map and not isinstance(judge.function, BlindNetwork):
+        raise ValueError(f"--map: the measure {measure} has no quality map; hirl-biqa and paq2piq have one")
+    where = available_device(device)
+    found = dict(pair for text in pictures for pair in found_pictures(text, out))
+    maps = {file: (out / name).with_suffix(".map.png") for file, name in found.items()} if map else {}
+    check_targets([(str(file), target) for file, target in maps.items()], {file.resolve() for file in found})
+    check_free(maps.values(), force)
     rows: list[dict[str, Any]] = []
     failed = 0
-    for file, name in tqdm(dict(pair for text in pictures for pair in found_pictures(text, out)).items(), disable=None):
+    for file, name in tqdm(found.items(), disable=None):
         try:
-            image = to_tensor(read_image(file))[None].to(device)
-            clean = None if references is None else to_tensor(read_image(references / name))[None].to(device)
-            rows.append({"picture": str(name), "score": float(judge.score(image, clean)[0])})
+            image = to_tensor(read_image(file))[None].to(where)
+            clean = None if references is None else to_tensor(read_image(references / name))[None].to(where)
+            row = {"picture": str(name), "score": float(judge.score(image, clean)[0])}
             if map:
                 values = judge.quality_map(image)[0].cpu().numpy()
                 pixels = np.kron(values, np.ones((CELL, CELL)))
-                with written_whole((out / name).with_suffix(".map.png")) as beside:
+                with written_whole(maps[file]) as beside:
                     matplotlib.image.imsave(beside, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
+            rows.append(row)
         except ValueError as error:
             # One bad picture does not stop the rest.
             tqdm.write(f"hirl: {file}: {error}".replace(f"{file}: {file}", str(file)), file=sys.stderr)

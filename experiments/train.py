@@ -18,9 +18,10 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents import RLRestore, make_vec_env
+from agents import make_vec_env
 from agents.rl_restore.episodes import EpisodeReplayBuffer
-from experiments.algorithms import ALGORITHMS, given, load_preset, options_of, q_network
+from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
+from experiments.output import at_least_one
 from experiments.progress import Progress
 from experiments.tracking import WandbWriter, deferred_interrupts, provenance, start_wandb
 from hirl_env.data.photographs import Photographs, open_photographs
@@ -53,7 +54,7 @@ class Settings:
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
         hold_out: How many of --images are kept apart where --validate is not given. Default: 40.
         label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
-        every: Environment steps between evaluations (with checkpoints). Default: 2000.
+        every: Environment steps between evaluations (with checkpoints). Default: the preset's, else 2000.
         lr_schedule: Whether the learning rate falls linearly to zero. Default: the preset's.
         environment: The environment's settings; what is not given is as in the preset.
         hirl: HIRL's settings; what is not given is as in the preset.
@@ -86,10 +87,7 @@ class Settings:
         """
         if self.images is None:
             raise ValueError("--images is missing: name a folder of photographs to train on (or --resume a run)")
-        numbers = {"total-steps": self.total_steps, "every": self.every, "hold-out": self.hold_out}
-        for option, number in numbers.items():
-            if number is not None and number < 1:
-                raise ValueError(f"--{option} must be at least 1, got {number}")
+        at_least_one(total_steps=self.total_steps, every=self.every, hold_out=self.hold_out)
         chosen = load_preset(self.preset or self.algo or "hirl")
         algo = self.algo or chosen["algo"]
         if chosen["algo"] != algo:
@@ -111,7 +109,7 @@ class Settings:
             "validate": None if self.validate is None else _absolute(self.validate),
             "hold_out": self.hold_out or 40,
             "total_steps": self.total_steps or chosen["total_steps"],
-            "every": self.every or 2_000,
+            "every": self.every or chosen.get("every", 2_000),
             "seed": self.seed or 0,
             "lr_schedule": self.lr_schedule or chosen["lr_schedule"],
             "environment": _located(chosen["environment"] | given(self.environment)),
@@ -141,9 +139,8 @@ def train(
         threads: Processor threads. Default: all.
         wandb: Log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
     """
+    at_least_one(threads=threads)
     if threads is not None:
-        if threads < 1:
-            raise ValueError(f"--threads must be at least 1, got {threads}")
         torch.set_num_threads(threads)
     if resume is not None:
         if out is not None or settings != Settings():
@@ -221,10 +218,10 @@ def run(
     else:
         done = model.num_timesteps
         model.set_random_seed(config["seed"] + done)
-    if done >= config["total_steps"]:
+    progress = Progress(config, out, held_out, on_evaluation)
+    if done >= config["total_steps"] and progress.evaluated_until() >= done:
         print(f"{out} is complete: {done} steps")
         return
-    progress = Progress(config, out, held_out, on_evaluation)
     if not (out / "config.yaml").exists():
         write_config(config, out)
     writers: list[Any] = [
@@ -236,13 +233,16 @@ def run(
     model.set_logger(Logger(str(out), writers))
     with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
         progress.interrupted = interrupted
-        model.learn(config["total_steps"] - done, progress, log_interval=4 * env.num_envs, reset_num_timesteps=False)
+        # Counted in episodes by agents with a memory, in rollouts by others.
+        interval = 4 * env.num_envs if isinstance(model, OffPolicyAlgorithm) else 1
+        remaining = max(0, config["total_steps"] - done)
+        model.learn(remaining, progress, log_interval=interval, reset_num_timesteps=False)
         progress.finish()
     env.close()
     if model.num_timesteps < config["total_steps"]:
         raise KeyboardInterrupt(f"stopped at step {model.num_timesteps}; go on with: hirl train --resume {out}")
-    kept = q_network(model, 1) is not None or isinstance(model, RLRestore)
-    print(f"wrote {out}/best.safetensors" if kept else f"wrote {out}/model.zip")
+    kept = out / "best.safetensors"
+    print(f"wrote {kept if kept.exists() else out / 'model.zip'}")
 
 
 def open_both(config: dict[str, Any]) -> tuple[Photographs, Photographs]:

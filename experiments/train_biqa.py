@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import inspect
 import time
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from agents.restorer import load_agent
 from experiments.biqa_examples import TEACHERS, Groups, Maker, made_groups, targets
 from experiments.checkpoints import read_checkpoint, write_checkpoint
 from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
+from experiments.output import at_least_one
 from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
 from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.tools.toolset import Precision, available_device, toolsets
-from hirl_env.tools.weights import load_weights, save_weights
+from hirl_env.weights import load_weights, save_weights
 
 NAME = "hirl-biqa"
 WITHIN = 2.0  # weight of the differences within a group: they are what an agent is rewarded by
@@ -93,15 +95,7 @@ def train_biqa(
     """
     if crop < SMALLEST:
         raise ValueError(f"--crop must be at least {SMALLEST}, got {crop}")
-    for option, number in {
-        "groups": groups,
-        "steps": steps,
-        "batch": batch,
-        "every": every,
-        "threads": threads,
-    }.items():
-        if number is not None and number < 1:
-            raise ValueError(f"--{option} must be at least 1, got {number}")
+    at_least_one(groups=groups, steps=steps, batch=batch, every=every, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
     settings = Settings(
@@ -122,11 +116,14 @@ def train_biqa(
     toolset = toolsets.resolve("hirl").on(where)
     learned_from, kept_apart = open_photographs(images).split(apart)
     chooser = load_agent(agent, toolset)
-    # A tenth as many are enough to watch by.
+    # Named after what is in them: a run that was stopped before its first checkpoint may be begun anew differently.
+    made_of = hashlib.sha256(repr((images, apart, agent, crop, precision)).encode()).hexdigest()[:8]
+    examples = out / f"examples-{made_of}"
+    # A twentieth as many are enough to watch by.
     held = made_groups(
-        Maker(kept_apart, toolset, chooser, crop, precision), max(1, groups // 20), seed + 1, out / "examples-apart"
+        Maker(kept_apart, toolset, chooser, crop, precision), max(1, groups // 20), seed + 1, examples / "kept-apart"
     )
-    shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, out / "examples")
+    shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, examples / "learned-from")
     trainer.run(shown, held, every, wandb)
 
 

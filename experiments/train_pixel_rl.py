@@ -19,10 +19,11 @@ from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
 from experiments.checkpoints import read_checkpoint, write_checkpoint
 from experiments.evaluation import batches, starts_of
+from experiments.output import at_least_one
 from experiments.progress import EVALUATION_SEED
 from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
 from hirl_env.data.degradations import LEVELS, degradations
-from hirl_env.data.episodes import Episodes
+from hirl_env.data.episodes import Episodes, stacked
 from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality import psnr
@@ -91,10 +92,7 @@ def train_pixel_rl(
         every: Episodes between evaluations (with checkpoints).
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    numbers = {"episodes": episodes, "batch": batch, "crop": crop, "every": every, "threads": threads}
-    for option, number in (numbers | {"hold-out": hold_out}).items():
-        if number is not None and number < 1:
-            raise ValueError(f"--{option} must be at least 1, got {number}")
+    at_least_one(episodes=episodes, batch=batch, crop=crop, every=every, threads=threads, hold_out=hold_out)
     if lr <= 0:
         raise ValueError(f"--lr must be positive, got {lr}")
     if threads is not None:
@@ -112,9 +110,13 @@ class Trainer:
         self.settings, self.out, self.device = settings, out, device
         photographs = open_photographs(settings.images)
         if settings.validate is None:
-            photographs, self.held_out = photographs.split(settings.hold_out)
+            photographs, held_out = photographs.split(settings.hold_out)
         else:
-            self.held_out = open_photographs(settings.validate)
+            held_out = open_photographs(settings.validate)
+        # Made now, so that a picture that is too small is found before hours of training.
+        self.validation = {
+            level: list(batches(starts_of(held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED))) for level in LEVELS
+        }
         episodes = Episodes(photographs, degradations.resolve(settings.degradation), settings.crop)
         channels = 1 if settings.grey else 3
         self.environment = PixelEnvironment(episodes, settings.batch, channels, device)
@@ -173,12 +175,12 @@ class Trainer:
     def evaluate(self) -> dict[str, float]:
         """Mean gain in PSNR (dB) on a crop of each photograph kept apart, per level; with the likeliest actions."""
         gains = {}
-        for level in LEVELS:
+        for level, starts in self.validation.items():
             found = []
-            for batch in batches(starts_of(self.held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED)):
-                images = torch.stack([start.distorted for start in batch]).to(self.device)
-                references = torch.stack([start.reference for start in batch if start.reference is not None])
-                references = references.to(self.device)
+            for batch in starts:
+                images, references = stacked(batch)
+                assert references is not None
+                images, references = images.to(self.device), references.to(self.device)
                 restored = restore(self.network, images, self.settings.precision)
                 found.append(psnr(restored, references) - psnr(images, references))
             gains[level] = torch.cat(found).mean().item()
@@ -196,6 +198,8 @@ class Trainer:
         bar = tqdm(total=settings.episodes, initial=self.episode, unit="episode", mininterval=1, disable=None)
         began = time.monotonic() - self.seconds
         recent: list[tuple[float, float]] = []
+        # The first evaluation writes weights before its checkpoint, and weights without one are taken for another's.
+        self._save()
         with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
             while self.episode < settings.episodes and not interrupted:
                 recent.append(self.train_episode())

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from experiments.checkpoints import read_checkpoint, write_checkpoint
 from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
+from experiments.output import at_least_one
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
 from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
 from hirl_env.data.degradations import NOISE_SIGMAS
@@ -27,13 +28,12 @@ from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device, toolsets
-from hirl_env.tools.weights import load_weights, save_weights
+from hirl_env.weights import load_weights, save_weights
 
 EMA_DECAY = 0.998
 VALIDATION_CROP = 128
 SMALLEST = 16  # pixels: SRN works on multiples of it
 DRAWN_TOOLS = 3
-TRIES = 1000  # photographs drawn before a folder is given up
 # The keys of RECIPES, spelt out for --help.
 ToolName = Literal[
     "ffdnet",
@@ -112,14 +112,10 @@ class Examples:
 
     def _photograph(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         """One that a patch fits into; a folder of all sizes need not be sorted first."""
-        for _ in range(TRIES):
-            pixels = self.photographs.draw(rng).reference
-            if pixels is not None and min(pixels.shape[:2]) >= self.settings.patch:
-                return pixels
-        raise ValueError(
-            f"{self.photographs.name}: {TRIES} photographs in a row had no reference, or were smaller than the patch "
-            f"of {self.settings.patch} pixels; choose others, or a smaller --patch"
-        )
+        photograph = self.photographs.draw(rng, self.settings.patch)
+        if photograph.reference is None:
+            raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference; choose clean photographs")
+        return photograph.reference
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """What a fair agent leaves after one or two steps: of a few tools drawn, the one that helps most is taken."""
@@ -178,9 +174,7 @@ def train_tools(
     """
     if patch < SMALLEST or patch % SMALLEST:
         raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {patch}")
-    for option, number in {"steps": steps, "batch": batch, "every": every, "threads": threads}.items():
-        if number is not None and number < 1:
-            raise ValueError(f"--{option} must be at least 1, got {number}")
+    at_least_one(steps=steps, batch=batch, every=every, threads=threads)
     for option, share in {"own-share": own_share, "leftover-share": leftover_share}.items():
         if not 0 <= share <= 1:
             raise ValueError(f"--{option} must lie in 0 to 1, got {share}")

@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from hirl_env.rendering import render_frame
-from hirl_env.task import Task, start_info
+from hirl_env.rendering import METADATA, check_render_mode, render_frame
+from hirl_env.task import make_task, start_info
 
 
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
@@ -23,20 +23,16 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}
+    metadata = METADATA
 
     def __init__(self, render_mode: str | None = None, **task: Any) -> None:
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        check_render_mode(render_mode)
         self.render_mode = render_mode
-        self.task = Task(**task)
+        self.task = make_task(task)
         self.action_space = self.task.action_space
-        self.observation_space: Any
         side = self.task.crop_size
-        if side is None:
-            pixels = next(iter(self.task.episodes.photographs))
-            height, width = next(part.shape[:2] for part in (pixels.distorted, pixels.reference) if part is not None)
-        self.observation_space = self.task.observation_space(*((height, width) if side is None else (side, side)))
+        height, width = (side, side) if side else next(iter(self.task.episodes.photographs)).pixels.shape[:2]
+        self.observation_space: Any = self.task.observation_space(height, width)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -16,6 +16,8 @@ CACHE = "HIRL_CACHE"
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yields a path beside ``path`` to write to, and renames it at the end; nothing is left behind on failure.
 
+    After a power cut, too, ``path`` is the whole old file or the whole new one.
+
     Something that is there and no ordinary file (``/dev/stdout``) is written to directly.
 
     Raises:
@@ -28,6 +30,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         if not direct:
+            # Without this, a power cut after the renaming could leave the new name on an empty file.
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
             os.replace(beside, path)
     except OSError as error:
         raise unwritable(path, error) from error

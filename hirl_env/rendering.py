@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,20 @@ from hirl_env.data.images import to_pixels
 if TYPE_CHECKING:
     from hirl_env.task import Task
 
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
+
 SIDE = 384  # pixels: the picture's longer side in a frame
 MARGIN = 10
 LINE = 20
-ROOM = 7  # lines for the path where its length has no bound: the last ones are shown
+ROOM = 7  # lines for the path, of which the last steps are shown
 FONT_SIZE = 14
 INK, PAPER, UP, DOWN = (32, 32, 32), (250, 250, 248), (20, 120, 60), (176, 48, 32)
+
+
+def check_render_mode(mode: str | None) -> None:
+    """Raises ValueError where there is no such way to render."""
+    if mode not in (None, *METADATA["render_modes"]):
+        raise ValueError(f"render_mode must be None or 'rgb_array', got {mode!r}")
 
 
 def enlarged(pixels: npt.NDArray[np.uint8], side: int) -> Image.Image:
@@ -42,7 +50,7 @@ def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
     names = restoration.tool_names(row) or ("nothing done yet",)
     lines = [f"{number}. {name}" if restoration.paths[row] else name for number, name in enumerate(names, 1)]
     gain = restoration.gains[row]
-    room = restoration.max_steps or ROOM
+    room = min(restoration.max_steps or ROOM, ROOM)
     height = SIDE + LINE * (room + 1) + 3 * MARGIN
     frame = Image.new("RGB", (SIDE + 2 * MARGIN, height), PAPER)
     frame.paste(picture, (MARGIN + (SIDE - picture.width) // 2, MARGIN + (SIDE - picture.height) // 2))

@@ -90,7 +90,23 @@ class Restoration:
         self.ended: Flags = np.zeros(0, dtype=np.bool_)
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None) -> None:
-        """Starts anew with a batch of images (N, 3, H, W) and their references, if there are any."""
+        """Starts anew with a batch of images and their references, if there are any.
+
+        Args:
+            images: float32 (N, 3, H, W) in [0, 1], N at least 1.
+            references: The same, or None.
+
+        Raises:
+            ValueError: If one of the two is something else, or the measure refuses them; what there was stays.
+        """
+        _check_images("images", images)
+        if references is not None:
+            _check_images("references", references)
+            if references.shape != images.shape:
+                raise ValueError(
+                    f"images {tuple(images.shape)} and references {tuple(references.shape)} differ in shape; give "
+                    "each image the reference of its size"
+                )
         images = images.to(self.toolset.device)
         references = None if references is None else references.to(self.toolset.device)
         # Scoring may refuse; then the episode before stays as it was.
@@ -107,10 +123,7 @@ class Restoration:
         Raises:
             ValueError: If one of the two has references and the other has none.
         """
-        if (self.references is None) != (other.references is None):
-            raise ValueError(
-                "images with and without a reference cannot be restored side by side; use one kind at a time"
-            )
+        _check_one_kind([self, other])
         self.images = _replaced(self.images, rows, other.images)
         if self.references is not None and other.references is not None:
             self.references = _replaced(self.references, rows, other.references)
@@ -142,7 +155,12 @@ class Restoration:
 
     @staticmethod
     def joined(parts: Sequence[Restoration]) -> Restoration:
-        """Restorations of images of one size as one, row after row; rules and tools are those of the first."""
+        """Restorations of images of one size as one, row after row; rules and tools are those of the first.
+
+        Raises:
+            ValueError: If some of them have references and others have none.
+        """
+        _check_one_kind(parts)
         whole = copy.copy(parts[0])
         whole.images = torch.cat([part.images for part in parts])
         references = [part.references for part in parts if part.references is not None]
@@ -246,6 +264,19 @@ class Restoration:
         if references is None:
             return scores, None
         return scores, scores if self.measure.function is psnr else psnr(images, references).cpu().numpy()
+
+
+def _check_images(name: str, images: torch.Tensor) -> None:
+    if images.dtype != torch.float32 or images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+        raise ValueError(
+            f"{name} must be float32 of shape (N, 3, H, W), at least one; got {images.dtype} of shape "
+            f"{tuple(images.shape)}"
+        )
+
+
+def _check_one_kind(parts: Sequence[Restoration]) -> None:
+    if len({part.references is None for part in parts}) > 1:
+        raise ValueError("images with and without a reference cannot be restored side by side; use one kind at a time")
 
 
 def _replaced(images: torch.Tensor, rows: Sequence[int] | Indices, new: torch.Tensor) -> torch.Tensor:

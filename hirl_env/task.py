@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ class Task:
     Args:
         images: Where photographs come from: ``photos`` (embedded), a data set's name, a folder, or `Photographs`.
         degradation: What distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a `Degradation`,
-            or None to take pictures as they are. Pictures that come with a distorted version keep it.
+            or None to take pictures as they are, without a reference. Pictures that come with a distorted version
+            keep it.
         reward: The measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
             (N,).
@@ -65,11 +68,17 @@ class Task:
         resolved = None if degradation is None else degradations.resolve(degradation)
         self.episodes = Episodes(open_photographs(images), resolved, crop_size)
         self.measure = as_measure(reward)
+        smallest = self.measure.smallest
+        if crop_size is not None and crop_size < smallest:
+            raise ValueError(
+                f"reward {self.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
+                f"{crop_size}; choose a larger crop size, or another reward"
+            )
         self.toolset = open_toolset(toolset).on(device)
         self.crop_size, self.flat = crop_size, flat
         self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
 
-    @property
+    @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:
         """MultiDiscrete([types, degrees]), or Discrete where flat; with STOP one type, or one action, more."""
         types, degrees = self.toolset.n_types, self.toolset.n_degrees
@@ -84,9 +93,9 @@ class Task:
     def pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
         """Actions of the action space, batched, as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
         array = np.asarray(actions)
-        if not self.flat:
+        if not isinstance(self.action_space, gym.spaces.Discrete):
             return array
-        count = self.toolset.n_types * self.toolset.n_degrees + self.restoration.stop_action
+        count = int(self.action_space.n)
         if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or (array < 0).any() or (array >= count).any():
             raise ValueError(f"actions must be integers in 0..{count - 1}, one for each image; got {actions!r}")
         return np.stack(np.divmod(array, self.toolset.n_degrees), axis=1)
@@ -141,6 +150,22 @@ class Task:
         if self.restoration.psnr is not None:
             info["psnr"] = float(self.restoration.psnr[row])
         return info
+
+
+def make_task(arguments: dict[str, Any]) -> Task:
+    """A task from the keyword arguments that an environment was made with.
+
+    Raises:
+        TypeError: If a name is none of `Task`'s arguments; lists those.
+        ValueError: As `Task` does.
+    """
+    known = list(inspect.signature(Task).parameters)
+    for name in arguments:
+        if name not in known:
+            remedy = "use max_steps" if name == "max_episode_steps" else f"known are: {', '.join(known)}"
+            # In Python's own words, which Gymnasium and TorchRL look for.
+            raise TypeError(f"the environment got an unexpected keyword argument {name!r}; {remedy}")
+    return Task(**arguments)
 
 
 def start_info(start: Start) -> dict[str, Any]:

@@ -8,13 +8,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-import torch
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from hirl_env.data.episodes import Start
-from hirl_env.rendering import render_frame
-from hirl_env.task import Task, start_info
+from hirl_env.data.episodes import Start, stacked
+from hirl_env.rendering import METADATA, check_render_mode, render_frame
+from hirl_env.task import make_task, start_info
 
 Pixels = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -32,7 +31,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             size, so ``crop_size=None`` goes with one environment only.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}
+    metadata = METADATA
 
     def __init__(
         self,
@@ -43,8 +42,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        check_render_mode(render_mode)
         self.num_envs = num_envs
         self.render_mode = render_mode
         try:
@@ -53,7 +51,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = Task(**task)
+        self.task = make_task(task)
         side = self.task.crop_size
         if side is None:
             raise ValueError(
@@ -91,6 +89,10 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     ) -> tuple[Pixels, dict[str, Any]]:
         """Starts episodes.
 
+        What is restored side by side has references or has none, all of it. With a blind reward, a given picture may
+        differ in that from the environment's own; the reset is refused where those are to follow it by autoreset while
+        others go on.
+
         Args:
             seed: Sub-environment i gets ``seed + i``, or the i-th of a list.
             options: ``reset_mask`` (bool, (num_envs,)) resets some only; ``image`` and ``reference`` (uint8,
@@ -110,10 +112,11 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError(f"seed must be a number or a list of {self.num_envs}, got {len(seeds)} of them")
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
+        given = self._checked_start(options, mask) if options else None
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._rngs[row], self._seeds[row] = gym.utils.seeding.np_random(seeds[row])
-        infos = self._start(np.flatnonzero(mask), {}, options)
+        infos = self._start(np.flatnonzero(mask), {}, given)
         return self.task.observations(), infos
 
     def _checked_mask(self, mask: Any) -> Flags:
@@ -132,11 +135,28 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError("the first reset must reset every sub-environment, so without a reset_mask")
         return mask
 
-    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    def _checked_start(self, options: dict[str, Any], mask: Flags) -> Start:
+        """The given start, where the environment's own can follow it."""
+        start, restoration = self.task.given_start(options), self.task.restoration
+        given, own = start.reference is not None, self.task.episodes.have_references
+        resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
+        one_by_one = restoration.stop is not None or restoration.stop_action or not mask.all()
+        # A reward that needs references refuses images without them by itself.
+        blind = not self.task.measure.needs_reference
+        if given != own and resets_itself and one_by_one and blind and self.num_envs > 1:
+            said = {True: "a reference", False: "no reference"}
+            raise ValueError(
+                f"reset: the given image has {said[given]}, and the environment's own pictures, which are to follow it "
+                f"one by one, have {said[own]}; {'leave the' if given else 'give a'} reference"
+                f"{' out' if given else ''}, or make it with autoreset_mode='Disabled'"
+            )
+        return start
+
+    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], given: Start | None) -> dict[str, Any]:
         """Starts episodes in some rows, and adds their infos."""
         draw = self.task.episodes.draw
-        starts = [self.task.given_start(options) if options else draw(self._rng(int(row))) for row in rows]
-        images, references = _stacked(starts)
+        starts = [draw(self._rng(int(row))) if given is None else given for row in rows]
+        images, references = stacked(starts)
         if len(rows) == self.num_envs:
             self.task.restoration.begin(images, references)
         else:
@@ -187,7 +207,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         for row in np.setdiff1d(stepping, resetting):
             infos = self._add_info(infos, self.task.info(int(row)), int(row))
         if len(resetting):
-            infos = self._start(resetting, infos, {})
+            infos = self._start(resetting, infos, None)
         return self.task.observations(), rewards, terminations, truncations, infos
 
     def render(self) -> tuple[Pixels, ...] | None:
@@ -195,11 +215,3 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         if self.render_mode is None:
             return None
         return tuple(render_frame(self.task, row) for row in range(self.num_envs))
-
-
-def _stacked(starts: list[Start]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    images = torch.stack([start.distorted for start in starts])
-    references = [start.reference for start in starts if start.reference is not None]
-    if len(references) not in (0, len(starts)):
-        raise ValueError("some pictures of this source have a reference and some have none; use one kind at a time")
-    return images, torch.stack(references) if references else None

@@ -17,7 +17,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from agents.hirl.policy import HIRLPolicy
-from agents.networks import TwoLevelQ
+from agents.networks import TwoLevelQ, turned
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -66,7 +66,7 @@ class HIRL(OffPolicyAlgorithm):
         double_q: The evaluation network chooses the cell whose value a target takes from the target network.
         may_stop: Targets bootstrap from max(0, value): one may always stop.
         degree_updates: ``replay``, or ``online`` as in the paper (Eq. 2): from the newest transition of each
-            environment, once.
+            environment.
         type_target: ``degrees``: T learns the best degree's value, D(s, t, d), of every type; or ``transition`` as in
             the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
         augment: Turns and mirrors replayed images (all of a batch alike).
@@ -88,7 +88,7 @@ class HIRL(OffPolicyAlgorithm):
         policy: str | type[HIRLPolicy] = "ResNetPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 1e-3,
-        buffer_size: int = 20_000,
+        buffer_size: int = 60_000,
         learning_starts: int = 1_000,
         batch_size: int = 64,
         tau: float = 1.0,
@@ -99,7 +99,7 @@ class HIRL(OffPolicyAlgorithm):
         target_update_interval: int = 200,
         exploration_initial_eps: float = 1.0,
         exploration_final_eps: float = 0.15,
-        exploration_steps: int = 15_000,
+        exploration_steps: int = 40_000,
         exploration_stairs: int = 0,
         max_grad_norm: float = 10.0,
         loss: Literal["huber", "mse"] = "huber",
@@ -123,6 +123,11 @@ class HIRL(OffPolicyAlgorithm):
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        if target_update_interval < 1:
+            raise ValueError(f"target_update_interval must be at least 1, got {target_update_interval}")
+        for epsilon in (exploration_initial_eps, exploration_final_eps):
+            if not 0 <= epsilon <= 1:
+                raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
@@ -291,9 +296,9 @@ class HIRL(OffPolicyAlgorithm):
             (1 - sample.dones.flatten()) * discounts,
         )
         if self.augment:
-            turns, mirror = np.random.randint(4), np.random.randint(2)
+            turns, mirror = int(np.random.randint(4)), bool(np.random.randint(2))
             batch = batch._replace(
-                images=_turned(batch.images, turns, mirror), next_images=_turned(batch.next_images, turns, mirror)
+                images=turned(batch.images, turns, mirror), next_images=turned(batch.next_images, turns, mirror)
             )
         return batch
 
@@ -340,8 +345,3 @@ class HIRL(OffPolicyAlgorithm):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []
-
-
-def _turned(images: torch.Tensor, turns: int, mirror: int) -> torch.Tensor:
-    turned = images.rot90(turns, dims=(2, 3))
-    return (turned.flip(3) if mirror else turned).contiguous(memory_format=torch.channels_last)

@@ -58,7 +58,7 @@ class PixelEnvironment:
         """
         images, references = [], []
         for _ in range(self.batch):
-            photograph = _turned(self.episodes.photographs.draw(rng), rng)
+            photograph = _turned(self.episodes.photographs.draw(rng, self.episodes.crop_size or 1), rng)
             start = self.episodes.start(_grey(photograph) if self.channels == 1 else photograph, rng)
             if start.reference is None:
                 raise ValueError(

@@ -9,7 +9,7 @@ from torch import nn
 
 from agents.networks import SUFFIX
 from agents.pixel_rl.actions import ACTIONS
-from hirl_env.tools.weights import load_weights, read_metadata, save_weights
+from hirl_env.weights import load_weights, read_metadata, save_weights
 
 SHIPPED = Path(__file__).parent / "weights" / f"pixel-rl{SUFFIX}"
 WIDTH = 64  # channels of every hidden layer and of the memory

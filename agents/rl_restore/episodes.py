@@ -11,6 +11,8 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
+ARRAYS = ("observations", "actions", "rewards", "lengths")
+
 
 class Episodes(NamedTuple):
     """Episodes as tensors; what lies behind the end of one has no meaning.
@@ -94,7 +96,8 @@ class EpisodeReplayBuffer(ReplayBuffer):
         self.observations[growing, at], self.actions[growing, at], self.rewards[growing, at] = obs, action, reward
         self.lengths[growing] += 1
         for row in growing[np.asarray(done, dtype=np.bool_)]:
-            for array in (self.observations, self.actions, self.rewards, self.lengths):
+            for name in ARRAYS:
+                array = getattr(self, name)
                 array[self.pos] = array[row]
             self.lengths[row] = 0
             self.pos = (self.pos + 1) % self.buffer_size
@@ -104,9 +107,24 @@ class EpisodeReplayBuffer(ReplayBuffer):
         """Drops the episodes in progress: their environments begin others."""
         self.lengths[self.buffer_size :] = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        # On disk, only the rows that hold something: most of an early checkpoint would be gigabytes of zeros.
+        return self.__dict__ | {name: getattr(self, name)[self._held()] for name in ARRAYS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in ARRAYS:
+            held = state[name]
+            whole = np.zeros((self.buffer_size + self.n_envs, *held.shape[1:]), dtype=held.dtype)
+            whole[self._held()] = held
+            setattr(self, name, whole)
+
+    def _held(self) -> npt.NDArray[np.int64]:
+        """The rows of finished episodes, and of those in progress."""
+        return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
+
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Episodes:  # type: ignore[override]
         """Draws episodes, by drawing steps: a long one is drawn more often than a short one, as the authors do."""
         ends = np.cumsum(self.lengths[: self.size()])
         rows = np.searchsorted(ends, np.random.randint(ends[-1], size=batch_size), side="right")
-        arrays = (self.observations, self.actions, self.rewards, self.lengths)
-        return Episodes(*(self.to_torch(array[rows]) for array in arrays))
+        return Episodes(*(self.to_torch(getattr(self, name)[rows]) for name in ARRAYS))

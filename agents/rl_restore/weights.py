@@ -10,7 +10,7 @@ from agents.rl_restore.agent import RLRestoreAgent
 from agents.rl_restore.network import RecurrentQ
 from agents.rl_restore.released import load_released
 from hirl_env.tools.rl_restore import new_tools
-from hirl_env.tools.weights import load_weights, read_metadata, save_weights
+from hirl_env.weights import load_weights, read_metadata, save_weights
 
 KIND = "rl-restore"
 

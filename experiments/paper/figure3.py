@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from experiments.drawing import show
-from experiments.evaluation import METHODS, Options, begin, starts_of
+from experiments.evaluation import METHODS, Options, begin
 from experiments.paper.distortions import network_rows, single_notes, table1_rows
 from experiments.paper.records import Records
 from experiments.paper.report import Report, publish
@@ -45,7 +45,7 @@ def figure3(study: Study) -> None:
     figures: dict[str, Figure] = {}
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
-        for place, start in enumerate(_chosen(study, distortion)):
+        for place, start in enumerate(study.chosen(distortion.photographs, distortion.level)):
             restored = _restored(study, place, start, distortion, methods, options, records)
             rows += [
                 {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
@@ -63,14 +63,6 @@ def figure3(study: Study) -> None:
         *study.notes(),
     ]
     publish(Report("figure3", TITLE, table, rows, notes, figures), study)
-
-
-def _chosen(study: Study, distortion: Distortion) -> Iterator[Start]:
-    """One crop each of a few photographs, evenly spread."""
-    photographs, count = distortion.photographs, study.settings.pictures
-    if count < len(photographs):
-        _, photographs = photographs.split(count)
-    return starts_of(photographs, distortion.level, study.settings.crop, 1, study.settings.seed)
 
 
 def _restored(

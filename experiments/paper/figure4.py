@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from agents.networks import CellValues
 from agents.search import Stopping, follow
 from experiments.drawing import show
-from experiments.evaluation import begin, starts_of
+from experiments.evaluation import begin
 from experiments.paper.figure3 import save
 from experiments.paper.report import Report, publish
 from experiments.paper.study import Study
@@ -31,13 +31,15 @@ def figure4(study: Study) -> None:
 
     The pictures are also saved whole, in figure4/.
     """
-    records = study.records("figure4", ("hirl",), pictures=study.settings.pictures, measure=MEASURE)
-    chosen = list(_chosen(study))
+    agent = study.options(("hirl",)).agents["hirl"]
+    records = study.records("figure4", ("hirl", MEASURE), pictures=study.settings.pictures, measure=MEASURE)
+    chosen = list(study.chosen(study.photographs, None))
     rows: list[dict[str, Any]] = []
-    for place, start in tqdm(chosen, desc="figure 4", leave=False, disable=None):
-        if (place,) not in records or not all((study.settings.out / one["file"]).exists() for one in records[place,]):
-            records[place,] = _restored(study, place, start)
-        rows += records[place,]
+    for place, start in enumerate(tqdm(chosen, desc="figure 4", leave=False, disable=None)):
+        key = (place, start.name)
+        if key not in records or not all((study.settings.out / one["file"]).exists() for one in records[key]):
+            records[key] = _restored(study, agent, place, start)
+        rows += records[key]
     notes = [
         f"Data: {study.data()}, as they are, without references; the paper's are of CLIVE.",
         f"Scores are what {MEASURE} says: about 0 (worst) to 100. It was trained on computed scores; the paper takes "
@@ -47,22 +49,13 @@ def figure4(study: Study) -> None:
         *study.making(),
     ]
     table = [{key: f"{one[key]:.1f}" if key == "score" else str(one[key]) for key in COLUMNS} for one in rows]
-    figure = _figure(study, chosen, rows)
+    figure = _figure(study, rows)
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _chosen(study: Study) -> list[tuple[int, Start]]:
-    """A few pictures, evenly spread, with their places in the list."""
-    count = len(study.photographs)
-    places = set(np.linspace(0, count - 1, min(count, study.settings.pictures)).round().astype(int).tolist())
-    starts = starts_of(study.photographs, None, study.settings.crop, 1, study.settings.seed)
-    return [(place, start) for place, start in enumerate(starts) if place in places]
-
-
-def _restored(study: Study, place: int, start: Start) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: CellValues, place: int, start: Start) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
-    agent = study.options(("hirl",)).agents["hirl"]
     results = {"as given": begun}
     for column, stop in STOPS.items():
         results[column] = follow(begun, agent, LONGEST, stop).restoration
@@ -80,10 +73,11 @@ def _restored(study: Study, place: int, start: Start) -> list[dict[str, Any]]:
     return made
 
 
-def _figure(study: Study, chosen: list[tuple[int, Start]], rows: list[dict[str, Any]]) -> Figure:
+def _figure(study: Study, rows: list[dict[str, Any]]) -> Figure:
     columns = 1 + len(STOPS)
-    figure = Figure(figsize=(PANEL * columns, PANEL * len(chosen)), layout="constrained")
-    axes = figure.subplots(len(chosen), columns, squeeze=False)
+    lines = len(rows) // columns
+    figure = Figure(figsize=(PANEL * columns, PANEL * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False)
     for axis, one in zip(axes.flat, rows, strict=True):
         path = one["path"].replace(" -> ", "\n-> ") or "-"
         title = f"{one['column']}, {one['score']:.1f}"

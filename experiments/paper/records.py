@@ -59,8 +59,10 @@ class Records(UserDict[Any, Any]):
             text = self.path.read_text()
             whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line off
             lines: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
-            if not lines or ("weights" in lines[0]["settings"] and all("key" in line for line in lines[1:])):
+            if lines and "weights" in lines[0]["settings"] and all("key" in line for line in lines[1:]):
                 return lines
+            if not lines and _line({"settings": self.settings}).startswith(text):  # empty, or cut off in the first line
+                return []
         except (ValueError, TypeError, LookupError):
             pass
         raise ValueError(f"{self.path} holds no results of hirl reproduce; choose another --out, or delete it")

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
 from agents.restorer import SHIPPED_AGENTS, tiled
 from experiments.evaluation import PIXELS, Options, Row, evaluate_level, load_agents, load_peers, starts_of
+from experiments.output import at_least_one
 from experiments.paper.records import Records
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation
+from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import Photographs, open_photographs
-from hirl_env.tools.toolset import Precision, toolsets
-from hirl_env.tools.weights import HASHES, SHIPPED
+from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
+from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, toolsets
+from hirl_env.weights import HASHES
 
-# Methods of the comparison that need weights of their own: how tables call them, and what brings them in.
-PEERS = {
-    "pixel-rl": ("PixelRL", "give --pixel-rl a file that hirl train-pixel-rl wrote"),
-    "rl-restore": ("RL-Restore", "give --rl-restore the authors' weights, or a file that hirl train wrote"),
-    "flat-dqn": ("flat DQN", "give --flat-dqn a file that hirl train --algo flat-dqn wrote"),
-}
+# Methods of the comparison that need weights of their own: how tables call them.
+PEERS = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Settings:
         per_image: Crops of each photograph.
         seed: Of the crops and of the noise.
         agent: Who chooses in HIRL: hirl, or a .safetensors file written by hirl train.
-        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --algo flat-dqn. Left out where not given.
+        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --algo flat-dqn. Default: the shipped
+            one.
         pixel_rl: Who acts in PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
         rl_restore: Who chooses in RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
             --algo rl-restore. Left out where not given.
@@ -73,10 +73,7 @@ class Settings:
     wandb: bool = False
 
     def __post_init__(self) -> None:
-        at_least_one = {"per-image": self.per_image, "brute-force": self.brute_force, "pictures": self.pictures}
-        for option, number in at_least_one.items():
-            if number is not None and number < 1:
-                raise ValueError(f"--{option} must be at least 1, got {number}")
+        at_least_one(per_image=self.per_image, brute_force=self.brute_force, pictures=self.pictures)
         if self.seed < 0:
             raise ValueError(f"--seed must be at least 0, got {self.seed}")
 
@@ -120,7 +117,7 @@ class Study:
         given = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
             "rl-restore": settings.rl_restore,
-            "flat-dqn": settings.flat_dqn,
+            "flat-dqn": settings.flat_dqn or SHIPPED_AGENTS["flat-dqn"],
         }
         self.peers = {method: file for method, file in given.items() if file is not None}
 
@@ -137,7 +134,7 @@ class Study:
 
         Args:
             name: ``table1``, ...
-            methods: Whose weights the results depend on.
+            methods: Whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
             others: More photographs than ``--images``.
             settings: More that they depend on.
 
@@ -145,9 +142,11 @@ class Study:
             ValueError: If the file in ``--out`` was made with other settings.
         """
         chosen = self.settings
-        weights = {"tools": SHIPPED / HASHES}
+        weights = {"tools": SHIPPED_TOOLS / HASHES}
         if {"hirl", "hirl-search"} & set(methods):
             weights["hirl"] = SHIPPED_AGENTS.get(chosen.agent, Path(chosen.agent))
+        if "hirl-biqa" in methods:
+            weights["hirl-biqa"] = SHIPPED_BIQA
         weights |= {method: file for method, file in self.peers.items() if method in methods}
         return Records(
             chosen.out / f"{name}.jsonl",
@@ -161,6 +160,18 @@ class Study:
                 "weights": {method: hashlib.sha256(file.read_bytes()).hexdigest() for method, file in weights.items()},
             },
         )
+
+    def chosen(self, photographs: Photographs, level: Degradation | None) -> Iterator[Start]:
+        """One crop each of a few photographs, evenly spread, for figures; only these are read.
+
+        Args:
+            photographs: Of which ``--pictures`` are chosen.
+            level: What distorts them; None takes them as they come.
+        """
+        count = self.settings.pictures
+        if count < len(photographs):
+            _, photographs = photographs.split(count)
+        return starts_of(photographs, level, self.settings.crop, 1, self.settings.seed)
 
     def measure(
         self,
@@ -217,16 +228,23 @@ class Study:
     def making(self) -> list[str]:
         """By what everything was made."""
         chosen = self.settings
+        own = {
+            "agent": None if chosen.agent in SHIPPED_AGENTS else chosen.agent,
+            **{"flat-dqn": chosen.flat_dqn, "pixel-rl": chosen.pixel_rl, "rl-restore": chosen.rl_restore},
+        }
+        given = ", ".join(f"--{option} {file}" for option, file in own.items() if file is not None)
         return [
             f"Precision of the tools: {chosen.precision}, on {chosen.device}. Seed: {chosen.seed}. "
-            f"Agent: {chosen.agent}. Weights: those of version {__version__}; the paper's were never published.",
+            f"Agent: {chosen.agent}. Weights: those of version {__version__}{given and f', but for {given}'}; the "
+            "paper's were never published.",
             f"Command: `{shlex.join(['hirl', *sys.argv[1:]])}`",
         ]
 
     def left_out(self) -> list[str]:
-        """A sentence on the methods that are missing, and on what would bring them in; none if none is."""
-        missing = [f"{title} ({remedy})" for method, (title, remedy) in PEERS.items() if method not in self.peers]
-        return [f"Left out: {', '.join(missing)}."] if missing else []
+        """A sentence on the method that is missing, and on what would bring it in; none if none is."""
+        if "rl-restore" in self.peers:
+            return []
+        return ["Left out: RL-Restore (give --rl-restore the authors' weights, or a file that hirl train wrote)."]
 
 
 def _listed(files: Collection[Path]) -> str:

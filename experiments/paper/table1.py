@@ -17,7 +17,7 @@ BY_REFERENCE = "HIRL, stops by reference"
 COLUMNS = {
     "distorted": "distorted",
     **{network: network for network in NETWORKS},
-    **{method: title for method, (title, _) in PEERS.items()},
+    **PEERS,
     "hirl": "HIRL, stops by value",
     "hirl reference stop": BY_REFERENCE,
     "brute-force": "brute force",

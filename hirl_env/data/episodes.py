@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,8 @@ class Start:
     Attributes:
         name: Of the photograph.
         distorted: float32, (3, H, W), in [0, 1].
-        reference: The same shape, or None.
-        degradation: What was applied, settled; None where the photograph came distorted.
+        reference: The same shape; None where the picture is taken as it was found, and no clean one came with it.
+        degradation: What was applied, settled; None where the picture is taken as it was found.
     """
 
     name: str
@@ -35,7 +36,8 @@ class Episodes:
 
     Attributes:
         photographs: Where pictures come from. One that comes with a distorted version keeps it.
-        degradation: Applied to references that come without; None leaves them as they are.
+        degradation: Applied to pictures that come without a distorted version. None takes them as they are: what
+            they should look like is not known, so they have no reference (``Sequence(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures.
     """
 
@@ -44,8 +46,20 @@ class Episodes:
     crop_size: int | None
 
     def draw(self, rng: np.random.Generator) -> Start:
-        """One start, from a photograph drawn at random."""
-        return self.start(self.photographs.draw(rng), rng)
+        """One start, from a photograph drawn at random of those that the crop fits into.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        return self.start(self.photographs.draw(rng, self.crop_size or 1), rng)
+
+    @property
+    def have_references(self) -> bool:
+        """Whether starts have a reference."""
+        return any(
+            entry.reference is not None and (entry.distorted is not None or self.degradation is not None)
+            for entry in self.photographs.entries
+        )
 
     def start(self, photograph: Photograph, rng: np.random.Generator) -> Start:
         """One start from a given photograph; crop and degradation are drawn.
@@ -53,19 +67,33 @@ class Episodes:
         Raises:
             ValueError: If the photograph is smaller than the crop.
         """
-        given, clean = photograph.distorted, photograph.reference
-        pixels = given if given is not None else clean
-        assert pixels is not None
         try:
-            window = ... if self.crop_size is None else crop_at_random(pixels, self.crop_size, rng)
+            window = ... if self.crop_size is None else crop_at_random(photograph.pixels, self.crop_size, rng)
         except ValueError as problem:
             raise ValueError(
                 f"{self.photographs.name}, {photograph.name}: {problem}; choose another crop size"
             ) from None
-        reference = None if clean is None else to_tensor(clean[window])
-        if given is not None:
-            return Start(photograph.name, to_tensor(given[window]), reference, None)
-        assert reference is not None
-        degradation = None if self.degradation is None else self.degradation.draw(rng)
-        distorted = reference if degradation is None else degradation(reference, rng)
-        return Start(photograph.name, distorted, reference, degradation)
+        found = to_tensor(photograph.pixels[window])
+        if photograph.distorted is not None:
+            clean = None if photograph.reference is None else to_tensor(photograph.reference[window])
+            return Start(photograph.name, found, clean, None)
+        if self.degradation is None:
+            return Start(photograph.name, found, None, None)
+        degradation = self.degradation.draw(rng)
+        return Start(photograph.name, degradation(found, rng), found, degradation)
+
+
+def stacked(starts: Sequence[Start]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Starts of one size side by side, as `Restoration.begin` takes them.
+
+    Returns:
+        The distorted images (N, 3, H, W), and their references, the same shape, or None.
+
+    Raises:
+        ValueError: If some have a reference and some have none.
+    """
+    images = torch.stack([start.distorted for start in starts])
+    references = [start.reference for start in starts if start.reference is not None]
+    if len(references) not in (0, len(starts)):
+        raise ValueError("some pictures of this source have a reference and some have none; use one kind at a time")
+    return images, torch.stack(references) if references else None

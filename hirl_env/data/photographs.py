@@ -46,11 +46,19 @@ class Photograph:
     reference: Pixels | None
     distorted: Pixels | None
 
+    @property
+    def pixels(self) -> Pixels:
+        """The picture as it was found: the distorted version, or the original where there is none."""
+        found = self.reference if self.distorted is None else self.distorted
+        assert found is not None
+        return found
+
 
 class Photographs:
     """A list of pictures, read when asked for and kept while memory allows.
 
-    A file that turns out to be damaged is named in a warning and left out from then on.
+    A file that turns out to be damaged is named in a warning and left out from then on; and so is, where a smallest
+    side is asked for, a picture that has less.
 
     Args:
         entries: What to read.
@@ -58,44 +66,51 @@ class Photographs:
 
     Raises:
         ValueError: If there are no entries.
+
+    Attributes:
+        entries: The files, in order.
     """
 
     def __init__(self, entries: Sequence[Entry], name: str) -> None:
         if not entries:
             raise ValueError(f"{name}: no pictures in there (looked for {', '.join(PICTURE_SUFFIXES)})")
         self.name = name
-        self._entries = list(entries)
-        self._damaged: set[int] = set()
+        self.entries = tuple(entries)
+        self._sides: dict[int, int] = {}  # the shorter side of those found too small, 0 of those found damaged
 
     def __len__(self) -> int:
         """How many pictures there are, without those found damaged so far."""
-        return len(self._entries) - len(self._damaged)
+        return self._left(1)
 
     @property
     def files(self) -> list[Path]:
         """Every file, in order: of a pair the distorted one, then its reference."""
-        pairs = ((entry.distorted, entry.reference) for entry in self._entries)
+        pairs = ((entry.distorted, entry.reference) for entry in self.entries)
         return [file for pair in pairs for file in pair if file is not None]
 
     def __iter__(self) -> Iterator[Photograph]:
         """Every readable picture, in order."""
-        for index in range(len(self._entries)):
+        for index in range(len(self.entries)):
             photograph = self._get(index)
             if photograph is not None:
                 yield photograph
         self._check_any_left()
 
-    def draw(self, rng: np.random.Generator) -> Photograph:
+    def draw(self, rng: np.random.Generator, smallest: int = 1) -> Photograph:
         """One picture, all equally likely.
 
+        Args:
+            rng: Of what is drawn.
+            smallest: The least that its shorter side may have, pixels: that of the crop to be cut out of it.
+
         Raises:
-            ValueError: If no readable picture is left.
+            ValueError: If no readable picture of that size is left.
         """
-        # Damaged ones are drawn and passed over, so that what a seed draws does not depend on what was known before.
+        # Those left out are drawn and passed over, so that what a seed draws does not depend on what was known before.
         photograph = None
         while photograph is None:
-            self._check_any_left()
-            photograph = self._get(int(rng.integers(len(self._entries))))
+            self._check_any_left(smallest)
+            photograph = self._get(int(rng.integers(len(self.entries))), smallest)
         return photograph
 
     def split(self, count: int) -> tuple[Photographs, Photographs]:
@@ -104,49 +119,84 @@ class Photographs:
         Raises:
             ValueError: If that leaves none in one of them.
         """
-        if not 1 <= count < len(self._entries):
-            raise ValueError(f"{self.name}: of {len(self._entries)} pictures, {count} cannot be kept apart")
-        apart = {int(index) for index in np.linspace(0, len(self._entries) - 1, count).round()}
+        if not 1 <= count < len(self.entries):
+            raise ValueError(f"{self.name}: of {len(self.entries)} pictures, {count} cannot be kept apart")
+        apart = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
         parts: tuple[list[Entry], list[Entry]] = ([], [])
-        for index, entry in enumerate(self._entries):
+        for index, entry in enumerate(self.entries):
             parts[index in apart].append(entry)
         return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} (kept apart)")
 
-    def _check_any_left(self) -> None:
-        if not len(self):
-            raise ValueError(f"{self.name}: none of the files in there is a readable picture")
+    def _left(self, smallest: int) -> int:
+        """How many pictures are not known to have a side of fewer than ``smallest`` pixels."""
+        return len(self.entries) - sum(side < smallest for side in self._sides.values())
 
-    def _get(self, index: int) -> Photograph | None:
-        """The picture, or None if it is damaged."""
-        if index in self._damaged:
+    def _check_any_left(self, smallest: int = 1) -> None:
+        if not self._left(smallest):
+            size = f" of at least {smallest}x{smallest} pixels; choose another crop size" if smallest > 1 else ""
+            raise ValueError(f"{self.name}: none of the files in there is a readable picture{size}")
+
+    def _get(self, index: int, smallest: int = 1) -> Photograph | None:
+        """The picture, or None if it is damaged or has a side of fewer than ``smallest`` pixels."""
+        if self._sides.get(index, smallest) < smallest:
             return None
+        side = 0
         try:
-            return self._load(self._entries[index])
+            photograph = self._load(self.entries[index])
+            height, width = photograph.pixels.shape[:2]
+            side = min(height, width)
+            if side < smallest:
+                raise UnreadablePicture(
+                    f"{self.name}, {photograph.name}: has {width}x{height} pixels, and needs {smallest}x{smallest}"
+                )
         except UnreadablePicture as problem:
             warnings.warn(f"left out: {problem}", stacklevel=4)
-            self._damaged.add(index)
+            self._sides[index] = side
             return None
+        return photograph
 
     def _load(self, entry: Entry) -> Photograph:
-        reference = None if entry.reference is None else _read(entry.reference)
-        distorted = None if entry.distorted is None else _read(entry.distorted)
+        reference = None if entry.reference is None else _cache.read(entry.reference)
+        distorted = None if entry.distorted is None else _cache.read(entry.distorted)
         if reference is not None and distorted is not None and reference.shape != distorted.shape:
             raise UnreadablePicture(f"{entry.distorted}: not of the size of its reference {entry.reference}")
         return Photograph(entry.name, reference, distorted)
 
 
-_cache: dict[Path, Pixels] = {}
+class PictureCache:
+    """Decoded pictures, each until its file changes; where room runs out, those read first go first.
+
+    Args:
+        room: For all of them together, bytes.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._taken = 0
+        self._pictures: dict[tuple[Path, int, int], Pixels] = {}
+
+    def read(self, path: Path) -> Pixels:
+        """A picture, uint8 (H, W, 3), from memory or from its file.
+
+        Raises:
+            UnreadablePicture: If the file is missing, no picture, or damaged.
+        """
+        try:
+            file = path.stat()
+        except OSError:
+            return read_image(path)  # which says what is wrong
+        key = (path.resolve(), file.st_mtime_ns, file.st_size)
+        pixels = self._pictures.get(key)
+        if pixels is None:
+            pixels = self._pictures[key] = read_image(path)
+            self._taken += pixels.nbytes
+            while self._taken > self.room:
+                self._taken -= self._pictures.pop(next(iter(self._pictures))).nbytes
+        return pixels
 
 
-def _read(path: Path) -> Pixels:
-    """A picture from the cache that all sources of a process share, or from its file."""
-    if path not in _cache:
-        pixels = read_image(path)
-        # Without eviction: for pictures drawn at random, which ones are kept does not matter.
-        if sum(kept.nbytes for kept in _cache.values()) + pixels.nbytes > CACHE_BYTES:
-            return pixels
-        _cache[path] = pixels
-    return _cache[path]
+# One for a process, so that many environments over the same pictures hold them once.
+_cache = PictureCache(CACHE_BYTES)
 
 
 def _picture_files(folder: Path) -> list[Path]:

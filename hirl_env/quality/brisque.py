@@ -10,6 +10,7 @@ import torch
 from brisque import BRISQUE
 
 SMALLEST = 14  # pixels: its window of 7, at half the size
+FLAT = -100.0  # about what pictures score that are flat but for a few pixels: a crop of clear sky must end no training
 
 
 class _Model(BRISQUE):
@@ -30,14 +31,8 @@ class Brisque:
         self._model = _Model()
 
     def __call__(self, images: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
-        """Scores (N,), float32, of images (N, 3, H, W) in [0, 1].
-
-        Raises:
-            ValueError: If a picture is so flat that its statistics are not defined.
-        """
+        """Scores (N,), float32, of images (N, 3, H, W) in [0, 1]; -100 of flat ones, which have no statistics."""
         pixels = images.clamp(0, 1).permute(0, 2, 3, 1).double().cpu().numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = [-float(self._model.score(picture)) for picture in pixels]
-        if not np.isfinite(scores).all():
-            raise ValueError("brisque is not defined for a flat picture; use another measure, or other pictures")
-        return images.new_tensor(scores)
+        return images.new_tensor(np.nan_to_num(scores, nan=FLAT, posinf=FLAT, neginf=FLAT))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hirl_env.resnet import ResNet18
-from hirl_env.tools.weights import load_weights
+from hirl_env.weights import load_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
@@ -41,7 +41,12 @@ class BlindQuality(nn.Module):
         return self.local_scores(images).mean(dim=(1, 2))
 
     def local_scores(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (N, h, w) of places about 32 pixels apart.
+        """Scores (N, h, w) of places about 32 pixels apart, crop by crop: where crops overlap, so do the places."""
+        # From (row of crops, column of crops, image, places) to the places of the crops in the image.
+        return self._scores_of_crops(images).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+
+    def _scores_of_crops(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (rows of crops, columns of crops, N, h, w) of the places in each crop.
 
         Images are looked at in crops as large as those in training: a network that has seen borders everywhere goes
         astray where there are none.
@@ -49,20 +54,29 @@ class BlindQuality(nn.Module):
         tops, lefts = (_places(length) for length in images.shape[-2:])
         crops = torch.cat([images[..., top : top + CROP, left : left + CROP] for top in tops for left in lefts])
         local = torch.cat([self.head(self.trunk(part))[:, 0] for part in crops.split(BATCH)]).float()
-        # From (crop, image) to the places of the crops in the image.
-        grid = local.unflatten(0, (len(tops), len(lefts), len(images))).permute(2, 0, 3, 1, 4)
         # The network works in units about one; people read hundredths.
-        return 50 + 25 * grid.flatten(3, 4).flatten(1, 2)
+        return 50 + 25 * local.unflatten(0, (len(tops), len(lefts), len(images)))
 
     def quality_map(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (N, 20, 20) of the parts of images that a grid of 20x20 cuts them into."""
-        return F.adaptive_avg_pool2d(self.local_scores(images), MAP)
+        """Scores (N, 20, 20) of the parts of images that a grid of 20x20 cuts them into.
+
+        A pixel has the score of its place; where crops overlap, the mean of theirs.
+        """
+        height, width = images.shape[-2:]
+        sums, counts = images.new_zeros((len(images), height, width)), images.new_zeros((height, width))
+        for top, row in zip(_places(height), self._scores_of_crops(images), strict=True):
+            for left, places in zip(_places(width), row, strict=True):
+                window = (..., slice(top, top + CROP), slice(left, left + CROP))
+                size = counts[window].shape
+                sums[window] += F.interpolate(places[:, None], size, mode="nearest")[:, 0]
+                counts[window] += 1
+        return F.adaptive_avg_pool2d(sums / counts, MAP)
 
 
 def _places(length: int) -> list[int]:
     """Where crops start along one side: side by side, or with as little overlap as covers it."""
     count = math.ceil(length / CROP)
-    return [round(place * (length - CROP) / max(1, count - 1)) for place in range(count)] if count > 1 else [0]
+    return [round(place * (length - CROP) / (count - 1)) for place in range(count)] if count > 1 else [0]
 
 
 def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:

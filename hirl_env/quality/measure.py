@@ -118,10 +118,11 @@ def _follow(network: nn.Module, device: torch.device) -> None:
 def _brisque() -> Measure:
     try:
         from hirl_env.quality.brisque import SMALLEST, Brisque
-    except ImportError:
+    except ImportError as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             "measure 'brisque' needs the optional package brisque and OpenCV; install both with: "
-            "pip install 'brisque[opencv-python-headless]'"
+            f"pip install 'brisque[opencv-python-headless]' (importing them failed: {reason})"
         ) from None
     return Measure("brisque", Brisque(), needs_reference=False, smallest=SMALLEST)
 

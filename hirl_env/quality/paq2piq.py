@@ -82,19 +82,18 @@ class PaQ2PiQ(nn.Module):
         return self.head(pooled).reshape(len(images), len(regions))
 
 
-def load_paq2piq(path: str | Path | None = None, sha256: str | None = None) -> PaQ2PiQ:
+def load_paq2piq(path: str | Path | None = None) -> PaQ2PiQ:
     """The network with the authors' weights, in evaluation mode, on the CPU.
 
     Args:
         path: The authors' checkpoint; None for the one in the cache (``$HIRL_CACHE``, else the user's cache folder),
-            which is fetched on first use. Its licence (CC BY-NC-SA 4.0) is the authors'.
-        sha256: What the file's hash must be, where you know it. The authors publish none; without it, what is fetched
-            must be whole, a checkpoint that runs no code when read, and made for exactly this network.
+            which is fetched on first use. Its licence (CC BY-NC-SA 4.0) is the authors'. They publish no hash: what is
+            fetched must be whole, a checkpoint that runs no code when read, and made for exactly this network.
 
     Raises:
         ValueError: If the file is missing, damaged, another file, or cannot be fetched; says what to put where.
     """
-    return _read(_cached(sha256) if path is None else Path(path), sha256)
+    return _read(_cached() if path is None else Path(path))
 
 
 def cached_paq2piq() -> Path:
@@ -102,7 +101,7 @@ def cached_paq2piq() -> Path:
     return cache_folder() / NAME
 
 
-def _cached(sha256: str | None) -> Path:
+def _cached() -> Path:
     """The checkpoint in the cache; fetched, and proven to be one, where it is not there yet."""
     path = cached_paq2piq()
     if path.is_file():
@@ -117,22 +116,18 @@ def _cached(sha256: str | None) -> Path:
                 f"HIRL_CACHE to the folder that holds it (fetching it failed: {error})"
             ) from None
         try:
-            _read(beside, sha256)
+            _read(beside)
         except ValueError as error:
             raise ValueError(f"what was fetched from {URL} is of no use and was not kept: {error}") from None
     return path
 
 
-def _read(path: Path, sha256: str | None) -> PaQ2PiQ:
+def _read(path: Path) -> PaQ2PiQ:
     try:
-        if sha256 is not None and pooch.file_hash(str(path)) != sha256.lower():
-            raise ValueError(f"weights {path}: damaged, or another file than you want (SHA-256 is not {sha256})")
         with torch.serialization.safe_globals(_NUMBERS):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(f"weights {path}: {error.strerror}; download them from {URL}") from None
-    except ValueError:
-        raise
     except Exception as error:  # bytes that are no checkpoint fail in any way they like
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"weights {path}: not a whole PyTorch checkpoint ({reason}); download them again") from None

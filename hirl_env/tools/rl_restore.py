@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from hirl_env.data.degradations import RLRestoreRecipe
-from hirl_env.tools.weights import load_weights
+from hirl_env.weights import load_weights
 
 TOOLS = 12
 DEGREES = 4

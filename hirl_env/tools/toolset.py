@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,8 +28,9 @@ from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, read_
 from hirl_env.tools.sharpen import Sharpen
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
-from hirl_env.tools.weights import SHIPPED, load_weights
+from hirl_env.weights import load_weights
 
+SHIPPED_TOOLS = Path(__file__).parent / "weights"
 Precision = Literal["float32", "bf16"]
 Cell = tuple[int, int]
 
@@ -138,10 +139,11 @@ class Toolset:
         tool = self[cell]
         # Channels last is the layout in which CPUs and tensor cores convolve fastest.
         inputs = images.contiguous(memory_format=torch.channels_last)
-        version = inputs._version
+        # Tensors made under torch.inference_mode() do not count what is written into them.
+        version = None if inputs.is_inference() else inputs._version
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             restored = tool.restore(inputs)
-        if inputs._version != version:
+        if version is not None and inputs._version != version:
             raise ValueError(f"tool {tool.name!r} writes into the images it is given; it must return new ones")
         if restored.shape != images.shape:
             raise ValueError(
@@ -161,11 +163,10 @@ def _moved(
 def available_device(device: str | torch.device) -> torch.device:
     """The device of that name; raises ValueError where this machine has none."""
     try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
+        empty = torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {str(device)!r} is not to be had here ({str(error).splitlines()[0]})") from None
-    return found
+    return empty.device  # "cuda" by its number, so that it equals the same device named in full
 
 
 def check_precision(precision: str) -> None:
@@ -186,8 +187,21 @@ class DenoiseAt(nn.Module):
 
 
 def _shipped(network: nn.Module, name: str) -> nn.Module:
-    load_weights(network, SHIPPED / f"{name}.safetensors")
+    load_weights(network, SHIPPED_TOOLS / f"{name}.safetensors")
     return network.eval().to(memory_format=torch.channels_last)
+
+
+class ShippedToolset(Toolset):
+    """A toolset whose networks nobody trains: one copy on each device serves the whole process."""
+
+    def on(self, device: str | torch.device) -> Toolset:
+        """This toolset where its networks are on ``device`` already, else the one copy there."""
+        return _the_copy(self, available_device(device))
+
+
+@cache
+def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
+    return Toolset.on(toolset, device)
 
 
 @lru_cache(maxsize=1)
@@ -206,7 +220,7 @@ def paper_toolset() -> Toolset:
         Tool(name, network, GaussianBlur(size))
         for (name, network), size in zip(sorted_tools.items(), BLUR_SIZES, strict=True)
     ]
-    return Toolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
+    return ShippedToolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
 
 
 def rl_restore_toolset(networks: Iterable[nn.Module]) -> Toolset:

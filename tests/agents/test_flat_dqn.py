@@ -16,3 +16,10 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     values = again.q_network(toy_toolset.n_degrees).eval()(images)
     assert values.shape == (4, 2, 2)
     assert values.flatten(1).argmax(dim=1).tolist() == actions.tolist()
+
+
+def test_a_norm_of_ones_own_leaves_the_width_as_it_is(pictures, toy_toolset):
+    env = make_vec_env("HIRL-RestoreFlat-v0", 1, images=pictures, toolset=toy_toolset, crop_size=16)
+    trunk = {"features_extractor_kwargs": {"norm": "group"}}
+    model = FlatDQN(env=env, buffer_size=8, policy_kwargs=trunk)
+    assert model.q_network(toy_toolset.n_degrees).architecture == {"width": 16, "norm": "group"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stable_baselines3.common.utils import LinearSchedule
 
 from agents import HIRL, make_vec_env
 from hirl_env.data.degradations import Degradation, Mixture
@@ -56,8 +57,9 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path):
     task = {"images": from_folder(tmp_path), "toolset": toolset, "crop_size": 16, "reward": closeness, "max_steps": 2}
     env = make_vec_env(n_envs=16, degradation=Mixture(tuple(tints.values())), **task)
     model = HIRL(
-        env=env, seed=0, learning_starts=160, buffer_size=2_000, batch_size=64, learning_rate=1e-3, gradient_steps=4,
-        target_update_interval=50, exploration_steps=1_000, policy_kwargs=SMALL,
+        env=env, seed=0, learning_starts=160, buffer_size=2_000, batch_size=64,
+        learning_rate=LinearSchedule(1e-3, 0, 1), gradient_steps=4, target_update_interval=50,
+        exploration_steps=1_000, policy_kwargs=SMALL,
     )  # fmt: skip
     model.learn(2_400)
     model.save(tmp_path / "agent.zip")
@@ -257,6 +259,8 @@ def test_target_networks_get_the_statistics_of_batch_norm(env):
         ({"policy_kwargs": {**SMALL, "degree_head": "blind"}}, "says nothing about types"),
         ({"buffer_size": 16, "batch_size": 32}, "holds no batch of 32"),
         ({"degree_updates": "online", "n_steps": 2, "policy_kwargs": {**SMALL, "norm": "group"}}, "single steps"),
+        ({"target_update_interval": 0}, "target_update_interval must be at least 1, got 0"),
+        ({"exploration_final_eps": 1.5}, "lie in 0 to 1, got 1.5"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(env, settings, words):

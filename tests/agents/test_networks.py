@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from agents.networks import FlatQ, ResNet18Extractor, TwoLevelQ, load_q, save_q
+from agents.networks import FlatQ, ResNet18Extractor, TurnAveraged, TwoLevelQ, load_q, save_q, turned
 from hirl_env.resnet import ResNet18
-from hirl_env.tools.weights import save_weights
+from hirl_env.weights import save_weights
 
 
 def parameters(network) -> int:
@@ -46,11 +46,24 @@ def test_a_file_says_what_to_build(network, tmp_path):
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
 
 
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(3, 2, width=8)])
+def test_averaged_values_do_not_depend_on_which_side_is_up(network):
+    torch.nn.init.normal_((network.ts if isinstance(network, TwoLevelQ) else network.q)[-1].weight)
+    averaged = TurnAveraged(network.eval())
+    images = torch.rand(2, 3, 32, 48)
+    with torch.no_grad():
+        values = averaged(images)
+        assert not torch.allclose(network(images), network(turned(images, 1, True)), atol=1e-2)
+        for turns in range(4):
+            for mirror in (False, True):
+                assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
+
+
 def test_files_that_hold_no_agent_are_refused(tmp_path):
     with pytest.raises(ValueError, match="No such file"):
         load_q(tmp_path / "none.safetensors")
     save_weights(torch.nn.Linear(2, 2), tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="not those of an agent"):
+    with pytest.raises(ValueError, match="not those of HIRL or a flat DQN"):
         load_q(tmp_path / "other.safetensors")
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
     with pytest.raises(ValueError, match="not a whole safetensors file"):

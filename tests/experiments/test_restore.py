@@ -320,7 +320,7 @@ def test_nothing_is_overwritten_unless_asked(brighter, place, capsys):
     assert "a.png: out/a.png exists already; --force overwrites it" in capsys.readouterr().err
     assert [row["saved"] for row in log()] == [None, "out/b.png"]
 
-    with pytest.raises(ValueError, match=r"out/restore\.json exists already"):
+    with pytest.raises(ValueError, match=r"out/restore\.json is there already, of other settings"):
         run(("b.png",))
     run(("a.png", "b.png"), force=True)
     assert [row["saved"] for row in log()] == ["out/a.png", "out/b.png"]
@@ -388,6 +388,47 @@ def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, mo
         run(("a.png", "b.png", "c.png"))
     assert names() == {"a.png"}
     assert [row["file"] for row in log()] == ["a.png"]
+
+
+def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatch):
+    for name in "abc":
+        picture(f"{name}.png")
+    whole, restored = module._restore_file, []
+
+    def interrupted_before(name):
+        def restore_file(job, *rest):
+            if job.file.name == name:
+                raise KeyboardInterrupt
+            restored.append(job.file.name)
+            return whole(job, *rest)
+
+        return restore_file
+
+    for name in ("b.png", "c.png", None):
+        monkeypatch.setattr(module, "_restore_file", interrupted_before(name))
+        if name is None:
+            run(("a.png", "b.png", "c.png"))
+        else:
+            with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+                run(("a.png", "b.png", "c.png"))
+    assert restored == ["a.png", "b.png", "c.png"]
+    assert [row["file"] for row in log()] == ["a.png", "b.png", "c.png"]
+    # What is no longer there is restored again, and with --force everything is.
+    Path("out/b.png").unlink()
+    run(("a.png", "b.png", "c.png"))
+    assert restored[3:] == ["b.png"]
+    run(("a.png", "b.png", "c.png"), force=True)
+    assert restored[4:] == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("text", ["mine", "[]", '{"settings": {}, "rows": []}'])
+def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
+    picture("a.png")
+    Path("out").mkdir()
+    Path("out/restore.json").write_text(text)
+    with pytest.raises(ValueError, match="of other settings"):
+        run(("a.png",))
+    assert Path("out/restore.json").read_text() == text
 
 
 # Steps and the log
@@ -467,7 +508,7 @@ def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
     assert capsys.readouterr().out.count("(stopped: steps)") == 2
     assert hirl("restore", "one", *arguments) == 1
     assert capsys.readouterr().err == (
-        "hirl: out/restore.json exists already: choose another --out, or overwrite with --force\n"
+        "hirl: out/restore.json is there already, of other settings: choose another --out, or overwrite with --force\n"
     )
     Path("one/c.png").write_text("no picture")
     assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1

@@ -49,9 +49,44 @@ def test_wrong_input_is_named(folder, hirl, capsys):
         (["--measure", "ssim"], "the measure ssim compares with clean originals: give their folder by --references"),
         (["--measure", "nice"], "unknown measure 'nice'; known are:"),
         (["--measure", "psnr", "--references", str(folder / "none")], "no such file"),
-        (["--measure", "psnr", "--references", str(folder), "--map"], "measure 'psnr' has no quality map"),
+        (["--measure", "psnr", "--references", str(folder), "--map"], "the measure psnr has no quality map"),
+        (["--device", "tpu7"], "device 'tpu7' is not to be had here"),
     ):
         assert hirl("score", str(folder), *arguments) == 1
-        assert message in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert message in said.err
+        assert "picture0.png" not in said.out
     assert hirl("score") == 1
     assert "name at least one picture" in capsys.readouterr().err
+
+
+def test_maps_are_never_written_over_each_other_or_over_what_is_there(tmp_path, monkeypatch, hirl, capsys):
+    monkeypatch.chdir(tmp_path)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    for name in ("a/x.png", "b/x.png", "c/y.map.png"):
+        (tmp_path / name).parent.mkdir()
+        picture.save(tmp_path / name)
+    before = (tmp_path / "c/y.map.png").read_bytes()
+    picture.save(tmp_path / "c/y.png")
+    assert hirl("score", "a/x.png", "b/x.png", "--map") == 1
+    assert "a/x.png and b/x.png would both be saved as scores/x.map.png" in capsys.readouterr().err
+    assert hirl("score", "c", "--map", "--out", "c", "--force") == 1
+    assert "c/y.map.png is one of the pictures and would be overwritten" in capsys.readouterr().err
+    assert (tmp_path / "c/y.map.png").read_bytes() == before
+    target = tmp_path / "scores" / "x.map.png"
+    target.parent.mkdir()
+    target.write_text("mine")
+    assert hirl("score", "a/x.png", "--map") == 1
+    assert "scores/x.map.png exists already; --force overwrites it" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+    assert hirl("score", "a/x.png", "--map", "--force") == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_whose_map_fails_counts_once(folder, monkeypatch, hirl, capsys):
+    def failing(*_):
+        raise ValueError("no map of this one")
+
+    monkeypatch.setattr("hirl_env.quality.Measure.quality_map", failing)
+    assert hirl("score", str(folder), "--map", "--out", str(folder / "maps")) == 1
+    assert "3 of 3 pictures could not be scored" in capsys.readouterr().err

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agents import make_vec_env
 from agents.networks import FlatQ, TwoLevelQ, load_q
 from agents.rl_restore import load_rl_restore
 from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
-from experiments.train import train
+from experiments.train import _restored, train
 
 SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
@@ -50,7 +51,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     assert list((out / "tensorboard").glob("events*"))
     with (out / "progress.csv").open(newline="") as file:
         logged = set(next(csv.reader(file)))
-    assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2"} <= logged
+    assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2", "rollout/ep_rew_mean"} <= logged
     if algo == "ppo":
         assert not (out / "best.safetensors").exists()
     else:
@@ -59,7 +60,9 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
         else:
             assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
         assert "## How it was made" in (out / "best.md").read_text()
-        assert {"train/n_updates", "rollout/exploration_rate", "rollout/ep_rew_mean"} <= logged
+        assert {"train/n_updates", "rollout/exploration_rate"} <= logged
+        best = max(rows, key=lambda row: float(row["gain"]))
+        assert f"By `hirl train`, {best['step']} of 64 environment steps" in (out / "best.md").read_text()
     assert not list(out.glob(".*.part"))
 
 
@@ -151,6 +154,31 @@ def test_a_killed_run_goes_on(how, folder, tmp_path):
     again = subprocess.run(resume, check=True, timeout=120, capture_output=True, text=True)
     assert "is complete" in again.stdout
     assert curve(out) == rows
+
+
+def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", *arguments) == 0
+    rows = curve(out)
+    written = (out / "evaluation.csv").read_text().splitlines(keepends=True)
+    (out / "evaluation.csv").write_text("".join(written[:-1]))
+    assert hirl("train", "--resume", str(out), "--threads", "1", "--no-wandb") == 0
+    assert "is complete" not in capsys.readouterr().out
+    assert curve(out) == rows
+
+
+def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
+    """Sums of several rewards would otherwise run on from one episode into another."""
+    out = tmp_path / "run"
+    settings = [*SETTINGS["hirl"], "--hirl.n-steps", "2"]
+    assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    env = make_vec_env("HIRL-Restore-v0", images=str(folder), **config["environment"])
+    memory = _restored(config | {"total_steps": 128}, out, env).replay_buffer
+    last = (memory.pos - 1) % memory.buffer_size
+    assert (memory.dones[last] == 1).all()
+    assert (memory.dones[(last - 1) % memory.buffer_size] == 0).any(), "where others went on"
 
 
 def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):

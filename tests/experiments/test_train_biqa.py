@@ -7,11 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from agents.restorer import load_agent
 from experiments.biqa_examples import STARTS, TEACHERS, VERSIONS, Groups, Maker, made_groups, targets
 from experiments.train_biqa import Settings, Trainer, train_biqa
 from hirl_env.data.images import to_tensor
+from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import load_blind_quality
+from hirl_env.tools.toolset import toolsets
 
 
 def always_first(images: torch.Tensor) -> torch.Tensor:
@@ -55,6 +58,37 @@ def test_groups_are_made_once_and_found_again(maker, tmp_path):
     again = made_groups(maker, 3, 0, tmp_path)
     assert np.array_equal(first.pictures, again.pictures)
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+
+def test_clean_crops_are_the_references_and_there_must_be_one(folder, pictures, toy_toolset):
+    given, clean = pictures.files[:2]
+    pair = Photographs([Entry("pair", reference=clean, distorted=given)], "pairs")
+    groups = Maker(pair, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
+    start = next(iter(pair))
+    assert any(np.array_equal(groups.pictures[0, 0], start.reference[:, column : column + 32]) for column in range(9))
+    alone = Photographs([Entry("alone", distorted=given)], "folder")
+    with pytest.raises(ValueError, match="folder: alone has no reference; give clean photographs"):
+        Maker(alone, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_chains_of_tools_may_run_elsewhere(pictures):
+    toolset = toolsets.resolve("hirl").on("cuda")
+    agent = load_agent("hirl", toolset)
+    assert Maker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
+
+
+def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "run", stopped)
+    counts = []
+    for apart in (1, 1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            train(folder, tmp_path, apart=apart)
+        counts.append(len(list(tmp_path.rglob("*.npz"))))
+    assert counts == [2, 2, 4]
 
 
 def test_targets_are_mean_ranks_from_0_to_100():

@@ -77,6 +77,28 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     assert [row["episode"] for row in rows[1]] == ["1", "2", "3", "4"]
 
 
+def test_a_kill_between_the_first_weights_and_their_checkpoint_is_gone_on_from(folder, tmp_path, monkeypatch):
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("experiments.train_pixel_rl.CsvLog.write", killed)
+        train(folder, tmp_path)
+    assert (tmp_path / "pixel-rl.safetensors").exists()
+    assert_same(train(folder, tmp_path), train(folder, tmp_path.parent / "whole"))
+
+
+def test_photographs_that_cannot_be_measured_on_are_named_before_training(folder, tmp_path, monkeypatch):
+    def never(*_):
+        raise AssertionError("it trained")
+
+    monkeypatch.setattr(Trainer, "train_episode", never)
+    monkeypatch.setattr("experiments.train_pixel_rl.EVALUATION_CROP", 64)
+    with pytest.raises(ValueError, match=r"picture0: .*choose another crop size"):
+        train(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl, capsys):
     before = Trainer.train_episode
 

@@ -16,7 +16,7 @@ from experiments.tool_recipes import RECIPES, noise_level
 from experiments.train_tools import Settings, ToolName, Trainer, train_tools
 from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
 from hirl_env.tools.fast_arcnn import FastARCNN
-from hirl_env.tools.weights import load_weights
+from hirl_env.weights import load_weights
 
 
 def train(folder, out, steps=4, every=2, **arguments):
@@ -117,7 +117,7 @@ def test_weights_of_someone_are_not_overwritten(folder, tmp_path):
 def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     train(folder, tmp_path, validate=str(folder))
-    with pytest.raises(ValueError, match="smaller than the patch of 64 pixels"):
+    with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
         train_tools("srn", images=str(folder), out=tmp_path, steps=1, patch=64)
 
 

@@ -1,6 +1,8 @@
 import json
 import pickle
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 
 import hirl_env
 from hirl_env import Measure, Tool, degradations, measures, toolsets
-from hirl_env.data.degradations import GaussianNoise, MotionBlur
+from hirl_env.data.degradations import GaussianNoise, MotionBlur, Sequence
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import DATASETS
 
@@ -55,9 +57,22 @@ def test_specs_are_json_and_pickle(env_id):
     assert gym.make(again).unwrapped.task.restoration.max_steps == 3
 
 
-def test_registering_twice_is_harmless_and_the_module_prefix_imports():
+def test_registering_twice_is_harmless():
     hirl_env._register("HIRL-Restore-v0")
-    assert gym.make("hirl_env:HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
+    assert gym.make("HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
+
+
+def test_the_module_prefix_imports_the_environment_and_nothing_that_trains_in_it():
+    code = """
+import sys
+import gymnasium
+assert gymnasium.make("hirl_env:HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=README.parent, capture_output=True, text=True, check=True)
+    imported = set(ran.stdout.split())
+    assert "hirl_env" in imported
+    assert not imported & {"agents", "experiments", "wandb", "stable_baselines3"}
 
 
 def test_spaces():
@@ -145,6 +160,29 @@ def test_unpaired_pictures_serve_a_blind_reward(tmp_path, toy_toolset, folder):
         gym.make(IDS[0], images=source, toolset=toy_toolset, crop_size=16).reset(seed=0)
 
 
+def test_pictures_as_they_are_have_no_reference(toy_toolset):
+    def darkness(images, references):
+        assert references is None
+        return -images.mean(dim=(1, 2, 3))
+
+    env = gym.make(IDS[0], degradation=None, reward=darkness, toolset=toy_toolset)
+    _, info = env.reset(seed=0)
+    assert info.keys() == {"score", "path", "tool", "photograph"}
+    with pytest.raises(ValueError, match="'psnr' compares with a reference, and there is none"):
+        gym.make(IDS[0], degradation=None, toolset=toy_toolset).reset(seed=0)
+
+
+def test_inference_mode():
+    env = gym.make(IDS[0], max_steps=2)
+    with torch.inference_mode():
+        first, _ = env.reset(seed=0)
+        second, *_ = env.step((0, 1))
+    third, _, _, truncated, _ = env.step((1, 1))
+    assert truncated
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)
+
+
 def test_ones_own_parts_by_name(toy_toolset):
     def inverse(images, references):
         return 1 - images.mean(dim=(1, 2, 3))
@@ -195,6 +233,21 @@ def test_rendering_shows_the_picture_and_grows_no_taller(toy_toolset):
     assert not np.array_equal(before[400:], after[400:])
 
 
+def test_frames_of_long_episodes_are_no_taller(toy_toolset):
+    frames = []
+    for max_steps in (7, 500, None):
+        env = gym.make(IDS[0], render_mode="rgb_array", toolset=toy_toolset, max_steps=max_steps)
+        env.reset(seed=0)
+        for _ in range(6):
+            env.step((0, 1))
+        frames.append(env.render())
+    assert np.array_equal(frames[0], frames[1])
+    assert np.array_equal(frames[0], frames[2])
+    env.step((0, 1))
+    env.step((1, 0))
+    assert env.render().shape == frames[0].shape
+
+
 def test_rendering_out_of_turn():
     with pytest.raises(RuntimeError, match="render before reset"):
         gym.make(IDS[0], render_mode="rgb_array").unwrapped.render()
@@ -214,11 +267,21 @@ def test_rendering_out_of_turn():
         ({"stop": "soon"}, "stop must be None, 'no_gain' or 'below_start'"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"device": "gpu9"}, "device 'gpu9' is not to be had here"),
+        ({"reward": "ms-ssim"}, "reward 'ms-ssim' needs at least 161x161 pixels, and crop_size is 64; choose a larger"),
+        ({"reward": "psnr + ssim", "crop_size": 10}, r"'1\*psnr \+ 1\*ssim' needs at least 11x11 pixels"),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         gym.make(IDS[0], **arguments)
+
+
+@pytest.mark.parametrize("make", [hirl_env.RestoreEnv, hirl_env.RestoreVectorEnv])
+def test_mistyped_arguments(make):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'degredation'; known are: images, degradation, "):
+        make(degredation="severe")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'max_episode_steps'; use max_steps"):
+        make(max_episode_steps=3)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +318,7 @@ def test_steps_out_of_turn_and_out_of_range():
 
 def test_nothing_is_rounded_between_steps(toy_toolset):
     third = toy_toolset.with_type("third", [Tool("third", lambda images: images + 1 / 765, GaussianNoise(1))] * 2)
-    env = gym.make(IDS[0], toolset=third, images="photos", degradation=None)
+    env = gym.make(IDS[0], toolset=third, degradation=Sequence(()))
     first, _ = env.reset(seed=0)
     for _ in range(3):
         last, *_ = env.step((2, 0))

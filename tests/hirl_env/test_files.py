@@ -18,6 +18,22 @@ def test_a_failing_disk_leaves_the_old_file_and_nothing_half_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_the_disk_has_it_before_it_has_the_name(tmp_path, monkeypatch):
+    target, done = tmp_path / "file", []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor):
+        done.append(f"fsync of {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("replace") or replace(*paths))
+    with written_whole(target) as beside:
+        beside.write_text("new")
+    assert done == ["fsync of 3 bytes", "replace"]
+    assert target.read_text() == "new"
+
+
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "file"
     target.write_text("old")

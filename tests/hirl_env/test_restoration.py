@@ -136,12 +136,39 @@ def test_a_refused_beginning_leaves_what_there_is(toy_toolset, grey):
     assert restoration.references is not None
 
 
+@pytest.mark.parametrize(
+    ("images", "references", "message"),
+    [
+        (torch.zeros(2, 3, 8, 8).double(), None, r"images must be float32 of shape \(N, 3, H, W\).*got torch.float64"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), None, "got torch.uint8"),
+        (torch.zeros(3, 8, 8), None, r"of shape \(3, 8, 8\)"),
+        (torch.zeros(2, 1, 8, 8), None, r"of shape \(2, 1, 8, 8\)"),
+        (torch.zeros(0, 3, 8, 8), None, r"at least one; got torch.float32 of shape \(0, 3, 8, 8\)"),
+        (torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8).half(), "references must be float32 .* got torch.float16"),
+        (
+            torch.zeros(2, 3, 8, 8),
+            torch.zeros(1, 3, 8, 8),
+            r"\(2, 3, 8, 8\) and references \(1, 3, 8, 8\) differ",
+        ),
+    ],
+)
+def test_wrong_beginnings(toy_toolset, images, references, message):
+    restoration = begun(toy_toolset)
+    with pytest.raises(ValueError, match=message):
+        restoration.begin(images, references)
+    assert restoration.images.shape == (1, 3, 12, 12)
+
+
 def test_images_with_and_without_reference_do_not_mix(toy_toolset):
     one = begun(toy_toolset, (100, 100))
     other = one.select(np.array([0]))
     other.references = None
     with pytest.raises(ValueError, match="with and without a reference"):
         one.put(np.array([1]), other)
+    for parts in ([one, other], [other, one]):
+        with pytest.raises(ValueError, match="with and without a reference"):
+            Restoration.joined(parts)
+    assert Restoration.joined([other, other]).references is None
 
 
 def test_without_references_a_blind_measure_serves(toy_toolset, grey):

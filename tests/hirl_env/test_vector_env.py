@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
+from PIL import Image
 
 import hirl_env
 from hirl_env.vector_env import RestoreVectorEnv
@@ -112,12 +113,54 @@ def test_all_start_from_a_given_picture(toy_toolset):
     assert rewards[0] > 0 > rewards[1]
 
 
+def darkness(images, references):
+    return -images.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+@pytest.mark.parametrize("own", ["levels", None])
+def test_a_given_picture_of_another_kind_than_those_that_follow_one_by_one(mode, own, toy_toolset):
+    made = {"reward": darkness, "toolset": toy_toolset, "crop_size": 16, "degradation": own}
+    image = np.full((16, 16, 3), 100, np.uint8)
+    kinds = [{"image": image}, {"image": image, "reference": image}]
+    other, same = kinds if own else kinds[::-1]
+    actions = np.array([[2, 0], [0, 0]])  # one stops, the other goes on
+    vector = gym.make_vec(IDS[0], 2, autoreset_mode=mode, stop_action=True, **made)
+    with pytest.raises(ValueError, match=r"given image has .* reference, and the environment's own.*'Disabled'"):
+        vector.reset(options=other)
+    vector.reset(options=same)
+    for _ in range(3):
+        vector.step(actions)
+    # Where all end at once, or none is reset by itself, they go together.
+    vector = gym.make_vec(IDS[0], 2, autoreset_mode=mode, max_steps=1, **made)
+    vector.reset(options=other)
+    vector.step(actions % 2)
+    vector.step(actions % 2)
+    vector = gym.make_vec(IDS[0], 2, autoreset_mode="Disabled", stop_action=True, **made)
+    vector.reset(options=other)
+    assert vector.step(actions)[2].tolist() == [True, False]
+
+
+def test_pictures_too_small_are_passed_over_alike(folder, toy_toolset):
+    Image.new("RGB", (20, 50)).save(folder / "picture1-narrow.png")
+    made = {"images": str(folder), "toolset": toy_toolset, "crop_size": 24, "max_steps": 1}
+    native, sync = both(IDS[0], AutoresetMode.SAME_STEP, **made)
+    with pytest.warns(UserWarning, match="left out: .*picture1-narrow"):
+        assert_equal(native.reset(seed=3), sync.reset(seed=3))
+        for _ in range(8):
+            actions = native.action_space.sample()
+            assert_equal(native.step(actions), sync.step(actions))
+
+
 def test_frames():
     vector = gym.make_vec(IDS[0], 2, render_mode="rgb_array", crop_size=16)
     vector.reset(seed=0)
+    observations, *_ = vector.step(np.array([[0, 1], [2, 0]]))
     frames = vector.render()
     assert len(frames) == 2
-    assert frames[0].shape == frames[1].shape
+    for frame, observation in zip(frames, observations, strict=True):
+        assert np.array_equal(frame[10 : 10 + 384 : 24, 10 : 10 + 384 : 24], observation)
+    assert not np.array_equal(observations[0], observations[1])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +168,10 @@ def test_frames():
     [
         ({"crop_size": None}, "use gym.make, one at a time"),
         ({"num_envs": 0}, "num_envs must be at least 1"),
-        ({"autoreset_mode": "Sometimes"}, "Sometimes"),
+        (
+            {"autoreset_mode": "Sometimes"},
+            "'Sometimes'; known are: NextStep, SameStep, Disabled",
+        ),
         ({"degradation": "nothing"}, "unknown degradation"),
     ],
 )

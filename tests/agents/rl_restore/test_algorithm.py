@@ -1,9 +1,12 @@
 """What a user of Stable-Baselines3 relies on, and what the paper's equations say."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stable_baselines3.common.utils import LinearSchedule
 
 from agents import RLRestore, make_vec_env
 from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
@@ -59,8 +62,9 @@ def test_it_finds_the_tool_that_undoes_each_distortion_and_stops(tmp_path):
     task = {"images": from_folder(tmp_path), "toolset": toolset, "crop_size": 16, "reward": closeness, "max_steps": 3}
     env = make_vec_env(FLAT, 16, degradation=Mixture(tuple(shifts.values())), stop_action=True, **task)
     model = RLRestore(
-        env=env, seed=0, learning_rate=3e-3, learning_starts=160, buffer_size=3_000, train_freq=1, gradient_steps=4,
-        target_update_interval=100, exploration_steps=1_500, gamma=0.5, policy_kwargs={"units": 16},
+        env=env, seed=0, learning_rate=LinearSchedule(3e-3, 0, 1), learning_starts=160, buffer_size=3_000,
+        train_freq=1, gradient_steps=4, target_update_interval=100, exploration_steps=1_500, gamma=0.5,
+        policy_kwargs={"units": 16},
     )  # fmt: skip
     model.learn(2_560)
     model.save(tmp_path / "agent.zip")
@@ -225,6 +229,21 @@ def test_the_memory_holds_whole_episodes(env):
     model.learn(4, reset_num_timesteps=True)
     assert (memory.lengths[10:] <= 1).all(), "episodes cut off are forgotten"
     assert growing.shape == (4,)
+
+
+def test_on_disk_the_memory_is_as_large_as_what_it_holds(env):
+    memory = EpisodeReplayBuffer(3_000, env.observation_space, env.action_space, n_envs=2, max_steps=3)
+    observations = np.full((2, *memory.obs_shape), 7, dtype=np.uint8)
+    for done in (np.array([True, True]), np.array([True, False])):
+        memory.add(observations, observations, np.array([1, 2]), np.array([0.5, 1.5]), done, [{}, {}])
+    written = pickle.dumps(memory)
+    assert len(written) < 20 * observations.nbytes
+    again = pickle.loads(written)
+    for name in ("observations", "actions", "rewards", "lengths"):
+        assert np.array_equal(getattr(again, name), getattr(memory, name))
+    again.add(observations, observations, np.array([1, 2]), np.array([0.5, 1.5]), np.array([True, True]), [{}, {}])
+    assert again.size() == 5
+    assert again.lengths[:5].tolist() == [1, 1, 1, 1, 2]
 
 
 def test_long_episodes_are_drawn_more_often_and_too_long_ones_refused(env):

@@ -1,9 +1,13 @@
 """Figure 4: pictures without references."""
 
+import json
+
 import numpy as np
 from PIL import Image
 
+from experiments import evaluation
 from hirl_env.data.images import read_image, to_tensor
+from hirl_env.data.photographs import Photographs
 from hirl_env.quality import measures
 
 
@@ -23,6 +27,35 @@ def test_scores_are_those_of_the_pictures_and_never_fall(hirl, two, tmp_path, wr
     first = written("figure4")["rows"]
     assert hirl(*arguments) == 0
     assert written("figure4")["rows"] == first
+
+
+def test_only_what_is_shown_is_read_and_the_agent_once(folder, agent, hirl, tmp_path, monkeypatch):
+    read, loaded = [], []
+
+    def reading(source, entry, whole=Photographs._load):
+        read.append(entry.name)
+        return whole(source, entry)
+
+    def loading(*arguments, whole=evaluation.load_agent):
+        loaded.append(arguments)
+        return whole(*arguments)
+
+    monkeypatch.setattr(Photographs, "_load", reading)
+    monkeypatch.setattr(evaluation, "load_agent", loading)
+    arguments = ("--images", str(folder), "--out", str(tmp_path / "out"), "--agent", agent, "--pictures", "2")
+    assert hirl("reproduce", "figure4", *arguments) == 0
+    assert read == ["picture0", "picture2"]
+    assert len(loaded) == 1
+
+
+def test_scores_of_another_measure_are_not_mixed_in(reproduce, tmp_path, monkeypatch, capsys):
+    assert reproduce("figure4") == 0
+    first, *_ = (tmp_path / "out" / "figure4.jsonl").read_text().splitlines()
+    assert set(json.loads(first)["settings"]["weights"]) == {"tools", "hirl", "hirl-biqa"}
+    (tmp_path / "other.safetensors").write_bytes(b"other")
+    monkeypatch.setattr("experiments.paper.study.SHIPPED_BIQA", tmp_path / "other.safetensors")
+    assert reproduce("figure4") == 1
+    assert "weights of hirl-biqa" in capsys.readouterr().err
 
 
 def test_pictures_too_small_for_the_measure(reproduce, capsys):

@@ -31,8 +31,11 @@ def test_a_line_cut_off_by_a_kill_is_measured_again(path):
     assert dict(again) == {("mild", 0, "hirl"): 1}
     again["mild", 1, "hirl"] = 2
     assert len(Records(path, SETTINGS)) == 2
-    path.write_text("")
-    assert not Records(path, SETTINGS)
+    first = path.read_text().splitlines()[0]
+    for left in ("", first[:20], first):
+        path.write_text(left)
+        assert not Records(path, SETTINGS)
+        assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,15 @@ def test_weights_of_a_further_method_may_come_later_and_are_kept(path):
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b,c\n1,2,3\n", "[1]\n", '{"settings": {}}\n', '{"settings": {"weights": {}}}\n{}\n']
+    "text",
+    [
+        "a,b,c\n1,2,3\n",
+        "a note",
+        '{"settings": 1}',
+        "[1]\n",
+        '{"settings": {}}\n',
+        '{"settings": {"weights": {}}}\n{}\n',
+    ],
 )
 def test_a_file_that_is_something_else_is_left_alone(path, text):
     path.parent.mkdir()

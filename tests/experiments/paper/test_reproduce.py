@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.networks import FlatQ, save_q
+from agents.rl_restore import RLRestoreAgent, save_rl_restore
+from agents.rl_restore.network import RecurrentQ
 from agents.search import brute_force, greedy
 from experiments import evaluation
 from experiments.evaluation import begin, starts_of
@@ -15,6 +16,7 @@ from experiments.paper.distortions import MADE, network_rows
 from experiments.paper.figure1 import DISTORTION
 from experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
 from experiments.reproduce import PARTS
+from hirl_env import __version__
 from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import from_folder
@@ -56,6 +58,7 @@ def test_all_parts_are_written_with_what_differs(reproduce, tmp_path, capsys):
             "2 photographs, 32x32 pixels",
             "Precision of the tools: float32",
             "Seed: 0",
+            f"Weights: those of version {__version__}, but for --agent",
             "`hirl reproduce all",
         ):
             assert words in page
@@ -103,23 +106,22 @@ def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, writte
     (average,) = (line for line in lines if line[:2] == ["average", "the paper"])
     assert average[lines[0].index("FFDNet")] == "26.91/0.6908"
     (left_out,) = (line for line in page.splitlines() if "Left out" in line)
-    assert all(name in left_out for name in ("RL-Restore (give --rl-restore", "flat DQN (give --flat-dqn"))
-    assert "PixelRL" not in left_out
+    assert "RL-Restore (give --rl-restore" in left_out
 
 
 def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written, tmp_path, monkeypatch):
     assert reproduce("table1") == 0
     before = written("table1")["rows"]
-    save_q(FlatQ(3, 3, width=8), tmp_path / "flat.safetensors")
+    save_rl_restore(RLRestoreAgent(RecurrentQ(9, side=16)), tmp_path / "rl-restore.safetensors")
 
     def never(*_):
         raise AssertionError("finished already")
 
     monkeypatch.setitem(evaluation.METHODS, "single", never)
-    assert reproduce("table1", "--flat-dqn", str(tmp_path / "flat.safetensors")) == 0
+    assert reproduce("table1", "--rl-restore", str(tmp_path / "rl-restore.safetensors")) == 0
     after = written("table1")["rows"]
-    assert [row for row in after if row["column"] != "flat DQN"] == before
-    assert "flat DQN (" not in (tmp_path / "out" / "table1.md").read_text()
+    assert [row for row in after if "restore" not in f"{row['method']} {row['column']}".lower()] == before
+    assert "Left out" not in (tmp_path / "out" / "table1.md").read_text()
 
 
 def test_table_1_measures_csiq_where_it_is_there(reproduce, written, tmp_path, capsys):
@@ -279,6 +281,7 @@ def test_other_settings_in_the_same_folder_are_refused(reproduce, two, capsys, t
         (("figure3", "--pictures", "0"), "--pictures must be at least 1"),
         (("table3", "--seed", "-1"), "--seed must be at least 0"),
         (("table3", "--agent", "nobody"), "unknown agent 'nobody'"),
+        (("figure4", "--agent", "nobody"), "unknown agent 'nobody'"),
         (("table1", "--flat-dqn", "nowhere.safetensors"), "nowhere.safetensors"),
         (("table2", "--max-trials", "8"), "--max-trials must be at least 9, got 8"),
         (("table2", "--max-trials", "7380", "--crop", "300"), "300x300 pixels are too large"),

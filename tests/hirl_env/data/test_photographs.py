@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from hirl_env.data.photographs import DATASETS, Entry, Photographs, from_folder, open_photographs
+from hirl_env.data.photographs import DATASETS, Entry, Photographs, PictureCache, from_folder, open_photographs
 
 
 def save(path, value=100, size=(12, 10)):
@@ -57,6 +59,50 @@ def test_a_broken_file_does_not_change_what_a_seed_draws(folder):
         list(used)
         drawn = [source.draw(np.random.default_rng(seed)).name for seed in range(20) for source in (fresh, used)]
     assert drawn[::2] == drawn[1::2]
+
+
+def test_too_small_is_for_those_who_ask_for_more(folder):
+    save(folder / "small.png", size=(12, 30))
+    fresh, used = from_folder(folder), from_folder(folder)
+    with pytest.warns(UserWarning, match="small: has 12x30 pixels, and needs 20x20") as warned:
+        assert "small" not in {used.draw(np.random.default_rng(seed), 20).name for seed in range(20)}
+    assert len(warned) == 1
+    for smallest in (1, 12):
+        names = [
+            [source.draw(np.random.default_rng(seed), smallest).name for seed in range(20)] for source in (fresh, used)
+        ]
+        assert names[0] == names[1]
+        assert "small" in names[0]
+    assert len(used) == len(list(used)) == 4
+
+
+def test_a_rewritten_file_is_read_anew(tmp_path):
+    save(tmp_path / "a.png", 100)
+    pictures = from_folder(tmp_path)
+    assert next(iter(pictures)).reference[0, 0, 0] == 100
+    save(tmp_path / "a.png", 50, size=(30, 20))
+    assert next(iter(pictures)).reference[0, 0, 0] == 50
+
+
+def test_equal_relative_paths_of_two_folders_are_two_pictures(tmp_path, monkeypatch):
+    for value, name in enumerate(("one", "other")):
+        save(tmp_path / name / "in" / "a.png", value)
+        os.utime(tmp_path / name / "in" / "a.png", (0, 0))
+        monkeypatch.chdir(tmp_path / name)
+        assert next(iter(from_folder("in"))).reference[0, 0, 0] == value
+
+
+def test_the_cache_reads_once_and_makes_room_for_what_is_new(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        save(path)
+    cache = PictureCache(2 * 12 * 10 * 3)
+    first, second = cache.read(paths[0]), cache.read(paths[1])
+    assert cache.read(paths[0]) is first
+    third = cache.read(paths[2])
+    assert cache.read(paths[2]) is third
+    assert cache.read(paths[1]) is second
+    assert cache.read(paths[0]) is not first
 
 
 def test_a_folder_of_the_name_of_a_source_is_pointed_out(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import pytest
 import torch
+from torch import nn
 
 from hirl_env.quality import hirl_biqa as module
 from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import WEIGHTS, BlindQuality
-from hirl_env.tools.weights import save_weights
+from hirl_env.weights import save_weights
 
 
 @pytest.fixture
@@ -34,8 +35,35 @@ def test_the_map_says_where_a_picture_is_bad(network):
     assert maps.shape == (2, 20, 20)
     assert maps.mean().item() == pytest.approx(network(images).mean().item(), abs=1)
     local = network.local_scores(images)
-    assert torch.equal(maps[:, 0, 0], local[:, 0, 0])
-    assert torch.equal(maps[:, -1, -1], local[:, -1, -1])
+    assert torch.allclose(maps[:, 0, 0], local[:, 0, 0])
+    assert torch.allclose(maps[:, -1, -1], local[:, -1, -1])
+
+
+@pytest.fixture
+def brightness(network) -> BlindQuality:
+    """Scores 50, and 25 times how bright each place of 32x32 pixels is."""
+    network.trunk = nn.AvgPool2d(32, ceil_mode=True)
+    network.head = nn.Identity()  # of three channels, the first is taken
+    return network
+
+
+@pytest.mark.parametrize("size", [(64, 70), (96, 130), (50, 33), (200, 64)])
+def test_a_picture_that_grows_brighter_has_a_map_that_does(brightness, size):
+    for axis, length in enumerate(size):
+        ramp = torch.linspace(0, 1, length).view((-1, 1) if axis == 0 else (1, -1)).expand(size)
+        scores = brightness.quality_map(ramp.expand(1, 3, *size))[0].mean(dim=1 - axis)
+        assert (scores.diff() > -1e-4).all()
+        assert scores[-1] - scores[0] > 10
+
+
+def test_where_crops_overlap_the_map_has_the_mean_of_theirs(brightness):
+    images = torch.zeros(1, 3, 64, 70)
+    images[..., 38:] = 1
+    # Crops from 0 and from 6 on: their places end at 32 and 64, and at 38 and 70.
+    pixels = torch.tensor([0.0] * 32 + [26 / 64] * 6 + [(26 / 32 + 1) / 2] * 26 + [1.0] * 6)
+    expected = 50 + 25 * nn.functional.adaptive_avg_pool1d(pixels[None], 20)[0]
+    assert torch.allclose(brightness.quality_map(images)[0], expected.expand(20, 20), atol=1e-3)
+    assert torch.allclose(brightness.quality_map(images.mT)[0].mT, expected.expand(20, 20), atol=1e-3)
 
 
 def test_it_is_a_blind_measure_of_at_least_32_pixels():

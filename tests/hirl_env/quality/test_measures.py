@@ -53,9 +53,22 @@ def test_functions_are_measures_and_their_scores_are_checked():
 
 
 def test_a_network_is_a_measure_and_numbers_are_not():
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 1), torch.nn.Flatten(0))
-    measure = as_measure(lambda images, references: network(images))
-    assert not measure.score(torch.rand(2, 3, 4, 4)).requires_grad
+    class Blind(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(48, 1)
+
+        def forward(self, images, references):
+            assert references is None
+            return self.layer(images.flatten(1))[:, 0]
+
+    network, images = Blind(), torch.rand(2, 3, 4, 4)
+    measure = as_measure(network)
+    assert measure.name == "Blind"
+    assert measure.function is network
+    assert not measure.needs_reference
+    assert not measure.score(images).requires_grad
+    assert torch.equal(measure.score(images), network(images, None))
     with pytest.raises(ValueError, match="got float"):
         as_measure(lambda images, references: 1.0).score(torch.rand(2, 3, 4, 4))
     with pytest.raises(ValueError, match="a measure must be a name or a Measure, got 5"):

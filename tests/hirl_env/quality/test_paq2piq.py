@@ -1,6 +1,5 @@
 """PaQ-2-PiQ: the published architecture, and fetching its weights from a server of ours."""
 
-import hashlib
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -136,12 +135,6 @@ class TestWeights:
         images = torch.rand(1, 3, 40, 40)
         with torch.no_grad():
             assert torch.equal(loaded(images), network(images))
-        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-        assert torch.equal(load_paq2piq(checkpoint, digest.upper()).head[8].weight, network.head[8].weight)
-
-    def test_a_hash_that_does_not_fit(self, checkpoint):
-        with pytest.raises(ValueError, match=r"made\.pth: damaged, or another file than you want"):
-            load_paq2piq(checkpoint, "0" * 64)
 
     def test_no_file(self, tmp_path):
         with pytest.raises(ValueError, match=r"none\.pth: No such file or directory; download them from https://git"):
@@ -216,15 +209,6 @@ class TestFetching:
             pytest.raises(ValueError, match=r"of no use and was not kept: .* not a whole PyTorch checkpoint"),
         ):
             load_paq2piq()
-        assert left_in(cache) == []
-
-    def test_another_hash(self, checkpoint, cache, monkeypatch):
-        content = checkpoint.read_bytes()
-        with (
-            served(monkeypatch, content, len(content)),
-            pytest.raises(ValueError, match=f"was not kept: .*SHA-256 is not {'a' * 64}"),
-        ):
-            load_paq2piq(sha256="a" * 64)
         assert left_in(cache) == []
 
     def test_not_found_and_no_server_say_what_to_do(self, cache, monkeypatch):

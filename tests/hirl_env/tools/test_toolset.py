@@ -11,7 +11,7 @@ from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import psnr
 from hirl_env.tools.rl_restore import new_tools
 from hirl_env.tools.toolset import Tool, Toolset, open_toolset, rl_restore_toolset, toolsets
-from hirl_env.tools.weights import save_weights
+from hirl_env.weights import save_weights
 
 
 def test_the_papers_grid():
@@ -70,6 +70,13 @@ def test_a_tool_that_writes_into_its_input_is_named(toy_toolset, grey):
         toolset.apply(grey.contiguous(memory_format=torch.channels_last), (2, 0))
 
 
+def test_tensors_of_inference_mode_serve(toy_toolset, grey):
+    with torch.inference_mode():
+        brighter = toy_toolset.apply(grey + 1 / 255, (0, 1))
+    assert brighter.is_inference()
+    assert (toy_toolset.apply(brighter, (1, 1)) * 255).round().eq(100 + 1 + 8 - 16).all()
+
+
 def test_a_tool_that_makes_no_numbers_is_named(grey):
     with pytest.raises(ValueError, match="'zero by zero' returned values that are not finite"):
         Toolset({"odd": [Tool("zero by zero", lambda images: (images - images) / 0)]}).apply(grey, (0, 0))
@@ -97,6 +104,20 @@ def test_moving_keeps_shared_networks_shared():
     assert layer.weight.device.type == "cpu"
 
 
+def test_the_shipped_networks_are_copied_once_per_device():
+    shipped = open_toolset("hirl")
+    assert open_toolset("hirl").on("cpu") is shipped
+    assert open_toolset("hirl").on("meta") is shipped.on(torch.device("meta")) is not shipped
+    assert shipped.on("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
+    assert shipped[0, 0].restore.network.layers[0].weight.device.type == "cpu"
+
+
+def test_a_network_that_trains_is_copied_as_it_is_now():
+    own = Toolset({"own": [Tool("layer", nn.Conv2d(3, 3, 1))]})
+    assert own.on("cpu") is own
+    assert own.on("meta") is not own.on("meta")
+
+
 @pytest.mark.parametrize("cell", [cell for cell in itertools.product(range(3), range(3)) if cell != (2, 0)])
 def test_every_trained_tool_undoes_its_own_distortion(cell):
     toolset = toolsets.resolve("hirl")
@@ -108,10 +129,13 @@ def test_every_trained_tool_undoes_its_own_distortion(cell):
     assert gain.mean() > 0.5
 
 
-def test_bf16_is_close_to_float32():
+def test_bf16_is_close_to_float32_and_another():
     toolset, images = toolsets.resolve("hirl"), torch.rand(1, 3, 32, 32)
     for cell in toolset.cells:
-        assert torch.allclose(toolset.apply(images, cell), toolset.apply(images, cell, "bf16"), atol=0.05)
+        exact, rough = toolset.apply(images, cell), toolset.apply(images, cell, "bf16")
+        assert rough.dtype == torch.float32
+        assert torch.allclose(exact, rough, atol=0.05)
+        assert not torch.equal(exact, rough), f"{toolset[cell].name} ran in float32"
 
 
 def test_rl_restores_grid():

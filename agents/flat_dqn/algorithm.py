@@ -32,8 +32,10 @@ class FlatDQN(DQN):
         policy_kwargs: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> None:
-        trunk = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 16}}
-        super().__init__(policy, env, policy_kwargs={**trunk, "net_arch": [], **(policy_kwargs or {})}, **arguments)  # type: ignore[arg-type]
+        given = policy_kwargs or {}
+        network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
+        network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
+        super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
 
     def q_network(self, n_degrees: int) -> FlatQ:
         """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.

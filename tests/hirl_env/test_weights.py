@@ -1,12 +1,14 @@
 import hashlib
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.srcnn import SRCNN
-from hirl_env.tools.weights import SHIPPED, load_weights, save_weights
+from hirl_env.weights import load_weights, save_weights
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -72,10 +74,25 @@ def test_weights_of_another_network(saved):
         load_weights(SRCNN(), saved[1])
 
 
-def test_shipped_weights_are_listed_small_and_have_a_card():
-    files = sorted(SHIPPED.glob("*.safetensors"))
-    listed = {line.split()[1] for line in (SHIPPED / "SHA256SUMS").read_text().splitlines()}
-    assert listed == {file.name for file in files}
-    assert sum(file.stat().st_size for file in files) < 25e6
-    assert all(file.with_suffix(".md").is_file() for file in files)
-    load_weights(FastARCNN(), SHIPPED / "fast-arcnn-10.safetensors")
+SHIPPED = sorted(
+    folder
+    for package in ("hirl_env", "agents")
+    for folder in (REPOSITORY / package).rglob("weights")
+    if folder.is_dir()
+)
+
+
+def test_every_packages_weights_are_known_here():
+    names = {str(folder.relative_to(REPOSITORY)) for folder in SHIPPED}
+    assert names >= {"hirl_env/tools/weights", "hirl_env/quality/weights", "agents/hirl/weights"}
+    assert sum(file.stat().st_size for folder in SHIPPED for file in folder.iterdir()) < 25e6
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.parent.name)
+def test_shipped_weights_are_listed_and_have_a_card(folder):
+    files = sorted(folder.glob("*.safetensors"))
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert sorted(lines) == sorted(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" for file in files)
+    assert files
+    cards = {file.with_suffix(".md").name for file in files}
+    assert {file.name for file in folder.iterdir()} == {"SHA256SUMS", *cards, *(file.name for file in files)}

@@ -13,7 +13,6 @@ from torch import nn
 
 from hirl_env.files import written_whole
 
-SHIPPED = Path(__file__).parent / "weights"
 HASHES = "SHA256SUMS"
 
 

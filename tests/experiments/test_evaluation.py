@@ -1,0 +1,123 @@
+"""What methods are run with: batches, agents and peers, and what `hirl evaluate` checks and keeps."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from agents.networks import TwoLevelQ, save_q
+from agents.restorer import Tiles
+from agents.rl_restore import RLRestoreAgent, save_rl_restore
+from agents.rl_restore.network import RecurrentQ
+from experiments import evaluate as command
+from experiments import evaluation
+from experiments.evaluate import MethodName
+from experiments.evaluation import METHODS, PIXELS, batches, load_agents, load_peers
+from experiments.reproduce import PARTS, PartName
+from hirl_env.data.episodes import Start
+from hirl_env.tools.rl_restore import new_tools
+from hirl_env.tools.toolset import toolsets
+
+
+def test_names_for_help_are_those_of_the_registries():
+    assert get_args(MethodName) == tuple(METHODS)
+    assert get_args(PartName) == (*PARTS, "all")
+
+
+def start(height: int, width: int) -> Start:
+    return Start("", torch.zeros(3, height, width), None, None)
+
+
+@pytest.mark.parametrize(
+    ("sides", "pixels", "sizes"),
+    [
+        ([64] * 70, PIXELS, [32, 32, 6]),
+        ([10] * 5, 250, [2, 2, 1]),  # three would have 300 pixels
+        ([20, 10, 20, 10, 10], 250, [1, 1, 2, 1]),
+    ],
+)
+def test_no_batch_has_more_pixels_than_allowed_unless_it_is_one_image(sides, pixels, sizes):
+    made = list(batches((start(side, side) for side in sides), pixels))
+    assert [len(batch) for batch in made] == sizes
+    assert all(len({one.distorted.shape for one in batch}) == 1 for batch in made)
+
+
+def test_an_agent_that_several_methods_ask_is_loaded_once(tmp_path, monkeypatch):
+    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "own.safetensors")
+    loaded, load = [], evaluation.load_agent
+
+    def counting(agent, toolset):
+        loaded.append(Path(agent).name)
+        return load(agent, toolset)
+
+    monkeypatch.setattr(evaluation, "load_agent", counting)
+    agents = load_agents(tuple(METHODS), toolsets.resolve("hirl"), str(tmp_path / "own.safetensors"))
+    assert list(agents) == ["hirl", "hirl-stops", "hirl-search", "flat-dqn"]
+    assert loaded == ["own.safetensors", "flat-dqn"]
+
+
+def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
+    toolset = toolsets.resolve("hirl")
+    save_rl_restore(RLRestoreAgent(RecurrentQ(12, side=16), new_tools()), tmp_path / "own.safetensors")
+    save_rl_restore(RLRestoreAgent(RecurrentQ(9, side=16)), tmp_path / "other.safetensors")
+    tools = load_peers(("rl-restore",), toolset, rl_restore=tmp_path / "own.safetensors")["rl_restore_tools"]
+    assert len(tools.cells) == 12
+    assert all(isinstance(tools[cell].restore, Tiles) and not tools[cell].clamp for cell in tools.cells)
+    # Those that it is lent have their tiles already.
+    other = load_peers(("rl-restore",), toolset, rl_restore=tmp_path / "other.safetensors")
+    assert other["rl_restore_tools"] is toolset
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--levels", "mild", "awful"), "unknown degradation 'awful'"),
+        (("--methods", "distorted", "hirl-stops", "--measure", "ssim"), "--measure: ssim needs a reference"),
+        (("--methods", "hirl-stops", "--measure", "nice"), "unknown measure 'nice'"),
+        (("--budgets", "90", "9"), "--budgets must be positive and rising, got 90 9"),
+        (("--budgets", "0", "9"), "--budgets must be positive and rising"),
+        (("--budgets",), "--budgets must be positive and rising, got none"),
+        (("--max-steps", "0"), "--max-steps must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_are_said_before_anything_runs(arguments, message, folder, monkeypatch, hirl, capsys):
+    def never(*_):
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr(command, "evaluate_level", never)
+    assert hirl("evaluate", "--images", str(folder), *arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_asked_is_not_checked(folder, hirl):
+    arguments = (
+        "--levels",
+        "mild",
+        "--crop",
+        "16",
+        "--methods",
+        "distorted",
+        "--measure",
+        "ssim",
+        "--budgets",
+        "9",
+        "1",
+    )
+    assert hirl("evaluate", "--images", str(folder), *arguments) == 0
+
+
+def test_an_interrupt_leaves_the_levels_that_are_finished(folder, tmp_path, monkeypatch, hirl):
+    whole = command.evaluate_level
+
+    def interrupted(starts, count, level, *rest):
+        if level == "severe":
+            raise KeyboardInterrupt
+        return whole(starts, count, level, *rest)
+
+    monkeypatch.setattr(command, "evaluate_level", interrupted)
+    target = tmp_path / "rows.json"
+    arguments = ("--crop", "16", "--methods", "distorted", "--json", str(target))
+    assert hirl("evaluate", "--images", str(folder), *arguments) == 130
+    assert [row["level"] for row in json.loads(target.read_text())["rows"]] == ["mild", "moderate"]

@@ -15,6 +15,7 @@ from experiments.evaluation import begin, starts_of
 from experiments.paper.distortions import MADE, network_rows
 from experiments.paper.figure1 import DISTORTION
 from experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
+from experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, margins
 from experiments.reproduce import PARTS
 from hirl_env import __version__
 from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
@@ -107,6 +108,12 @@ def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, writte
     assert average[lines[0].index("FFDNet")] == "26.91/0.6908"
     (left_out,) = (line for line in page.splitlines() if "Left out" in line)
     assert "RL-Restore (give --rl-restore" in left_out
+
+
+def test_margins_are_over_the_best_of_the_others():
+    columns = {BY_REFERENCE: (30.0, 0.9), BY_VALUE: (29.0, 0.8), "SRN": (29.5, 0.9), "FFDNet": (28.0, 0.9)}
+    said = margins({"mild": {**columns, BOUND: (40.0, 1.0)}, "severe": {**columns, "distorted": (31.25, 0.9)}})
+    assert "reference / by value: mild +0.50 / -0.50 (SRN), severe -1.25 / -2.25 (distorted)." in said
 
 
 def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written, tmp_path, monkeypatch):

@@ -156,8 +156,8 @@ class TurnAveraged(nn.Module):
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
     """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the layout that convolves fastest."""
-    turned = images.rot90(turns, dims=(2, 3))
-    return (turned.flip(3) if mirror else turned).contiguous(memory_format=torch.channels_last)
+    images = images.rot90(turns, dims=(2, 3))
+    return (images.flip(3) if mirror else images).contiguous(memory_format=torch.channels_last)
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
@@ -180,7 +180,7 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     metadata = read_metadata(path)
     kind = NETWORKS.get(metadata.pop("network", ""))
     if kind is None:
-        raise ValueError(f"weights {path}: not those of HIRL or a flat DQN; give a file that `hirl train` wrote of one")
+        raise ValueError(f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train` wrote for one")
     arguments = {key: int(value) if value.isdecimal() else value for key, value in metadata.items()}
     try:
         network = kind(**arguments)  # type: ignore[arg-type]

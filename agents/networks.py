@@ -1,22 +1,27 @@
 """The Q-networks: two-level or flat heads on ResNet-18 trunks, and their files.
 
 Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
-worth from here on, in units of the reward. Search and inference need no more than that.
+worth from here on, in units of the reward. Search and inference need no more than that. A network of six channels sees
+each image beside the one that its episode began with.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
 import torch
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
+from hirl_env.restoration import Restoration
 from hirl_env.weights import load_weights, read_metadata, save_weights
 
 DegreeHead = Literal["per-type", "blind"]
@@ -28,29 +33,29 @@ class ResNet18Extractor(BaseFeaturesExtractor):
     """The trunk for the ``policy_kwargs`` of Stable-Baselines3's own algorithms.
 
     Args:
-        observation_space: Images (3, H, W).
+        observation_space: Images (C, H, W).
         width: As of `ResNet18`.
         norm: As of `ResNet18`.
     """
 
-    def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "batch") -> None:
+    def __init__(self, observation_space: gym.spaces.Box, width: int = 64, norm: Norm = "batch") -> None:
         super().__init__(observation_space, features_dim=8 * width)
-        self.trunk = ResNet18(width, norm)
+        self.trunk = ResNet18(width, norm, channels=observation_space.shape[0])
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """Features (N, 8 ``width``) of images (N, 3, H, W) in [0, 1]."""
+        """Features (N, 8 ``width``) of images (N, C, H, W) in [0, 1]."""
         return cast(torch.Tensor, self.trunk(observations))
 
 
 class QNetwork(nn.Sequential):
-    """A ResNet-18 trunk with a linear head: (N, 3, H, W) to (N, ``outputs``)."""
+    """A ResNet-18 trunk with a linear head: (N, ``channels``, H, W) to (N, ``outputs``)."""
 
-    def __init__(self, outputs: int, width: int, norm: Norm) -> None:
+    def __init__(self, outputs: int, width: int, norm: Norm, channels: int) -> None:
         head = nn.Linear(8 * width, outputs)
         # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
         nn.init.normal_(head.weight, std=1e-3)
         nn.init.zeros_(head.bias)
-        super().__init__(ResNet18(width, norm), head)
+        super().__init__(ResNet18(width, norm, channels), head)
 
 
 class TwoLevelQ(nn.Module):
@@ -62,9 +67,10 @@ class TwoLevelQ(nn.Module):
         width: Of both ResNet-18.
         norm: Of both.
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
+        channels: Of the images: 3, or 6 beside the start.
 
     Attributes:
-        ts: Images (N, 3, H, W) to (N, types).
+        ts: Images (N, ``channels``, H, W) to (N, types).
         ds: Images to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
     """
 
@@ -75,14 +81,16 @@ class TwoLevelQ(nn.Module):
         width: int = 64,
         norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
+        channels: int = 3,
     ) -> None:
         super().__init__()
         if degree_head not in ("per-type", "blind"):
             raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
-        self.architecture = {"width": width, "norm": norm, "degree_head": degree_head}
-        self.n_types, self.n_degrees, self.blind = n_types, n_degrees, degree_head == "blind"
-        self.ts = QNetwork(n_types, width, norm)
-        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm)
+        self.architecture = {"width": width, "norm": norm, "degree_head": degree_head, "channels": channels}
+        self.n_types, self.n_degrees, self.channels = n_types, n_degrees, channels
+        self.blind = degree_head == "blind"
+        self.ts = QNetwork(n_types, width, norm, channels)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, channels)
 
     def type_values(self, images: torch.Tensor) -> torch.Tensor:
         """T(s), (N, types)."""
@@ -112,13 +120,14 @@ class FlatQ(nn.Module):
         n_degrees: Degrees of each.
         width: Of the ResNet-18.
         norm: Of the ResNet-18.
+        channels: Of the images: 3, or 6 beside the start.
     """
 
-    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch") -> None:
+    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch", channels: int = 3) -> None:
         super().__init__()
-        self.architecture = {"width": width, "norm": norm}
-        self.n_types, self.n_degrees = n_types, n_degrees
-        self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
+        self.architecture = {"width": width, "norm": norm, "channels": channels}
+        self.n_types, self.n_degrees, self.channels = n_types, n_degrees, channels
+        self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm, channels)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Cell values (N, types, degrees)."""
@@ -149,7 +158,7 @@ class TurnAveraged(nn.Module):
         self.network, self.n_types, self.n_degrees = network, network.n_types, network.n_degrees
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees) of images (N, 3, H, W)."""
+        """Cell values (N, types, degrees) of images (N, C, H, W)."""
         looks = [self.network(turned(images, turns, mirror)) for mirror in (False, True) for turns in range(4)]
         return torch.stack(looks).mean(dim=0)
 
@@ -158,6 +167,45 @@ def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
     """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the layout that convolves fastest."""
     images = images.rot90(turns, dims=(2, 3))
     return (images.flip(3) if mirror else images).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class BesideStart:
+    """An agent that sees every image beside the one that its episode began with.
+
+    Attributes:
+        values: Cell values of images (N, 6, H, W).
+    """
+
+    values: CellValues
+
+    def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+        """Begins episodes, or goes on with them: a restoration knows its start.
+
+        Args:
+            restoration: N images.
+
+        Returns:
+            A function of rows: the cell values (n, types, degrees) of what these are by then.
+        """
+
+        def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            return self.values(torch.cat([restoration.images[rows], restoration.first_images[rows]], dim=1))
+
+        return look
+
+
+def as_agent(
+    network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values
+) -> CellValues | BesideStart:
+    """A Q-network as it is followed: asked in all turns and mirrors, and shown the start where it knows it.
+
+    Args:
+        network: In evaluation mode.
+        view: How it is to see images of any size.
+    """
+    values = view(TurnAveraged(network))
+    return BesideStart(values) if network.channels == 6 else values
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.networks import SUFFIX, CellValues, FlatQ, TurnAveraged, TwoLevelQ, load_q
+from agents.networks import SUFFIX, BesideStart, CellValues, FlatQ, TwoLevelQ, as_agent, load_q
 from agents.search import Stopping, follow
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -140,9 +141,9 @@ class Restorer:
                     f"stop='quality' is for pictures without a reference, and {self.measure.name!r} needs one; "
                     "use a blind measure, or stop='reference'"
                 )
-        self.max_steps, self.stop, self.precision, self.view = int(max_steps), stop, precision, view
+        self.max_steps, self.stop, self.precision = int(max_steps), stop, precision
         self.toolset = tiled(open_toolset(toolset).on(device), tile)
-        self.agent = load_agent(agent, self.toolset)
+        self.agent = load_agent(agent, self.toolset, view)
 
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
         """Restores one picture.
@@ -171,51 +172,37 @@ class Restorer:
         # STOP is allowed to everybody: an agent that does not know it never chooses it.
         start = Restoration(self.toolset, self.measure, None, None, True, self.precision)
         start.begin(_as_batch(image), None if reference is None else _as_batch(reference))
-        looked_at: list[Pixels] = []
+        pictures: list[Pixels | None] = []
 
-        def look(images: torch.Tensor) -> torch.Tensor:
-            if keep_steps:
-                looked_at.append(_as_given(images, image))
-            return self._checked(cell_values(self.agent, images, self.view))
+        def keep(restoration: Restoration) -> None:
+            pictures.append(_as_given(restoration.images, image))
 
-        followed = follow(start, look, self.max_steps, self.stop)
-        result, path = followed.restoration, followed.restoration.paths[0]
-        restored = _as_given(result.images, image)
-        values = followed.values[0]
-        # Every look but the first was at the result of a step; the last result may not have been looked at.
-        after = [*looked_at[1 : len(path)], restored] if keep_steps else [None] * len(path)
+        followed = follow(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
+        result, path, values = followed.restoration, followed.restoration.paths[0], followed.values[0]
+        picture = _as_given(result.images, image)
+        # The agent may have said more, of a step that was not taken or not kept.
         steps = tuple(
-            RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, picture)
-            for (kind, degree), value, picture in zip(path, values, after, strict=False)
+            RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, after)
+            for (kind, degree), value, after in zip(path, values, pictures or [None] * len(path), strict=False)
         )
         return Restored(
-            image=restored,
+            image=picture,
             steps=steps,
             why=followed.why[0],
             final_value=values[len(path)] if len(values) > len(path) else None,
             psnr_before=None if reference is None else _decibels(image, reference),
-            psnr_after=None if reference is None else _decibels(restored, reference),
+            psnr_after=None if reference is None else _decibels(picture, reference),
             score_before=float(result.first_scores[0]) if self.stop == "quality" else None,
             score_after=float(result.scores[0]) if self.stop == "quality" else None,
         )
-
-    def _checked(self, values: torch.Tensor) -> torch.Tensor:
-        if not _fits(self.toolset, *values.shape[1:]):
-            raise ValueError(
-                f"the agent must return values (N, {self.toolset.n_types}, {self.toolset.n_degrees}), one for each "
-                f"tool of the toolset; got {tuple(values.shape)}"
-            )
-        if not values.isfinite().all():
-            raise ValueError("the agent returned a value that is not finite")
-        return values
 
 
 def cell_values(values: CellValues, images: torch.Tensor, crop: int | None = None) -> torch.Tensor:
     """Cell values of images of any size, with bounded memory: of the whole image, or the mean over crops of it.
 
     Args:
-        values: Of the cells, for images (N, 3, h, w).
-        images: (N, 3, H, W).
+        values: Of the cells, for images (N, C, h, w).
+        images: (N, C, H, W).
         crop: Side of the crops, on a regular grid that covers the image or, of a large one, 1024x1024 pixels in all.
             None: the whole image where it has no more pixels than that, else crops of 256.
 
@@ -324,8 +311,13 @@ def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset
     )
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset) -> CellValues:
-    """An agent from its name, its file, or from itself, on the toolset's device.
+def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | BesideStart:
+    """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
+
+    Args:
+        agent: As of `Restorer`.
+        toolset: That it chooses among.
+        view: Side of the crops by which it sees an image, as in `cell_values`.
 
     Raises:
         ValueError: If there is no such agent, or it was made for another toolset.
@@ -346,15 +338,17 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset) -> CellValues:
         values = agent
     else:
         raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
-    if isinstance(values, TwoLevelQ | FlatQ):
-        values = TurnAveraged(values)
     types, degrees = getattr(values, "n_types", None), getattr(values, "n_degrees", None)
     if types is not None and not _fits(toolset, types, degrees):
         raise ValueError(
             f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
-    return values
+
+    def viewed(values: CellValues) -> CellValues:
+        return partial(cell_values, values, crop=view)
+
+    return as_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else viewed(values)
 
 
 def _fits(toolset: Toolset, *sizes: int | None) -> bool:

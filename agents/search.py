@@ -23,7 +23,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
 
 if TYPE_CHECKING:  # searches need no agent, and none of what agents are made of
-    from agents.networks import CellValues
+    from agents.networks import BesideStart, CellValues
 
 Stopping = Literal["value", "reference", "quality", "steps"]
 
@@ -65,8 +65,47 @@ class Followed(Found):
     why: list[str]
 
 
+def looking(
+    values: CellValues | Remembering, restoration: Restoration
+) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+    """What an agent says of images that are being restored.
+
+    Args:
+        values: As of `follow`.
+        restoration: N images, which will be stepped.
+
+    Returns:
+        A function of rows: their cell values, (n, types, degrees) or with one type more, as the images are by then. It
+        raises ValueError where the values do not fit the toolset, or are not finite.
+    """
+    toolset = restoration.toolset
+    if isinstance(values, Remembering):
+        look = values.begin(restoration)
+    else:
+        look = lambda rows: values(restoration.images[rows])  # noqa: E731
+
+    def checked(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        cells = look(rows).float()
+        if cells.shape not in {(len(rows), toolset.n_types + more, toolset.n_degrees) for more in (0, 1)}:
+            raise ValueError(
+                f"the agent must return values (N, {toolset.n_types}, {toolset.n_degrees}), one for each tool of the "
+                f"toolset; got {tuple(cells.shape)}"
+            )
+        if cells.isnan().any() or cells.isposinf().any():
+            raise ValueError("the agent returned a value that is not finite")
+        return cells
+
+    return checked
+
+
 @torch.no_grad()
-def follow(start: Restoration, values: CellValues | Remembering, max_steps: int, stop: Stopping = "value") -> Followed:
+def follow(
+    start: Restoration,
+    values: CellValues | Remembering,
+    max_steps: int,
+    stop: Stopping = "value",
+    on_step: Callable[[Restoration], None] | None = None,
+) -> Followed:
     """Takes the cell of the largest value, step after step.
 
     Args:
@@ -77,6 +116,10 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
         stop: Where to stop before that: ``value``: when no cell is worth more than zero (needs no reference);
             ``reference`` or ``quality``: when a step does not raise the measure of ``start``, and is then taken back
             (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps``: never.
+        on_step: Called after each step.
+
+    Raises:
+        ValueError: If the values do not fit the toolset, or are not finite.
     """
     _check_length(max_steps)
     current = start.branch()
@@ -87,9 +130,9 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
     why = ["steps"] * count
     trials = np.zeros(count, dtype=np.int64)
     rows = np.arange(count)
-    look = values.begin(current) if isinstance(values, Remembering) else lambda rows: values(current.images[rows])
+    look = looking(values, current)
     for _ in range(max_steps):
-        cells = look(rows).float()
+        cells = look(rows)
         current.stop_action = cells.shape[1] == start.toolset.n_types + 1
         best, index = (part.cpu().numpy() for part in cells.flatten(1).max(dim=1))
         for row, value in zip(rows, best, strict=True):
@@ -105,6 +148,8 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
         trials[rows[~said]] += 1
         for row, itself in zip(rows[outcome.terminated], said[outcome.terminated], strict=True):
             why[row] = "stop" if itself else stop
+        if on_step is not None:
+            on_step(current)
         rows = rows[~outcome.terminated]
         if not len(rows):
             break
@@ -112,7 +157,9 @@ def follow(start: Restoration, values: CellValues | Remembering, max_steps: int,
 
 
 @torch.no_grad()
-def best_first(start: Restoration, values: CellValues, budgets: Sequence[int], max_steps: int = 7) -> list[Found]:
+def best_first(
+    start: Restoration, values: CellValues | BesideStart, budgets: Sequence[int], max_steps: int = 7
+) -> list[Found]:
     """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
 
     Like brute force it sees the reference: a node's score is known once it is reached, and the best node is the
@@ -139,10 +186,12 @@ def best_first(start: Restoration, values: CellValues, budgets: Sequence[int], m
 
     def enter(nodes: Restoration, rows: npt.NDArray[np.int64]) -> None:
         nonlocal entered
-        worth = values(nodes.images).double().cpu().numpy()
+        worth = looking(values, nodes)(np.arange(len(rows))).double().cpu().numpy()
         for place, row in enumerate(rows):
             node = nodes.select(np.array([place]))
-            node.references = None if root.references is None else root.references[row : row + 1]  # one for all
+            # One for all nodes of an image.
+            node.references = None if root.references is None else root.references[row : row + 1]
+            node.first_images = root.first_images[row : row + 1]
             if len(node.paths[0]) < max_steps:
                 for cell in cells:
                     promise = node.scores[0] + worth[place][cell]

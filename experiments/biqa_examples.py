@@ -16,7 +16,8 @@ import torch
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from agents.networks import CellValues
+from agents.networks import BesideStart, CellValues
+from agents.search import looking
 from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
@@ -78,7 +79,7 @@ class Maker:
 
     photographs: Photographs
     toolset: Toolset
-    agent: CellValues
+    agent: CellValues | BesideStart
     crop: int
     precision: Precision
 
@@ -115,10 +116,11 @@ class Maker:
         cells = np.array(self.toolset.cells)
         kind = rng.random(count)
         repeated = cells[rng.integers(len(cells), size=count)]
+        look = looking(self.agent, restoration)
         made = []
         for _ in range(steps):
             with torch.no_grad():
-                best = self.agent(restoration.images).flatten(1).argmax(dim=1).cpu().numpy()
+                best = look(np.arange(count)).flatten(1).argmax(dim=1).cpu().numpy()
             random = cells[rng.integers(len(cells), size=count)]
             wanders = kind < WANDERS
             repeats = ~wanders & (kind < WANDERS + REPEATS)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypedDict
@@ -15,9 +14,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from agents.networks import CellValues
+from agents.networks import BesideStart, CellValues
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
-from agents.restorer import cell_values, load_agent, tiled
+from agents.restorer import load_agent, tiled
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
 from agents.search import Found, best_first, brute_force, follow, greedy, reverse_order, single
 from hirl_env.data.degradations import Degradation, Sequence, degradations
@@ -89,7 +88,7 @@ class Options:
     depth: int = 3
     max_steps: int = 7
     budgets: tuple[int, ...] = (9, 90)
-    agents: Mapping[str, CellValues] = field(default_factory=dict)
+    agents: Mapping[str, CellValues | BesideStart] = field(default_factory=dict)
     measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
@@ -195,7 +194,7 @@ def blind_measure(name: str, option: str) -> Measure:
 
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
-) -> dict[str, CellValues]:
+) -> dict[str, CellValues | BesideStart]:
     """The agents that methods ask; of a large picture they look at crops.
 
     Args:
@@ -211,7 +210,7 @@ def load_agents(
     names["flat-dqn"] = flat_dqn or "flat-dqn"
     asked = {method: name for method, name in names.items() if method in methods}
     loaded = {name: load_agent(name, toolset) for name in dict.fromkeys(asked.values())}
-    return {method: partial(cell_values, loaded[name]) for method, name in asked.items()}
+    return {method: loaded[name] for method, name in asked.items()}
 
 
 def load_peers(

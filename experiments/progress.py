@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import yaml
 from stable_baselines3.common.callbacks import BaseCallback
@@ -16,7 +15,7 @@ from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
-from agents.networks import CellValues, FlatQ, TurnAveraged, TwoLevelQ, lowered, save_q
+from agents.networks import BesideStart, CellValues, FlatQ, TwoLevelQ, as_agent, lowered, save_q
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.search import Stopping, follow
@@ -112,7 +111,7 @@ class Progress(BaseCallback):
         if network is not None:
             network = lowered(network, 0.0).to(self.toolset.device)
             starts = [start for starts in self.starts.values() for start in starts]
-            margin = stopping_margin(starts, TurnAveraged(network), LONGEST)
+            margin = stopping_margin(starts, as_agent(network), LONGEST)
             network = lowered(network, margin)
         gains, trials, pictures = self._measure(network)
         mean = float(np.mean(list(gains.values())))
@@ -156,7 +155,7 @@ class Progress(BaseCallback):
         Args:
             network: Stops by its values; None for an agent that has none.
         """
-        values = preferences(self.model) if network is None else TurnAveraged(network)
+        values = preferences(self.model) if network is None else as_agent(network)
         stop: Stopping = "steps" if network is None else "value"
         longest = values.max_steps if isinstance(values, RLRestoreAgent) else LONGEST
         gains, trials, strips = {}, [], []
@@ -195,7 +194,7 @@ class Progress(BaseCallback):
             self.model.save(file)
 
 
-def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps: int) -> float:
+def stopping_margin(starts: Iterable[Restoration], values: CellValues | BesideStart, max_steps: int) -> float:
     """How far above zero the best value should be for a step to be taken: what gains most on given images.
 
     The largest of several uncertain values is more often too high than too low, so that stopping at zero is late.
@@ -210,15 +209,10 @@ def stopping_margin(starts: Iterable[Restoration], values: CellValues, max_steps
     """
     every_value, every_gain = [], []
     for start in starts:
-        scores: list[npt.NDArray[np.float64]] = []
-
-        def look(images: torch.Tensor, start: Restoration = start, scores: list[Any] = scores) -> torch.Tensor:
-            scores.append(start.measure.score(images, start.references).double().cpu().numpy())
-            return values(images)
-
-        followed = follow(start, look, max_steps, "steps")
+        steps = [start]
+        followed = follow(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
         every_value.append(followed.values)
-        every_gain.append(np.stack([*scores, followed.restoration.scores], axis=1) - scores[0][:, None])
+        every_gain.append(np.stack([step.scores - start.scores for step in steps], axis=1))
     best, gains = np.concatenate(every_value), np.concatenate(every_gain)
     margins = np.unique([0.0, *np.quantile(best[best > 0], np.linspace(0, 1, MARGINS))]) if (best > 0).any() else [0.0]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from pyarrow.fs import FileSelector, FileType
 from ray import tune
 from tqdm import tqdm
 
@@ -58,7 +57,8 @@ def connect(address: str | None, cpus: float, gpus: float) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
-    # An interrupted sweep is to lose no evaluation, so each is followed by a snapshot; Ray would warn of that.
+    # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
     os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
     options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
@@ -134,7 +134,8 @@ def train_all(
                 name=name,
                 storage_path=storage,
                 failure_config=tune.FailureConfig(max_failures=max_failures),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                # Two: what a killed driver noted last may be the checkpoint before the newest.
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
                 callbacks=[_ProgressBar(sum(one["config"]["total_steps"] for one in runs))],
                 verbose=0,
             ),
@@ -169,7 +170,7 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
                 {"step": row["step"], "evaluation": measured}, checkpoint=tune.Checkpoint.from_directory(str(out))
             )
 
-        checkpoint = _oldest(tune.get_checkpoint())
+        checkpoint = tune.get_checkpoint()
         if checkpoint is not None:
             checkpoint.to_directory(str(out))
         if not (out / "config.yaml").exists():
@@ -179,19 +180,6 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
         # What is complete needs its memory no more, and that is most of a checkpoint.
         (out / "replay_buffer.pkl").unlink(missing_ok=True)
         report(read_curve(out)[-1])
-
-
-def _oldest(checkpoint: tune.Checkpoint | None) -> tune.Checkpoint | None:
-    """The oldest of a run's checkpoints that is there.
-
-    That is the one given, but for a driver killed after it deleted that one for its successor and before it noted so;
-    later ones may be half written.
-    """
-    if checkpoint is None or checkpoint.filesystem is None:
-        return None
-    found = checkpoint.filesystem.get_file_info(FileSelector(str(Path(checkpoint.path).parent)))
-    folders = [info for info in found if info.type == FileType.Directory and info.base_name.startswith("checkpoint_")]
-    return tune.Checkpoint(min(info.path for info in folders), checkpoint.filesystem) if folders else None
 
 
 class _ProgressBar(tune.Callback):

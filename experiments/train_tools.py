@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import inspect
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from agents.networks import turned
 from experiments.checkpoints import read_checkpoint, write_checkpoint
 from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
 from experiments.output import at_least_one
@@ -34,6 +36,8 @@ EMA_DECAY = 0.998
 VALIDATION_CROP = 128
 SMALLEST = 16  # pixels: SRN works on multiples of it
 DRAWN_TOOLS = 3
+LEFTOVERS = 512  # kept, to be learned from again: to make one costs more than to learn from it
+FRESH = 0.25  # share of them that is made anew
 # The keys of RECIPES, spelt out for --help.
 ToolName = Literal[
     "ffdnet",
@@ -87,6 +91,7 @@ class Examples:
 
     def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings) -> None:
         self.photographs, self.recipe, self.settings = photographs, recipe, settings
+        self.leftovers: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=LEFTOVERS)
         if settings.leftover_share:
             self.toolset = toolsets.resolve("hirl")
 
@@ -94,21 +99,26 @@ class Examples:
         """A batch: two images (N, 3, patch, patch), and (N,) noise levels of 255."""
         inputs, references, sigmas = [], [], []
         for _ in range(self.settings.batch):
-            pixels = self._photograph(rng)
-            patch = pixels[crop_at_random(pixels, self.settings.patch, rng)]
-            reference = to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
             own = rng.random() < self.settings.own_share
-            degradation = self.recipe.own(rng) if own else self.recipe.hybrid.draw(rng)
-            # Only FFDNet looks at it; of its own noise it is told the truth, whatever the strength.
-            sigma = degradation.strength if own else noise_level(degradation)
-            distorted = degradation(reference, rng)
             if not own and rng.random() < self.settings.leftover_share:
-                # Little noise is left by then, and there is no lower map.
-                distorted, sigma = self._half_restored(distorted, reference, rng), float(NOISE_SIGMAS[0])
+                distorted, reference = self._leftover(rng)
+                sigma = float(NOISE_SIGMAS[0])  # little noise is left by then, and there is no lower map
+            else:
+                reference = self._patch(rng)
+                degradation = self.recipe.own(rng) if own else self.recipe.hybrid.draw(rng)
+                # Only FFDNet looks at it; of its own noise it is told the truth, whatever the strength.
+                sigma = degradation.strength if own else noise_level(degradation)
+                distorted = degradation(reference, rng)
             inputs.append(distorted)
             references.append(reference)
             sigmas.append(sigma)
         return torch.stack(inputs), torch.stack(references), torch.tensor(sigmas)
+
+    def _patch(self, rng: np.random.Generator) -> torch.Tensor:
+        """A patch of a photograph, (3, patch, patch), turned and mirrored at random."""
+        pixels = self._photograph(rng)
+        patch = pixels[crop_at_random(pixels, self.settings.patch, rng)]
+        return to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
 
     def _photograph(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         """One that a patch fits into; a folder of all sizes need not be sorted first."""
@@ -116,6 +126,17 @@ class Examples:
         if photograph.reference is None:
             raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference; choose clean photographs")
         return photograph.reference
+
+    def _leftover(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """A half-restored patch and its reference, new or from memory; one from memory is turned anew."""
+        if self.leftovers and rng.random() >= FRESH:
+            pair = torch.stack(self.leftovers[rng.integers(len(self.leftovers))])
+            distorted, reference = turned(pair, int(rng.integers(4)), bool(rng.integers(2)))
+            return distorted, reference
+        reference = self._patch(rng)
+        distorted = self._half_restored(self.recipe.hybrid.draw(rng)(reference, rng), reference, rng)
+        self.leftovers.append((distorted, reference))
+        return distorted, reference
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """What a fair agent leaves after one or two steps: of a few tools drawn, the one that helps most is taken."""
@@ -233,12 +254,14 @@ class Trainer:
             return
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        self.examples.leftovers.extend(state["leftovers"])
         self.rng.bit_generator.state = state["rng"]
         self.step, self.seconds = state["step"], state["seconds"]
 
     def _save(self) -> None:
         state = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        state |= {"leftovers": list(self.examples.leftovers)}
         write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:

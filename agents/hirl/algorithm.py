@@ -27,7 +27,7 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 
 
 class Batch(NamedTuple):
-    """Transitions as tensors; images in [0, 1], (N, 3, H, W), all else (N,)."""
+    """Transitions as tensors; images in [0, 1], (N, C, H, W), all else (N,)."""
 
     images: torch.Tensor
     types: torch.Tensor

@@ -19,7 +19,7 @@ class HIRLPolicy(BasePolicy):
     """Type strategy and degree strategy; acts greedily (exploration is the algorithm's).
 
     Args:
-        observation_space: Images, uint8 (3, H, W).
+        observation_space: Images, uint8 (3, H, W), or (6, H, W) beside the start.
         action_space: MultiDiscrete([types, degrees]).
         lr_schedule: Learning rate by the share of the training that remains.
         width: Of the ResNet-18 trunks.
@@ -35,11 +35,12 @@ class HIRLPolicy(BasePolicy):
         degree_optimizer: Of DS.
     """
 
+    observation_space: spaces.Box
     action_space: spaces.MultiDiscrete
 
     def __init__(
         self,
-        observation_space: spaces.Space,
+        observation_space: spaces.Box,
         action_space: spaces.MultiDiscrete,
         lr_schedule: Schedule,
         width: int = 16,
@@ -54,7 +55,7 @@ class HIRLPolicy(BasePolicy):
         if len(action_space.nvec) != 2:
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head)
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, channels=observation_space.shape[0])
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -72,7 +73,7 @@ class HIRLPolicy(BasePolicy):
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
     def images(self, observation: PyTorchObs) -> torch.Tensor:
-        """Observations, uint8 (N, 3, H, W), as images in [0, 1] in the layout in which they are convolved fastest."""
+        """Observations, uint8 (N, C, H, W), as images in [0, 1] in the layout in which they are convolved fastest."""
         images = preprocess_obs(observation, self.observation_space)
         assert isinstance(images, torch.Tensor)
         return images.contiguous(memory_format=torch.channels_last)
@@ -85,9 +86,10 @@ class HIRLPolicy(BasePolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         del parameters["normalize_images"]
+        architecture = {name: value for name, value in self.q.architecture.items() if name != "channels"}
         return parameters | {
             "lr_schedule": self._dummy_schedule,
-            **self.q.architecture,
+            **architecture,
             "optimizer_class": self.optimizer_class,
             "optimizer_kwargs": self.optimizer_kwargs,
         }

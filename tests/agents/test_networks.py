@@ -1,7 +1,19 @@
+import numpy as np
 import pytest
 import torch
 
-from agents.networks import FlatQ, ResNet18Extractor, TurnAveraged, TwoLevelQ, load_q, save_q, turned
+from agents.networks import (
+    BesideStart,
+    FlatQ,
+    ResNet18Extractor,
+    TurnAveraged,
+    TwoLevelQ,
+    as_agent,
+    load_q,
+    save_q,
+    turned,
+)
+from hirl_env import Restoration, measures
 from hirl_env.resnet import ResNet18
 from hirl_env.weights import save_weights
 
@@ -36,13 +48,13 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
         TwoLevelQ(3, 2, degree_head="both")
 
 
-@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16)])
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), FlatQ(2, 2, 8, channels=6)])
 def test_a_file_says_what_to_build(network, tmp_path):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
     again = load_q(tmp_path / "q.safetensors")
     assert type(again) is type(network)
     assert not again.training
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.rand(2, network.channels, 32, 32)
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
 
 
@@ -57,6 +69,24 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
         for turns in range(4):
             for mirror in (False, True):
                 assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [3, 6])
+def test_as_agent_a_network_is_shown_what_it_was_trained_on(channels, toy_toolset):
+    network = TwoLevelQ(2, 2, width=8, channels=channels).eval()
+    agent = as_agent(network)
+    assert isinstance(agent, BesideStart) == (channels == 6)
+    if channels == 6:
+        restoration = Restoration(toy_toolset, measures.resolve("psnr"))
+        restoration.begin(torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16))
+        first = restoration.images
+        restoration.step([(0, 1)] * 3)
+        rows = np.array([2, 0])
+        shown = torch.cat([restoration.images[rows], first[rows]], dim=1)
+        with torch.no_grad():
+            values = agent.begin(restoration)(rows)
+            assert torch.equal(values, TurnAveraged(network)(shown))
+            assert torch.equal(agent.begin(restoration.select(rows))(np.arange(2)), values), "a part knows its start"
 
 
 def test_files_that_hold_no_agent_are_refused(tmp_path):

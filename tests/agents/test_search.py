@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.networks import BesideStart
 from agents.search import best_first, brute_force, follow, greedy, reverse_order, reverse_path, single
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
@@ -175,6 +176,29 @@ def test_stopping_by_the_reference_takes_the_last_step_back(start):
     assert (followed.restoration.gains > 0).all()
     regardless = follow(start, always_first, 5, "steps")
     assert [len(path) for path in regardless.restoration.paths] == [5, 5, 5]
+
+
+def test_an_agent_sees_the_start_at_every_step(start):
+    seen = []
+
+    def values(images):
+        seen.extend((images * 255).round()[:, :, 0, 0].int().tolist())
+        return torch.tensor([[[2.0, 1.0], [0.5, 0.5]]]).expand(len(images), 2, 2)
+
+    for search in (lambda agent: follow(start, agent, 2), lambda agent: best_first(start, agent, [3], max_steps=2)):
+        seen.clear()
+        search(BesideStart(values))
+        firsts = [colour[3] for colour in seen]
+        assert set(firsts) == {97, 93, 80}
+        assert all(colour[:3] == [colour[0]] * 3 and colour[3:] == [colour[3]] * 3 for colour in seen)
+        assert any(colour[0] != colour[3] for colour in seen), "the image goes on"
+
+
+def test_every_step_is_told(start):
+    steps = []
+    follow(start, lambda images: torch.zeros(len(images), 2, 2), 3, "steps", lambda now: steps.append(now.scores))
+    assert len(steps) == 3
+    assert (np.diff([start.scores, *steps], axis=0) != 0).all()
 
 
 def test_an_agent_may_say_stop(start):

@@ -57,14 +57,16 @@ def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
-    whole = train(folder, tmp_path / "whole", steps=5, every=1)
-    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, 16, 0.02, 0.7, 0.0, "float32", 0, None)
+    shares = {"own_share": 0.2, "leftover_share": 0.8}  # leftovers are remembered
+    whole = train(folder, tmp_path / "whole", steps=5, every=1, **shares)
+    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, 16, 0.02, 0.2, 0.8, "float32", 0, None)
     (tmp_path / "cut").mkdir()
     first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
     for _ in range(3):
         first.train_step()
     first._save()
-    assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1))
+    assert first.examples.leftovers
+    assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path):

@@ -22,7 +22,14 @@ from hirl_env.data.photographs import DATASETS
 
 README = Path(__file__).parents[2] / "README.md"
 IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
-VARIANTS = ({}, {"stop": "no_gain"}, {"stop_action": True}, {"reward": "ssim"}, {"crop_size": 40, "max_steps": 2})
+VARIANTS = (
+    {},
+    {"stop": "no_gain"},
+    {"stop_action": True},
+    {"reward": "ssim"},
+    {"crop_size": 40, "max_steps": 2},
+    {"observe_start": True},
+)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -108,6 +115,20 @@ def test_rewards_sum_to_the_psnr_gained():
     first, steps = results[0][1]["psnr"], results[1:5]
     assert sum(step[1] for step in steps) == pytest.approx(steps[-1][4]["psnr"] - first)
     assert steps[-1][4]["score"] == steps[-1][4]["psnr"]
+
+
+def test_the_start_is_seen_beside_the_image():
+    env = gym.make(IDS[0], observe_start=True)
+    observation, _ = env.reset(seed=2)
+    assert observation.shape == env.observation_space.shape == (64, 64, 6)
+    first = observation[..., :3].copy()
+    assert np.array_equal(observation[..., 3:], first)
+    alone, _ = gym.make(IDS[0]).reset(seed=2)
+    assert np.array_equal(alone, first)
+    for action in ((0, 1), (2, 2)):
+        observation, *_ = env.step(np.array(action))
+        assert np.array_equal(observation[..., 3:], first)
+        assert not np.array_equal(observation[..., :3], first)
 
 
 def test_flat_actions_are_cells_row_by_row_and_stop_is_the_last():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import inspect
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
-from tqdm import tqdm
 
 from agents.restorer import load_agent
 from experiments.biqa_examples import TEACHERS, Groups, Maker, made_groups, targets
-from experiments.checkpoints import read_checkpoint, write_checkpoint
-from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
+from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least_one
-from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
+from experiments.training import Stateful, Training
 from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
@@ -30,6 +26,7 @@ from hirl_env.tools.toolset import Precision, available_device, toolsets
 from hirl_env.weights import load_weights, save_weights
 
 NAME = "hirl-biqa"
+WITHIN_A_GROUP = "spearman within a group"
 WITHIN = 2.0  # weight of the differences within a group: they are what an agent is rewarded by
 BETA = 1.0  # points of the score; differences above it count linearly
 
@@ -124,50 +121,32 @@ def train_biqa(
         Maker(kept_apart, toolset, chooser, crop, precision), max(1, groups // 20), seed + 1, examples / "kept-apart"
     )
     shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, examples / "learned-from")
-    trainer.run(shown, held, every, wandb)
+    trainer.show(shown, held)
+    trainer.run(every, wandb)
 
 
-class Trainer:
-    """One training run: the network, the optimisers, and where they stand."""
+class Trainer(Training):
+    """One training run; `show` it examples before it runs."""
+
+    project = NAME
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
-        self.settings, self.out, self.device = settings, out, device
-        torch.manual_seed(settings.seed)
-        self.rng = np.random.default_rng(settings.seed)
+        super().__init__(NAME, settings, out, device, settings.steps)
         network = BlindQuality()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         self.network = network.to(device).to(memory_format=torch.channels_last)
         flatten_kernels(self.network)
-        self.optimisers = muon_and_adam(self.network, settings.lr)
-        self.schedules = linear_schedules(self.optimisers, settings.steps)
-        self.step, self.seconds = 0, 0.0
-        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(settings), device)
-        if state is not None:
-            for name, part in self._parts().items():
-                part.load_state_dict(state[name])
-            self.rng.bit_generator.state = state["rng"]
-            self.step, self.seconds = state["step"], state["seconds"]
+        self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
+        self.resume()
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / f"{NAME}.checkpoint.pt"
+    def show(self, groups: Groups, held: Groups) -> None:
+        """Takes the groups to learn from, and those to measure progress on."""
+        self.pictures, self.goals = torch.from_numpy(groups.pictures), torch.from_numpy(targets(groups.scores))
+        self.held = held
 
-    @property
-    def weights(self) -> Path:
-        return self.out / f"{NAME}.safetensors"
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            **{f"optimiser{i}": optimiser for i, optimiser in enumerate(self.optimisers)},
-            **{f"schedule{i}": schedule for i, schedule in enumerate(self.schedules)},
-        }
-
-    def _save(self) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
-        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.network, "optimiser": self.optimiser}
 
     def scores(self, pictures: torch.Tensor) -> torch.Tensor:
         """Scores (groups, versions) of pictures uint8 (groups, versions, H, W, 3)."""
@@ -175,70 +154,39 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             return self.network(images).unflatten(0, pictures.shape[:2])
 
-    def train_step(self, pictures: torch.Tensor, goals: torch.Tensor) -> float:
-        """One step on a batch of groups; returns the loss."""
+    def train_step(self) -> dict[str, float]:
+        """One step on a batch of groups, all turned alike."""
+        chosen = torch.from_numpy(self.rng.integers(len(self.pictures), size=self.settings.batch))
+        pictures = torch.rot90(self.pictures[chosen], int(self.rng.integers(4)), dims=(2, 3))
+        if self.rng.random() < 0.5:
+            pictures = pictures.flip(3)
         self.network.train()
-        scores, goals = self.scores(pictures), goals.to(self.device)
+        scores, goals = self.scores(pictures), self.goals[chosen].to(self.device)
         between = F.smooth_l1_loss(scores, goals, beta=BETA)
         within = F.smooth_l1_loss(scores - scores.mean(1, True), goals - goals.mean(1, True), beta=BETA)
         loss = between + WITHIN * within
-        for optimiser in self.optimisers:
-            optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
-            optimiser.step()
-            schedule.step()
-        self.step += 1
-        return loss.item()
+        self.optimiser.descend(loss)
+        return {"loss": loss.item()}
 
     @torch.no_grad()
-    def validate(self, groups: Groups) -> dict[str, float]:
-        """How its order agrees with the teachers': over all pictures, and of the versions of one."""
+    def measure(self) -> dict[str, float]:
+        """How its order agrees with the teachers': over all pictures kept apart, and of the versions of one."""
         self.network.eval()
-        scores = torch.cat([self.scores(torch.from_numpy(part)) for part in np.array_split(groups.pictures, 20)])
-        ours, goals = scores.cpu().numpy(), targets(groups.scores)
+        parts = np.array_split(self.held.pictures, 20)
+        scores = torch.cat([self.scores(torch.from_numpy(part)) for part in parts if len(part)])
+        ours, goals = scores.cpu().numpy(), targets(self.held.scores)
         rows = {
-            f"spearman {name}": float(spearmanr(ours.ravel(), groups.scores[..., index].ravel()).statistic)
+            f"spearman {name}": float(spearmanr(ours.ravel(), self.held.scores[..., index].ravel()).statistic)
             for index, name in enumerate(TEACHERS)
         }
         within = [spearmanr(one, goal).statistic for one, goal in zip(ours, goals, strict=True)]
-        return rows | {"spearman within a group": float(np.nanmean(within))}
+        return rows | {WITHIN_A_GROUP: float(np.nanmean(within))}
 
-    def run(self, groups: Groups, held: Groups, every: int, wandb: bool) -> None:
-        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint.
+    def glance(self, row: dict[str, Any]) -> str:
+        return f"loss={row['loss']:.2f} within={row[WITHIN_A_GROUP]:.3f}"
 
-        Raises:
-            KeyboardInterrupt: If asked to stop.
-        """
-        goals = torch.from_numpy(targets(groups.scores))
-        pictures = torch.from_numpy(groups.pictures)
-        log = CsvLog(self.out / f"{NAME}.csv")
-        tracked = start_wandb(NAME, NAME, self.out, dataclasses.asdict(self.settings)) if wandb else None
-        bar = tqdm(total=self.settings.steps, initial=self.step, desc=NAME, unit="step", mininterval=1)
-        began = time.monotonic() - self.seconds
-        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
-            while self.step < self.settings.steps and not interrupted:
-                chosen = torch.from_numpy(self.rng.integers(len(pictures), size=self.settings.batch))
-                batch = torch.rot90(pictures[chosen], int(self.rng.integers(4)), dims=(2, 3))
-                if self.rng.random() < 0.5:
-                    batch = batch.flip(3)
-                loss = self.train_step(batch, goals[chosen])
-                bar.update()
-                if self.step % every == 0 or self.step == self.settings.steps:
-                    self.seconds = time.monotonic() - began
-                    self._save()
-                    row = {"step": self.step, "loss": loss, "seconds": round(self.seconds), **self.validate(held)}
-                    bar.set_postfix(loss=f"{loss:.2f}", within=f"{row['spearman within a group']:.3f}")
-                    log.write(row)
-                    if tracked is not None:
-                        tracked.log(row, step=self.step)
-            self.seconds = time.monotonic() - began
-            self._save()
-        if self.step < self.settings.steps:
-            raise KeyboardInterrupt(f"stopped at step {self.step}; the same command goes on from there")
-        self._publish(self.validate(held))
-
-    def _publish(self, measured: dict[str, float]) -> None:
+    def publish(self) -> None:
+        measured = self.measure()
         unflatten_kernels(self.network)
         save_weights(self.network, self.weights, torch.float16)
         settings = dataclasses.asdict(self.settings)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from agents.networks import SUFFIX
 from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
-from experiments.checkpoints import read_checkpoint, write_checkpoint
 from experiments.evaluation import batches, starts_of
 from experiments.output import at_least_one
 from experiments.progress import EVALUATION_SEED
-from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
+from experiments.training import Stateful, Training
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.episodes import Episodes, stacked
 from hirl_env.data.photographs import open_photographs
@@ -29,6 +24,7 @@ from hirl_env.files import written_whole
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
 
+NAME = "pixel-rl"
 EVALUATION_CROP = 64
 
 
@@ -100,14 +96,32 @@ def train_pixel_rl(
     settings = Settings(
         images, degradation, validate, hold_out, episodes, batch, crop, lr, grey, precision, seed, every
     )
-    Trainer(settings, out, available_device(device)).run(wandb)
+    Trainer(settings, out, available_device(device)).run(every, wandb)
 
 
-class Trainer:
-    """One training run: the network, its optimiser, and where they stand."""
+class Sampler:
+    """What actions are drawn with, as a part of checkpoints."""
+
+    def __init__(self, device: torch.device, seed: int) -> None:
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {"state": self.generator.get_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self.generator.set_state(state_dict["state"].cpu())
+
+
+class Trainer(Training):
+    """One training run, of which the best network is kept."""
+
+    unit = "episode"
+    project = "hirl-pixel-rl"
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
-        self.settings, self.out, self.device = settings, out, device
+        super().__init__(NAME, settings, out, device, settings.episodes)
         photographs = open_photographs(settings.images)
         if settings.validate is None:
             photographs, held_out = photographs.split(settings.hold_out)
@@ -120,59 +134,28 @@ class Trainer:
         episodes = Episodes(photographs, degradations.resolve(settings.degradation), settings.crop)
         channels = 1 if settings.grey else 3
         self.environment = PixelEnvironment(episodes, settings.batch, channels, device)
-        self.rng = np.random.default_rng(settings.seed)
-        self.sampler = torch.Generator(device).manual_seed(settings.seed)
-        torch.manual_seed(settings.seed)
+        self.sampler = Sampler(device, settings.seed)
         self.network = PixelRL(channels).to(device).to(memory_format=torch.channels_last)
         self.learner = ActorCritic(self.network, settings.lr, settings.episodes)
-        self.episode = 0
-        self.seconds = 0.0
-        self.log = CsvLog(out / "pixel-rl.csv")
-        self._resume()
+        self.resume()
+        self.best = max((float(row["gain"]) for row in self.log.read()), default=-np.inf)
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / "pixel-rl.checkpoint.pt"
-
-    @property
-    def weights(self) -> Path:
-        return self.out / f"pixel-rl{SUFFIX}"
-
-    def _resume(self) -> None:
-        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings), self.device)
-        if state is not None:
-            self.network.load_state_dict(state["network"])
-            self.learner.optimiser.load_state_dict(state["optimiser"])
-            self.learner.schedule.load_state_dict(state["schedule"])
-            self.rng.bit_generator.state = state["rng"]
-            self.sampler.set_state(state["sampler"].cpu())
-            self.episode, self.seconds = state["episode"], state["seconds"]
-        # Evaluations later than the checkpoint are made again.
-        rows = [row for row in self.log.read() if int(row["episode"]) <= self.episode]
-        self.log.rewrite(rows)
-        self.best = max((float(row["gain"]) for row in rows), default=-np.inf)
-
-    def _save(self) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.learner.optimiser.state_dict(),
-            "schedule": self.learner.schedule.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "sampler": self.sampler.get_state(),
-            "episode": self.episode,
-            "seconds": self.seconds,
+    def parts(self) -> dict[str, Stateful]:
+        return {
+            "network": self.network,
+            "optimiser": self.learner.optimiser,
+            "schedule": self.learner.schedule,
+            "sampler": self.sampler,
         }
-        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
 
-    def train_episode(self) -> tuple[float, float]:
-        """One episode and one update; returns the mean sum of rewards, and the mean entropy of the policy (nats)."""
-        steps = play(self.network, self.environment, self.rng, self.sampler, self.settings.precision)
+    def train_step(self) -> dict[str, float]:
+        """One episode and one update; the mean sum of rewards, and the mean entropy of the policy (nats)."""
+        steps = play(self.network, self.environment, self.rng, self.sampler.generator, self.settings.precision)
         self.learner.update(steps)
-        self.episode += 1
         reward = sum(step.reward.mean().item() for step in steps)
-        return reward, float(np.mean([step.entropy.mean().item() for step in steps]))
+        return {"reward": reward, "entropy": float(np.mean([step.entropy.mean().item() for step in steps]))}
 
-    def evaluate(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """Mean gain in PSNR (dB) on a crop of each photograph kept apart, per level; with the likeliest actions."""
         gains = {}
         for level, starts in self.validation.items():
@@ -184,54 +167,20 @@ class Trainer:
                 restored = restore(self.network, images, self.settings.precision)
                 found.append(psnr(restored, references) - psnr(images, references))
             gains[level] = torch.cat(found).mean().item()
-        return gains
+        return {"gain": float(np.mean(list(gains.values()))), **gains}
 
-    def run(self, wandb: bool) -> None:
-        """Trains to the end, or until asked to stop; either way saves the checkpoint.
+    def glance(self, row: dict[str, Any]) -> str:
+        return "gain=" + " ".join(f"{row[level]:+.2f}" for level in LEVELS)
 
-        Raises:
-            KeyboardInterrupt: If asked to stop.
-        """
-        settings = self.settings
-        config = dataclasses.asdict(settings)
-        tracked = start_wandb("hirl-pixel-rl", self.out.name, self.out, config) if wandb else None
-        bar = tqdm(total=settings.episodes, initial=self.episode, unit="episode", mininterval=1, disable=None)
-        began = time.monotonic() - self.seconds
-        recent: list[tuple[float, float]] = []
-        # The first evaluation writes weights before its checkpoint, and weights without one are taken for another's.
-        self._save()
-        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
-            while self.episode < settings.episodes and not interrupted:
-                recent.append(self.train_episode())
-                bar.update()
-                if self.episode % settings.every == 0 or self.episode == settings.episodes:
-                    self.seconds = time.monotonic() - began
-                    row = self._evaluate(recent)
-                    bar.set_postfix(gain=" ".join(f"{row[level]:+.2f}" for level in LEVELS))
-                    if tracked is not None:
-                        tracked.log(row, step=self.episode)
-                    recent.clear()
-            self.seconds = time.monotonic() - began
-            self._save()
-        if self.episode < settings.episodes:
-            raise KeyboardInterrupt(f"stopped at episode {self.episode}; the same command goes on from there")
-        print(f"the best network and its model card are in {self.weights}")
-
-    def _evaluate(self, recent: list[tuple[float, float]]) -> dict[str, Any]:
-        """Measures, keeps the network if it is the best so far, logs, and saves, in this order; returns the row."""
-        gains = self.evaluate()
-        gain = float(np.mean(list(gains.values())))
-        reward, entropy = np.mean(recent, axis=0).tolist()
-        row = {"episode": self.episode, "gain": gain, **gains, "reward": reward, "entropy": entropy}
-        row["seconds"] = round(self.seconds)
-        if gain > self.best:
-            self.best = gain
+    def keep(self, row: dict[str, Any]) -> None:
+        if row["gain"] > self.best:
+            self.best = row["gain"]
             save_pixel_rl(self.network, self.weights)
             with written_whole(self.weights.with_suffix(".md")) as beside:
                 beside.write_text(self._model_card(row))
-        self.log.write(row)
-        self._save()
-        return row
+
+    def publish(self) -> None:
+        print(f"the best network and its model card are in {self.weights}")
 
     def _model_card(self, row: dict[str, Any]) -> str:
         count = sum(value.numel() for value in self.network.parameters())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from agents.networks import turned
-from experiments.checkpoints import read_checkpoint, write_checkpoint
-from experiments.optimisers import flatten_kernels, linear_schedules, muon_and_adam, unflatten_kernels
+from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least_one
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
-from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
+from experiments.training import Stateful, Training
 from hirl_env.data.degradations import NOISE_SIGMAS
 from hirl_env.data.images import crop_at_random, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
@@ -113,6 +110,14 @@ class Examples:
             references.append(reference)
             sigmas.append(sigma)
         return torch.stack(inputs), torch.stack(references), torch.tensor(sigmas)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The leftovers in memory."""
+        return {"leftovers": list(self.leftovers)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on with them."""
+        self.leftovers.extend(state_dict["leftovers"])
 
     def _patch(self, rng: np.random.Generator) -> torch.Tensor:
         """A patch of a photograph, (3, patch, patch), turned and mirrored at random."""
@@ -206,69 +211,41 @@ def train_tools(
     settings = Settings(
         tool, images, validate, steps, batch, patch, lr, own_share, leftover_share, precision, seed, start
     )
-    trainer = Trainer(settings, out, available_device(device))
-    trainer.run(every, wandb)
+    Trainer(settings, out, available_device(device)).run(every, wandb)
 
 
-class Trainer:
-    """One training run: the network, its average, the optimisers, and where they stand."""
+class Trainer(Training):
+    """One training run of a network of the toolset; what is validated and published is its average over steps."""
+
+    project = "hirl-tools"
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
-        self.settings, self.out, self.device = settings, out, device
+        super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = RECIPES[settings.tool]
         self.validation = None if settings.validate is None else open_photographs(settings.validate)
         self.examples = Examples(open_photographs(settings.images), self.recipe, settings)
-        self.rng = np.random.default_rng(settings.seed)
-        torch.manual_seed(settings.seed)
         network = self.recipe.network()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
-        self.optimisers = muon_and_adam(self.network, settings.lr)
-        self.schedules = linear_schedules(self.optimisers, settings.steps)
-        self.step = 0
-        self.seconds = 0.0
-        self._resume()
+        self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
+        self.resume()
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / f"{self.settings.tool}.checkpoint.pt"
-
-    @property
-    def weights(self) -> Path:
-        return self.out / f"{self.settings.tool}.safetensors"
-
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, Stateful]:
         return {
             "network": self.network,
             "average": self.average,
-            **{f"optimiser{i}": optimiser for i, optimiser in enumerate(self.optimisers)},
-            **{f"schedule{i}": schedule for i, schedule in enumerate(self.schedules)},
+            "optimiser": self.optimiser,
+            "examples": self.examples,
         }
-
-    def _resume(self) -> None:
-        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings), self.device)
-        if state is None:
-            return
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.examples.leftovers.extend(state["leftovers"])
-        self.rng.bit_generator.state = state["rng"]
-        self.step, self.seconds = state["step"], state["seconds"]
-
-    def _save(self) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
-        state |= {"leftovers": list(self.examples.leftovers)}
-        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
-    def train_step(self) -> float:
-        """One step of the optimisers; returns the loss (root mean square error per image)."""
+    def train_step(self) -> dict[str, float]:
+        """One step of the optimisers; the loss is the root mean square error per image."""
         images, references, sigmas = (part.to(self.device) for part in self.examples.batch(self.rng))
         with self._autocast():
             results = run_network(self.network, images.to(memory_format=torch.channels_last), sigmas)
@@ -278,18 +255,12 @@ class Trainer:
             target = F.avg_pool2d(references, scale) if scale > 1 else references
             # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
             losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
-        for optimiser in self.optimisers:
-            optimiser.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()
-        for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
-            optimiser.step()
-            schedule.step()
+        self.optimiser.descend(torch.stack(losses).sum())
         self.average.update_parameters(self.network)
-        self.step += 1
-        return losses[-1].item()
+        return {"loss": losses[-1].item()}
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """Mean PSNR (dB) of the averaged network on the centre of each validation picture, per distortion."""
         scores: dict[str, list[float]] = {}
         for photograph in self.validation or ():
@@ -308,40 +279,12 @@ class Trainer:
                 scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
-    def run(self, every: int, wandb: bool) -> None:
-        """Trains to the end and writes the weights, or until asked to stop; either way saves the checkpoint.
+    def glance(self, row: dict[str, Any]) -> str:
+        scores = [f"{row[name]:.2f}" for name in map(str, self.recipe.validation) if name in row]
+        return f"loss={row['loss']:.4f} {' '.join(scores)}"
 
-        Raises:
-            KeyboardInterrupt: If asked to stop.
-        """
-        log = CsvLog(self.out / f"{self.settings.tool}.csv")
-        tracked = (
-            start_wandb("hirl-tools", self.settings.tool, self.out, dataclasses.asdict(self.settings))
-            if wandb
-            else None
-        )
-        bar = tqdm(total=self.settings.steps, initial=self.step, desc=self.settings.tool, unit="step", mininterval=1)
-        began = time.monotonic() - self.seconds
-        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
-            while self.step < self.settings.steps and not interrupted:
-                loss = self.train_step()
-                bar.update()
-                if self.step % every == 0 or self.step == self.settings.steps:
-                    self.seconds = time.monotonic() - began
-                    self._save()
-                    scores = self.validate()
-                    bar.set_postfix(loss=f"{loss:.4f}", psnr=" ".join(f"{score:.2f}" for score in scores.values()))
-                    row = {"step": self.step, "loss": loss, "seconds": round(self.seconds), **scores}
-                    log.write(row)
-                    if tracked is not None:
-                        tracked.log(row, step=self.step)
-            self.seconds = time.monotonic() - began
-            self._save()
-        if self.step < self.settings.steps:
-            raise KeyboardInterrupt(f"stopped at step {self.step}; the same command goes on from there")
-        self._publish(self.validate())
-
-    def _publish(self, scores: dict[str, float]) -> None:
+    def publish(self) -> None:
+        scores = self.measure()
         network = self.average.module
         unflatten_kernels(network)
         # Half precision on disk: half the download, and the PSNR is the same to the second decimal.

@@ -115,8 +115,8 @@ def test_it_learns(tmp_path):
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
     groups = Groups(pictures, np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32))
     trainer = Trainer(Settings("", 4, 1, "hirl", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
-    goals = torch.from_numpy(targets(groups.scores))
-    losses = [trainer.train_step(torch.from_numpy(groups.pictures), goals) for _ in range(15)]
+    trainer.show(groups, groups)
+    losses = [trainer.train_step()["loss"] for _ in range(15)]
     assert losses[-1] < losses[0] / 2
 
 
@@ -129,7 +129,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path,
         yield type("Interrupts", (), {"__bool__": lambda self: next(looks, True)})()
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="stopped at step 2"):
-        patch.setattr("experiments.train_biqa.deferred_interrupts", stopped_after_two_looks)
+        patch.setattr("experiments.training.deferred_interrupts", stopped_after_two_looks)
         train(folder, tmp_path / "cut")
     train(folder, tmp_path / "cut")
     whole, cut = (load_file(tmp_path / run / "hirl-biqa.safetensors") for run in ("whole", "cut"))

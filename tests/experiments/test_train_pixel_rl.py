@@ -66,11 +66,17 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     settings = Settings(str(folder), "levels", str(folder), 40, 4, 2, 16, 1e-3, False, "float32", 0, 1)
     (tmp_path / "cut").mkdir()
     first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
-    for _ in range(2):
-        first._evaluate([first.train_episode()])
-    # Killed after an evaluation was logged, and before its checkpoint.
-    first._save = lambda: None
-    first._evaluate([first.train_episode()])
+
+    save = first.save
+
+    def save_or_die():
+        if first.step == 3:  # evaluated and logged, without a checkpoint
+            raise SystemExit
+        save()
+
+    first.save = save_or_die
+    with pytest.raises(SystemExit):
+        first.run(every=1, wandb=False)
     assert_same(whole, train(folder, tmp_path / "cut", episodes=4, every=1))
     rows = [read(tmp_path / name / "pixel-rl.csv") for name in ("whole", "cut")]
     assert [row["gain"] for row in rows[0]] == [row["gain"] for row in rows[1]]
@@ -82,7 +88,7 @@ def test_a_kill_between_the_first_weights_and_their_checkpoint_is_gone_on_from(f
         raise SystemExit
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr("experiments.train_pixel_rl.CsvLog.write", killed)
+        patch.setattr("experiments.training.CsvLog.write", killed)
         train(folder, tmp_path)
     assert (tmp_path / "pixel-rl.safetensors").exists()
     assert_same(train(folder, tmp_path), train(folder, tmp_path.parent / "whole"))
@@ -92,7 +98,7 @@ def test_photographs_that_cannot_be_measured_on_are_named_before_training(folder
     def never(*_):
         raise AssertionError("it trained")
 
-    monkeypatch.setattr(Trainer, "train_episode", never)
+    monkeypatch.setattr(Trainer, "train_step", never)
     monkeypatch.setattr("experiments.train_pixel_rl.EVALUATION_CROP", 64)
     with pytest.raises(ValueError, match=r"picture0: .*choose another crop size"):
         train(folder, tmp_path / "out")
@@ -100,18 +106,18 @@ def test_photographs_that_cannot_be_measured_on_are_named_before_training(folder
 
 
 def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl, capsys):
-    before = Trainer.train_episode
+    before = Trainer.train_step
 
     def interrupted(trainer):
-        if trainer.episode == 2:
+        if trainer.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return before(trainer)
 
-    monkeypatch.setattr(Trainer, "train_episode", interrupted)
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
     arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path), "--batch", "1"]
     assert hirl("train-pixel-rl", *arguments, "--crop", "16", "--episodes", "9", "--every", "9") == 130
     assert "stopped at episode 3; the same command goes on from there" in capsys.readouterr().err
-    assert torch.load(tmp_path / "pixel-rl.checkpoint.pt", weights_only=True)["episode"] == 3
+    assert torch.load(tmp_path / "pixel-rl.checkpoint.pt", weights_only=True)["step"] == 3
 
 
 def test_other_settings_damage_and_weights_of_someone_are_refused(folder, tmp_path):

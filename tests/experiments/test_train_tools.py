@@ -52,7 +52,7 @@ def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
     trainer = Trainer(settings, tmp_path, torch.device("cpu"))
     examples = trainer.examples.batch(np.random.default_rng(1))
     trainer.examples.batch = lambda rng: examples
-    losses = [trainer.train_step() for _ in range(20)]
+    losses = [trainer.train_step()["loss"] for _ in range(20)]
     assert losses[-1] < losses[0]
 
 
@@ -64,7 +64,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
     for _ in range(3):
         first.train_step()
-    first._save()
+        first.step += 1
+    first.save()
     assert first.examples.leftovers
     assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
 

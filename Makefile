@@ -9,8 +9,8 @@ SOURCES := setup.cfg pyproject.toml
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
 
-test: .venv/.dev  ## run the test suite and print line coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+test: .venv/.dev  ## run the test suite, a file of tests per processor at a time, and print line coverage
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 lint: .venv/.dev  ## style and types
 	$(BIN)/ruff check .

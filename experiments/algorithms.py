@@ -44,6 +44,7 @@ NOT_OPTIONS = frozenset(
         "lr_schedule",
         "optimizer_class",
         "optimizer_kwargs",
+        "acts_by_target",
     ]
 )
 
@@ -104,7 +105,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 def q_network(model: BaseAlgorithm, n_degrees: int) -> TwoLevelQ | FlatQ | None:
     """The network of an agent that has values, sharing its weights; None for one that has none."""
     if isinstance(model, HIRL):
-        return model.policy.q
+        return model.policy.acting
     return model.q_network(n_degrees) if isinstance(model, FlatDQN) else None
 
 

@@ -50,7 +50,8 @@ class HIRL(OffPolicyAlgorithm):
         buffer_size: Transitions remembered.
         learning_starts: Steps of random actions before the first update.
         batch_size: Transitions in an update.
-        tau: How far the target networks move towards the evaluation networks at each of their updates; 1 copies.
+        tau: How far the target networks move towards the evaluation networks at each of their updates; 1 copies. Below
+            1 they are averages of these over time, less noisy, and it is they that act.
         gamma: Discount factor.
         train_freq: Steps of the vector environment between trainings.
         gradient_steps: Updates in each training; -1 for as many as there were transitions.
@@ -156,6 +157,7 @@ class HIRL(OffPolicyAlgorithm):
         self.max_grad_norm, self.loss = max_grad_norm, loss
         self.double_q, self.may_stop = double_q, may_stop
         self.degree_updates, self.type_target, self.augment = degree_updates, type_target, augment
+        self.policy_kwargs = {"acts_by_target": tau < 1, **self.policy_kwargs}
         if _init_setup_model:
             self._setup_model()
 
@@ -221,7 +223,7 @@ class HIRL(OffPolicyAlgorithm):
             self._n_updates += 1
             if self._n_updates % self.target_update_interval == 0:
                 polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), self.tau)
-                polyak_update(self._statistics, self._target_statistics, 1.0)
+                polyak_update(self._statistics, self._target_statistics, self.tau)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, each in losses.items():
             if each:

@@ -25,6 +25,7 @@ class HIRLPolicy(BasePolicy):
         width: Of the ResNet-18 trunks.
         norm: Of the trunks: ``group``, ``batch`` or ``none``.
         degree_head: ``per-type``, or ``blind`` as in the paper.
+        acts_by_target: Acts by the target networks instead of the evaluation networks.
         optimizer_class: Of both optimisers.
         optimizer_kwargs: For both of them.
 
@@ -46,6 +47,7 @@ class HIRLPolicy(BasePolicy):
         width: int = 16,
         norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
+        acts_by_target: bool = False,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class HIRLPolicy(BasePolicy):
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
+        self.acts_by_target = acts_by_target
         rate = lr_schedule(1)
         self.type_optimizer = self.optimizer_class(self.q.ts.parameters(), lr=rate, **self.optimizer_kwargs)  # type: ignore[call-arg]
         self.degree_optimizer = self.optimizer_class(self.q.ds.parameters(), lr=rate, **self.optimizer_kwargs)  # type: ignore[call-arg]
@@ -68,9 +71,14 @@ class HIRLPolicy(BasePolicy):
         return self._predict(observation, deterministic)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> torch.Tensor:
-        values = self.q(self.images(observation))
+        values = self.acting(self.images(observation))
         best = values.flatten(1).argmax(dim=1)
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
+
+    @property
+    def acting(self) -> TwoLevelQ:
+        """The networks that choose actions."""
+        return self.q_target if self.acts_by_target else self.q
 
     def images(self, observation: PyTorchObs) -> torch.Tensor:
         """Observations, uint8 (N, C, H, W), as images in [0, 1] in the layout in which they are convolved fastest."""
@@ -90,6 +98,7 @@ class HIRLPolicy(BasePolicy):
         return parameters | {
             "lr_schedule": self._dummy_schedule,
             **architecture,
+            "acts_by_target": self.acts_by_target,
             "optimizer_class": self.optimizer_class,
             "optimizer_kwargs": self.optimizer_kwargs,
         }

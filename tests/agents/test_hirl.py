@@ -148,6 +148,19 @@ def test_targets_are_copied_every_so_many_updates(env):
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_averages_over_time_act(env, tmp_path):
+    model = agent(env, tau=0.2, target_update_interval=1).learn(48)
+    model.save(tmp_path / "model.zip")
+    again = HIRL.load(tmp_path / "model.zip", env=env)
+    images = model.policy.images(model.policy.obs_to_tensor(env.reset())[0])
+    for one in (model, again):
+        assert one.policy.acting is one.policy.q_target
+        with torch.no_grad():
+            assert torch.equal(one.policy.acting(images), model.policy.q_target(images))
+            assert not torch.allclose(one.policy.q(images), model.policy.q_target(images))
+    assert agent(env).policy.acting is not agent(env).policy.q_target
+
+
 def filled(model, env, steps: int = 16):
     """The model with that many transitions in memory, and no update made."""
     model.learning_starts = 10**9

@@ -1,8 +1,8 @@
 """The Q-networks: two-level or flat heads on ResNet-18 trunks, and their files.
 
 Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
-worth from here on, in units of the reward. Search and inference need no more than that. A network of six channels sees
-each image beside the one that its episode began with.
+worth from here on, in units of the reward. Search and inference need no more than that. A network that sees the tool
+used last is given it as a fourth channel, as environments with ``observe_tool`` show it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
@@ -27,35 +28,61 @@ from hirl_env.weights import load_weights, read_metadata, save_weights
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 SUFFIX = ".safetensors"
+TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
 
 
 class ResNet18Extractor(BaseFeaturesExtractor):
     """The trunk for the ``policy_kwargs`` of Stable-Baselines3's own algorithms.
 
     Args:
-        observation_space: Images (C, H, W).
+        observation_space: Images (3, H, W).
         width: As of `ResNet18`.
         norm: As of `ResNet18`.
+
+    Raises:
+        ValueError: If images have other channels: of agents here, HIRL alone looks at the tool used last.
     """
 
-    def __init__(self, observation_space: gym.spaces.Box, width: int = 64, norm: Norm = "batch") -> None:
+    def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "batch") -> None:
+        if observation_space.shape is None or observation_space.shape[0] != 3:
+            raise ValueError(
+                f"observations must be images (3, H, W), got {observation_space.shape}; leave observe_tool False"
+            )
         super().__init__(observation_space, features_dim=8 * width)
-        self.trunk = ResNet18(width, norm, channels=observation_space.shape[0])
+        self.trunk = ResNet18(width, norm)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """Features (N, 8 ``width``) of images (N, C, H, W) in [0, 1]."""
+        """Features (N, 8 ``width``) of images (N, 3, H, W) in [0, 1]."""
         return cast(torch.Tensor, self.trunk(observations))
 
 
 class QNetwork(nn.Sequential):
-    """A ResNet-18 trunk with a linear head: (N, ``channels``, H, W) to (N, ``outputs``)."""
+    """A ResNet-18 trunk with a linear head: (N, 3, H, W) to (N, ``outputs``).
 
-    def __init__(self, outputs: int, width: int, norm: Norm, channels: int) -> None:
-        head = nn.Linear(8 * width, outputs)
+    Args:
+        outputs: Values.
+        width: Of the trunk.
+        norm: Of the trunk.
+        n_tools: Where it sees the tool used last, of how many: images have a fourth channel then, and the head knows
+            the tool beside the trunk's features. 0: it does not.
+    """
+
+    def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0) -> None:
+        head = nn.Linear(8 * width + (n_tools + 1 if n_tools else 0), outputs)
         # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
         nn.init.normal_(head.weight, std=1e-3)
         nn.init.zeros_(head.bias)
-        super().__init__(ResNet18(width, norm, channels), head)
+        super().__init__(ResNet18(width, norm), head)
+        self.n_tools = n_tools
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Values (N, ``outputs``)."""
+        trunk, head = self
+        features = trunk(images[:, :3])
+        if self.n_tools:
+            last = (images[:, 3, 0, 0] * 255).round().long()
+            features = torch.cat([features, TOOL_WEIGHT * F.one_hot(last, self.n_tools + 1)], dim=1)
+        return cast(torch.Tensor, head(features))
 
 
 class TwoLevelQ(nn.Module):
@@ -67,10 +94,10 @@ class TwoLevelQ(nn.Module):
         width: Of both ResNet-18.
         norm: Of both.
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
-        channels: Of the images: 3, or 6 beside the start.
+        sees_tool: Whether images have a fourth channel, the tool used last.
 
     Attributes:
-        ts: Images (N, ``channels``, H, W) to (N, types).
+        ts: Images (N, 3 or 4, H, W) to (N, types).
         ds: Images to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
     """
 
@@ -81,16 +108,17 @@ class TwoLevelQ(nn.Module):
         width: int = 64,
         norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
-        channels: int = 3,
+        sees_tool: bool = False,
     ) -> None:
         super().__init__()
         if degree_head not in ("per-type", "blind"):
             raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
-        self.architecture = {"width": width, "norm": norm, "degree_head": degree_head, "channels": channels}
-        self.n_types, self.n_degrees, self.channels = n_types, n_degrees, channels
+        self.architecture = {"width": width, "norm": norm, "degree_head": degree_head, "sees_tool": sees_tool}
+        self.n_types, self.n_degrees, self.sees_tool = n_types, n_degrees, sees_tool
         self.blind = degree_head == "blind"
-        self.ts = QNetwork(n_types, width, norm, channels)
-        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, channels)
+        n_tools = n_types * n_degrees if sees_tool else 0
+        self.ts = QNetwork(n_types, width, norm, n_tools)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools)
 
     def type_values(self, images: torch.Tensor) -> torch.Tensor:
         """T(s), (N, types)."""
@@ -120,14 +148,15 @@ class FlatQ(nn.Module):
         n_degrees: Degrees of each.
         width: Of the ResNet-18.
         norm: Of the ResNet-18.
-        channels: Of the images: 3, or 6 beside the start.
     """
 
-    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch", channels: int = 3) -> None:
+    sees_tool = False
+
+    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch") -> None:
         super().__init__()
-        self.architecture = {"width": width, "norm": norm, "channels": channels}
-        self.n_types, self.n_degrees, self.channels = n_types, n_degrees, channels
-        self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm, channels)
+        self.architecture = {"width": width, "norm": norm}
+        self.n_types, self.n_degrees = n_types, n_degrees
+        self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Cell values (N, types, degrees)."""
@@ -170,17 +199,17 @@ def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class BesideStart:
-    """An agent that sees every image beside the one that its episode began with.
+class SeesTool:
+    """An agent that sees which tool was used last.
 
     Attributes:
-        values: Cell values of images (N, 6, H, W).
+        values: Cell values of images (N, 4, H, W), the fourth channel everywhere the tool's number over 255.
     """
 
     values: CellValues
 
     def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
-        """Begins episodes, or goes on with them: a restoration knows its start.
+        """Begins episodes, or goes on with them: a restoration knows its paths.
 
         Args:
             restoration: N images.
@@ -190,22 +219,24 @@ class BesideStart:
         """
 
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            return self.values(torch.cat([restoration.images[rows], restoration.first_images[rows]], dim=1))
+            images = restoration.images[rows]
+            tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
+            return self.values(torch.cat([images, tools[:, None, None, None].expand_as(images[:, :1])], dim=1))
 
         return look
 
 
 def as_agent(
     network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values
-) -> CellValues | BesideStart:
-    """A Q-network as it is followed: asked in all turns and mirrors, and shown the start where it knows it.
+) -> CellValues | SeesTool:
+    """A Q-network as it is followed: asked in all turns and mirrors, and shown the tool used last where it sees that.
 
     Args:
         network: In evaluation mode.
         view: How it is to see images of any size.
     """
     values = view(TurnAveraged(network))
-    return BesideStart(values) if network.channels == 6 else values
+    return SeesTool(values) if network.sees_tool else values
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
@@ -229,7 +260,8 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     kind = NETWORKS.get(metadata.pop("network", ""))
     if kind is None:
         raise ValueError(f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train` wrote for one")
-    arguments = {key: int(value) if value.isdecimal() else value for key, value in metadata.items()}
+    flags = {"True": True, "False": False}
+    arguments = {key: int(value) if value.isdecimal() else flags.get(value, value) for key, value in metadata.items()}
     try:
         network = kind(**arguments)  # type: ignore[arg-type]
     except TypeError as error:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.networks import SUFFIX, BesideStart, CellValues, FlatQ, TwoLevelQ, as_agent, load_q
+from agents.networks import SUFFIX, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
 from agents.search import Stopping, follow
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -311,7 +311,7 @@ def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset
     )
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | BesideStart:
+def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesTool:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:

@@ -23,7 +23,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
 
 if TYPE_CHECKING:  # searches need no agent, and none of what agents are made of
-    from agents.networks import BesideStart, CellValues
+    from agents.networks import CellValues, SeesTool
 
 Stopping = Literal["value", "reference", "quality", "steps"]
 
@@ -158,7 +158,7 @@ def follow(
 
 @torch.no_grad()
 def best_first(
-    start: Restoration, values: CellValues | BesideStart, budgets: Sequence[int], max_steps: int = 7
+    start: Restoration, values: CellValues | SeesTool, budgets: Sequence[int], max_steps: int = 7
 ) -> list[Found]:
     """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
 
@@ -189,9 +189,7 @@ def best_first(
         worth = looking(values, nodes)(np.arange(len(rows))).double().cpu().numpy()
         for place, row in enumerate(rows):
             node = nodes.select(np.array([place]))
-            # One for all nodes of an image.
-            node.references = None if root.references is None else root.references[row : row + 1]
-            node.first_images = root.first_images[row : row + 1]
+            node.references = None if root.references is None else root.references[row : row + 1]  # one for all
             if len(node.paths[0]) < max_steps:
                 for cell in cells:
                     promise = node.scores[0] + worth[place][cell]
@@ -218,9 +216,12 @@ def best_first(
     return found
 
 
-def single(start: Restoration, cell: Cell) -> Found:
-    """One tool, once."""
-    return Found(_applied(_unbounded(start), cell), np.ones(len(start.images), dtype=np.int64))
+def chain(start: Restoration, cells: Sequence[Cell]) -> Found:
+    """The same tools for every image, one after the other."""
+    current = _unbounded(start)
+    for cell in cells:
+        current = _applied(current, cell)
+    return Found(current, np.full(len(start.images), len(cells)))
 
 
 def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> list[Found]:

@@ -16,7 +16,7 @@ import torch
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from agents.networks import BesideStart, CellValues
+from agents.networks import CellValues, SeesTool
 from agents.search import looking
 from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
@@ -79,7 +79,7 @@ class Maker:
 
     photographs: Photographs
     toolset: Toolset
-    agent: CellValues | BesideStart
+    agent: CellValues | SeesTool
     crop: int
     precision: Precision
 

@@ -49,7 +49,7 @@ def demo(
     """
     photographs = open_photographs("photos")
     toolset = toolsets.resolve("hirl")
-    options = Options(depth, agents=load_agents(METHODS, toolset))
+    options = Options(depth=depth, agents=load_agents(METHODS, toolset))
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []

@@ -25,6 +25,7 @@ from hirl_env.tools.toolset import Precision, open_toolset
 MethodName = Literal[
     "distorted",
     "single",
+    "chain",
     "reverse",
     "greedy",
     "brute-force",
@@ -50,6 +51,7 @@ def evaluate(
         "hirl",
         "hirl-search",
     ),
+    chain: tuple[str, ...] = ("deblur-2", "dejpeg-0"),
     depth: int = 3,
     max_steps: int = 7,
     budgets: tuple[int, ...] = (9, 90),
@@ -71,10 +73,12 @@ def evaluate(
     Args:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
         levels: Degradations: mild, moderate, severe, noise-25, jpeg-10, blur-15, rl-restore-moderate, ...
-        methods: What to run. single runs every tool alone; reverse, greedy, brute-force and hirl-search see the
-            reference; hirl and flat-dqn stop by their values, rl-restore by its own action, without one ("reference
-            stop" is shown beside); hirl-stops stops by blind quality, and not at all. rl-restore uses its own twelve
-            tools. pixel-rl uses none: it takes five steps, shown as trials, and every pixel chooses among nine filters.
+        methods: What to run. single runs every tool alone, chain the same few on every picture; reverse, greedy,
+            brute-force and hirl-search see the reference; hirl and flat-dqn stop by their values, rl-restore by its own
+            action, without one ("reference stop" is shown beside); hirl-stops stops by blind quality, and not at all.
+            rl-restore uses its own twelve tools. pixel-rl uses none: it takes five steps, shown as trials, and every
+            pixel chooses among nine filters.
+        chain: Tools of the method chain, as TYPE-DEGREE.
         depth: Longest path that greedy and brute force try.
         max_steps: Longest path of the agents and of hirl-search.
         budgets: Trials an image that hirl-search may spend; a row for each.
@@ -108,8 +112,11 @@ def evaluate(
     distortions = {level: degradations.resolve(level) for level in levels}
     photographs = open_photographs(images)
     tools = tiled(open_toolset(toolset).on(device))
+    cells = tuple(tools.cell(name) for name in chain) if "chain" in methods else ()
     agents = load_agents(methods, tools, agent, flat_dqn)
-    options = Options(depth, max_steps, budgets, agents, judge, **load_peers(methods, tools, pixel_rl, rl_restore))
+    options = Options(
+        cells, depth, max_steps, budgets, agents, judge, **load_peers(methods, tools, pixel_rl, rl_restore)
+    )
     rows: list[Row] = []
     for level, distortion in distortions.items():
         starts = starts_of(photographs, distortion, crop, per_image, seed)

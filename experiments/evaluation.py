@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from agents.networks import BesideStart, CellValues
+from agents.networks import CellValues, SeesTool
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
 from agents.restorer import load_agent, tiled
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
-from agents.search import Found, best_first, brute_force, follow, greedy, reverse_order, single
+from agents.search import Found, best_first, brute_force, chain, follow, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, Sequence, degradations
 from hirl_env.data.episodes import Episodes, Start, stacked
 from hirl_env.data.photographs import Photographs
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import Cell, Precision, Toolset
 
 PIXELS = 32 * 64 * 64  # of images restored side by side
 
@@ -75,6 +75,7 @@ class Options:
     """What methods leave open.
 
     Attributes:
+        chain: Cells of the method ``chain``.
         depth: Longest path of greedy and brute force.
         max_steps: Longest path of an agent.
         budgets: Trials after which the value-guided search reports.
@@ -85,10 +86,11 @@ class Options:
         rl_restore_tools: What it chooses among.
     """
 
+    chain: tuple[Cell, ...] = ()
     depth: int = 3
     max_steps: int = 7
     budgets: tuple[int, ...] = (9, 90)
-    agents: Mapping[str, CellValues | BesideStart] = field(default_factory=dict)
+    agents: Mapping[str, CellValues | SeesTool] = field(default_factory=dict)
     measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
@@ -105,7 +107,11 @@ def _distorted(start: Restoration, applied: Many[Degradation], options: Options)
 
 def _single(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     for cell in start.toolset.cells:
-        yield {f"single {start.toolset[cell].name}": single(start, cell)}
+        yield {f"single {start.toolset[cell].name}": chain(start, [cell])}
+
+
+def _chain(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    yield {f"chain {' > '.join(start.toolset[cell].name for cell in options.chain)}": chain(start, options.chain)}
 
 
 def _reverse(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
@@ -164,6 +170,7 @@ def _rl_restore(start: Restoration, applied: Many[Degradation], options: Options
 METHODS: dict[str, Method] = {
     "distorted": _distorted,
     "single": _single,
+    "chain": _chain,
     "reverse": _reverse,
     "greedy": _greedy,
     "brute-force": _brute_force,
@@ -194,7 +201,7 @@ def blind_measure(name: str, option: str) -> Measure:
 
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
-) -> dict[str, CellValues | BesideStart]:
+) -> dict[str, CellValues | SeesTool]:
     """The agents that methods ask; of a large picture they look at crops.
 
     Args:

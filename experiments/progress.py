@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
-from agents.networks import BesideStart, CellValues, FlatQ, TwoLevelQ, as_agent, lowered, save_q
+from agents.networks import CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, lowered, save_q
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.search import Stopping, follow
@@ -194,7 +194,7 @@ class Progress(BaseCallback):
             self.model.save(file)
 
 
-def stopping_margin(starts: Iterable[Restoration], values: CellValues | BesideStart, max_steps: int) -> float:
+def stopping_margin(starts: Iterable[Restoration], values: CellValues | SeesTool, max_steps: int) -> float:
     """How far above zero the best value should be for a step to be taken: what gains most on given images.
 
     The largest of several uncertain values is more often too high than too low, so that stopping at zero is late.

@@ -15,9 +15,8 @@ from hirl_env.task import make_task, start_info
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     """Restores an image step by step: a shell over a `Restoration` of one.
 
-    Observations are the image as it is, uint8 (H, W, 3), and, with ``observe_start``, as it was at the beginning:
-    (H, W, 6). With ``crop_size=None`` pictures differ in size, and
-    ``observation_space`` is that of the picture in hand: it changes with each reset.
+    Observations are the image as it is, uint8 (H, W, 3), or (H, W, 4) with ``observe_tool``. With ``crop_size=None``
+    pictures differ in size, and ``observation_space`` is that of the picture in hand: it changes with each reset.
 
     Args:
         render_mode: None or ``rgb_array``.

@@ -55,7 +55,6 @@ class Restoration:
     Attributes:
         images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
         references: The same shape, or None.
-        first_images: What the images were at the beginning.
         scores: What the measure says of the images now, float64 (N,).
         first_scores: What it said of them at the beginning.
         psnr: In dB, float64 (N,), or None without references.
@@ -66,7 +65,6 @@ class Restoration:
 
     images: torch.Tensor
     references: torch.Tensor | None
-    first_images: torch.Tensor
     scores: Floats
     first_scores: Floats
     psnr: Floats | None
@@ -113,8 +111,7 @@ class Restoration:
         references = None if references is None else references.to(self.toolset.device)
         # Scoring may refuse; then the episode before stays as it was.
         self.scores, self.psnr = self._score(images, references)
-        self.images, self.references = images, references
-        self.first_images, self.first_scores = images, self.scores
+        self.images, self.references, self.first_scores = images, references, self.scores
         count = len(images)
         self.paths = [()] * count
         self.steps = np.zeros(count, dtype=np.int64)
@@ -128,7 +125,6 @@ class Restoration:
         """
         _check_one_kind([self, other])
         self.images = _replaced(self.images, rows, other.images)
-        self.first_images = _replaced(self.first_images, rows, other.first_images)
         if self.references is not None and other.references is not None:
             self.references = _replaced(self.references, rows, other.references)
         if self.psnr is not None and other.psnr is not None:
@@ -151,7 +147,7 @@ class Restoration:
         rows = np.arange(len(self.images))[rows]
         chosen.images = self.images[rows]
         chosen.references = None if self.references is None else self.references[rows]
-        chosen.first_images, chosen.first_scores = self.first_images[rows], self.first_scores[rows]
+        chosen.first_scores = self.first_scores[rows]
         chosen.scores, chosen.psnr = self.scores[rows], None if self.psnr is None else self.psnr[rows]
         chosen.paths = [self.paths[row] for row in rows]
         chosen.steps, chosen.ended = self.steps[rows], self.ended[rows]
@@ -167,7 +163,6 @@ class Restoration:
         _check_one_kind(parts)
         whole = copy.copy(parts[0])
         whole.images = torch.cat([part.images for part in parts])
-        whole.first_images = torch.cat([part.first_images for part in parts])
         references = [part.references for part in parts if part.references is not None]
         whole.references = torch.cat(references) if references else None
         decibels = [part.psnr for part in parts if part.psnr is not None]
@@ -243,6 +238,12 @@ class Restoration:
     def gains(self) -> Floats:
         """How much each image has gained since the beginning: the sum of its rewards."""
         return self.scores - self.first_scores
+
+    @property
+    def last_tools(self) -> Indices:
+        """The number of the tool used last on each image, from 1, type by type; 0 where none was; int64 (N,)."""
+        degrees = self.toolset.n_degrees
+        return np.array([1 + path[-1][0] * degrees + path[-1][1] if path else 0 for path in self.paths], dtype=np.int64)
 
     def tool_names(self, row: int) -> tuple[str, ...]:
         """The names of the tools on the path of an image."""

@@ -39,8 +39,8 @@ class Task:
         stop: None, or ``no_gain``: the first step that gains nothing is taken back and terminates the episode; or
             ``below_start``: a score under that of the start terminates it.
         stop_action: Adds one more action type, STOP, that terminates the episode.
-        observe_start: Observations have six channels: the image as it is, and as it was at the beginning. What a tool
-            leaves says little of what was wrong; beside the start it does.
+        observe_tool: Observations have a fourth channel, everywhere the number of the tool used last, from 1, type by
+            type; 0 at the beginning. An image says little of what was done to it.
         flat: One Discrete action instead of a (type, degree) pair.
         device: Where the tools run, and images are kept.
         precision: ``float32``, or ``bf16`` for the tools' convolutions.
@@ -59,7 +59,7 @@ class Task:
         max_steps: int | None = 7,
         stop: Stop | None = None,
         stop_action: bool = False,
-        observe_start: bool = False,
+        observe_tool: bool = False,
         flat: bool = False,
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
@@ -78,7 +78,9 @@ class Task:
                 f"{crop_size}; choose a larger crop size, or another reward"
             )
         self.toolset = open_toolset(toolset).on(device)
-        self.crop_size, self.observe_start, self.flat = crop_size, observe_start, flat
+        self.crop_size, self.observe_tool, self.flat = crop_size, observe_tool, flat
+        if observe_tool and len(self.toolset.cells) > 255:
+            raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
         self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
 
     @cached_property
@@ -90,8 +92,8 @@ class Task:
         return gym.spaces.MultiDiscrete([types + self.restoration.stop_action, degrees])
 
     def observation_space(self, height: int, width: int) -> gym.spaces.Box:
-        """8-bit RGB of one size, once or (``observe_start``) twice."""
-        return gym.spaces.Box(0, 255, (height, width, 6 if self.observe_start else 3), np.uint8)
+        """8-bit RGB of one size, with ``observe_tool`` a fourth channel."""
+        return gym.spaces.Box(0, 255, (height, width, 4 if self.observe_tool else 3), np.uint8)
 
     def pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
         """Actions of the action space, batched, as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
@@ -134,9 +136,12 @@ class Task:
         return array
 
     def observations(self) -> npt.NDArray[np.uint8]:
-        """The images now, uint8 (N, H, W, 3), or (N, H, W, 6) with those at the beginning; in new memory."""
-        images = self.restoration.images
-        return to_pixels(torch.cat([images, self.restoration.first_images], dim=1) if self.observe_start else images)
+        """The images now, uint8 (N, H, W, 3), or (N, H, W, 4) with the tool used last; in new memory."""
+        pixels = to_pixels(self.restoration.images)
+        if not self.observe_tool:
+            return pixels
+        tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
+        return np.concatenate([pixels, np.broadcast_to(tools, (*pixels.shape[:3], 1))], axis=3)
 
     def info(self, row: int) -> dict[str, Any]:
         """What is known of an image now.

@@ -38,16 +38,15 @@ class FlatDQN(DQN):
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
 
     def q_network(self, n_degrees: int) -> FlatQ:
-        """The network alone, for inference: cell values of images (N, C, H, W) in [0, 1]; shares its weights.
+        """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.
 
         Args:
             n_degrees: Degrees of each type of the toolset.
         """
-        assert isinstance(self.action_space, spaces.Discrete) and isinstance(self.observation_space, spaces.Box)
+        assert isinstance(self.action_space, spaces.Discrete)
         trunk = self.q_net.features_extractor
         assert isinstance(trunk, ResNet18Extractor)
         n_types = int(self.action_space.n) // n_degrees
-        channels = self.observation_space.shape[0]
-        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"], channels=channels)
+        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"])
         network.q = nn.Sequential(trunk.trunk, *self.q_net.q_net)
         return network

@@ -19,7 +19,7 @@ class HIRLPolicy(BasePolicy):
     """Type strategy and degree strategy; acts greedily (exploration is the algorithm's).
 
     Args:
-        observation_space: Images, uint8 (3, H, W), or (6, H, W) beside the start.
+        observation_space: Images, uint8 (3, H, W), or (4, H, W) with the tool used last.
         action_space: MultiDiscrete([types, degrees]).
         lr_schedule: Learning rate by the share of the training that remains.
         width: Of the ResNet-18 trunks.
@@ -57,7 +57,7 @@ class HIRLPolicy(BasePolicy):
         if len(action_space.nvec) != 2:
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, channels=observation_space.shape[0])
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool=observation_space.shape[0] == 4)
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -94,7 +94,7 @@ class HIRLPolicy(BasePolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         del parameters["normalize_images"]
-        architecture = {name: value for name, value in self.q.architecture.items() if name != "channels"}
+        architecture = {name: value for name, value in self.q.architecture.items() if name != "sees_tool"}
         return parameters | {
             "lr_schedule": self._dummy_schedule,
             **architecture,

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from agents.networks import BesideStart, CellValues
+from agents.networks import CellValues, SeesTool
 from agents.search import Stopping, follow
 from experiments.drawing import show
 from experiments.evaluation import begin
@@ -53,7 +53,7 @@ def figure4(study: Study) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _restored(study: Study, agent: CellValues | BesideStart, place: int, start: Start) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: CellValues | SeesTool, place: int, start: Start) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
     results = {"as given": begun}

@@ -67,7 +67,7 @@ def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
-    """Float (..., C, H, W) in [0, 1] to uint8 (..., H, W, C): ``round(255 x)``, in new memory."""
+    """Float (..., 3, H, W) in [0, 1] to uint8 (..., H, W, 3): ``round(255 x)``, in new memory."""
     rounded = (images.detach() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
     return np.ascontiguousarray(np.moveaxis(rounded.numpy(), -3, -1))
 

@@ -88,6 +88,17 @@ class Toolset:
         """Every (type, degree), type by type."""
         return [(kind, degree) for kind in range(self.n_types) for degree in range(self.n_degrees)]
 
+    def cell(self, name: str) -> Cell:
+        """The cell that is called TYPE-DEGREE, as in ``deblur-2``.
+
+        Raises:
+            ValueError: If there is none of that name.
+        """
+        named = {f"{self.types[kind]}-{degree}": (kind, degree) for kind, degree in self.cells}
+        if name not in named:
+            raise ValueError(f"unknown tool {name!r}; known are: {', '.join(named)}")
+        return named[name]
+
     def __getitem__(self, cell: Cell) -> Tool:
         kind, degree = cell
         return self._grid[kind][degree]

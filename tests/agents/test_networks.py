@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from agents.networks import (
-    BesideStart,
+    TOOL_WEIGHT,
     FlatQ,
     ResNet18Extractor,
+    SeesTool,
     TurnAveraged,
     TwoLevelQ,
     as_agent,
@@ -48,13 +49,17 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
         TwoLevelQ(3, 2, degree_head="both")
 
 
-@pytest.mark.parametrize("network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), FlatQ(2, 2, 8, channels=6)])
+@pytest.mark.parametrize(
+    "network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), TwoLevelQ(2, 2, 8, sees_tool=True)]
+)
 def test_a_file_says_what_to_build(network, tmp_path):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
     again = load_q(tmp_path / "q.safetensors")
     assert type(again) is type(network)
     assert not again.training
-    images = torch.rand(2, network.channels, 32, 32)
+    images = torch.rand(2, 3, 32, 32)
+    if network.sees_tool:
+        images = torch.cat([images, torch.full((2, 1, 32, 32), 4 / 255)], dim=1)
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
 
 
@@ -71,22 +76,32 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
                 assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
 
 
-@pytest.mark.parametrize("channels", [3, 6])
-def test_as_agent_a_network_is_shown_what_it_was_trained_on(channels, toy_toolset):
-    network = TwoLevelQ(2, 2, width=8, channels=channels).eval()
+def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset):
+    assert isinstance(as_agent(TwoLevelQ(2, 2, width=8)), TurnAveraged)
+    network = TwoLevelQ(2, 2, width=8, sees_tool=True).eval()
     agent = as_agent(network)
-    assert isinstance(agent, BesideStart) == (channels == 6)
-    if channels == 6:
-        restoration = Restoration(toy_toolset, measures.resolve("psnr"))
-        restoration.begin(torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16))
-        first = restoration.images
-        restoration.step([(0, 1)] * 3)
-        rows = np.array([2, 0])
-        shown = torch.cat([restoration.images[rows], first[rows]], dim=1)
-        with torch.no_grad():
-            values = agent.begin(restoration)(rows)
-            assert torch.equal(values, TurnAveraged(network)(shown))
-            assert torch.equal(agent.begin(restoration.select(rows))(np.arange(2)), values), "a part knows its start"
+    assert isinstance(agent, SeesTool)
+    restoration = Restoration(toy_toolset, measures.resolve("psnr"))
+    restoration.begin(torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16))
+    restoration.step([(0, 1), (1, 0)], np.array([0, 2]))
+    rows = np.array([2, 0, 1])
+    numbers = torch.tensor([3.0, 2.0, 0.0])[:, None, None, None].expand(3, 1, 16, 16)
+    with torch.no_grad():
+        values = agent.begin(restoration)(rows)
+        expected = TurnAveraged(network)(torch.cat([restoration.images[rows], numbers / 255], dim=1))
+        assert torch.equal(values, expected)
+        assert torch.equal(agent.begin(restoration.select(rows))(np.arange(3)), values), "a part knows its paths"
+
+
+def test_the_tool_used_last_changes_values_as_the_head_says():
+    network = TwoLevelQ(2, 2, width=8, sees_tool=True).eval()
+    torch.nn.init.zeros_(network.ds[-1].weight)
+    with torch.no_grad():
+        network.ds[-1].weight[:, -5:] = torch.arange(20.0).view(4, 5)
+        images = torch.rand(5, 3, 16, 16)
+        planes = (torch.arange(5.0) / 255)[:, None, None, None].expand(5, 1, 16, 16)
+        values = network.degree_values(torch.cat([images, planes], dim=1)).flatten(1)
+    assert torch.allclose(values, TOOL_WEIGHT * torch.arange(20.0).view(4, 5).T)
 
 
 def test_files_that_hold_no_agent_are_refused(tmp_path):
@@ -105,3 +120,5 @@ def test_the_extractor_serves_stable_baselines():
 
     extractor = ResNet18Extractor(Box(0, 255, (3, 32, 32), "uint8"), width=8)
     assert extractor(torch.rand(2, 3, 32, 32)).shape == (2, extractor.features_dim)
+    with pytest.raises(ValueError, match="leave observe_tool False"):
+        ResNet18Extractor(Box(0, 255, (4, 32, 32), "uint8"))

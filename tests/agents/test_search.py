@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.networks import BesideStart
-from agents.search import best_first, brute_force, follow, greedy, reverse_order, reverse_path, single
+from agents.networks import SeesTool
+from agents.search import best_first, brute_force, chain, follow, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
 
@@ -70,7 +70,7 @@ def test_searches_leave_their_start_alone(start):
     images, scores = start.images, start.scores.copy()
     brute_force(start, 2)
     greedy(start, 2)
-    single(start, (0, 0))
+    chain(start, [(0, 0)])
     assert start.images is images
     assert (start.scores == scores).all()
     assert start.paths == [()] * 3
@@ -101,10 +101,11 @@ def test_the_rules_of_an_episode_do_not_bind_searches(toy_toolset, start):
     assert brute_force(bound, 3)[-1].restoration.scores == pytest.approx(brute_force(start, 3)[-1].restoration.scores)
 
 
-def test_single(start):
-    found = single(start, (0, 1))
-    assert found.restoration.paths == [((0, 1),)] * 3
-    assert found.trials.tolist() == [1, 1, 1]
+def test_a_chain_is_the_same_for_all(start):
+    found = chain(start, [(0, 1), (1, 0)])
+    assert found.restoration.paths == [((0, 1), (1, 0))] * 3
+    assert found.trials.tolist() == [2, 2, 2]
+    assert torch.allclose(found.restoration.images, start.images + 6 / 255)
 
 
 @pytest.mark.parametrize(
@@ -178,20 +179,18 @@ def test_stopping_by_the_reference_takes_the_last_step_back(start):
     assert [len(path) for path in regardless.restoration.paths] == [5, 5, 5]
 
 
-def test_an_agent_sees_the_start_at_every_step(start):
+def test_an_agent_sees_the_tool_used_last(start):
     seen = []
 
     def values(images):
-        seen.extend((images * 255).round()[:, :, 0, 0].int().tolist())
-        return torch.tensor([[[2.0, 1.0], [0.5, 0.5]]]).expand(len(images), 2, 2)
+        seen.append((images * 255).round()[:, 3, 0, 0].int().tolist())
+        return torch.tensor([[[0.5, 0.5], [2.0, 1.0]]]).expand(len(images), 2, 2)
 
-    for search in (lambda agent: follow(start, agent, 2), lambda agent: best_first(start, agent, [3], max_steps=2)):
-        seen.clear()
-        search(BesideStart(values))
-        firsts = [colour[3] for colour in seen]
-        assert set(firsts) == {97, 93, 80}
-        assert all(colour[:3] == [colour[0]] * 3 and colour[3:] == [colour[3]] * 3 for colour in seen)
-        assert any(colour[0] != colour[3] for colour in seen), "the image goes on"
+    follow(start, SeesTool(values), 2)
+    assert seen == [[0, 0, 0], [3, 3, 3]]
+    seen.clear()
+    best_first(start, SeesTool(values), [1], max_steps=2)
+    assert seen == [[0, 0, 0], [3, 3, 3]]
 
 
 def test_every_step_is_told(start):

@@ -79,6 +79,7 @@ def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
         (("--budgets", "90", "9"), "--budgets must be positive and rising, got 90 9"),
         (("--budgets", "0", "9"), "--budgets must be positive and rising"),
         (("--budgets",), "--budgets must be positive and rising, got none"),
+        (("--methods", "chain", "--chain", "deblur-2", "sharpen-1"), "unknown tool 'sharpen-1'; known are: denoise-0"),
         (("--max-steps", "0"), "--max-steps must be at least 1, got 0"),
     ],
 )

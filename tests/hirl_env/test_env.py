@@ -28,7 +28,7 @@ VARIANTS = (
     {"stop_action": True},
     {"reward": "ssim"},
     {"crop_size": 40, "max_steps": 2},
-    {"observe_start": True},
+    {"observe_tool": True},
 )
 
 
@@ -117,18 +117,16 @@ def test_rewards_sum_to_the_psnr_gained():
     assert steps[-1][4]["score"] == steps[-1][4]["psnr"]
 
 
-def test_the_start_is_seen_beside_the_image():
-    env = gym.make(IDS[0], observe_start=True)
+def test_the_tool_used_last_is_a_fourth_channel():
+    env, plain = gym.make(IDS[0], observe_tool=True), gym.make(IDS[0])
     observation, _ = env.reset(seed=2)
-    assert observation.shape == env.observation_space.shape == (64, 64, 6)
-    first = observation[..., :3].copy()
-    assert np.array_equal(observation[..., 3:], first)
-    alone, _ = gym.make(IDS[0]).reset(seed=2)
-    assert np.array_equal(alone, first)
-    for action in ((0, 1), (2, 2)):
+    assert observation.shape == env.observation_space.shape == (64, 64, 4)
+    assert (observation[..., 3] == 0).all()
+    assert np.array_equal(observation[..., :3], plain.reset(seed=2)[0])
+    for action, number in (((0, 1), 2), ((2, 2), 9)):
         observation, *_ = env.step(np.array(action))
-        assert np.array_equal(observation[..., 3:], first)
-        assert not np.array_equal(observation[..., :3], first)
+        assert (observation[..., 3] == number).all()
+        assert np.array_equal(observation[..., :3], plain.step(np.array(action))[0])
 
 
 def test_flat_actions_are_cells_row_by_row_and_stop_is_the_last():

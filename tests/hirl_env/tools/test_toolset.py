@@ -27,6 +27,12 @@ def test_the_papers_grid():
     assert toolset[0, 0].restore.network is toolset[0, 2].restore.network
 
 
+def test_cells_by_name(toy_toolset):
+    assert [toy_toolset.cell(name) for name in ("brighten-0", "darken-1")] == [(0, 0), (1, 1)]
+    with pytest.raises(ValueError, match="unknown tool 'darken-2'; known are: brighten-0, brighten-1, darken-0"):
+        toy_toolset.cell("darken-2")
+
+
 def test_results_are_clamped_and_new(toy_toolset, grey):
     assert toy_toolset.apply(grey, (1, 1))[0, 0, 0, 0].item() * 255 == pytest.approx(84, abs=1e-4)
     assert toy_toolset.apply(torch.zeros(1, 3, 4, 4), (1, 1)).min() == 0

@@ -52,7 +52,7 @@ class HIRL(OffPolicyAlgorithm):
         batch_size: Transitions in an update.
         tau: How far the target networks move towards the evaluation networks at each of their updates; 1 copies. Below
             1 they are averages of these over time, less noisy, and it is they that act.
-        gamma: Discount factor.
+        gamma: Discount factor. At 0 a value is the gain of the next step alone.
         train_freq: Steps of the vector environment between trainings.
         gradient_steps: Updates in each training; -1 for as many as there were transitions.
         n_steps: Rewards summed before a target bootstraps.
@@ -89,18 +89,18 @@ class HIRL(OffPolicyAlgorithm):
         policy: str | type[HIRLPolicy] = "ResNetPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 1e-3,
-        buffer_size: int = 60_000,
-        learning_starts: int = 1_000,
+        buffer_size: int = 20_000,
+        learning_starts: int = 500,
         batch_size: int = 64,
-        tau: float = 1.0,
-        gamma: float = 0.5,
+        tau: float = 0.005,
+        gamma: float = 0.0,
         train_freq: int = 1,
-        gradient_steps: int = 2,
+        gradient_steps: int = 4,
         n_steps: int = 1,
-        target_update_interval: int = 200,
+        target_update_interval: int = 1,
         exploration_initial_eps: float = 1.0,
         exploration_final_eps: float = 0.15,
-        exploration_steps: int = 40_000,
+        exploration_steps: int = 7_000,
         exploration_stairs: int = 0,
         max_grad_norm: float = 10.0,
         loss: Literal["huber", "mse"] = "huber",
@@ -268,6 +268,8 @@ class HIRL(OffPolicyAlgorithm):
             batch: Transitions.
             values: Of all actions in the next images, (N, actions), by a given network.
         """
+        if not self.gamma:
+            return batch.rewards
         after = chosen = values(self.policy.q_target)
         if self.double_q:
             # In evaluation mode, as the target network is: batch statistics are for what is learned from.

@@ -20,8 +20,9 @@ def env(pictures, toy_toolset):
 
 
 def agent(env, **settings) -> HIRL:
-    defaults = {"learning_starts": 8, "buffer_size": 64, "batch_size": 8, "gamma": 0.9, "seed": 0}
-    return HIRL(env=env, **{"policy_kwargs": SMALL, **defaults, **settings})
+    defaults = {"learning_starts": 8, "buffer_size": 64, "batch_size": 8, "gamma": 0.9, "seed": 0, "gradient_steps": 2}
+    targets = {"tau": 1.0, "target_update_interval": 200}
+    return HIRL(env=env, **{"policy_kwargs": SMALL, **defaults, **targets, **settings})
 
 
 class Tint(Degradation):
@@ -58,7 +59,7 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path):
     env = make_vec_env(n_envs=16, degradation=Mixture(tuple(tints.values())), **task)
     model = HIRL(
         env=env, seed=0, learning_starts=160, buffer_size=2_000, batch_size=64,
-        learning_rate=LinearSchedule(1e-3, 0, 1), gradient_steps=4, target_update_interval=50,
+        learning_rate=LinearSchedule(1e-3, 0, 1), gradient_steps=4, tau=0.02,
         exploration_steps=1_000, policy_kwargs=SMALL,
     )  # fmt: skip
     model.learn(2_400)
@@ -72,7 +73,7 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path):
         restored, *_ = one.step(actions)
         images = loaded.policy.images(torch.as_tensor(restored).permute(0, 3, 1, 2))
         with torch.no_grad():
-            values = loaded.policy.q(images)
+            values = loaded.policy.acting(images)
         assert (values < 0.5).all(), "nothing is left to gain"
 
 

@@ -171,7 +171,7 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"
-    settings = [*SETTINGS["hirl"], "--hirl.n-steps", "2"]
+    settings = [*SETTINGS["hirl"], "--hirl.n-steps", "2", "--environment.max-steps", "4"]
     assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
     config = yaml.safe_load((out / "config.yaml").read_text())
     env = make_vec_env("HIRL-Restore-v0", images=str(folder), **config["environment"])

@@ -227,7 +227,7 @@ def stopping_margin(starts: Iterable[Restoration], values: CellValues | SeesTool
 def model_card(network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], row: dict[str, float]) -> str:
     """What a network is, how it was made, and what it measured when it was chosen."""
     count = sum(value.numel() for value in network.parameters())
-    places = {key: config[key] and Path(config[key]).name for key in ("images", "validate")}
+    places = {key: config[key] and Path(config[key]).name for key in ("images", "validate", "start_from")}
     if "toolset" in config["environment"]:
         places["environment"] = config["environment"] | {"toolset": Path(config["environment"]["toolset"]).name}
     settings = yaml.safe_dump(config | places, sort_keys=False)

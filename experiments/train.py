@@ -18,7 +18,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents import make_vec_env
+from agents import HIRL, make_vec_env
+from agents.networks import load_q
+from agents.restorer import SHIPPED_AGENTS
 from agents.rl_restore.episodes import EpisodeReplayBuffer
 from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
 from experiments.output import at_least_one
@@ -53,6 +55,8 @@ class Settings:
         seed: Of everything random. Default: 0.
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
         hold_out: How many of --images are kept apart where --validate is not given. Default: 40.
+        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Where the new
+            agent sees the tool used last and the old one did not, the tool is of no matter at first.
         label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
         every: Environment steps between evaluations (with checkpoints). Default: the preset's, else 2000.
         lr_schedule: Whether the learning rate falls linearly to zero. Default: the preset's.
@@ -70,6 +74,7 @@ class Settings:
     seed: int | None = None
     validate: str | None = None
     hold_out: int | None = None
+    start_from: str | None = None
     label: str | None = None
     every: int | None = None
     lr_schedule: Literal["constant", "linear"] | None = None
@@ -108,6 +113,7 @@ class Settings:
             "images": _absolute(self.images),
             "validate": None if self.validate is None else _absolute(self.validate),
             "hold_out": self.hold_out or 40,
+            "start_from": self.start_from and str(SHIPPED_AGENTS.get(self.start_from, Path(self.start_from).resolve())),
             "total_steps": self.total_steps or chosen["total_steps"],
             "every": self.every or chosen.get("every", 2_000),
             "seed": self.seed or 0,
@@ -116,6 +122,8 @@ class Settings:
             "algorithm": ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo],
         }
         _check_stop_action(algo, config["environment"])
+        if self.start_from is not None and algo != "hirl":
+            raise ValueError(f"--start-from is for --algo hirl, not {algo}")
         return config
 
 
@@ -215,6 +223,9 @@ def run(
         rate = config["algorithm"]["learning_rate"]
         schedule = LinearSchedule(rate, 0.0, 1.0) if config["lr_schedule"] == "linear" else rate
         model = algorithm.make(env, config["algorithm"] | {"learning_rate": schedule}, seed=config["seed"])
+        if config.get("start_from") is not None:
+            assert isinstance(model, HIRL)
+            model.policy.start_from(load_q(config["start_from"]))
     else:
         done = model.num_timesteps
         model.set_random_seed(config["seed"] + done)

@@ -6,10 +6,12 @@ import copy
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import nn
 
 from agents.networks import DegreeHead, TwoLevelQ
 from hirl_env.resnet import Norm
@@ -74,6 +76,26 @@ class HIRLPolicy(BasePolicy):
         values = self.acting(self.images(observation))
         best = values.flatten(1).argmax(dim=1)
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
+
+    def start_from(self, network: nn.Module) -> None:
+        """Takes the weights of a network of this architecture, which need not have seen the tool used last.
+
+        Raises:
+            ValueError: If it is of another architecture.
+        """
+        weights = network.state_dict()
+        for name, own in self.q.state_dict().items():
+            given = weights.get(name)
+            if given is not None and given.ndim == 2 and given.shape[1] < own.shape[1]:
+                # What was not seen was of no matter.
+                weights[name] = F.pad(given, (0, own.shape[1] - given.shape[1]))
+        try:
+            self.q.load_state_dict(weights)
+        except RuntimeError:
+            raise ValueError(
+                f"the weights are of another architecture; start with that of this agent: {self.q.architecture}"
+            ) from None
+        self.q_target.load_state_dict(self.q.state_dict())
 
     @property
     def acting(self) -> TwoLevelQ:

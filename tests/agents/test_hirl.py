@@ -149,6 +149,21 @@ def test_targets_are_copied_every_so_many_updates(env):
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_it_starts_from_weights_that_did_not_see_the_tool(env, pictures, toy_toolset):
+    seeing = make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, observe_tool=True)
+    before, model = agent(env).learn(40).policy.q.eval(), agent(seeing)
+    model.policy.start_from(before)
+    images = torch.rand(2, 3, 16, 16)
+    model.policy.set_training_mode(False)
+    with torch.no_grad():
+        for number in (0, 3):
+            shown = torch.cat([images, torch.full((2, 1, 16, 16), number / 255)], dim=1)
+            for network in (model.policy.q, model.policy.q_target):
+                assert torch.allclose(network(shown), before(images), atol=1e-5)
+    with pytest.raises(ValueError, match="another architecture"):
+        agent(env, policy_kwargs={"width": 16}).policy.start_from(before)
+
+
 def test_averages_over_time_act(env, tmp_path):
     model = agent(env, tau=0.2, target_update_interval=1).learn(48)
     model.save(tmp_path / "model.zip")

@@ -168,6 +168,29 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
     assert curve(out) == rows
 
 
+def test_starting_from_weights(folder, tmp_path, hirl, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", "--out", str(first), *arguments, "--environment.observe-tool", "False") == 0
+    weights = str(first / "best.safetensors")
+    assert hirl("train", "--out", str(second), *arguments, "--start-from", weights) == 0
+    assert yaml.safe_load((second / "config.yaml").read_text())["start_from"] == weights
+    card = (second / "best.md").read_text()
+    assert "start_from: best.safetensors" in card
+    assert str(tmp_path) not in card
+    capsys.readouterr()
+    for others, words in (
+        (["--start-from", str(tmp_path / "none.safetensors")], "none.safetensors: No such file"),
+        (["--start-from", "hirl"], "the weights are of another architecture"),
+        (["--start-from", "hirl", "--algo", "flat-dqn"], "--start-from is for --algo hirl"),
+    ):
+        algo = [] if "--algo" in others else SETTINGS["hirl"]
+        given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
+        assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "third" / "config.yaml").exists()
+
+
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"

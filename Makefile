@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench reproduce-quick clean
 
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
@@ -20,8 +20,11 @@ lint: .venv/.dev  ## style and types
 bench: .venv/.user  ## time the environment
 	$(BIN)/hirl bench
 
+reproduce-quick: .venv/.user  ## every table and figure of the paper, on crops of the embedded photographs
+	$(BIN)/hirl reproduce all --images photos --crop 64 --pictures 1 --out reproduce-quick
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo reproduce-quick
 
 .venv/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "HIRL-Restore needs Python 3.10 or newer; name one with: make PYTHON=python3.12")'

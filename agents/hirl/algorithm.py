@@ -71,7 +71,7 @@ class HIRL(OffPolicyAlgorithm):
         type_target: ``degrees``: T learns the best degree's value, D(s, t, d), of every type; or ``transition`` as in
             the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
         augment: Turns and mirrors replayed images (all of a batch alike).
-        policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ...
+        policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
         verbose: 0 prints nothing, 1 information, 2 all.
@@ -89,7 +89,7 @@ class HIRL(OffPolicyAlgorithm):
         policy: str | type[HIRLPolicy] = "ResNetPolicy",
         env: GymEnv | str | None = None,
         learning_rate: float | Schedule = 1e-3,
-        buffer_size: int = 20_000,
+        buffer_size: int = 40_000,
         learning_starts: int = 500,
         batch_size: int = 64,
         tau: float = 0.005,
@@ -100,7 +100,7 @@ class HIRL(OffPolicyAlgorithm):
         target_update_interval: int = 1,
         exploration_initial_eps: float = 1.0,
         exploration_final_eps: float = 0.15,
-        exploration_steps: int = 7_000,
+        exploration_steps: int = 24_000,
         exploration_stairs: int = 0,
         max_grad_norm: float = 10.0,
         loss: Literal["huber", "mse"] = "huber",
@@ -217,7 +217,7 @@ class HIRL(OffPolicyAlgorithm):
             if batch is not None:
                 loss, degree_values = self._update_degrees(batch)
                 losses["degree"].append(loss)
-                values.append(degree_values.mean().item())
+                values.append(self.policy.q.decode(degree_values).mean().item())
             if replayed is not None:
                 losses["type"].append(self._update_types(replayed, degree_values if batch is replayed else None))
             self._n_updates += 1
@@ -262,24 +262,24 @@ class HIRL(OffPolicyAlgorithm):
 
     @torch.no_grad()
     def _bootstrapped(self, batch: Batch, values: Callable[[TwoLevelQ], torch.Tensor]) -> torch.Tensor:
-        """Targets (N,): reward plus the discounted value of the next image.
+        """Targets (N,), encoded: reward plus the discounted value of the next image.
 
         Args:
             batch: Transitions.
-            values: Of all actions in the next images, (N, actions), by a given network.
+            values: Of all actions in the next images, (N, actions), encoded, by a given network.
         """
         if not self.gamma:
-            return batch.rewards
+            return self.policy.q.encode(batch.rewards)
         after = chosen = values(self.policy.q_target)
         if self.double_q:
             # In evaluation mode, as the target network is: batch statistics are for what is learned from.
             self.policy.set_training_mode(False)
             chosen = values(self.policy.q)
             self.policy.set_training_mode(True)
-        value = after.gather(1, chosen.argmax(dim=1, keepdim=True))[:, 0]
+        value = self.policy.q.decode(after.gather(1, chosen.argmax(dim=1, keepdim=True))[:, 0])
         if self.may_stop:
             value = value.clamp(min=0)
-        return batch.rewards + batch.discounts * value
+        return self.policy.q.encode(batch.rewards + batch.discounts * value)
 
     def _descend(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -27,6 +27,7 @@ class HIRLPolicy(BasePolicy):
         width: Of the ResNet-18 trunks.
         norm: Of the trunks: ``group``, ``batch`` or ``none``.
         degree_head: ``per-type``, or ``blind`` as in the paper.
+        squash: Learns the square root of large values (see `agents.networks.squashed`), so that small ones count.
         acts_by_target: Acts by the target networks instead of the evaluation networks.
         optimizer_class: Of both optimisers.
         optimizer_kwargs: For both of them.
@@ -49,6 +50,7 @@ class HIRLPolicy(BasePolicy):
         width: int = 16,
         norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
+        squash: bool = True,
         acts_by_target: bool = False,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,
@@ -59,7 +61,8 @@ class HIRLPolicy(BasePolicy):
         if len(action_space.nvec) != 2:
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool=observation_space.shape[0] == 4)
+        sees_tool = observation_space.shape[0] == 4
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool, squash)
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -89,12 +92,13 @@ class HIRLPolicy(BasePolicy):
             if given is not None and given.ndim == 2 and given.shape[1] < own.shape[1]:
                 # What was not seen was of no matter.
                 weights[name] = F.pad(given, (0, own.shape[1] - given.shape[1]))
+        refusal = f"the weights are of another architecture; start with that of this agent: {self.q.architecture}"
+        if getattr(network, "squash", None) is not self.q.squash:  # which shows in no weight
+            raise ValueError(refusal)
         try:
             self.q.load_state_dict(weights)
         except RuntimeError:
-            raise ValueError(
-                f"the weights are of another architecture; start with that of this agent: {self.q.architecture}"
-            ) from None
+            raise ValueError(refusal) from None
         self.q_target.load_state_dict(self.q.state_dict())
 
     @property

@@ -290,6 +290,7 @@ for _name, _level in zip(LEVELS, _levels, strict=True):
 _register("levels", Mixture(_levels))
 for _name, _single in _singles.items():
     _register(_name, _single)
+_register("singles", Mixture(tuple(_singles.values())))
 _register("mixture", Mixture((Mixture(_levels), Mixture(tuple(_singles.values())))))
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))

@@ -1,5 +1,7 @@
 """What a user of Stable-Baselines3 relies on, and what the paper's equations say."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,8 @@ def test_it_starts_from_weights_that_did_not_see_the_tool(env, pictures, toy_too
                 assert torch.allclose(network(shown), before(images), atol=1e-5)
     with pytest.raises(ValueError, match="another architecture"):
         agent(env, policy_kwargs={"width": 16}).policy.start_from(before)
+    with pytest.raises(ValueError, match="'squash': False"):
+        agent(env, policy_kwargs={**SMALL, "squash": False}).policy.start_from(before)
 
 
 def test_averages_over_time_act(env, tmp_path):
@@ -185,8 +189,10 @@ def filled(model, env, steps: int = 16):
 
 @pytest.mark.parametrize("may_stop", [True, False])
 @pytest.mark.parametrize("double_q", [True, False])
-def test_degree_targets_by_hand(env, may_stop, double_q):
-    model = filled(agent(env, may_stop=may_stop, double_q=double_q), env)
+@pytest.mark.parametrize("squash", [True, False])
+def test_degree_targets_by_hand(env, may_stop, double_q, squash):
+    policy = {**SMALL, "squash": squash}
+    model = filled(agent(env, may_stop=may_stop, double_q=double_q, policy_kwargs=policy), env)
     model.policy.set_training_mode(False)
     for parameter in [*model.policy.q.parameters(), *model.policy.q_target.parameters()]:
         torch.nn.init.normal_(parameter, std=0.05)
@@ -196,10 +202,14 @@ def test_degree_targets_by_hand(env, may_stop, double_q):
         target = model.policy.q_target.degree_values(batch.next_images).reshape(8, -1)
         best = [int((online if double_q else target)[row].argmax()) for row in range(8)]
         values = [float(target[row, best[row]]) for row in range(8)]
+        if squash:
+            values = [math.copysign((abs(value) / 2 + 1) ** 2 - 1, value) for value in values]
         expected = [
             float(batch.rewards[row]) + float(batch.discounts[row]) * (max(0.0, value) if may_stop else value)
             for row, value in enumerate(values)
         ]
+        if squash:
+            expected = [math.copysign(2 * math.sqrt(1 + abs(value)) - 2, value) for value in expected]
         found = model._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
         assert found.tolist() == pytest.approx(expected, abs=1e-5)
     # Truncation is no end: it bootstraps.

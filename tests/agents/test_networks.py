@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.networks import (
     TOOL_WEIGHT,
@@ -12,7 +14,9 @@ from agents.networks import (
     as_agent,
     load_q,
     save_q,
+    squashed,
     turned,
+    unsquashed,
 )
 from hirl_env import Restoration, measures
 from hirl_env.resnet import ResNet18
@@ -39,6 +43,26 @@ def test_cell_values_choose_the_best_type_then_its_best_degree():
     assert torch.equal(chosen % 4, network.degree_values(images)[rows, chosen // 4].argmax(dim=1))
 
 
+@given(st.floats(-100, 100, width=32))
+def test_squashed_values_come_back(value):
+    value = torch.tensor(value)
+    assert torch.allclose(unsquashed(squashed(value)), value, rtol=1e-3, atol=1e-5)
+    assert squashed(value).abs() <= value.abs() + 1e-6
+    assert squashed(torch.tensor(8.0)) == 4 == -squashed(torch.tensor(-8.0))
+
+
+def test_a_network_that_learns_squashed_values_speaks_of_rewards():
+    plain, squashing = TwoLevelQ(2, 3, width=8).eval(), TwoLevelQ(2, 3, width=8, squash=True).eval()
+    squashing.load_state_dict(plain.state_dict())
+    torch.nn.init.constant_(plain.ts[-1].bias, 2.0)
+    torch.nn.init.constant_(squashing.ts[-1].bias, 2.0)
+    images = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(squashing(images), unsquashed(plain(images)))
+        assert torch.equal(squashing.encode(torch.tensor(3.0)), torch.tensor(2.0))
+        assert torch.equal(plain.encode(torch.tensor(3.0)), torch.tensor(3.0))
+
+
 def test_a_blind_degree_strategy_does_not_see_the_type():
     network = TwoLevelQ(3, 2, width=8, degree_head="blind")
     assert parameters(network.ds) == parameters(ResNet18(8)) + 64 * 2 + 2
@@ -50,7 +74,8 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
 
 
 @pytest.mark.parametrize(
-    "network", [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), TwoLevelQ(2, 2, 8, sees_tool=True)]
+    "network",
+    [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), TwoLevelQ(2, 2, 8, sees_tool=True, squash=True)],
 )
 def test_a_file_says_what_to_build(network, tmp_path):
     save_q(network, tmp_path / "q.safetensors", torch.float32)

@@ -47,3 +47,15 @@ def test_lowered_networks_choose_alike(network):
     network = network.eval()
     with torch.no_grad():
         assert torch.allclose(lowered(network, 0.25)(images), network(images) - 0.25, atol=1e-6)
+
+
+def test_lowered_networks_that_squash_take_the_margin_for_nothing():
+    network = TwoLevelQ(3, 2, width=8, squash=True).eval()
+    torch.nn.init.normal_(network.ts[-1].weight)
+    images = torch.rand(8, 3, 32, 32)
+    with torch.no_grad():
+        values = network(images).flatten(1)
+        lower = lowered(network, 0.25)(images).flatten(1)
+        assert torch.equal(lower.argmax(dim=1), values.argmax(dim=1))
+        assert torch.equal(lower > 0, values > 0.25)
+        assert (lower > 0).any() and (lower < 0).any()

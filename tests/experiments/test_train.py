@@ -43,7 +43,10 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
     rows = curve(out)
     assert [int(row["step"]) for row in rows] == [0, 32, 64]
-    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "trials", "margin"}
+    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "singles", "trials", "margin"}
+    for row in rows:
+        levels = [float(row[level]) for level in ("mild", "moderate", "severe")]
+        assert float(row["gain"]) == pytest.approx(sum(levels) / 3), "the mean of the levels alone"
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["total_steps"] == 64
     assert config["algorithm"]["gamma"] == load_preset(algo)["algorithm"]["gamma"]

@@ -28,9 +28,17 @@ def test_a_name_is_given_once():
 
 
 def test_what_ships():
-    assert {"mild", "moderate", "severe", "mixture", "noise-15", "jpeg-10", "blur-15", "rl-restore-severe"} <= set(
-        degradations.names()
-    )
+    assert {
+        "mild",
+        "moderate",
+        "severe",
+        "mixture",
+        "singles",
+        "noise-15",
+        "jpeg-10",
+        "blur-15",
+        "rl-restore-severe",
+    } <= set(degradations.names())
     assert {"psnr", "ssim"} <= set(measures.names())
     assert {"photos", "div2k-train", "bsds500-test", "cbsd68", "kodak24", "csiq", "clive"} <= set(photographs.names())
     assert toolsets.names() == ["hirl"]

@@ -62,11 +62,8 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
         network(batch.images).square().mean().backward()
 
     def passes() -> None:
-        model.policy.set_training_mode(False)
         with torch.no_grad():
-            for network in (model.policy.q_target, q) if model.double_q else (model.policy.q_target,):
-                network.degree_values(batch.next_images)
-        model.policy.set_training_mode(True)
+            model.policy.q_target.degree_values(batch.images)  # what TS learns
         alone(q.ds)
         alone(q.ts)
 

@@ -59,7 +59,7 @@ _ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resol
 
 def _noise(rng: np.random.Generator) -> Degradation:
     # Near the three settings of its map, and mostly the strongest, which is learned last.
-    return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.2, 0.3, 0.5)) + rng.uniform(-2, 2)))
+    return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.1, 0.2, 0.7)) + rng.uniform(-2, 2)))
 
 
 def _blur(rng: np.random.Generator) -> Degradation:

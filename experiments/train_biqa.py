@@ -185,8 +185,7 @@ class Trainer(Training):
     def glance(self, row: dict[str, Any]) -> str:
         return f"loss={row['loss']:.2f} within={row[WITHIN_A_GROUP]:.3f}"
 
-    def publish(self) -> None:
-        measured = self.measure()
+    def publish(self, measured: dict[str, float]) -> None:
         unflatten_kernels(self.network)
         save_weights(self.network, self.weights, torch.float16)
         settings = dataclasses.asdict(self.settings)

@@ -179,7 +179,7 @@ class Trainer(Training):
             with written_whole(self.weights.with_suffix(".md")) as beside:
                 beside.write_text(self._model_card(row))
 
-    def publish(self) -> None:
+    def publish(self, measured: dict[str, float]) -> None:
         print(f"the best network and its model card are in {self.weights}")
 
     def _model_card(self, row: dict[str, Any]) -> str:

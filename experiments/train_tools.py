@@ -283,14 +283,13 @@ class Trainer(Training):
         scores = [f"{row[name]:.2f}" for name in map(str, self.recipe.validation) if name in row]
         return f"loss={row['loss']:.4f} {' '.join(scores)}"
 
-    def publish(self) -> None:
-        scores = self.measure()
+    def publish(self, measured: dict[str, float]) -> None:
         network = self.average.module
         unflatten_kernels(network)
         # Half precision on disk: half the download, and the PSNR is the same to the second decimal.
         save_weights(network, self.weights, torch.float16)
         with written_whole(self.weights.with_suffix(".md")) as beside:
-            beside.write_text(self._model_card(scores))
+            beside.write_text(self._model_card(measured))
         print(f"wrote {self.weights} and its model card")
 
     def _model_card(self, scores: dict[str, float]) -> str:

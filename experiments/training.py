@@ -77,8 +77,8 @@ class Training(ABC):
         """Called with every row of the log, before it is written."""
 
     @abstractmethod
-    def publish(self) -> None:
-        """Writes the result; called at the end."""
+    def publish(self, measured: dict[str, float]) -> None:
+        """Writes the result; called at the end, with what was measured then."""
 
     @property
     def weights(self) -> Path:
@@ -127,6 +127,7 @@ class Training(ABC):
         bar = tqdm(total=self.steps, initial=self.step, desc=self.name, unit=self.unit, mininterval=1, disable=None)
         began = time.monotonic() - self.seconds
         recent: list[dict[str, float]] = []
+        measured: dict[str, float] = {}
         with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
             if not self.step:
                 # Weights may come before the next checkpoint, and alone they are taken for another run's.
@@ -138,7 +139,8 @@ class Training(ABC):
                 if self.step % every == 0 or self.step == self.steps:
                     self.seconds = time.monotonic() - began
                     means = {key: float(np.mean([one[key] for one in recent])) for key in recent[0]}
-                    row = {self.unit: self.step, **means, "seconds": round(self.seconds), **self.measure()}
+                    measured = self.measure()
+                    row = {self.unit: self.step, **means, "seconds": round(self.seconds), **measured}
                     self.keep(row)
                     self.log.write(row)
                     self.save()
@@ -150,4 +152,5 @@ class Training(ABC):
             self.save()
         if self.step < self.steps:
             raise KeyboardInterrupt(f"stopped at {self.unit} {self.step}; the same command goes on from there")
-        self.publish()
+        # A run that was killed before it could publish has measured nothing since.
+        self.publish(measured or self.measure())

@@ -68,7 +68,7 @@ class HIRL(OffPolicyAlgorithm):
         may_stop: Targets bootstrap from max(0, value): one may always stop.
         degree_updates: ``replay``, or ``online`` as in the paper (Eq. 2): from the newest transition of each
             environment.
-        type_target: ``degrees``: T learns the best degree's value, D(s, t, d), of every type; or ``transition`` as in
+        type_target: ``degrees``: T learns the best degree's value, D'(s, t, d), of every type; or ``transition`` as in
             the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
         augment: Turns and mirrors replayed images (all of a batch alike).
         policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
@@ -213,13 +213,12 @@ class HIRL(OffPolicyAlgorithm):
             filled = self.replay_buffer.size() * self.n_envs >= batch_size
             replayed = self._replayed(batch_size) if filled else None
             batch = self._newest() if self.degree_updates == "online" else replayed
-            degree_values = None
             if batch is not None:
-                loss, degree_values = self._update_degrees(batch)
+                loss, value = self._update_degrees(batch)
                 losses["degree"].append(loss)
-                values.append(self.policy.q.decode(degree_values).mean().item())
+                values.append(value)
             if replayed is not None:
-                losses["type"].append(self._update_types(replayed, degree_values if batch is replayed else None))
+                losses["type"].append(self._update_types(replayed))
             self._n_updates += 1
             if self._n_updates % self.target_update_interval == 0:
                 polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), self.tau)
@@ -231,31 +230,25 @@ class HIRL(OffPolicyAlgorithm):
         if values:
             self.logger.record("train/q_value", float(np.mean(values)))
 
-    def _update_degrees(self, batch: Batch) -> tuple[float, torch.Tensor]:
-        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and D(s) before the step."""
+    def _update_degrees(self, batch: Batch) -> tuple[float, float]:
+        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and the mean value before the step."""
         goal = self._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
         every = self.policy.q.degree_values(batch.images)
         current = every[torch.arange(len(every)), batch.types, batch.degrees]
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.degree_optimizer)
-        return loss.item(), every.detach()
+        return loss.item(), self.policy.q.decode(every.detach()).mean().item()
 
-    def _update_types(self, batch: Batch, degree_values: torch.Tensor | None) -> float:
-        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3).
-
-        Args:
-            batch: Transitions.
-            degree_values: D(s) of this very batch, where that is known.
-        """
+    def _update_types(self, batch: Batch) -> float:
+        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3)."""
         current = self.policy.q.type_values(batch.images)
         if self.type_target == "transition":
             current = current[torch.arange(len(current)), batch.types]
             goal = self._bootstrapped(batch, lambda network: network.type_values(batch.next_images))
         else:
-            if degree_values is None:
-                with torch.no_grad():
-                    degree_values = self.policy.q.degree_values(batch.images)
-            goal = degree_values.amax(dim=2)
+            with torch.no_grad():
+                # Of the target network, which is steadier than the one that learns.
+                goal = self.policy.q_target.degree_values(batch.images).amax(dim=2)
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.type_optimizer)
         return loss.item()

@@ -129,8 +129,9 @@ class Progress(BaseCallback):
         self._record_actions()
         self.logger.dump(step)
         self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
-        if mean_over(gains, row) > self.best:
-            self.best = mean_over(gains, row)
+        overall = mean_over(gains, gains)
+        if overall > self.best:
+            self.best = overall
             card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")

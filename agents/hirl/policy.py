@@ -11,9 +11,8 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
-from torch import nn
 
-from agents.networks import DegreeHead, TwoLevelQ
+from agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
 
 
@@ -80,26 +79,26 @@ class HIRLPolicy(BasePolicy):
         best = values.flatten(1).argmax(dim=1)
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
-    def start_from(self, network: nn.Module) -> None:
+    def start_from(self, network: TwoLevelQ | FlatQ) -> None:
         """Takes the weights of a network of this architecture, which need not have seen the tool used last.
 
         Raises:
             ValueError: If it is of another architecture.
         """
+        own = self.q
+        alike = network.architecture == own.architecture | {"sees_tool": network.sees_tool}
+        cells = (network.n_types, network.n_degrees) == (own.n_types, own.n_degrees)
+        if not (alike and cells) or network.sees_tool > own.sees_tool:
+            raise ValueError(
+                f"the weights are of another architecture; start with that of this agent: {own.architecture}"
+            )
         weights = network.state_dict()
-        for name, own in self.q.state_dict().items():
-            given = weights.get(name)
-            if given is not None and given.ndim == 2 and given.shape[1] < own.shape[1]:
-                # What was not seen was of no matter.
-                weights[name] = F.pad(given, (0, own.shape[1] - given.shape[1]))
-        refusal = f"the weights are of another architecture; start with that of this agent: {self.q.architecture}"
-        if getattr(network, "squash", None) is not self.q.squash:  # which shows in no weight
-            raise ValueError(refusal)
-        try:
-            self.q.load_state_dict(weights)
-        except RuntimeError:
-            raise ValueError(refusal) from None
-        self.q_target.load_state_dict(self.q.state_dict())
+        for name, value in own.state_dict().items():
+            if weights[name].shape != value.shape:
+                # A head that did not see the tool: what was not seen was of no matter.
+                weights[name] = F.pad(weights[name], (0, value.shape[1] - weights[name].shape[1]))
+        own.load_state_dict(weights)
+        self.q_target.load_state_dict(own.state_dict())
 
     @property
     def acting(self) -> TwoLevelQ:

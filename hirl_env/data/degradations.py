@@ -287,11 +287,12 @@ _singles = {
 }
 for _name, _level in zip(LEVELS, _levels, strict=True):
     _register(_name, _level)
-_register("levels", Mixture(_levels))
+_any_level, _any_single = Mixture(_levels), Mixture(tuple(_singles.values()))
+_register("levels", _any_level)
 for _name, _single in _singles.items():
     _register(_name, _single)
-_register("singles", Mixture(tuple(_singles.values())))
-_register("mixture", Mixture((Mixture(_levels), Mixture(tuple(_singles.values())))))
+_register("singles", _any_single)
+_register("mixture", Mixture((_any_level, _any_single)))
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))
 _register("rl-restore-severe", RLRestoreRecipe(18, 20))

@@ -194,7 +194,10 @@ class FlatQ(nn.Module):
 
 
 def lowered(network: TwoLevelQ | FlatQ, margin: float) -> TwoLevelQ | FlatQ:
-    """A copy that makes the same choices, and takes a value of ``margin`` for nothing: it stops earlier."""
+    """A copy that makes the same choices, and takes a value of ``margin`` for nothing: it stops earlier.
+
+    Of one look that is exact. The mean of several looks (`TurnAveraged`) of a network that squashes is near it.
+    """
     lower = copy.deepcopy(network)
     by = torch.tensor(margin)
     head, by = (lower.ts[-1], lower.encode(by)) if isinstance(lower, TwoLevelQ) else (lower.q[-1], by)

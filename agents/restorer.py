@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from agents.networks import SUFFIX, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
-from agents.search import Stopping, follow
+from agents.search import Remembering, Stopping, follow
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
@@ -96,8 +96,8 @@ class Restorer:
 
     Args:
         agent: A shipped one (``hirl`` or ``flat-dqn``), a file that `save_q` wrote, a Q-network, or a function from
-            images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes. Q-networks
-            are asked about an image in all its turns and mirrors.
+            images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes; or an agent
+            that remembers its steps, as RL-Restore's. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
         max_steps: Longest path.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
@@ -114,7 +114,7 @@ class Restorer:
 
     def __init__(
         self,
-        agent: str | Path | CellValues = "hirl",
+        agent: str | Path | CellValues | Remembering = "hirl",
         toolset: str | Toolset = "hirl",
         max_steps: int = 7,
         stop: Stopping = "value",
@@ -143,7 +143,8 @@ class Restorer:
                 )
         self.max_steps, self.stop, self.precision = int(max_steps), stop, precision
         self.toolset = tiled(open_toolset(toolset).on(device), tile)
-        self.agent = load_agent(agent, self.toolset, view)
+        # One that remembers its steps looks at images of any size by itself.
+        self.agent = agent if isinstance(agent, Remembering) else load_agent(agent, self.toolset, view)
 
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
         """Restores one picture.
@@ -203,7 +204,8 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int | None = Non
     Args:
         values: Of the cells, for images (N, C, h, w).
         images: (N, C, H, W).
-        crop: Side of the crops, on a regular grid that covers the image or, of a large one, 1024x1024 pixels in all.
+        crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
+            begins at a multiple of 16 pixels, so that the last 15 may be left out.
             None: the whole image where it has no more pixels than that, else crops of 256.
 
     Returns:
@@ -315,7 +317,7 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | Non
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:
-        agent: As of `Restorer`.
+        agent: As of `Restorer`, but none that remembers its steps.
         toolset: That it chooses among.
         view: Side of the crops by which it sees an image, as in `cell_values`.
 

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_normalize
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import hirl_env  # noqa: F401  (registers the ids)
@@ -37,7 +37,7 @@ class RestoreVecEnv(VecEnv):
         Raises:
             ValueError: If the environments were given options that differ.
         """
-        if any(options != self._options[0] for options in self._options):
+        if not all(_equal(options, self._options[0]) for options in self._options):
             raise ValueError("this environment resets all of its images with the same options")
         seeds = None if self._seeds[0] is None else self._seeds
         observations, infos = self.env.reset(seed=seeds, options=self._options[0] or None)  # type: ignore[arg-type]
@@ -102,6 +102,17 @@ class RestoreVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """False throughout: there are no single environments that could be."""
         return [False] * len(list(self._get_indices(indices)))
+
+
+def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Whether options, some of which are pictures, are the same."""
+    return options.keys() == others.keys() and all(np.array_equal(options[key], others[key]) for key in options)
+
+
+def check_not_normalised(env: VecEnv | None) -> None:
+    """Raises ValueError where `VecNormalize` is on an environment: agents here learn gains as they are, to stop by."""
+    if env is not None and unwrap_vec_normalize(env) is not None:
+        raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
 
 
 def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:

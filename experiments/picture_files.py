@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
-from hirl_env.data.images import PICTURE_SUFFIXES, deep_grey, opened
+from hirl_env.data.images import PICTURE_SUFFIXES, deep_grey, opened, upright
 from hirl_env.files import written_whole
 
 # How each format that Pillow names is written. Phones' MPO is a JPEG with further pictures behind it.
@@ -99,23 +99,23 @@ def read_picture(path: Path) -> Picture:
         if picture.format not in FORMATS:
             raise ValueError(f"its format is {picture.format}; known are: {', '.join(FORMATS)}")
         frames = getattr(picture, "n_frames", 1)
-        upright = ImageOps.exif_transpose(picture)
-        extras = {"exif": _exif_of(picture, upright), "icc_profile": upright.info.get("icc_profile")}
-        mode, alpha, notes = upright.mode, None, []
+        turned = upright(picture)
+        extras = {"exif": _exif_of(picture, turned), "icc_profile": turned.info.get("icc_profile")}
+        mode, alpha, notes = turned.mode, None, []
         if frames > 1:
             notes.append(f"holds {frames} pictures; only the first is restored and saved")
         if mode == "F":
             raise ValueError("its pixels are floating point numbers; convert it to 8 bits per channel")
         if mode.startswith("I"):
             notes.append("saved with 8 bits instead of 16")
-            pixels, grey = deep_grey(upright), True
-            if "transparency" in upright.info:
-                alpha = np.where(np.asarray(upright) == upright.info["transparency"], 0, 255).astype(np.uint8)
+            pixels, grey = deep_grey(turned), True
+            if "transparency" in turned.info:
+                alpha = np.where(np.asarray(turned) == turned.info["transparency"], 0, 255).astype(np.uint8)
         else:
             if mode in OTHER_COLOURS:
                 notes.append(f"saved as RGB instead of {mode}, without a colour profile")
                 extras["icc_profile"] = None
-            pixels = np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
+            pixels = np.asarray(turned.convert("RGBA" if turned.has_transparency_data else "RGB"))
             grey = mode in GREY_MODES
             if pixels.shape[2] == 4:
                 pixels, alpha = pixels[..., :3], pixels[..., 3]
@@ -126,7 +126,7 @@ def read_picture(path: Path) -> Picture:
         return Picture(pixels, alpha, grey, picture.format, kept, tuple(notes))
 
 
-def _exif_of(picture: Image.Image, upright: Image.Image) -> bytes | None:
+def _exif_of(picture: Image.Image, turned: Image.Image) -> bytes | None:
     """What to write as EXIF, without an orientation that was applied."""
     if picture.format == "TIFF":
         there, kept = picture.getexif(), Image.Exif()
@@ -136,9 +136,9 @@ def _exif_of(picture: Image.Image, upright: Image.Image) -> bytes | None:
             # The tag of interoperability is an offset in the old file, and would lead nowhere.
             kept[folder] = {key: value for key, value in there.get_ifd(folder).items() if key != ExifTags.IFD.Interop}
         return kept.tobytes() if kept else None
-    exif = upright.getexif()
+    exif = turned.getexif()
     # The bytes as they were, where possible: makers' notes do not survive being written anew.
-    return upright.info.get("exif") or (exif.tobytes() if exif else None)
+    return turned.info.get("exif") or (exif.tobytes() if exif else None)
 
 
 def save_picture(picture: Picture, pixels: Pixels, path: Path, format: str | None = None) -> None:

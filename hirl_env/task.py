@@ -69,9 +69,9 @@ class Task:
                 f"crop_size must be a positive number of pixels, or None for whole pictures; got {crop_size!r}"
             )
         resolved = None if degradation is None else degradations.resolve(degradation)
-        self.episodes = Episodes(open_photographs(images), resolved, crop_size)
         self.measure = as_measure(reward)
         smallest = self.measure.smallest
+        self.episodes = Episodes(open_photographs(images), resolved, crop_size, smallest)
         if crop_size is not None and crop_size < smallest:
             raise ValueError(
                 f"reward {self.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "

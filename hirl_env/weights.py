@@ -19,8 +19,24 @@ HASHES = "SHA256SUMS"
 def save_weights(
     network: nn.Module, path: str | Path, dtype: torch.dtype = torch.float32, metadata: dict[str, str] | None = None
 ) -> None:
-    """Writes a network's weights as safetensors; ``dtype`` is that of the file (float16 halves it)."""
-    state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
+    """Writes a network's weights as safetensors.
+
+    Args:
+        network: Whose.
+        path: The file.
+        dtype: In which numbers that are not whole are stored (float16 halves the file).
+        metadata: What `read_metadata` is to return.
+
+    Raises:
+        ValueError: If a weight is not finite, or too large for ``dtype``.
+    """
+    state = {}
+    for name, value in network.state_dict().items():
+        # Batch norm counts its batches, beyond what float16 can count to.
+        kind = dtype if value.is_floating_point() else value.dtype
+        state[name] = value.detach().to("cpu", kind).contiguous()
+        if not state[name].isfinite().all():
+            raise ValueError(f"weights {path}: {name} is not finite as {str(kind).removeprefix('torch.')}")
     with written_whole(path) as beside:
         beside.write_bytes(save_safetensors(state, metadata))
 
@@ -45,10 +61,12 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
         raise _not_whole(path, error) from None
     try:
         network.load_state_dict(
-            {name.removeprefix(prefix): value.float() for name, value in state.items() if name.startswith(prefix)}
+            {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         )
     except RuntimeError as error:
-        raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({error})") from None
+        # PyTorch lists all that does not fit, a line each.
+        first, *_ = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({first})") from None
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

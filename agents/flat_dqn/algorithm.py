@@ -23,6 +23,9 @@ class FlatDQN(DQN):
         env: An environment with Discrete actions, or its id.
         policy_kwargs: Of the policy; ``features_extractor_kwargs`` has the ``width`` and ``norm`` of the trunk.
         **arguments: Of `stable_baselines3.DQN`.
+
+    Raises:
+        ValueError: If ``policy_kwargs`` has a ``net_arch``.
     """
 
     def __init__(
@@ -33,6 +36,8 @@ class FlatDQN(DQN):
         **arguments: Any,
     ) -> None:
         given = policy_kwargs or {}
+        if given.get("net_arch"):
+            raise ValueError("a flat DQN's head is one linear layer on its trunk; leave net_arch out")
         network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
         network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
@@ -42,8 +47,16 @@ class FlatDQN(DQN):
 
         Args:
             n_degrees: Degrees of each type of the toolset.
+
+        Raises:
+            ValueError: If the actions are not types x degrees: a toolset's cells, and no STOP.
         """
         assert isinstance(self.action_space, spaces.Discrete)
+        if self.action_space.n % n_degrees:
+            raise ValueError(
+                f"{self.action_space.n} actions are not types x {n_degrees} degrees; train with stop_action=False: "
+                "an agent stops by its values"
+            )
         trunk = self.q_net.features_extractor
         assert isinstance(trunk, ResNet18Extractor)
         n_types = int(self.action_space.n) // n_degrees

@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from agents.hirl.policy import HIRLPolicy
 from agents.networks import TwoLevelQ, turned
+from agents.vec_env import check_not_normalised
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -157,12 +158,12 @@ class HIRL(OffPolicyAlgorithm):
         self.max_grad_norm, self.loss = max_grad_norm, loss
         self.double_q, self.may_stop = double_q, may_stop
         self.degree_updates, self.type_target, self.augment = degree_updates, type_target, augment
-        self.policy_kwargs = {"acts_by_target": tau < 1, **self.policy_kwargs}
         if _init_setup_model:
             self._setup_model()
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
         architecture = self.policy.q.architecture
         if self.degree_updates == "online" and architecture["norm"] == "batch":
             raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
@@ -334,7 +335,12 @@ class HIRL(OffPolicyAlgorithm):
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3."""
+        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
+
+        Raises:
+            ValueError: If the environment normalises observations or rewards.
+        """
+        check_not_normalised(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:

@@ -46,13 +46,19 @@ class RLRestoreAgent(nn.Module):
         Raises:
             ValueError: If the network chooses among more or fewer tools.
         """
-        toolset = otherwise if self.tools is None else rl_restore_toolset(self.tools).on(otherwise.device)
+        if self.tools is None:
+            toolset = otherwise
+        else:
+            toolset = rl_restore_toolset(self.tools, self.q.q.weight.device).on(otherwise.device)
+        self._check(toolset)
+        return toolset
+
+    def _check(self, toolset: Toolset) -> None:
         if len(toolset.cells) != self.q.n_tools:
             raise ValueError(
                 f"the agent chooses among {self.q.n_tools} tools, and the toolset has {len(toolset.cells)}; "
-                "choose the toolset that the agent was trained with"
+                "choose the toolset that the agent was trained with, and train it with stop_action=True"
             )
-        return toolset
 
     def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
         """Begins episodes.
@@ -63,7 +69,11 @@ class RLRestoreAgent(nn.Module):
         Returns:
             A function of the rows that are to take a step, to be called before each: cell values
             (n, types + 1, degrees), where the only value of the last type is STOP's.
+
+        Raises:
+            ValueError: If the network chooses among more or fewer tools.
         """
+        self._check(restoration.toolset)
         n_degrees = restoration.toolset.n_degrees
         lengths = [len(path) for path in restoration.paths]
         state: State | None = None

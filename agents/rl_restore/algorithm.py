@@ -20,6 +20,7 @@ from agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
 from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
 from agents.rl_restore.network import RecurrentQ
 from agents.rl_restore.policy import RLRestorePolicy
+from agents.vec_env import check_not_normalised
 from hirl_env.tools.toolset import Toolset
 
 Self = TypeVar("Self", bound="RLRestore")
@@ -250,7 +251,12 @@ class RLRestore(OffPolicyAlgorithm):
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3."""
+        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
+
+        Raises:
+            ValueError: If the environment normalises observations or rewards.
+        """
+        check_not_normalised(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:

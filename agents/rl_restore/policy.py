@@ -50,7 +50,9 @@ class RLRestorePolicy(BasePolicy):
         super().__init__(
             observation_space, action_space, optimizer_class=optimizer_class, optimizer_kwargs=optimizer_kwargs
         )
-        _, height, width = self.observation_space.shape
+        channels, height, width = self.observation_space.shape
+        if channels != 3:
+            raise ValueError(f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_tool False")
         if height != width:
             raise ValueError(f"RL-Restore looks at square images, got {width}x{height}")
         self.q = RecurrentQ(int(action_space.n) - 1, height, features, units)

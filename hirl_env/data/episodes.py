@@ -39,19 +39,21 @@ class Episodes:
         degradation: Applied to pictures that come without a distorted version. None takes them as they are: what
             they should look like is not known, so they have no reference (``Sequence(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures.
+        smallest: The least that the shorter side of a whole picture may have, in pixels.
     """
 
     photographs: Photographs
     degradation: Degradation | None
     crop_size: int | None
+    smallest: int = 1
 
     def draw(self, rng: np.random.Generator) -> Start:
-        """One start, from a photograph drawn at random of those that the crop fits into.
+        """One start, from a photograph drawn at random of those that are large enough.
 
         Raises:
             ValueError: If there is none.
         """
-        return self.start(self.photographs.draw(rng, self.crop_size or 1), rng)
+        return self.start(self.photographs.draw(rng, self.crop_size or self.smallest), rng)
 
     @property
     def have_references(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,10 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
         UnreadablePicture: If the file is missing, no picture, or damaged.
     """
     with opened(path) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode.startswith("I"):
-            return np.repeat(deep_grey(upright)[..., None], 3, axis=2)
-        return np.asarray(upright.convert("RGB"))
+        turned = upright(picture)
+        if turned.mode.startswith("I"):
+            return np.repeat(deep_grey(turned)[..., None], 3, axis=2)
+        return np.asarray(turned.convert("RGB"))
 
 
 @contextmanager
@@ -54,6 +55,17 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports damage with all four, depending on the format.
         raise UnreadablePicture(f"{path}: not a readable picture ({error})") from None
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """A picture turned as its EXIF data say; as it is, and without them, where they are damaged."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (struct.error, TypeError, AttributeError):
+        # What Pillow raises while it writes them anew, less the orientation. The pixels may well be whole.
+        bare = picture.copy()
+        bare.info.pop("exif", None)
+        return bare
 
 
 def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:

@@ -167,7 +167,7 @@ class Released:
         try:
             with np.load(path) as file:
                 self.arrays = dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"weights {path}: not a readable .npz file ({error})") from None
 
     def take(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:

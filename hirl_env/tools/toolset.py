@@ -143,8 +143,8 @@ class Toolset:
             A new tensor (N, 3, H, W), float32, clamped to [0, 1] unless the tool says otherwise.
 
         Raises:
-            ValueError: If the precision is unknown, or a tool changes the shape, writes into its input, or returns what
-                is not finite.
+            ValueError: If the precision is unknown, or a tool changes the shape, writes into its input, or returns no
+                tensor or what is not finite.
         """
         check_precision(precision)
         tool = self[cell]
@@ -156,6 +156,8 @@ class Toolset:
             restored = tool.restore(inputs)
         if version is not None and inputs._version != version:
             raise ValueError(f"tool {tool.name!r} writes into the images it is given; it must return new ones")
+        if not isinstance(restored, torch.Tensor):
+            raise ValueError(f"tool {tool.name!r} returned {type(restored).__name__}; it must return a tensor")
         if restored.shape != images.shape:
             raise ValueError(
                 f"tool {tool.name!r} turned images of shape {tuple(images.shape)} into {tuple(restored.shape)}"
@@ -234,12 +236,13 @@ def paper_toolset() -> Toolset:
     return ShippedToolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
 
 
-def rl_restore_toolset(networks: Iterable[nn.Module]) -> Toolset:
+def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device = "cpu") -> Toolset:
     """RL-Restore's 3 x 4 toolset (Yu et al., CVPR 2018).
 
     Args:
         networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
             from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
+        device: Where they are.
     """
     undone: dict[str, list[Degradation]] = {
         "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],
@@ -254,7 +257,8 @@ def rl_restore_toolset(networks: Iterable[nn.Module]) -> Toolset:
                 for undoes, (number, network) in zip(each, numbered, strict=False)
             ]
             for name, each in undone.items()
-        }
+        },
+        device,
     )
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from agents import FlatDQN, make_vec_env
@@ -23,3 +24,12 @@ def test_a_norm_of_ones_own_leaves_the_width_as_it_is(pictures, toy_toolset):
     trunk = {"features_extractor_kwargs": {"norm": "group"}}
     model = FlatDQN(env=env, buffer_size=8, policy_kwargs=trunk)
     assert model.q_network(toy_toolset.n_degrees).architecture == {"width": 16, "norm": "group"}
+
+
+def test_what_its_network_could_not_say_is_refused(pictures, toy_toolset):
+    task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16}
+    env = make_vec_env("HIRL-RestoreFlat-v0", 1, stop_action=True, **task)
+    with pytest.raises(ValueError, match="train with stop_action=False"):
+        FlatDQN(env=env, buffer_size=8, policy_kwargs={"features_extractor_kwargs": {"width": 8}}).q_network(2)
+    with pytest.raises(ValueError, match="leave net_arch out"):
+        FlatDQN(env=env, policy_kwargs={"net_arch": [16]})

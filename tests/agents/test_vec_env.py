@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecEnv, is_vecenv_wrapped
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, is_vecenv_wrapped
 from stable_baselines3.common.vec_env.vec_monitor import VecMonitor
 
-from agents import RestoreVecEnv, make_vec_env
+from agents import HIRL, RestoreVecEnv, RLRestore, make_vec_env
 from agents.networks import ResNet18Extractor
 
 TRUNK = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 8}}
@@ -15,6 +15,11 @@ TRUNK = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwar
 @pytest.fixture
 def task(pictures, toy_toolset):
     return {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "max_steps": 3}
+
+
+@pytest.fixture
+def grey_pixels():
+    return np.full((16, 16, 3), 100, dtype=np.uint8)
 
 
 def test_it_steps_as_the_native_environment_does(task):
@@ -95,3 +100,20 @@ def test_stable_baselines_trains_in_it(task, algorithm):
     assert model.ep_info_buffer[-1]["l"] == 3
     mean, _ = evaluate_policy(model, env, n_eval_episodes=4)
     assert np.isfinite(mean)
+
+
+def test_options_may_hold_pictures(task, grey_pixels):
+    env = make_vec_env(n_envs=2, **task)
+    both = {"image": grey_pixels, "reference": grey_pixels}
+    env.set_options([both, {key: pixels.copy() for key, pixels in both.items()}])
+    assert (env.reset() == 100).all()
+    env.set_options([both, both | {"image": grey_pixels + 1}])
+    with pytest.raises(ValueError, match="with the same options"):
+        env.reset()
+
+
+@pytest.mark.parametrize(("algorithm", "env_id"), [(HIRL, "HIRL-Restore-v0"), (RLRestore, "HIRL-RestoreFlat-v0")])
+def test_agents_that_stop_by_gains_refuse_others(algorithm, env_id, task):
+    env = VecNormalize(make_vec_env(env_id, 1, stop_action=algorithm is RLRestore, **task), norm_obs=False)
+    with pytest.raises(ValueError, match="leave VecNormalize out"):
+        algorithm(env=env, buffer_size=64).learn(1)

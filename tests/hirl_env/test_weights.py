@@ -96,3 +96,23 @@ def test_shipped_weights_are_listed_and_have_a_card(folder):
     assert files
     cards = {file.with_suffix(".md").name for file in files}
     assert {file.name for file in folder.iterdir()} == {"SHA256SUMS", *cards, *(file.name for file in files)}
+
+
+def test_what_half_precision_cannot_hold(tmp_path):
+    norm = nn.BatchNorm2d(1)
+    norm.num_batches_tracked.fill_(100_000)
+    save_weights(norm, tmp_path / "norm.safetensors", torch.float16)
+    other = nn.BatchNorm2d(1)
+    load_weights(other, tmp_path / "norm.safetensors")
+    assert other.num_batches_tracked == 100_000
+    norm.running_var.fill_(1e5)
+    with pytest.raises(ValueError, match="running_var is not finite as float16"):
+        save_weights(norm, tmp_path / "other.safetensors", torch.float16)
+    assert not (tmp_path / "other.safetensors").exists()
+
+
+def test_weights_of_another_network_are_said_in_one_line(tmp_path):
+    save_weights(SRCNN(), tmp_path / "srcnn.safetensors")
+    with pytest.raises(ValueError, match="made for another network than Linear") as error:
+        load_weights(nn.Linear(3, 2), tmp_path / "srcnn.safetensors")
+    assert "\n" not in str(error.value)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from agents.networks import TwoLevelQ, save_q
+from agents.restorer import Restorer
 from agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.search import follow
@@ -45,6 +46,18 @@ def test_it_stops_by_its_own_action(toy_toolset):
     followed = follow(begun(toy_toolset), agent, 3, "steps")
     assert followed.why == ["steps"] * 4
     assert followed.restoration.paths == [((0, 1),) * 3] * 4
+
+
+def test_another_toolset_is_refused(toy_toolset):
+    with pytest.raises(ValueError, match="chooses among 3 tools, and the toolset has 4"):
+        follow(begun(toy_toolset), lively(n_tools=3), 3, "steps")
+
+
+def test_it_restores_pictures(toy_toolset):
+    picture = np.full((20, 30, 3), 100, dtype=np.uint8)
+    restored = Restorer(lively(), toy_toolset, max_steps=3, stop="steps").restore(picture)
+    assert restored.image.shape == picture.shape
+    assert restored.why in ("stop", "steps")
 
 
 def test_images_side_by_side_are_remembered_apart(toy_toolset):

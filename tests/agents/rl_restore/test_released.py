@@ -3,6 +3,7 @@
 Set HIRL_TEST_RL_RESTORE to a folder with weights.npz and golden.npz to run the latter.
 """
 
+import io
 import os
 from pathlib import Path
 
@@ -89,9 +90,12 @@ def test_what_is_missing_or_misshapen_is_named(arrays, tmp_path):
         np.savez(path, **{**arrays, name: np.zeros((2, 3), np.float32)})
         with pytest.raises(ValueError, match=rf"bad.npz: the array '{name}' must have the shape .* got \(2, 3\)"):
             load_released(path)
-    path.write_bytes(b"PK no archive")
-    with pytest.raises(ValueError, match=r"bad.npz: not a readable .npz file"):
-        load_released(path)
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    for data in (b"PK no archive", b"", array.getvalue()):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"bad.npz: not a readable .npz file"):
+            load_released(path)
     with pytest.raises(ValueError, match=r"absent.npz: not a readable .npz file"):
         load_released(tmp_path / "absent.npz")
 

@@ -21,6 +21,14 @@ def test_whole_pictures_without_a_crop(pictures):
     assert Episodes(pictures, None, None).draw(np.random.default_rng(0)).distorted.shape == (3, 32, 40)
 
 
+def test_whole_pictures_of_at_least_a_size(folder):
+    Image.new("RGB", (50, 8)).save(folder / "flat.png")
+    episodes, rng = Episodes(from_folder(folder), None, None, smallest=11), np.random.default_rng(0)
+    with pytest.warns(UserWarning, match=r"flat: has 50x8 pixels, and needs 11x11"):
+        names = {episodes.draw(rng).name for _ in range(40)}
+    assert len(names) == 3
+
+
 def test_without_a_degradation_the_picture_is_taken_as_it_is(pictures):
     found = Episodes(pictures, None, 16)
     start = found.draw(np.random.default_rng(0))

@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,21 @@ def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path):
     values = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "deep.png")
     assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def damaged_exif() -> bytes:
+    """An orientation, and a width that is no number."""
+
+    def entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
+        return struct.pack("<HHI", tag, kind, count) + value
+
+    entries = entry(0x0100, 2, 2, b"a\0\0\0") + entry(0x0112, 3, 1, struct.pack("<HH", 6, 0))
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + bytes(4)
+
+
+def test_damaged_exif_leaves_a_picture_as_it_lies(tmp_path):
+    Image.new("RGB", (20, 10), (200, 10, 60)).save(tmp_path / "picture.jpg", exif=damaged_exif())
+    assert read_image(tmp_path / "picture.jpg").shape == (10, 20, 3)
 
 
 def test_exif_rotation_is_applied(tmp_path):

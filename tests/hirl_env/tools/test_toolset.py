@@ -88,6 +88,11 @@ def test_a_tool_that_makes_no_numbers_is_named(grey):
         Toolset({"odd": [Tool("zero by zero", lambda images: (images - images) / 0)]}).apply(grey, (0, 0))
 
 
+def test_a_tool_that_makes_no_tensor_is_named(grey):
+    with pytest.raises(ValueError, match="'outside' returned ndarray; it must return a tensor"):
+        Toolset({"odd": [Tool("outside", lambda images: images.numpy())]}).apply(grey, (0, 0))
+
+
 def test_ones_own_network_stays_trainable(grey):
     layer = nn.Conv2d(3, 3, 1).train()
     restored = Toolset({"own": [Tool("layer", layer)]}).apply(grey, (0, 0))

@@ -49,6 +49,9 @@ NOT_OPTIONS = frozenset(
 )
 
 
+AS_IN_PRESET = "preset"
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """What is needed to build an agent from options.
@@ -82,7 +85,7 @@ class Algorithm:
 
     @property
     def options(self) -> type:
-        """A dataclass of the options, each None for "as in the preset"."""
+        """A dataclass of the options, each "preset" for as in the preset."""
         return options_of(f"{self.build.__name__}Options", self.signature, self.network)
 
     def defaults(self) -> dict[str, Any]:
@@ -141,12 +144,14 @@ def _plain(annotation: Any) -> Any:
     """The part of an annotation that a shell can give: numbers, strings, choices; None where there is none."""
     if get_origin(annotation) in (Union, types.UnionType):
         parts = [part for part in map(_plain, get_args(annotation)) if part is not None]
+        if parts and types.NoneType in get_args(annotation):
+            parts.append(None)
         return Union[tuple(parts)] if parts else None  # noqa: UP007
     return annotation if annotation in PLAIN or get_origin(annotation) is Literal else None
 
 
 def options_of(name: str, *functions: Callable[..., Any]) -> type:
-    """A dataclass with every plain parameter of some functions, each None for "as in the preset".
+    """A dataclass with every plain parameter of some functions, each "preset" for as in the preset: None has a meaning.
 
     The help of its options is that of the functions' docstrings.
     """
@@ -157,14 +162,14 @@ def options_of(name: str, *functions: Callable[..., Any]) -> type:
     fields: list[Any] = []
     for parameter in _parameters(*functions).values():
         text = " ".join(help_texts.get(parameter.name, "").split())
-        option = Annotated[Union[parameter.annotation, None], tyro.conf.arg(help=text)]  # type: ignore[name-defined]  # noqa: UP007
-        fields.append((parameter.name, option, dataclasses.field(default=None)))
+        option = Annotated[Union[parameter.annotation, Literal["preset"]], tyro.conf.arg(help=text)]  # type: ignore[name-defined]  # noqa: UP007
+        fields.append((parameter.name, option, dataclasses.field(default=AS_IN_PRESET)))
     return dataclasses.make_dataclass(name, fields, frozen=True)
 
 
 def given(options: Any) -> dict[str, Any]:
     """The options that were given."""
-    return {name: value for name, value in dataclasses.asdict(options).items() if value is not None}
+    return {name: value for name, value in dataclasses.asdict(options).items() if value != AS_IN_PRESET}
 
 
 def preset_names() -> list[str]:

@@ -41,7 +41,7 @@ def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any], device:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         before = state["settings"]
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
-        raise ValueError(f"{path} is damaged; delete it to start over") from None
+        raise ValueError(f"{path} is damaged; start over in another --out") from None
     changed = ", ".join(f"{name} {before.get(name)!r}" for name in settings if before.get(name) != settings[name])
     if changed:
         raise ValueError(

@@ -42,7 +42,7 @@ def compare(
         groups.setdefault(_label(run), []).append(read_curve(run))
     rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
-    print_table("gain on the photographs kept apart, by which the best was chosen", rows, DECIMALS)
+    print_table("gain on the photographs kept apart, at its best and at the end", rows, DECIMALS)
     print(f"wrote {out}")
 
 

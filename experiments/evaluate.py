@@ -99,6 +99,7 @@ def evaluate(
         device: Where they run: cpu, cuda, mps.
         json: Also write settings and rows to this file, after each level.
     """
+    levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least_one(per_image=per_image, depth=depth, max_steps=max_steps)
     if seed < 0:

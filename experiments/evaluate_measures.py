@@ -55,7 +55,7 @@ class Pictures:
 
 def evaluate_measures(
     images: str,
-    measures: tuple[str, ...] = ("hirl-biqa", "brisque"),
+    measures: tuple[str, ...] = ("hirl-biqa",),
     against: tuple[str, ...] = ("fsim", "vsi", "ssim"),
     crop: int = 64,
     per_image: int = 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass, field
@@ -261,10 +262,14 @@ def starts_of(
         per_image: Crops of each picture.
         seed: Of crops and degradations.
 
+    Photographs that the crop does not fit into are left out, with a warning.
+
     Raises:
-        ValueError: If there is a level, and a photograph has no reference, or comes distorted already.
+        ValueError: If there is a level, and a photograph has no reference, or comes distorted already; or if the crop
+            fits into none.
     """
     episodes = Episodes(photographs, None if level is None else degradations.resolve(level), crop)
+    none = True
     for number, photograph in enumerate(photographs):
         if level is None:
             pass
@@ -272,8 +277,19 @@ def starts_of(
             raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
         elif photograph.distorted is not None:
             raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
+        height, width = photograph.pixels.shape[:2]
+        if crop is not None and min(height, width) < crop:
+            warnings.warn(
+                f"left out: {photographs.name}, {photograph.name}: has {width}x{height} pixels, "
+                f"and needs {crop}x{crop}",
+                stacklevel=2,
+            )
+            continue
+        none = False
         for part in range(per_image):
             yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
+    if none:
+        raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose a smaller one")
 
 
 def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:

@@ -82,7 +82,12 @@ def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
 
 
 def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes ``{"settings": ..., "rows": [...]}``."""
+    """Writes ``{"settings": ..., "rows": [...]}``, and says so."""
+    keep_json(path, settings, rows)
+    print(f"wrote {path}")
+
+
+def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the same without a word."""
     with written_whole(path) as beside:
         beside.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")
-    print(f"wrote {path}")

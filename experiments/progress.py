@@ -22,7 +22,7 @@ from agents.search import Stopping, follow
 from experiments.algorithms import preferences, q_network
 from experiments.evaluation import batches, begin, starts_of
 from experiments.tracking import CsvLog
-from hirl_env.data.degradations import LEVELS
+from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.files import written_whole
@@ -34,7 +34,6 @@ EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves comp
 MARGINS = 101  # tried
 SHOWN = 4  # pictures before and after, per level
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
-SINGLES = "singles"  # an agent that is good on the levels may be one that has given up on single distortions
 
 
 class Progress(BaseCallback):
@@ -65,6 +64,7 @@ class Progress(BaseCallback):
         )
         self.interrupted: Sequence[int] = ()
         distorted = next(iter(held_out)).distorted is not None
+        # An agent that is good on the levels may be one that has given up on single distortions.
         self.starts = {level: self._starts(level) for level in ((AS_GIVEN,) if distorted else (*LEVELS, SINGLES))}
         self.curve = CsvLog(out / "evaluation.csv")
         self.actions: list[np.ndarray] = []

@@ -46,9 +46,15 @@ def reproduce(
         part: Which one, or all of them.
         settings: On what, and with what.
     """
-    study = Study(settings)
+    study, refused = Study(settings), []
     try:
         for name in PARTS if part == "all" else (part,):
-            PARTS[name](study)
+            try:
+                PARTS[name](study)
+            except ValueError as error:
+                # What does not suit one part may suit the next.
+                refused.append(f"{name}: {error}" if part == "all" else str(error))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on where it stopped") from None
+    if refused:
+        raise ValueError("; ".join(refused))

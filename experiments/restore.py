@@ -14,7 +14,7 @@ import tyro
 from tqdm import tqdm
 
 from agents.restorer import Restorer
-from experiments.output import check_free, check_targets, write_json
+from experiments.output import check_free, check_targets, keep_json, write_json
 from experiments.picture_files import found_pictures, read_picture, save_picture
 from hirl_env.data.images import UnreadablePicture
 from hirl_env.files import written_whole
@@ -88,6 +88,8 @@ def restore(
                 name = job.target.relative_to(out)
                 row = _restore_file(job, restorer, None if references is None else references / name, force)
                 rows.append(row)
+                # After every picture: whatever ends this run, the next goes on from here.
+                keep_json(log, settings, rows)
                 for note in row["notes"]:
                     tqdm.write(f"hirl: {name}: {note}", file=sys.stderr)
                 if row["error"] is not None:
@@ -103,9 +105,7 @@ def restore(
     except KeyboardInterrupt:
         goes_on = "" if force else "; the same command goes on with the other pictures"
         raise KeyboardInterrupt(f"interrupted{goes_on}") from None
-    finally:
-        # An interrupt comes through here, too: what is restored is logged.
-        write_json(log, settings, rows)
+    write_json(log, settings, rows)
     failed = sum(row["error"] is not None for row in rows)
     if failed:
         raise ValueError(f"{failed} of {len(rows)} pictures could not be restored; {log} says why")

@@ -64,7 +64,7 @@ def score(
         try:
             image = to_tensor(read_image(file))[None].to(where)
             clean = None if references is None else to_tensor(read_image(references / name))[None].to(where)
-            row = {"picture": str(name), "score": float(judge.score(image, clean)[0])}
+            row = {"picture": str(file), "score": float(judge.score(image, clean)[0])}
             if map:
                 values = judge.quality_map(image)[0].cpu().numpy()
                 pixels = np.kron(values, np.ones((CELL, CELL)))

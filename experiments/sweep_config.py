@@ -16,14 +16,14 @@ import numpy as np
 import yaml
 from scipy import stats
 
-from hirl_env.data.degradations import LEVELS
+from hirl_env.data.degradations import LEVELS, SINGLES
 
 # What says how `wandb agent` starts a run has no meaning here, where Ray starts it.
 IGNORED = ("program", "command", "description")
 KEYS = ("name", "method", "metric", "parameters", "run_cap", *IGNORED)
 METHODS = ("grid", "random")
 # Columns of evaluation.csv that are measured, not chosen.
-METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, "trials"))
+METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, SINGLES, "trials"))
 
 # Of scipy, by W&B's name and its arguments; a "q_" before the name rounds to multiples of q.
 DISTRIBUTIONS: dict[str, Callable[..., Any]] = {

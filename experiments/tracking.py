@@ -59,11 +59,11 @@ class CsvLog:
             self.path.unlink(missing_ok=True)
 
     def read(self) -> list[dict[str, str]]:
-        """The rows so far."""
+        """The rows so far, but for a last one that was cut off while it was written."""
         if not self.path.exists():
             return []
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        text = self.path.read_text()
+        return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
 
 
 def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:

@@ -52,9 +52,9 @@ class Settings:
         algo: Which algorithm. Default: the preset's.
         preset: Settings to start from: hirl, paper, flat-dqn, ppo, rl-restore. Default: the one named as the algorithm.
         total_steps: Environment steps (tools applied) to train for. Default: the preset's.
-        seed: Of everything random. Default: 0.
+        seed: Of everything random.
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
-        hold_out: How many of --images are kept apart where --validate is not given. Default: 40.
+        hold_out: How many of --images are kept apart where --validate is not given.
         start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Where the new
             agent sees the tool used last and the old one did not, the tool is of no matter at first.
         label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
@@ -71,9 +71,9 @@ class Settings:
     algo: AlgoName | None = None
     preset: str | None = None
     total_steps: int | None = None
-    seed: int | None = None
+    seed: int = 0
     validate: str | None = None
-    hold_out: int | None = None
+    hold_out: int = 40
     start_from: str | None = None
     label: str | None = None
     every: int | None = None
@@ -112,11 +112,11 @@ class Settings:
             "label": self.label or self.preset or algo,
             "images": _absolute(self.images),
             "validate": None if self.validate is None else _absolute(self.validate),
-            "hold_out": self.hold_out or 40,
+            "hold_out": self.hold_out,
             "start_from": self.start_from and str(SHIPPED_AGENTS.get(self.start_from, Path(self.start_from).resolve())),
             "total_steps": self.total_steps or chosen["total_steps"],
             "every": self.every or chosen.get("every", 2_000),
-            "seed": self.seed or 0,
+            "seed": self.seed,
             "lr_schedule": self.lr_schedule or chosen["lr_schedule"],
             "environment": _located(chosen["environment"] | given(self.environment)),
             "algorithm": ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo],
@@ -138,7 +138,8 @@ def train(
 
     Stop it with Ctrl-C, or lose it to a power cut, and go on with "hirl train --resume DIR". Writes to --out:
     config.yaml (every setting, the command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs,
-    the last model with its replay buffer, and the best one as best.safetensors for "hirl restore --agent".
+    the last model with its replay buffer, and, but for PPO, the best one as best.safetensors: "hirl restore --agent"
+    and "hirl evaluate" take it.
 
     Args:
         settings: What is trained.

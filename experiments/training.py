@@ -94,7 +94,7 @@ class Training(ABC):
         """Goes on from the checkpoint, if there is one; called when everything is made.
 
         Raises:
-            ValueError: If the checkpoint is damaged or of other settings, or weights are there without one.
+            ValueError: If the checkpoint is damaged or of other settings, or weights or a log are there without one.
         """
         state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings), self.device)
         if state is not None:
@@ -102,6 +102,8 @@ class Training(ABC):
                 part.load_state_dict(state[name])
             self.rng.bit_generator.state = state["rng"]
             self.step, self.seconds = state["step"], state["seconds"]
+        elif self.log.path.exists():
+            raise ValueError(f"{self.log.path} is there already, without a checkpoint; choose another --out")
         # What was measured after the checkpoint is measured again.
         self.log.rewrite([row for row in self.log.read() if int(row[self.unit]) <= self.step])
 

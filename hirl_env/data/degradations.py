@@ -268,6 +268,7 @@ BLUR_SIZES = (5, 10, 15)
 NOISE_SIGMAS = (15, 25, 35)
 JPEG_QUALITIES = (30, 20, 10)
 LEVELS = ("mild", "moderate", "severe")
+SINGLES = "singles"
 
 degradations: Registry[Degradation] = Registry("degradation", Degradation)  # type: ignore[type-abstract]
 
@@ -291,7 +292,7 @@ _any_level, _any_single = Mixture(_levels), Mixture(tuple(_singles.values()))
 _register("levels", _any_level)
 for _name, _single in _singles.items():
     _register(_name, _single)
-_register("singles", _any_single)
+_register(SINGLES, _any_single)
 _register("mixture", Mixture((_any_level, _any_single)))
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))

@@ -120,7 +120,10 @@ class Photographs:
             ValueError: If that leaves none in one of them.
         """
         if not 1 <= count < len(self.entries):
-            raise ValueError(f"{self.name}: of {len(self.entries)} pictures, {count} cannot be kept apart")
+            raise ValueError(
+                f"{self.name}: of {len(self.entries)} pictures, {count} cannot be kept apart; "
+                f"give more pictures, or keep apart at most {len(self.entries) - 1}"
+            )
         apart = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
         parts: tuple[list[Entry], list[Entry]] = ([], [])
         for index, entry in enumerate(self.entries):

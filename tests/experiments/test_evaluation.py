@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 import torch
+from PIL import Image
 
 from agents.networks import TwoLevelQ, save_q
 from agents.restorer import Tiles
@@ -122,3 +123,18 @@ def test_an_interrupt_leaves_the_levels_that_are_finished(folder, tmp_path, monk
     arguments = ("--crop", "16", "--methods", "distorted", "--json", str(target))
     assert hirl("evaluate", "--images", str(folder), *arguments) == 130
     assert [row["level"] for row in json.loads(target.read_text())["rows"]] == ["mild", "moderate"]
+
+
+def test_a_picture_too_small_is_left_out_and_a_method_named_twice_runs_once(folder, tmp_path, hirl, capsys):
+    Image.new("RGB", (12, 40)).save(folder / "narrow.png")
+    target = tmp_path / "rows.json"
+    arguments = ("--crop", "16", "--levels", "mild", "mild", "--methods", "distorted", "distorted")
+    assert hirl("evaluate", "--images", str(folder), *arguments, "--json", str(target)) == 0
+    assert "narrow: has 12x40 pixels, and needs 16x16" in capsys.readouterr().err
+    (row,) = json.loads(target.read_text())["rows"]
+    assert row["images"] == 3
+
+
+def test_no_picture_is_large_enough(folder, hirl, capsys):
+    assert hirl("evaluate", "--images", str(folder), "--levels", "mild", "--methods", "distorted") == 1
+    assert "a crop of 64x64 fits into no picture; choose a smaller one" in capsys.readouterr().err

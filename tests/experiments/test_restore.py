@@ -390,6 +390,28 @@ def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, mo
     assert [row["file"] for row in log()] == ["a.png"]
 
 
+def test_what_ends_a_run_at_once_loses_no_finished_picture(brighter, place, monkeypatch):
+    for name in "ab":
+        picture(f"{name}.png")
+    whole = module._restore_file
+
+    def killed_at_b(job, *rest):
+        if job.file.name == "b.png":
+            # As good as a kill: nothing that the command could do about it runs.
+            before.extend(log())
+            raise SystemExit
+        return whole(job, *rest)
+
+    before = []
+    monkeypatch.setattr(module, "_restore_file", killed_at_b)
+    with pytest.raises(SystemExit):
+        run(("a.png", "b.png"))
+    assert [row["file"] for row in before] == ["a.png"]
+    monkeypatch.setattr(module, "_restore_file", whole)
+    run(("a.png", "b.png"))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+
+
 def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatch):
     for name in "abc":
         picture(f"{name}.png")

@@ -65,7 +65,7 @@ def test_one_setting_is_called_as_the_sweep(read):
 
 
 def test_a_goal_unsaid_is_to_minimize_as_in_wandb(read):
-    metric = {"name": "evaluation/trials"}
+    metric = {"name": "evaluation/singles"}
     assert not read({"method": "grid", "metric": metric, "parameters": {"x": {"value": 1}}}).maximize
 
 

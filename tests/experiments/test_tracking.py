@@ -1,6 +1,6 @@
 import wandb
 
-from experiments.tracking import start_wandb
+from experiments.tracking import CsvLog, start_wandb
 
 
 def test_wandb_mode_is_honoured_however_late_it_is_set(tmp_path, monkeypatch):
@@ -19,3 +19,14 @@ def test_weights_and_biases_is_offline_where_nobody_is_logged_in(tmp_path, monke
     run = start_wandb("hirl", "name", tmp_path, {"seed": 0})
     assert run.settings.mode == "offline"
     run.finish()
+
+
+def test_a_row_that_was_cut_off_is_not_read(tmp_path):
+    log = CsvLog(tmp_path / "log.csv")
+    for step in (0, 1):
+        log.write({"step": step, "gain": 12.5})
+    log.path.write_bytes(log.path.read_bytes()[:-4])
+    assert log.read() == [{"step": "0", "gain": "12.5"}]
+    log.rewrite(log.read())
+    log.write({"step": 1, "gain": 13.0})
+    assert [row["gain"] for row in log.read()] == ["12.5", "13.0"]

@@ -16,7 +16,7 @@ from agents.networks import FlatQ, TwoLevelQ, load_q
 from agents.rl_restore import load_rl_restore
 from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
-from experiments.train import _restored, train
+from experiments.train import EnvironmentOptions, Settings, _restored, train
 
 SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
@@ -107,6 +107,17 @@ def test_the_papers_preset_is_the_papers():
     assert not (settings["double_q"] or settings["may_stop"] or settings["augment"])
     assert (settings["tau"], settings["max_grad_norm"], settings["gradient_steps"]) == (1, float("inf"), 1)
     assert load_preset("paper")["environment"]["n_envs"] == 1
+
+
+def test_none_is_a_setting(folder):
+    options = ALGORITHMS["hirl"].options(gamma=0.5)
+    environment = EnvironmentOptions(degradation=None, max_steps=None, reward="hirl-biqa")
+    config = Settings(images=str(folder), environment=environment, hirl=options).config()
+    preset = load_preset("hirl")
+    assert (config["environment"]["degradation"], config["environment"]["max_steps"]) == (None, None)
+    assert config["environment"]["crop_size"] == preset["environment"]["crop_size"]
+    assert config["algorithm"]["gamma"] == 0.5
+    assert config["algorithm"]["tau"] == preset["algorithm"]["tau"]
 
 
 def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
@@ -239,7 +250,6 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
             "leave --environment.stop-action True",
         ),
         (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
-        (["--images", "FOLDER", "--validate", "FOLDER"], "does not fit into a picture of 40x32"),
         (["--images", "NOWHERE"], "no such folder"),
     ],
 )
@@ -252,6 +262,13 @@ def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monke
     assert words in errors
     assert errors.count("\n") == 1
     assert not (tmp_path / "runs").exists(), "nothing stands in the way of the next try"
+
+
+def test_pictures_too_small_to_validate_on(folder, tmp_path, hirl, capsys):
+    arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path / "run"), "--no-wandb"]
+    assert hirl("train", *arguments) == 1
+    assert "a crop of 64x64 fits into no picture" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):

@@ -106,7 +106,7 @@ def test_a_damaged_checkpoint_is_named(folder, tmp_path):
     train(folder, tmp_path)
     checkpoint = tmp_path / "fast-arcnn-10.checkpoint.pt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged; delete it to start over"):
+    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged; start over in another --out"):
         train(folder, tmp_path)
 
 
@@ -115,6 +115,13 @@ def test_weights_of_someone_are_not_overwritten(folder, tmp_path):
     with pytest.raises(ValueError, match="is there already"):
         train(folder, tmp_path)
     assert (tmp_path / "fast-arcnn-10.safetensors").read_bytes() == b"precious"
+
+
+def test_figures_of_someone_are_not_overwritten(folder, tmp_path):
+    (tmp_path / "fast-arcnn-10.csv").write_text("day,weight\n1,70\n")
+    with pytest.raises(ValueError, match=r"fast-arcnn-10.csv is there already, without a checkpoint"):
+        train(folder, tmp_path)
+    assert (tmp_path / "fast-arcnn-10.csv").read_text() == "day,weight\n1,70\n"
 
 
 def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):

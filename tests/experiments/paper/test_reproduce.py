@@ -302,3 +302,13 @@ def test_mistakes_end_in_plain_words(arguments, words, reproduce, capsys, tmp_pa
     assert words in error
     assert "Traceback" not in error
     assert not list((tmp_path / "out").rglob("*.md"))
+
+
+def test_a_part_that_is_refused_does_not_stop_the_others(reproduce, tmp_path, monkeypatch, capsys):
+    def refusing(study):
+        raise ValueError("too large")
+
+    monkeypatch.setattr("experiments.reproduce.PARTS", {"table2": refusing, "figure1": PARTS["figure1"]})
+    assert reproduce("all") == 1
+    assert "hirl: table2: too large" in capsys.readouterr().err
+    assert (tmp_path / "out" / "figure1.md").exists()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -20,8 +19,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from agents.following import Remembering, Stopping, follow
 from agents.networks import SUFFIX, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
-from agents.search import Remembering, Stopping, follow
+from agents.tiles import GRID, TILE, tiled
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
@@ -34,10 +34,6 @@ SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
     for name, folder in (("hirl", "hirl"), ("flat-dqn", "flat_dqn"))
 }
-TILE = 512
-# Pixels. SRN sees farthest: in tiles of 64 it came within 53 dB of the whole picture at 64, within 57 at 96.
-OVERLAP = 96
-GRID = 16  # what places of tiles and crops are multiples of: the networks' strides and JPEG's blocks divide it
 LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
 CROP = 256  # side of the crops that vote on a larger picture
 SMALLEST = 64  # side below which pictures are mirrored for the strategies, which were trained on crops of this side
@@ -231,86 +227,6 @@ def _places(length: int, crop: int) -> list[int]:
     count = min(math.ceil(length / crop), max(1, LOOK // crop))
     places = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
     return [int(place) // GRID * GRID for place in places]
-
-
-class Tiles(nn.Module):
-    """Runs a tool over tiles that overlap, so that what it needs does not grow with the picture.
-
-    Every tile is given ``overlap`` pixels more on each side where the picture goes on, and of its result they are
-    thrown away.
-
-    Args:
-        restore: As of `Tool`.
-        tile: Side of a tile without its overlap, a multiple of 16.
-        overlap: A multiple of 16.
-
-    Raises:
-        ValueError: If one of the two is no such multiple.
-    """
-
-    def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor], tile: int, overlap: int) -> None:
-        super().__init__()
-        # Off this grid, the strides of the networks would fall on other pixels than in the whole picture.
-        if tile < GRID or tile % GRID or overlap < 0 or overlap % GRID:
-            raise ValueError(
-                f"tile and overlap must be multiples of {GRID}, tile a positive one; got {tile}, {overlap}"
-            )
-        self.restore, self.tile, self.overlap = restore, tile, overlap
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Maps (N, 3, H, W) in [0, 1], any H and W, to the same shape, not clamped.
-
-        Raises:
-            ValueError: If the tool changes the shape of a tile.
-        """
-        rows, columns = (self._spans(length) for length in images.shape[-2:])
-        if len(rows) == len(columns) == 1:
-            return self.restore(images)
-        whole = torch.empty_like(images)
-        for row, row_around, row_kept in rows:
-            for column, column_around, column_kept in columns:
-                tile = images[..., row_around, column_around].contiguous(memory_format=torch.channels_last)
-                restored = self.restore(tile)
-                if restored.shape != tile.shape:
-                    raise ValueError(f"a tool turned a tile of {tuple(tile.shape)} into {tuple(restored.shape)}")
-                whole[..., row, column] = restored[..., row_kept, column_kept]
-        return whole
-
-    def _spans(self, length: int) -> list[tuple[slice, slice, slice]]:
-        """Along one side, per tile: what it fills, what it is given, and what of its result is kept."""
-        spans = []
-        start = 0
-        while start < length:
-            stop = start + self.tile
-            # What a tile sees up to the border needs no further tile.
-            stop = length if stop + self.overlap >= length else stop
-            first, last = max(0, start - self.overlap), min(length, stop + self.overlap)
-            spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
-            start = stop
-        return spans
-
-
-def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset:
-    """The toolset with every tool run over tiles; pictures of one tile run as they are.
-
-    Args:
-        toolset: Any.
-        tile: As of `Tiles`.
-        overlap: As of `Tiles`.
-
-    Raises:
-        ValueError: If they are not multiples of 16.
-    """
-    cells = {
-        name: [toolset[kind, degree] for degree in range(toolset.n_degrees)] for kind, name in enumerate(toolset.types)
-    }
-    return Toolset(
-        {
-            name: [replace(tool, restore=Tiles(tool.restore, tile, overlap)) for tool in tools]
-            for name, tools in cells.items()
-        },
-        toolset.device,
-    )
 
 
 def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesTool:

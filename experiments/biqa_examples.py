@@ -16,8 +16,8 @@ import torch
 from scipy.stats import rankdata
 from tqdm import tqdm
 
+from agents.following import looking
 from agents.networks import CellValues, SeesTool
-from agents.search import looking
 from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from agents.search import Found
+from agents.following import Found
 from experiments.drawing import save_figure, show
 from experiments.evaluate import DECIMALS
 from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of

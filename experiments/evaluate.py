@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from agents.restorer import tiled
+from agents.tiles import tiled
 from experiments.evaluation import (
     Options,
     Row,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from agents.restorer import tiled
+from agents.tiles import tiled
 from experiments.evaluation import begin, starts_of
 from experiments.output import print_table, write_json
 from hirl_env.data.episodes import Start

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from agents.following import Found, follow
 from agents.networks import CellValues, SeesTool
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
-from agents.restorer import load_agent, tiled
+from agents.restorer import load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
-from agents.search import Found, best_first, brute_force, chain, follow, greedy, reverse_order
+from agents.search import best_first, brute_force, chain, greedy, reverse_order
+from agents.tiles import tiled
 from hirl_env.data.degradations import Degradation, Sequence, degradations
 from hirl_env.data.episodes import Episodes, Start, stacked
 from hirl_env.data.photographs import Photographs

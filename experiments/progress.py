@@ -15,10 +15,10 @@ from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
+from agents.following import Stopping, follow
 from agents.networks import CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, lowered, save_q
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
-from agents.search import Stopping, follow
 from experiments.algorithms import preferences, q_network
 from experiments.evaluation import batches, begin, starts_of
 from experiments.tracking import CsvLog

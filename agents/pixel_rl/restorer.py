@@ -9,7 +9,7 @@ import torch
 from agents.pixel_rl.actions import act
 from agents.pixel_rl.environment import STEPS
 from agents.pixel_rl.network import PixelRL
-from agents.restorer import TILE, Tiles
+from agents.tiles import TILE, Tiles
 from hirl_env.tools.toolset import Precision
 
 # In a step, a pixel depends on others up to 18 pixels away (10 of the trunk, 5 of the policy, 2 of the memory, 1 of the

@@ -18,7 +18,7 @@ MAX_STEPS = 3
 
 
 class RLRestoreAgent(nn.Module):
-    """Chooses tools by values that remember the steps before; `agents.search.follow` takes it as any agent.
+    """Chooses tools by values that remember the steps before; `agents.following.follow` takes it as any agent.
 
     Follow it with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
     where PSNR falls under its start is a rule of their training only, for it needs the reference.

@@ -7,7 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.search import Found, brute_force, greedy, reverse_order
+from agents.following import Found
+from agents.search import brute_force, greedy, reverse_order
 from experiments.drawing import FONT, show
 from experiments.evaluation import begin, starts_of
 from experiments.paper.report import Report, publish

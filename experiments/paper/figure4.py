@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from agents.following import Stopping, follow
 from agents.networks import CellValues, SeesTool
-from agents.search import Stopping, follow
 from experiments.drawing import show
 from experiments.evaluation import begin
 from experiments.paper.figure3 import save

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
-from agents.restorer import SHIPPED_AGENTS, tiled
+from agents.restorer import SHIPPED_AGENTS
+from agents.tiles import tiled
 from experiments.evaluation import PIXELS, Options, Row, evaluate_level, load_agents, load_peers, starts_of
 from experiments.output import at_least_one
 from experiments.paper.records import Records

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from agents.following import follow
 from agents.networks import SeesTool
-from agents.search import best_first, brute_force, chain, follow, greedy, reverse_order, reverse_path
+from agents.search import best_first, brute_force, chain, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
 

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from agents.networks import TwoLevelQ, save_q
-from agents.restorer import Tiles
 from agents.rl_restore import RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
+from agents.tiles import Tiles
 from experiments import evaluate as command
 from experiments import evaluation
 from experiments.evaluate import MethodName

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from agents.following import follow
 from agents.networks import FlatQ, TwoLevelQ, lowered
-from agents.search import follow
 from experiments.progress import stopping_margin
 from hirl_env import Restoration, measures
 

@@ -1,0 +1,96 @@
+"""Runs tools over tiles of a picture that overlap, so that memory is bounded whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from hirl_env.tools.toolset import Toolset
+
+TILE = 512
+# Pixels. SRN sees farthest: in tiles of 64 it came within 53 dB of the whole picture at 64, within 57 at 96.
+OVERLAP = 96
+GRID = 16  # what places of tiles and crops are multiples of: the networks' strides and JPEG's blocks divide it
+
+
+class Tiles(nn.Module):
+    """Runs a tool over tiles that overlap, so that what it needs does not grow with the picture.
+
+    Every tile is given ``overlap`` pixels more on each side where the picture goes on, and of its result they are
+    thrown away.
+
+    Args:
+        restore: As of `Tool`.
+        tile: Side of a tile without its overlap, a multiple of 16.
+        overlap: A multiple of 16.
+
+    Raises:
+        ValueError: If one of the two is no such multiple.
+    """
+
+    def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor], tile: int, overlap: int) -> None:
+        super().__init__()
+        # Off this grid, the strides of the networks would fall on other pixels than in the whole picture.
+        if tile < GRID or tile % GRID or overlap < 0 or overlap % GRID:
+            raise ValueError(
+                f"tile and overlap must be multiples of {GRID}, tile a positive one; got {tile}, {overlap}"
+            )
+        self.restore, self.tile, self.overlap = restore, tile, overlap
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps (N, 3, H, W) in [0, 1], any H and W, to the same shape, not clamped.
+
+        Raises:
+            ValueError: If the tool changes the shape of a tile.
+        """
+        rows, columns = (self._spans(length) for length in images.shape[-2:])
+        if len(rows) == len(columns) == 1:
+            return self.restore(images)
+        whole = torch.empty_like(images)
+        for row, row_around, row_kept in rows:
+            for column, column_around, column_kept in columns:
+                tile = images[..., row_around, column_around].contiguous(memory_format=torch.channels_last)
+                restored = self.restore(tile)
+                if restored.shape != tile.shape:
+                    raise ValueError(f"a tool turned a tile of {tuple(tile.shape)} into {tuple(restored.shape)}")
+                whole[..., row, column] = restored[..., row_kept, column_kept]
+        return whole
+
+    def _spans(self, length: int) -> list[tuple[slice, slice, slice]]:
+        """Along one side, per tile: what it fills, what it is given, and what of its result is kept."""
+        spans = []
+        start = 0
+        while start < length:
+            stop = start + self.tile
+            # What a tile sees up to the border needs no further tile.
+            stop = length if stop + self.overlap >= length else stop
+            first, last = max(0, start - self.overlap), min(length, stop + self.overlap)
+            spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+            start = stop
+        return spans
+
+
+def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset:
+    """The toolset with every tool run over tiles; pictures of one tile run as they are.
+
+    Args:
+        toolset: Any.
+        tile: As of `Tiles`.
+        overlap: As of `Tiles`.
+
+    Raises:
+        ValueError: If they are not multiples of 16.
+    """
+    cells = {
+        name: [toolset[kind, degree] for degree in range(toolset.n_degrees)] for kind, name in enumerate(toolset.types)
+    }
+    return Toolset(
+        {
+            name: [replace(tool, restore=Tiles(tool.restore, tile, overlap)) for tool in tools]
+            for name, tools in cells.items()
+        },
+        toolset.device,
+    )

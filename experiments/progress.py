@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 from stable_baselines3.common.callbacks import BaseCallback
@@ -31,7 +33,8 @@ from hirl_env.tools.toolset import open_toolset
 
 LONGEST = 7  # steps of a path in evaluations: the paper's longest
 EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves compare
-MARGINS = 101  # tried
+CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
+MARGINS = 51  # tried, on either side of zero
 SHOWN = 4  # pictures before and after, per level
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
 
@@ -111,15 +114,15 @@ class Progress(BaseCallback):
         step = self.model.num_timesteps
         self.evaluated = step
         self.model.policy.set_training_mode(False)
-        network, margin = q_network(self.model, self.toolset.n_degrees), 0.0
+        network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
         if network is not None:
-            network = lowered(network, 0.0).to(self.toolset.device)
+            network = copy.deepcopy(network).to(self.toolset.device)
             starts = [start for starts in self.starts.values() for start in starts]
-            margin = stopping_margin(starts, as_agent(network), LONGEST)
-            network = lowered(network, margin)
+            margins = stopping_margins(starts, as_agent(network), LONGEST, network.sees_tool)
+            network = lowered(network, margins)
         gains, trials, pictures = self._measure(network)
         levels = [level for level in gains if level != SINGLES]
-        row = {"step": step, "gain": mean_over(levels, gains), **gains, "trials": trials, "margin": margin}
+        row = {"step": step, "gain": mean_over(levels, gains), **gains, "trials": trials, "margin": margins[0]}
         # The checkpoint first, the row last: after a kill in between, the same evaluation is made again.
         self._save()
         for key, value in row.items():
@@ -135,7 +138,7 @@ class Progress(BaseCallback):
             card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")
-                card = model_card(network, self.config, row)
+                card = model_card(network, self.config, row, self._in_words(margins, network.sees_tool))
             elif isinstance(self.model, RLRestore):
                 save_rl_restore(self.model.agent(self.toolset), self.out / "best.safetensors")
                 card = model_card(self.model.policy.q, self.config, row)
@@ -150,7 +153,8 @@ class Progress(BaseCallback):
         """The held-out photographs, degraded, in batches; the same at every evaluation of every run."""
         environment = self.config["environment"]
         name = None if level == AS_GIVEN else level
-        starts = starts_of(self.held_out, name, environment.get("crop_size", 64), 1, EVALUATION_SEED)
+        crop = environment.get("crop_size", 64)
+        starts = starts_of(self.held_out, name, crop, CROPS, EVALUATION_SEED)
         precision, measure = environment.get("precision", "float32"), environment.get("reward", "psnr")
         return [begin(batch, self.toolset, precision, measure) for batch in batches(starts)]
 
@@ -175,6 +179,13 @@ class Progress(BaseCallback):
                         strips.append(np.concatenate(list(to_pixels(images[:SHOWN])), axis=1))
             gains[level] = float(np.concatenate(found).mean())
         return gains, float(np.concatenate(trials).mean()), np.concatenate(strips)
+
+    def _in_words(self, margins: npt.NDArray[np.float64], per_tool: bool) -> str:
+        if not per_tool:
+            return f"Values were then lowered by {margins[0]:.3f}, the margin with which stopping gained most there."
+        names = ["the first tool", *(f"one after {self.toolset[cell].name}" for cell in self.toolset.cells)]
+        each = ", ".join(f"{margin:.3f} for {name}" for margin, name in zip(margins, names, strict=True))
+        return f"Values were then lowered by the margins with which stopping gained most there: {each}."
 
     def _record_actions(self) -> None:
         """Histograms of the types and degrees taken since the last time, and the share of each."""
@@ -204,38 +215,59 @@ def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
     return float(np.mean([float(row[level]) for level in levels]))
 
 
-def stopping_margin(starts: Iterable[Restoration], values: CellValues | SeesTool, max_steps: int) -> float:
+def stopping_margins(
+    starts: Iterable[Restoration], values: CellValues | SeesTool, max_steps: int, per_tool: bool
+) -> npt.NDArray[np.float64]:
     """How far above zero the best value should be for a step to be taken: what gains most on given images.
 
-    The largest of several uncertain values is more often too high than too low, so that stopping at zero is late.
+    The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
+    what was done: after one tool little is left to say, after another a small and certain gain.
 
     Args:
         starts: Batches of images, measured by whatever gains are to be gains of.
         values: Of the cells.
         max_steps: Longest path.
+        per_tool: Whether each tool has a margin of its own, for steps after it.
 
     Returns:
-        Not less than zero.
+        By the number of the tool used last, 0 for none, (tools + 1,).
     """
-    every_value, every_gain = [], []
+    every_value, every_gain, every_tool = [], [], []
     for start in starts:
         steps = [start]
         followed = follow(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
         every_value.append(followed.values)
         every_gain.append(np.stack([step.scores - start.scores for step in steps], axis=1))
-    best, gains = np.concatenate(every_value), np.concatenate(every_gain)
-    margins = np.unique([0.0, *np.quantile(best[best > 0], np.linspace(0, 1, MARGINS))]) if (best > 0).any() else [0.0]
+        every_tool.append(np.stack([step.last_tools for step in steps[:-1]], axis=1))
+    best, gains, tools = (np.concatenate(each) for each in (every_value, every_gain, every_tool))
+    sizes = np.quantile(np.abs(best), np.linspace(0, 0.5, MARGINS))
+    # Of margins that gain the same, the smallest.
+    candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
 
-    def gain(margin: float) -> float:
-        stops = best <= margin
+    def gain(margins: npt.NDArray[np.float64]) -> float:
+        stops = best <= margins[tools]
         length = np.where(stops.any(axis=1), stops.argmax(axis=1), max_steps)
         return float(gains[np.arange(len(gains)), length].mean())
 
-    return float(max(margins, key=gain))
+    every = np.arange(len(start.toolset.cells) + 1)
+    margins = max((np.full(len(every), candidate) for candidate in candidates), key=gain)
+    for tool in [*every, *every] if per_tool else ():
+        tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
+        margins = max((margins, *tried), key=gain)
+    return margins
 
 
-def model_card(network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], row: dict[str, float]) -> str:
-    """What a network is, how it was made, and what it measured when it was chosen."""
+def model_card(
+    network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], row: dict[str, float], lowered_by: str = ""
+) -> str:
+    """What a network is, how it was made, and what it measured when it was chosen.
+
+    Args:
+        network: The network.
+        config: Of the run.
+        row: Of evaluation.csv.
+        lowered_by: By how much its values were lowered; empty where it stops by an action of its own.
+    """
     count = sum(value.numel() for value in network.parameters())
     places = {key: config[key] and Path(config[key]).name for key in ("images", "validate", "start_from")}
     if "toolset" in config["environment"]:
@@ -245,14 +277,11 @@ def model_card(network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], 
     levels = [level for level in (*LEVELS, SINGLES, AS_GIVEN) if level in row]
     gains = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in levels)
     measure = config["environment"].get("reward", "psnr")
-    own_stop = isinstance(network, RecurrentQ)
-    margin = "margin above zero at which stopping gained most there."
-    lowered_by = "" if own_stop else f" Values were then lowered by {row['margin']:.3f}, the\n{margin}"
     return (
         f"# {config['label']}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
         f"## How it was made\n\nBy `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of "
-        f"the evaluations on photographs kept apart, the best.{lowered_by}\n\n```yaml\n{settings}```\n\n"
-        f"## Measured\n\nGain in {measure} on the photographs kept apart, one crop each, stopping by "
-        f"{'its own action' if own_stop else 'value'}, with "
+        f"the evaluations on photographs kept apart, the best. {lowered_by}\n\n```yaml\n{settings}```\n\n"
+        f"## Measured\n\nGain in {measure} on the photographs kept apart, {CROPS} crops each, stopping by "
+        f"{'value' if lowered_by else 'its own action'}, with "
         f"{row['trials']:.1f} tools on average:\n\n| level | gain |\n|---|---|\n{gains}\n"
     )

@@ -181,6 +181,7 @@ class Progress(BaseCallback):
         return gains, float(np.concatenate(trials).mean()), np.concatenate(strips)
 
     def _in_words(self, margins: npt.NDArray[np.float64], per_tool: bool) -> str:
+        """By how much values were lowered, for the card."""
         if not per_tool:
             return f"Values were then lowered by {margins[0]:.3f}, the margin with which stopping gained most there."
         names = ["the first tool", *(f"one after {self.toolset[cell].name}" for cell in self.toolset.cells)]

@@ -61,7 +61,7 @@ def restore(
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.json.
-        agent: Who chooses the tools: hirl, or a .safetensors file written by hirl train.
+        agent: Who chooses the tools: hirl, flat-dqn, or the .safetensors file of such an agent, by hirl train.
         max_steps: Tools to use on a picture at most.
         stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
             is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.

@@ -271,7 +271,7 @@ def starts_of(
             fits into none.
     """
     episodes = Episodes(photographs, None if level is None else degradations.resolve(level), crop)
-    none = True
+    found, left_out = False, []
     for number, photograph in enumerate(photographs):
         if level is None:
             pass
@@ -281,17 +281,15 @@ def starts_of(
             raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
         height, width = photograph.pixels.shape[:2]
         if crop is not None and min(height, width) < crop:
-            warnings.warn(
-                f"left out: {photographs.name}, {photograph.name}: has {width}x{height} pixels, "
-                f"and needs {crop}x{crop}",
-                stacklevel=2,
-            )
+            left_out.append(f"{photograph.name} ({width}x{height})")
             continue
-        none = False
+        found = True
         for part in range(per_image):
             yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
-    if none:
-        raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose a smaller one")
+    if not found:
+        raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
+    if left_out:
+        warnings.warn(f"{photographs.name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
 
 
 def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:

@@ -130,11 +130,11 @@ def test_a_picture_too_small_is_left_out_and_a_method_named_twice_runs_once(fold
     target = tmp_path / "rows.json"
     arguments = ("--crop", "16", "--levels", "mild", "mild", "--methods", "distorted", "distorted")
     assert hirl("evaluate", "--images", str(folder), *arguments, "--json", str(target)) == 0
-    assert "narrow: has 12x40 pixels, and needs 16x16" in capsys.readouterr().err
+    assert "left out, too small for a crop: narrow (12x40)" in capsys.readouterr().err
     (row,) = json.loads(target.read_text())["rows"]
     assert row["images"] == 3
 
 
 def test_no_picture_is_large_enough(folder, hirl, capsys):
     assert hirl("evaluate", "--images", str(folder), "--levels", "mild", "--methods", "distorted") == 1
-    assert "a crop of 64x64 fits into no picture; choose a smaller one" in capsys.readouterr().err
+    assert "a crop of 64x64 fits into no picture; choose another crop size" in capsys.readouterr().err

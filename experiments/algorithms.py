@@ -47,9 +47,7 @@ NOT_OPTIONS = frozenset(
         "acts_by_target",
     ]
 )
-
-
-AS_IN_PRESET = "preset"
+AS_IN_PRESET = "preset"  # what an option is that was not given; None may be given
 
 
 @dataclass(frozen=True)

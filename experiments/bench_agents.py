@@ -18,7 +18,7 @@ from agents import HIRL
 from agents.restorer import Restorer
 from agents.search import brute_force
 from experiments.algorithms import ALGORITHMS, load_preset
-from experiments.evaluation import begin
+from experiments.starts import begin
 from hirl_env.data.degradations import degradations
 from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.images import to_pixels

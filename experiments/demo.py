@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from agents.following import Found
 from experiments.drawing import save_figure, show
 from experiments.evaluate import DECIMALS
-from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents, starts_of
+from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents
 from experiments.output import print_table, write_json
+from experiments.starts import starts_of
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs

@@ -14,9 +14,9 @@ from experiments.evaluation import (
     evaluate_level,
     load_agents,
     load_peers,
-    starts_of,
 )
 from experiments.output import at_least_one, print_table, write_json
+from experiments.starts import starts_of
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import Precision, open_toolset

@@ -12,8 +12,9 @@ import torch
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from experiments.evaluation import begin, blind_measure, starts_of
+from experiments.evaluation import blind_measure
 from experiments.output import at_least_one, print_table, write_json
+from experiments.starts import begin, starts_of
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality import Measure, as_measure

@@ -7,8 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from agents.tiles import tiled
-from experiments.evaluation import begin, starts_of
 from experiments.output import print_table, write_json
+from experiments.starts import begin, starts_of
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import ssim

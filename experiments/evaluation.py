@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,6 @@ from statistics import fmean
 from typing import Any, TypedDict
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from agents.following import Found, follow
@@ -22,14 +20,12 @@ from agents.restorer import load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
 from agents.search import best_first, brute_force, chain, greedy, reverse_order
 from agents.tiles import tiled
-from hirl_env.data.degradations import Degradation, Sequence, degradations
-from hirl_env.data.episodes import Episodes, Start, stacked
-from hirl_env.data.photographs import Photographs
+from experiments.starts import PIXELS, batches, begin
+from hirl_env.data.degradations import Degradation, Sequence
+from hirl_env.data.episodes import Start
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Precision, Toolset
-
-PIXELS = 32 * 64 * 64  # of images restored side by side
 
 
 @dataclass(frozen=True)
@@ -250,67 +246,6 @@ def load_peers(
         peers["rl_restore"] = agent
         peers["rl_restore_tools"] = tools if agent.tools is None else tiled(tools)
     return peers
-
-
-def starts_of(
-    photographs: Photographs, level: str | Degradation | None, crop: int | None, per_image: int, seed: int
-) -> Iterator[Start]:
-    """Distorted crops of every photograph, one after the other; the crops are the same at every level.
-
-    Args:
-        photographs: Pictures with references.
-        level: A degradation or its name; None takes pictures as they come, with or without references.
-        crop: Side of the crops; None for whole pictures.
-        per_image: Crops of each picture.
-        seed: Of crops and degradations.
-
-    Photographs that the crop does not fit into are left out, with a warning.
-
-    Raises:
-        ValueError: If there is a level, and a photograph has no reference, or comes distorted already; or if the crop
-            fits into none.
-    """
-    episodes = Episodes(photographs, None if level is None else degradations.resolve(level), crop)
-    found, left_out = False, []
-    for number, photograph in enumerate(photographs):
-        if level is None:
-            pass
-        elif photograph.reference is None:
-            raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
-        elif photograph.distorted is not None:
-            raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
-        height, width = photograph.pixels.shape[:2]
-        if crop is not None and min(height, width) < crop:
-            left_out.append(f"{photograph.name} ({width}x{height})")
-            continue
-        found = True
-        for part in range(per_image):
-            yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
-    if not found:
-        raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
-    if left_out:
-        warnings.warn(f"{photographs.name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
-
-
-def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:
-    """Starts side by side, all of one size; a batch is full where one more would exceed ``pixels``: a bound on memory.
-
-    An image that exceeds them alone is a batch of one.
-    """
-    pending: dict[torch.Size, list[Start]] = {}
-    for start in starts:
-        batch = pending.setdefault(start.distorted.shape, [])
-        batch.append(start)
-        if (len(batch) + 1) * start.distorted[0].numel() > pixels:
-            yield pending.pop(start.distorted.shape)
-    yield from pending.values()
-
-
-def begin(batch: Many[Start], toolset: Toolset, precision: Precision, measure: str | Measure = "psnr") -> Restoration:
-    """A restoration of a batch of starts."""
-    restoration = Restoration(toolset, as_measure(measure), precision=precision)
-    restoration.begin(*stacked(batch))
-    return restoration
 
 
 def evaluate_level(

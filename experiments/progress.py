@@ -22,7 +22,7 @@ from agents.networks import CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, lo
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from experiments.algorithms import preferences, q_network
-from experiments.evaluation import batches, begin, starts_of
+from experiments.starts import batches, begin, starts_of
 from experiments.tracking import CsvLog
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels

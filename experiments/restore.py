@@ -14,7 +14,7 @@ import tyro
 from tqdm import tqdm
 
 from agents.restorer import Restorer
-from experiments.output import check_free, check_targets, keep_json, write_json
+from experiments.output import check_free, check_targets, keep_json
 from experiments.picture_files import found_pictures, read_picture, save_picture
 from hirl_env.data.images import UnreadablePicture
 from hirl_env.files import written_whole
@@ -105,7 +105,7 @@ def restore(
     except KeyboardInterrupt:
         goes_on = "" if force else "; the same command goes on with the other pictures"
         raise KeyboardInterrupt(f"interrupted{goes_on}") from None
-    write_json(log, settings, rows)
+    print(f"wrote {log}")
     failed = sum(row["error"] is not None for row in rows)
     if failed:
         raise ValueError(f"{failed} of {len(rows)} pictures could not be restored; {log} says why")

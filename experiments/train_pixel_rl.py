@@ -13,9 +13,9 @@ import torch
 
 from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
-from experiments.evaluation import batches, starts_of
 from experiments.output import at_least_one
 from experiments.progress import EVALUATION_SEED
+from experiments.starts import batches, starts_of
 from experiments.training import Stateful, Training
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.episodes import Episodes, stacked

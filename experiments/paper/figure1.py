@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from agents.following import Found
 from agents.search import brute_force, greedy, reverse_order
 from experiments.drawing import FONT, show
-from experiments.evaluation import begin, starts_of
 from experiments.paper.report import Report, publish
 from experiments.paper.reported import FIGURE1
 from experiments.paper.study import Study
+from experiments.starts import begin, starts_of
 from hirl_env.data.degradations import Degradation, GaussianNoise, JpegCompression, MotionBlur
 from hirl_env.data.degradations import Sequence as InSequence
 from hirl_env.data.episodes import Start

@@ -13,12 +13,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from experiments.drawing import show
-from experiments.evaluation import METHODS, Options, begin
+from experiments.evaluation import METHODS, Options
 from experiments.paper.distortions import network_rows, single_notes, table1_rows
 from experiments.paper.records import Records
 from experiments.paper.report import Report, publish
 from experiments.paper.study import Distortion, Study
 from experiments.paper.table1 import COLUMNS
+from experiments.starts import begin
 from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_pixels, to_tensor
 from hirl_env.files import written_whole

@@ -11,10 +11,10 @@ from tqdm import tqdm
 from agents.following import Stopping, follow
 from agents.networks import CellValues, SeesTool
 from experiments.drawing import show
-from experiments.evaluation import begin
 from experiments.paper.figure3 import save
 from experiments.paper.report import Report, publish
 from experiments.paper.study import Study
+from experiments.starts import begin
 from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
 from agents.restorer import SHIPPED_AGENTS
 from agents.tiles import tiled
-from experiments.evaluation import PIXELS, Options, Row, evaluate_level, load_agents, load_peers, starts_of
+from experiments.evaluation import Options, Row, evaluate_level, load_agents, load_peers
 from experiments.output import at_least_one
 from experiments.paper.records import Records
+from experiments.starts import PIXELS, starts_of
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.episodes import Start
@@ -99,7 +100,7 @@ class Distortion:
 class Study:
     """A user's settings with what they name, opened.
 
-    Memory holds one batch of crops (`experiments.evaluation.PIXELS`) or one whole photograph, a few times over; tools
+    Memory holds one batch of crops (`experiments.starts.PIXELS`) or one whole photograph, a few times over; tools
     run over tiles, and agents look at crops of what is large.
 
     Attributes:

@@ -10,10 +10,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.evaluation import PIXELS
 from experiments.paper.report import Report, publish
 from experiments.paper.reported import TABLE2
 from experiments.paper.study import Distortion, Study
+from experiments.starts import PIXELS
 from hirl_env.data.degradations import LEVELS, degradations
 
 LONGEST = 4  # of brute force's paths, in the paper

@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from agents.networks import FlatQ, TwoLevelQ, save_q
+from agents.networks import FlatQ, QNetwork, TwoLevelQ, save_q
 from agents.rl_restore import RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from experiments import cli
-from experiments.evaluation import starts_of
+from experiments.bench_agents import bench_updates
+from experiments.starts import starts_of
 from hirl_env import __version__
 from hirl_env.quality import measures
 from hirl_env.tools.rl_restore import new_tools
@@ -178,10 +179,30 @@ def test_bench_prints_ratios(tmp_path, hirl):
     ]
     assert hirl("bench", *arguments, "--json", str(target)) == 0
     *rows, updates = json.loads(target.read_text())["rows"]
-    assert updates["of_passes_alone"] > updates["of_two_networks_alone"] > 0
+    assert updates["of_passes_alone"] > 0 < updates["of_two_networks_alone"]
     assert [row["kind"] for row in rows] == ["native", "sync", "async"]
     assert all(row["steps_per_second"] > 0 and row["in_tools"] > 0 for row in rows)
     assert rows[1]["vs_sync"] == 1
+
+
+def test_updates_are_compared_with_the_passes_that_they_make(monkeypatch):
+    """Passes of networks in place of seconds, so that no other work beside the test matters."""
+    made = []
+    forward = QNetwork.forward
+    monkeypatch.setattr(QNetwork, "forward", lambda *given: made.append(1) or forward(*given))
+
+    def counted(parts, seconds):
+        counts = {}
+        for name, part in parts.items():
+            made.clear()
+            part()
+            counts[name] = len(made)
+        return counts
+
+    monkeypatch.setattr("experiments.bench_agents._alternating", counted)
+    row = bench_updates(1.0, 0)
+    assert row["of_passes_alone"] == 1
+    assert row["of_two_networks_alone"] == pytest.approx(2 / 3), "what TS learns is a third"
 
 
 def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, capsys, monkeypatch):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.evaluation import starts_of
+from experiments.starts import starts_of
 from hirl_env.quality import Measure, measures
 
 

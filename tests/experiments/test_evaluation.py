@@ -1,11 +1,10 @@
-"""What methods are run with: batches, agents and peers, and what `hirl evaluate` checks and keeps."""
+"""What methods are run with: agents and peers, and what `hirl evaluate` checks and keeps."""
 
 import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
-import torch
 from PIL import Image
 
 from agents.networks import TwoLevelQ, save_q
@@ -15,9 +14,8 @@ from agents.tiles import Tiles
 from experiments import evaluate as command
 from experiments import evaluation
 from experiments.evaluate import MethodName
-from experiments.evaluation import METHODS, PIXELS, batches, load_agents, load_peers
+from experiments.evaluation import METHODS, load_agents, load_peers
 from experiments.reproduce import PARTS, PartName
-from hirl_env.data.episodes import Start
 from hirl_env.tools.rl_restore import new_tools
 from hirl_env.tools.toolset import toolsets
 
@@ -25,24 +23,6 @@ from hirl_env.tools.toolset import toolsets
 def test_names_for_help_are_those_of_the_registries():
     assert get_args(MethodName) == tuple(METHODS)
     assert get_args(PartName) == (*PARTS, "all")
-
-
-def start(height: int, width: int) -> Start:
-    return Start("", torch.zeros(3, height, width), None, None)
-
-
-@pytest.mark.parametrize(
-    ("sides", "pixels", "sizes"),
-    [
-        ([64] * 70, PIXELS, [32, 32, 6]),
-        ([10] * 5, 250, [2, 2, 1]),  # three would have 300 pixels
-        ([20, 10, 20, 10, 10], 250, [1, 1, 2, 1]),
-    ],
-)
-def test_no_batch_has_more_pixels_than_allowed_unless_it_is_one_image(sides, pixels, sizes):
-    made = list(batches((start(side, side) for side in sides), pixels))
-    assert [len(batch) for batch in made] == sizes
-    assert all(len({one.distorted.shape for one in batch}) == 1 for batch in made)
 
 
 def test_an_agent_that_several_methods_ask_is_loaded_once(tmp_path, monkeypatch):

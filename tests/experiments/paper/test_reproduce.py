@@ -11,12 +11,12 @@ from agents.rl_restore import RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.search import brute_force, greedy
 from experiments import evaluation
-from experiments.evaluation import begin, starts_of
 from experiments.paper.distortions import MADE, network_rows
 from experiments.paper.figure1 import DISTORTION
 from experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
 from experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, margins
 from experiments.reproduce import PARTS
+from experiments.starts import begin, starts_of
 from hirl_env import __version__
 from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
 from hirl_env.data.images import read_image, to_tensor

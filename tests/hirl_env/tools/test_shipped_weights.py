@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.evaluate_tools import Sums
-from experiments.evaluation import starts_of
+from experiments.starts import starts_of
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import toolsets
 

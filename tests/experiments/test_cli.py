@@ -50,6 +50,9 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
         "24",
         "--per-image",
         "2",
+        "--budgets",
+        "9",
+        "20",
         "--json",
         str(target),
     ]
@@ -74,8 +77,8 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
         assert (trials["reverse"], trials["brute-force-1"], trials["brute-force"]) == (3, 9, 90)
         assert gains["hirl reference stop"] >= 0
         assert trials["hirl"] <= 7
-        assert (trials["hirl-search-9"], trials["hirl-search-90"]) == (9, 90)
-        assert gains["hirl-search-90"] >= gains["hirl-search-9"] >= 0
+        assert (trials["hirl-search-9"], trials["hirl-search-20"]) == (9, 20)
+        assert gains["hirl-search-20"] >= gains["hirl-search-9"] >= 0
     assert "brute-force" in capsys.readouterr().out
 
 

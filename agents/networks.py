@@ -28,6 +28,7 @@ from hirl_env.weights import load_weights, read_metadata, save_weights
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 SUFFIX = ".safetensors"
+VIEW = 64  # pixels: the side of the crops that environments show, if nothing else is said
 TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
 
 
@@ -110,6 +111,7 @@ class TwoLevelQ(nn.Module):
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
         sees_tool: Whether images have a fourth channel, the tool used last.
         squash: Whether the strategies learn values `squashed`.
+        view: Side in pixels of the images of its training, and of the crops by which it is to see larger ones.
 
     Attributes:
         ts: Images (N, 3 or 4, H, W) to (N, types).
@@ -125,6 +127,7 @@ class TwoLevelQ(nn.Module):
         degree_head: DegreeHead = "per-type",
         sees_tool: bool = False,
         squash: bool = False,
+        view: int = VIEW,
     ) -> None:
         super().__init__()
         if degree_head not in ("per-type", "blind"):
@@ -135,8 +138,10 @@ class TwoLevelQ(nn.Module):
             "degree_head": degree_head,
             "sees_tool": sees_tool,
             "squash": squash,
+            "view": view,
         }
         self.n_types, self.n_degrees, self.sees_tool, self.squash = n_types, n_degrees, sees_tool, squash
+        self.view = view
         self.blind = degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
         self.ts = QNetwork(n_types, width, norm, n_tools)
@@ -178,14 +183,15 @@ class FlatQ(nn.Module):
         n_degrees: Degrees of each.
         width: Of the ResNet-18.
         norm: Of the ResNet-18.
+        view: As of `TwoLevelQ`.
     """
 
     sees_tool = False
 
-    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch") -> None:
+    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch", view: int = VIEW) -> None:
         super().__init__()
-        self.architecture = {"width": width, "norm": norm}
-        self.n_types, self.n_degrees = n_types, n_degrees
+        self.architecture = {"width": width, "norm": norm, "view": view}
+        self.n_types, self.n_degrees, self.view = n_types, n_degrees, view
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from agents.following import Remembering, Stopping, follow
-from agents.networks import SUFFIX, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
+from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
 from agents.tiles import GRID, TILE, tiled
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -35,9 +35,6 @@ SHIPPED_AGENTS = {
     for name, folder in (("hirl", "hirl"), ("flat-dqn", "flat_dqn"))
 }
 LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
-# Side of the crops by which pictures are seen. Agents are trained on such crops, and misjudge others: asked about whole
-# photographs at once, the shipped one promised gains of 5 dB that were losses.
-VIEW = 64
 UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)
 
 
@@ -103,7 +100,9 @@ class Restorer:
         precision: In which the tools run; the strategies run in float32.
         device: Where both run.
         tile: Side of the tiles that the tools run on, a multiple of 16.
-        view: Side of the crops by which the strategies see a picture, as in `cell_values`: best that of their training.
+        view: Side of the crops by which the strategies see a picture, as in `cell_values`. Default: that of the
+            images of their training, 64 for a function. They misjudge others: asked about whole photographs at once,
+            the shipped agent promised gains of 5 dB that were losses.
 
     Raises:
         ValueError: If an argument is not one of the above, or the agent was made for another toolset.
@@ -119,13 +118,13 @@ class Restorer:
         precision: Precision = "float32",
         device: str | torch.device = "cpu",
         tile: int = TILE,
-        view: int = VIEW,
+        view: int | None = None,
     ) -> None:
         if not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
             raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
         if stop not in get_args(Stopping):
             raise ValueError(f"unknown stop {stop!r}; known are: {', '.join(get_args(Stopping))}")
-        if view < GRID:
+        if view is not None and view < GRID:
             raise ValueError(f"view must be at least {GRID} pixels, got {view}")
         check_precision(precision)
         self.measure = UNSCORED
@@ -202,12 +201,12 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> t
         values: Of the cells, for images (N, C, h, w).
         images: (N, C, H, W).
         crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
-            begins at a multiple of 16 pixels, so that the last 15 may be left out.
+            begins at a multiple of 16 pixels, so that the last 15 may be left out. Smaller images are mirrored.
 
     Returns:
         (N, types, degrees).
     """
-    images = mirrored(images, VIEW)
+    images = mirrored(images, crop)
     height, width = images.shape[-2:]
     crops = [
         images[..., top : top + crop, left : left + crop]
@@ -225,13 +224,13 @@ def _places(length: int, crop: int) -> list[int]:
     return [int(place) // GRID * GRID for place in places]
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int = VIEW) -> CellValues | SeesTool:
+def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesTool:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:
         agent: As of `Restorer`, but none that remembers its steps.
         toolset: That it chooses among.
-        view: Side of the crops by which it sees an image, as in `cell_values`.
+        view: Side of the crops by which it sees an image, as of `Restorer`.
 
     Raises:
         ValueError: If there is no such agent, or it was made for another toolset.
@@ -259,8 +258,10 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int = VIE
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
 
+    side = view or max(GRID, getattr(values, "view", VIEW))
+
     def viewed(values: CellValues) -> CellValues:
-        return partial(cell_values, values, crop=view)
+        return partial(cell_values, values, crop=side)
 
     return as_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else viewed(values)
 

@@ -60,6 +60,8 @@ class FlatDQN(DQN):
         trunk = self.q_net.features_extractor
         assert isinstance(trunk, ResNet18Extractor)
         n_types = int(self.action_space.n) // n_degrees
-        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"])
+        assert self.observation_space.shape is not None
+        view = self.observation_space.shape[-1]
+        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"], view=view)
         network.q = nn.Sequential(trunk.trunk, *self.q_net.q_net)
         return network

@@ -61,7 +61,8 @@ class HIRLPolicy(BasePolicy):
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
         sees_tool = observation_space.shape[0] == 4
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool, squash)
+        view = observation_space.shape[-1]
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool, squash, view)
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -82,11 +83,13 @@ class HIRLPolicy(BasePolicy):
     def start_from(self, network: TwoLevelQ | FlatQ) -> None:
         """Takes the weights of a network of this architecture, which need not have seen the tool used last.
 
+        Nor images of the same size.
+
         Raises:
             ValueError: If it is of another architecture.
         """
         own = self.q
-        alike = network.architecture == own.architecture | {"sees_tool": network.sees_tool}
+        alike = network.architecture == own.architecture | {"sees_tool": network.sees_tool, "view": network.view}
         cells = (network.n_types, network.n_degrees) == (own.n_types, own.n_degrees)
         if not (alike and cells) or network.sees_tool > own.sees_tool:
             raise ValueError(
@@ -119,7 +122,8 @@ class HIRLPolicy(BasePolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         del parameters["normalize_images"]
-        architecture = {name: value for name, value in self.q.architecture.items() if name != "sees_tool"}
+        of_space = ("sees_tool", "view")
+        architecture = {name: value for name, value in self.q.architecture.items() if name not in of_space}
         return parameters | {
             "lr_schedule": self._dummy_schedule,
             **architecture,

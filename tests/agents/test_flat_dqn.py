@@ -14,7 +14,9 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     actions, _ = model.predict(observations, deterministic=True)
     assert (again.predict(observations, deterministic=True)[0] == actions).all()
     images = torch.as_tensor(observations).permute(0, 3, 1, 2).float() / 255
-    values = again.q_network(toy_toolset.n_degrees).eval()(images)
+    network = again.q_network(toy_toolset.n_degrees).eval()
+    assert network.view == 16
+    values = network(images)
     assert values.shape == (4, 2, 2)
     assert values.flatten(1).argmax(dim=1).tolist() == actions.tolist()
 
@@ -23,7 +25,7 @@ def test_a_norm_of_ones_own_leaves_the_width_as_it_is(pictures, toy_toolset):
     env = make_vec_env("HIRL-RestoreFlat-v0", 1, images=pictures, toolset=toy_toolset, crop_size=16)
     trunk = {"features_extractor_kwargs": {"norm": "group"}}
     model = FlatDQN(env=env, buffer_size=8, policy_kwargs=trunk)
-    assert model.q_network(toy_toolset.n_degrees).architecture == {"width": 16, "norm": "group"}
+    assert model.q_network(toy_toolset.n_degrees).architecture == {"width": 16, "norm": "group", "view": 16}
 
 
 def test_what_its_network_could_not_say_is_refused(pictures, toy_toolset):

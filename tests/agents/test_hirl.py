@@ -151,9 +151,10 @@ def test_targets_are_copied_every_so_many_updates(env):
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
-def test_it_starts_from_weights_that_did_not_see_the_tool(env, pictures, toy_toolset):
+def test_it_starts_from_weights_that_saw_no_tool_and_other_crops(env, pictures, toy_toolset):
+    larger = make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=20)
     seeing = make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, observe_tool=True)
-    before, model = agent(env).learn(40).policy.q.eval(), agent(seeing)
+    before, model = agent(larger).learn(40).policy.q.eval(), agent(seeing)
     model.policy.start_from(before)
     images = torch.rand(2, 3, 16, 16)
     model.policy.set_training_mode(False)

@@ -75,12 +75,13 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
 
 @pytest.mark.parametrize(
     "network",
-    [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16), TwoLevelQ(2, 2, 8, sees_tool=True, squash=True)],
+    [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16, view=48), TwoLevelQ(2, 2, 8, sees_tool=True, squash=True)],
 )
 def test_a_file_says_what_to_build(network, tmp_path):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
     again = load_q(tmp_path / "q.safetensors")
     assert type(again) is type(network)
+    assert again.architecture == network.architecture
     assert not again.training
     images = torch.rand(2, 3, 32, 32)
     if network.sees_tool:

@@ -180,6 +180,17 @@ def test_the_shipped_agent_does_whole_photographs_good():
     assert restored.psnr_after > restored.psnr_before + 0.5
 
 
+@pytest.mark.parametrize(("agent", "view"), [(TwoLevelQ(3, 3, width=8, view=96), 96), ("hirl", 64)])
+def test_strategies_see_crops_of_the_size_of_their_training(agent, view, monkeypatch):
+    sides = []
+    seen = lambda self, images: sides.append(images.shape[-2:]) or torch.ones(len(images), 3, 3)  # noqa: E731
+    monkeypatch.setattr(TwoLevelQ, "forward", seen)
+    for said, side in ((None, view), (32, 32)):
+        Restorer(agent, max_steps=1, view=said).restore(flat(80, 100, 110))
+        assert set(sides) == {(side, side)}
+        sides.clear()
+
+
 @pytest.mark.parametrize(("height", "width", "crop"), [(300, 200, 64), (64, 64, 64), (70, 500, 32), (200, 90, 256)])
 def test_crops_vote(height, width, crop):
     images = torch.rand(2, 3, height, width)
@@ -192,7 +203,7 @@ def test_crops_vote(height, width, crop):
     found = cell_values(values, images, crop)
     assert found.shape == (2, 2, 3)
     (crops,) = seen
-    assert crops.shape[-2:] == (min(crop, height), min(crop, width))
+    assert crops.shape[-2:] == (crop, crop)
     assert found[:, 0, 0] == pytest.approx([crops[image::2].mean().item() for image in (0, 1)], abs=1e-5)
     assert found[0, 0, 0] != found[1, 0, 0]
 

@@ -91,7 +91,8 @@ class Restorer:
     Args:
         agent: A shipped one (``hirl`` or ``flat-dqn``), a file that `save_q` wrote, a Q-network, or a function from
             images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes; or an agent
-            that remembers its steps, as RL-Restore's. Q-networks are asked about an image in all its turns and mirrors.
+            that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when it is first asked
+            if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
         max_steps: Longest path.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one

@@ -85,8 +85,12 @@ class RestoreVecEnv(VecEnv):
         return [None] * self.num_envs if frames is None else list(frames)  # type: ignore[arg-type]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute, once per environment: they share all that is not an image."""
-        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+        """The attribute, once per environment: spaces and generators are its own, they share all else but images."""
+        rows = list(self._get_indices(indices))
+        if attr_name in ("action_space", "observation_space"):
+            attr_name = f"single_{attr_name}"
+        value = getattr(self.env, attr_name)
+        return [value[row] if attr_name in ("np_random", "np_random_seed") else value for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Sets an attribute of the vector environment, for all: they cannot differ."""

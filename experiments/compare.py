@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from hirl_env.files import written_whole
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
+SETTINGS = ("algo", "environment", "algorithm", "lr_schedule", "total_steps", "start_from")  # of a run
 DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
 
 
@@ -29,7 +31,7 @@ def compare(
     """Draw the learning curves of trainings: gain on held-out photographs over environment steps.
 
     Runs of one label (see hirl train; the preset's name unless given) make one curve: their mean, in a band that is the
-    bootstrap interval (95%) of the mean over seeds.
+    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range.
 
     Args:
         runs: Folders that hirl train wrote.
@@ -37,24 +39,54 @@ def compare(
     """
     if not runs:
         raise ValueError("name at least one folder that hirl train wrote")
+    configs = {run: _read_config(run) for run in runs}
+    check_alike(configs)
     groups: dict[str, list[list[dict[str, float]]]] = {}
-    for run in runs:
-        groups.setdefault(_label(run), []).append(read_curve(run))
+    for run, config in configs.items():
+        groups.setdefault(str(config["label"]), []).append(read_curve(run))
     rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
     print_table("gain on the photographs kept apart, at its best and at the end", rows, DECIMALS)
     print(f"wrote {out}")
 
 
-def _label(run: Path) -> str:
-    """What the run is called, but for its seed."""
+def _read_config(run: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{run}: no run of hirl train ({error})") from None
     if not isinstance(config, dict) or "label" not in config:
         raise ValueError(f"{run}/config.yaml is not that of a run")
-    return str(config["label"])
+    return config
+
+
+def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
+    """Checks that gains are in one unit, and that runs of one label differ in their seeds alone.
+
+    Args:
+        configs: By the runs' folders.
+
+    Raises:
+        ValueError: If they do not; names two runs and what differs.
+    """
+    first_of: dict[str, Path] = {}
+    for run, config in configs.items():
+        first = first_of.setdefault(str(config["label"]), run)
+        other = configs[first]
+        differ = [key for key in SETTINGS if config.get(key) != other.get(key)]
+        if differ:
+            raise ValueError(
+                f"{first} and {run} are both called {config['label']!r}, and differ in {', '.join(differ)}: give runs "
+                "of other settings another --label (or change it in their config.yaml)"
+            )
+    measures = {_measure(config): run for run, config in configs.items()}
+    if len(measures) > 1:
+        (name, one), (another, other_run), *_ = measures.items()
+        raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
+
+
+def _measure(config: dict[str, Any]) -> str:
+    return str(config.get("environment", {}).get("reward", "psnr"))
 
 
 def read_curve(run: Path) -> list[dict[str, float]]:

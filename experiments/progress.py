@@ -32,10 +32,11 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import open_toolset
 
 LONGEST = 7  # steps of a path in evaluations: the paper's longest
-EVALUATION_SEED = 1_000_003  # the same crops for every run, so that curves compare
+EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
 CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
 MARGINS = 51  # tried, on either side of zero
 SHOWN = 4  # pictures before and after, per level
+MEMORY = "replay_buffer.pkl"  # beside model.zip, of algorithms that have one
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
 
 
@@ -66,9 +67,10 @@ class Progress(BaseCallback):
             config["environment"].get("device", "cpu")
         )
         self.interrupted: Sequence[int] = ()
-        distorted = next(iter(held_out)).distorted is not None
-        # An agent that is good on the levels may be one that has given up on single distortions.
-        self.starts = {level: self._starts(level) for level in ((AS_GIVEN,) if distorted else (*LEVELS, SINGLES))}
+        levels = evaluated_levels(config["environment"], held_out)
+        self.starts = {level: self._starts(level, EVALUATION_SEED) for level in levels}
+        # Margins are found on other crops than they are judged on.
+        self.found_on = [start for level in levels for start in self._starts(level, MARGINS_SEED)]
         self.curve = CsvLog(out / "evaluation.csv")
         self.actions: list[np.ndarray] = []
 
@@ -117,8 +119,7 @@ class Progress(BaseCallback):
         network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
         if network is not None:
             network = copy.deepcopy(network).to(self.toolset.device)
-            starts = [start for starts in self.starts.values() for start in starts]
-            margins = stopping_margins(starts, as_agent(network), LONGEST, network.sees_tool)
+            margins = stopping_margins(self.found_on, as_agent(network), LONGEST, network.sees_tool)
             network = lowered(network, margins)
         gains, trials, pictures = self._measure(network)
         levels = [level for level in gains if level != SINGLES]
@@ -149,12 +150,12 @@ class Progress(BaseCallback):
         if self.on_evaluation is not None:
             self.on_evaluation(row)
 
-    def _starts(self, level: str) -> list[Restoration]:
-        """The held-out photographs, degraded, in batches; the same at every evaluation of every run."""
+    def _starts(self, level: str, seed: int) -> list[Restoration]:
+        """Crops of the held-out photographs, degraded, in batches; the same at every evaluation of every run."""
         environment = self.config["environment"]
         name = None if level == AS_GIVEN else level
         crop = environment.get("crop_size", 64)
-        starts = starts_of(self.held_out, name, crop, CROPS, EVALUATION_SEED)
+        starts = starts_of(self.held_out, name, crop, CROPS, seed)
         precision, measure = environment.get("precision", "float32"), environment.get("reward", "psnr")
         return [begin(batch, self.toolset, precision, measure) for batch in batches(starts)]
 
@@ -205,10 +206,25 @@ class Progress(BaseCallback):
     def _save(self) -> None:
         # The model last: a kill in between leaves an older model with a newer memory, which go together.
         if isinstance(self.model, OffPolicyAlgorithm):
-            with written_whole(self.out / "replay_buffer.pkl") as beside, beside.open("wb") as file:
+            with written_whole(self.out / MEMORY) as beside, beside.open("wb") as file:
                 self.model.save_replay_buffer(file)
         with written_whole(self.out / "model.zip") as beside, beside.open("wb") as file:
             self.model.save(file)
+
+
+def evaluated_levels(environment: Mapping[str, Any], held_out: Photographs) -> tuple[str, ...]:
+    """What agents are evaluated on, a column of evaluation.csv each.
+
+    Args:
+        environment: Of a run's configuration.
+        held_out: Photographs.
+
+    Returns:
+        `AS_GIVEN` where pictures come distorted, or are trained on as they are. Else the levels, and single distortions
+        too: an agent that is good on the levels may be one that has given up on these.
+    """
+    as_given = environment.get("degradation", "levels") is None or next(iter(held_out)).distorted is not None
+    return (AS_GIVEN,) if as_given else (*LEVELS, SINGLES)
 
 
 def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:

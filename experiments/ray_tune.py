@@ -18,6 +18,7 @@ from ray import tune
 from tqdm import tqdm
 
 from experiments.compare import read_curve
+from experiments.progress import MEMORY
 from experiments.train import run, write_config
 
 OBJECT_STORE = 100 * 2**20  # bytes; next to nothing goes through it
@@ -141,11 +142,24 @@ def train_all(
             ),
         )
     results = tuner.fit()
+    for number in range(len(results)):
+        _forget_memory(results[number])
     return [_outcome(results[number]) for number in range(len(results))]
 
 
 def _name(trial: Any) -> str:
     return str(trial.config["run"]["name"])
+
+
+def _forget_memory(result: tune.Result) -> None:
+    """Removes replay buffers, most of a checkpoint, from those of a run that is complete and needs them no more."""
+    total = (result.config or {})["run"]["config"]["total_steps"]
+    if (result.metrics or {}).get("step", 0) < total:
+        return
+    for checkpoint, _ in result.best_checkpoints or ():
+        memory = f"{checkpoint.path}/{MEMORY}"
+        if checkpoint.filesystem.get_file_info(memory).is_file:
+            checkpoint.filesystem.delete_file(memory)
 
 
 def _outcome(result: tune.Result) -> Outcome:
@@ -177,8 +191,7 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
             write_config(config, out, command)
         # The last one follows when all logs are closed.
         run(config, out, wandb, lambda row: report(row) if row["step"] < config["total_steps"] else None)
-        # What is complete needs its memory no more, and that is most of a checkpoint.
-        (out / "replay_buffer.pkl").unlink(missing_ok=True)
+        (out / MEMORY).unlink(missing_ok=True)
         report(read_curve(out)[-1])
 
 

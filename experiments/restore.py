@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -77,7 +77,10 @@ def restore(
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
     jobs = plan(pictures, out, max_steps if save_steps else 0)
     log = out / LOG
-    rows = _finished(log, settings) if log.exists() and not force else []
+    before = _rows(log, settings) if log.exists() and not force else []
+    rows = [row for row in before if row["saved"] is not None and Path(row["saved"]).exists()]
+    # What a kill left of these may be overwritten.
+    begun = {row["file"] for row in before if row["saved"] is None and row["error"] is None}
     finished = {row["file"] for row in rows}
     jobs = [job for job in jobs if str(job.file) not in finished]
     restorer = Restorer(agent, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device)
@@ -86,7 +89,9 @@ def restore(
             for job in bar:
                 bar.set_postfix_str(job.file.name)
                 name = job.target.relative_to(out)
-                row = _restore_file(job, restorer, None if references is None else references / name, force)
+                reference = None if references is None else references / name
+                begin = lambda row: keep_json(log, settings, [*rows, row])  # noqa: E731
+                row = _restore_file(job, restorer, reference, force or str(job.file) in begun, begin)
                 rows.append(row)
                 # After every picture: whatever ends this run, the next goes on from here.
                 keep_json(log, settings, rows)
@@ -111,8 +116,8 @@ def restore(
         raise ValueError(f"{failed} of {len(rows)} pictures could not be restored; {log} says why")
 
 
-def _finished(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an earlier run of the same command whose pictures are restored and still there.
+def _rows(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an earlier run of the same command.
 
     Raises:
         ValueError: If the log is of another command, or none of ours.
@@ -121,14 +126,16 @@ def _finished(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         before = json.loads(log.read_text())
         now = json.loads(json.dumps(settings, default=str))
         if before["settings"] | {"force": False} == now | {"force": False}:
-            return [row for row in before["rows"] if row["saved"] is not None and Path(row["saved"]).exists()]
+            return [{"saved": None, "error": None, **row} for row in before["rows"] if row["file"]]
     except (ValueError, LookupError, TypeError):
         pass
     raise ValueError(f"{log} is there already, of other settings: choose another --out, or overwrite with --force")
 
 
-def _restore_file(job: Job, restorer: Restorer, reference: Path | None, force: bool) -> dict[str, Any]:
-    """Restores and saves one picture; returns its row of the log."""
+def _restore_file(
+    job: Job, restorer: Restorer, reference: Path | None, force: bool, begin: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Restores and saves one picture; returns its row of the log, and gives ``begin`` one before it writes anything."""
     began = perf_counter()
     row: dict[str, Any] = {
         "file": str(job.file),
@@ -149,6 +156,7 @@ def _restore_file(job: Job, restorer: Restorer, reference: Path | None, force: b
         picture = read_picture(job.file)
         clean = None if reference is None else read_picture(reference).pixels
         restored = restorer.restore(picture.pixels, clean, keep_steps=bool(job.steps))
+        begin(dict(row))
         for step, target in zip(restored.steps, job.steps, strict=False):
             assert step.image is not None
             save_picture(picture, step.image, target, "PNG")

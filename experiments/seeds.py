@@ -5,13 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 BITS = 32  # of the seeds that NumPy's and Stable-Baselines3's generators take
+APART = 10**7  # how far seeds that people count up by one are moved from each other
+
+
+def moved_apart(seed: int) -> int:
+    """The seed that a run with ``--seed`` draws from: those of seeds 0, 1, 2, ... have nothing in common.
+
+    A run seeds sub-environment i with its seed + i, and starts from its seed + steps where it was resumed.
+
+    Args:
+        seed: Not negative; 0 stays 0.
+    """
+    return seed * APART % (2**BITS - APART)
 
 
 def spaced_seeds(entropy: int, count: int, width: int) -> list[int]:
     """Seeds that `numpy.random.SeedSequence` draws, with nothing in common between ``seed + i`` of any two.
 
-    A run seeds sub-environment i with ``seed + i``, and starts from ``seed + steps`` where it was resumed; runs with
-    seeds 0 and 1 would share most of their sub-environments.
+    As `moved_apart`, for any number of seeds.
 
     Args:
         entropy: What the seeds follow from, not negative. More seeds from the same entropy begin with the same seeds.

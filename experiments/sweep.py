@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from agents import make_vec_env
+from agents.networks import load_q
 from experiments.compare import DECIMALS, draw_curves, read_curve, summary
 from experiments.output import markdown_table, print_table, write_json
+from experiments.progress import evaluated_levels
 from experiments.seeds import spaced_seeds
 from experiments.sweep_config import SweepConfig, Value, read_sweep_config
 from experiments.train import Settings, open_both
 from hirl_env.files import written_whole
+from hirl_env.task import Task
 
 if TYPE_CHECKING:
     from experiments.ray_tune import Outcome
@@ -126,8 +129,7 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
         raise ValueError("--images is a parameter of the sweep configuration; give it once")
     settings = wanted.settings(seed)
     configs = [train_settings(fixed | setting).config() for setting in settings]
-    for once in {json.dumps([one["images"], one["validate"], one["hold_out"]]): one for one in configs}.values():
-        open_both(once)
+    _check(wanted, configs)
     group = {"name": wanted.name, "id": secrets.token_hex(4)}
     spread = iter(spaced_seeds(seed, len(configs) * seeds, max(map(_width, configs))))
     # Every setting once before any for the second time, so that half a sweep compares something.
@@ -139,6 +141,26 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
         for repetition in range(seeds)
         for number, (setting, config) in enumerate(zip(settings, configs, strict=True))
     ]
+
+
+def _check(wanted: SweepConfig, configs: list[dict[str, Any]]) -> None:
+    """Raises ValueError where a run could not begin, or not be ranked: better now than after hours of others."""
+    rewards = {str(config["environment"].get("reward", "psnr")) for config in configs}
+    if len(rewards) > 1:
+        names = " and ".join(sorted(rewards))
+        raise ValueError(f"gains in {names} cannot be ranked: sweep with one environment.reward")
+    of_data = ("images", "validate", "hold_out", "environment")
+    for config in {json.dumps([one[key] for key in of_data]): one for one in configs}.values():
+        photographs, held_out = open_both(config)
+        Task(photographs, **{key: value for key, value in config["environment"].items() if key != "n_envs"})
+        columns = ("gain", *evaluated_levels(config["environment"], held_out), "trials")
+        if wanted.metric not in columns:
+            raise ValueError(
+                f"metric: {wanted.metric} is not measured on these photographs; choose from "
+                f"{', '.join(f'evaluation/{column}' for column in columns)}"
+            )
+    for weights in {config["start_from"] for config in configs} - {None}:
+        load_q(weights)
 
 
 def _width(config: dict[str, Any]) -> int:
@@ -274,7 +296,8 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
     rows = [summary(label, curves, plan["metric"], plan["maximize"]) for label, curves in groups.items()]
     rows.sort(key=lambda row: row["best"], reverse=plan["maximize"])
     draw_curves(groups, out / "curves.png")
-    title = f"{plan['metric']} on the photographs kept apart: mean over seeds, and its bootstrap interval (95%)"
+    interval = "its bootstrap interval (95%; of two or three seeds, their range)"
+    title = f"{plan['metric']} on the photographs kept apart: mean over seeds, and {interval}"
     print_table(title, rows, DECIMALS)
     with written_whole(out / "summary.md") as beside:
         beside.write_text(

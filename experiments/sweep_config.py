@@ -5,6 +5,7 @@ The format: https://docs.wandb.ai/models/sweeps/sweep-config-keys
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -16,14 +17,15 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from experiments.progress import AS_GIVEN
 from hirl_env.data.degradations import LEVELS, SINGLES
 
-# What says how `wandb agent` starts a run has no meaning here, where Ray starts it.
-IGNORED = ("program", "command", "description")
+# What says how W&B starts a run, and where it keeps the sweep, has no meaning here, where Ray does.
+IGNORED = ("program", "command", "description", "project", "entity")
 KEYS = ("name", "method", "metric", "parameters", "run_cap", *IGNORED)
 METHODS = ("grid", "random")
 # Columns of evaluation.csv that are measured, not chosen.
-METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, SINGLES, "trials"))
+METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, SINGLES, AS_GIVEN, "trials"))
 
 # Of scipy, by W&B's name and its arguments; a "q_" before the name rounds to multiples of q.
 DISTRIBUTIONS: dict[str, Callable[..., Any]] = {
@@ -248,7 +250,12 @@ def _distribution(name: Any, entry: dict[str, Any]) -> Parameter:
 
 
 def _numbers(entry: dict[Any, Any]) -> None:
-    for key, value in entry.items():
+    """Checks that all values are numbers, and makes them so where YAML reads text: 1e-4 is, 1.0e-4 is not."""
+    for key, said in entry.items():
+        if isinstance(said, str):
+            with contextlib.suppress(ValueError):
+                entry[key] = float(said)
+        value = entry[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{key} must be a number, got {value!r}")
 

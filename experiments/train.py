@@ -24,7 +24,8 @@ from agents.restorer import SHIPPED_AGENTS
 from agents.rl_restore.episodes import EpisodeReplayBuffer
 from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
 from experiments.output import at_least_one
-from experiments.progress import Progress
+from experiments.progress import MEMORY, Progress
+from experiments.seeds import moved_apart
 from experiments.tracking import WandbWriter, deferred_interrupts, provenance, start_wandb
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import written_whole
@@ -219,17 +220,19 @@ def run(
     # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
     env = make_vec_env(algorithm.env_id, images=photographs, **config["environment"])
     model = _restored(config, out, env)
+    # Those of a sweep lie apart already.
+    seed = config["seed"] if "sweep" in config else moved_apart(config["seed"])
     done = 0
     if model is None:
         rate = config["algorithm"]["learning_rate"]
         schedule = LinearSchedule(rate, 0.0, 1.0) if config["lr_schedule"] == "linear" else rate
-        model = algorithm.make(env, config["algorithm"] | {"learning_rate": schedule}, seed=config["seed"])
+        model = algorithm.make(env, config["algorithm"] | {"learning_rate": schedule}, seed=seed)
         if config.get("start_from") is not None:
             assert isinstance(model, HIRL)
             model.policy.start_from(load_q(config["start_from"]))
     else:
         done = model.num_timesteps
-        model.set_random_seed(config["seed"] + done)
+        model.set_random_seed(seed + done)
     progress = Progress(config, out, held_out, on_evaluation)
     if done >= config["total_steps"] and progress.evaluated_until() >= done:
         print(f"{out} is complete: {done} steps")
@@ -266,7 +269,10 @@ def open_both(config: dict[str, Any]) -> tuple[Photographs, Photographs]:
     photographs = open_photographs(config["images"])
     if config["validate"] is not None:
         return photographs, open_photographs(config["validate"])
-    return photographs.split(config["hold_out"])
+    try:
+        return photographs.split(config["hold_out"])
+    except ValueError as error:
+        raise ValueError(f"{error}, by --hold-out") from None
 
 
 def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm | None:
@@ -277,7 +283,7 @@ def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm |
     try:
         model: BaseAlgorithm = build.load(out / "model.zip", env=env, device=config["algorithm"].get("device", "auto"))
         if isinstance(model, OffPolicyAlgorithm) and model.num_timesteps < config["total_steps"]:
-            model.load_replay_buffer(out / "replay_buffer.pkl", truncate_last_traj=False)
+            model.load_replay_buffer(out / MEMORY, truncate_last_traj=False)
             # The episodes in progress are lost: they end here, cut off, so that no sum of rewards runs on into others.
             # RL-Restore forgets them by itself.
             memory = model.replay_buffer

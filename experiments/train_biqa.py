@@ -14,15 +14,16 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
 
-from agents.restorer import load_agent
-from experiments.biqa_examples import TEACHERS, Groups, Maker, made_groups, targets
+from agents.networks import SUFFIX
+from agents.restorer import SHIPPED_AGENTS, load_agent
+from experiments.biqa_examples import TEACHERS, WALKS, Groups, Maker, made_groups, targets
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least_one
 from experiments.training import Stateful, Training
 from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
-from hirl_env.tools.toolset import Precision, available_device, toolsets
+from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, available_device, toolsets
 from hirl_env.weights import load_weights, save_weights
 
 NAME = "hirl-biqa"
@@ -46,6 +47,7 @@ class Settings:
     precision: Precision
     seed: int
     start_from: str | None = None
+    examples: str = ""
 
 
 def train_biqa(
@@ -95,6 +97,10 @@ def train_biqa(
     at_least_one(groups=groups, steps=steps, batch=batch, every=every, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
+    where = available_device(device)
+    toolset = toolsets.resolve("hirl").on(where)
+    chooser = load_agent(agent, toolset)
+    made_of = _name_of_examples(agent, (images, apart, agent, crop, precision))
     settings = Settings(
         images,
         groups,
@@ -107,14 +113,10 @@ def train_biqa(
         precision,
         seed,
         None if start_from is None else str(start_from),
+        made_of,
     )
-    where = available_device(device)
     trainer = Trainer(settings, out, where)
-    toolset = toolsets.resolve("hirl").on(where)
     learned_from, kept_apart = open_photographs(images).split(apart)
-    chooser = load_agent(agent, toolset)
-    # Named after what is in them: a run that was stopped before its first checkpoint may be begun anew differently.
-    made_of = hashlib.sha256(repr((images, apart, agent, crop, precision)).encode()).hexdigest()[:8]
     examples = out / f"examples-{made_of}"
     # A twentieth as many are enough to watch by.
     held = made_groups(
@@ -123,6 +125,14 @@ def train_biqa(
     shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, examples / "learned-from")
     trainer.show(shown, held)
     trainer.run(every, wandb)
+
+
+def _name_of_examples(agent: str, said: tuple[Any, ...]) -> str:
+    """A name after all that examples are made of, so that none are taken for others."""
+    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS)).encode())
+    for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), SHIPPED_AGENTS.get(agent, Path(agent))):
+        digest.update(weights.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 class Trainer(Training):

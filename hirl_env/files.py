@@ -24,6 +24,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         OSError: If the disk is full or the folder is not writable; the message names the file.
     """
     path = Path(path)
+    if path.is_symlink() and (path.is_file() or not path.exists()):
+        path = path.resolve()  # the file is replaced, and the link stays
     direct = path.exists() and not path.is_file()
     beside = path if direct else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -266,7 +266,7 @@ class Restoration:
         return array.astype(np.int64)
 
     def _score(self, images: torch.Tensor, references: torch.Tensor | None) -> tuple[Floats, Floats | None]:
-        scores = self.measure.score(images, references).double().cpu().numpy()
+        scores = self.measure.score(images, references).cpu().double().numpy()
         if references is None:
             return scores, None
         return scores, scores if self.measure.function is psnr else psnr(images, references).cpu().numpy()

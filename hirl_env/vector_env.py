@@ -28,7 +28,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             (see `gymnasium.vector.AutoresetMode`).
         render_mode: None or ``rgb_array``.
         **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`. Whole pictures differ in
-            size, so ``crop_size=None`` goes with one environment only.
+            size, so ``crop_size=None`` is for `RestoreEnv` alone.
     """
 
     metadata = METADATA

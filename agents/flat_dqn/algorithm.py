@@ -45,6 +45,8 @@ class FlatDQN(DQN):
     def q_network(self, n_degrees: int) -> FlatQ:
         """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.
 
+        Learning on puts these into training mode again.
+
         Args:
             n_degrees: Degrees of each type of the toolset.
 
@@ -64,4 +66,4 @@ class FlatDQN(DQN):
         view = self.observation_space.shape[-1]
         network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"], view=view)
         network.q = nn.Sequential(trunk.trunk, *self.q_net.q_net)
-        return network
+        return network.eval()

@@ -344,7 +344,8 @@ class HIRL(OffPolicyAlgorithm):
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_statistics", "_target_statistics"]
+        # The class of the buffer follows from n_steps; one that was stored would count as a custom one.
+        return [*super()._excluded_save_params(), "_statistics", "_target_statistics", "replay_buffer_class"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.preprocessing import is_image_space, preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
 from agents.networks import DegreeHead, FlatQ, TwoLevelQ
@@ -60,6 +60,11 @@ class HIRLPolicy(BasePolicy):
         if len(action_space.nvec) != 2:
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
+        if not is_image_space(observation_space, check_channels=False) or observation_space.shape[0] not in (3, 4):
+            raise ValueError(
+                "HIRL needs images, uint8 (3, H, W), or (4, H, W) with observe_tool=True, and no stack of them; "
+                f"got {observation_space}"
+            )
         sees_tool = observation_space.shape[0] == 4
         view = observation_space.shape[-1]
         q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool, squash, view)

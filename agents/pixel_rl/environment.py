@@ -27,7 +27,8 @@ class PixelEnvironment:
     Args:
         episodes: Where crops come from; photographs with references, and a crop size.
         batch: Crops side by side.
-        channels: 3, or 1 for grey: photographs are turned grey before they are degraded.
+        channels: 3, or 1 for grey: photographs are turned grey, degraded as three equal channels, and the first is
+            taken. Of noise with JPEG that leaves less than a grey camera would: JPEG averages the noise of the three.
         device: Where the images are.
 
     Attributes:

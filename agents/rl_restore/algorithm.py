@@ -254,9 +254,12 @@ class RLRestore(OffPolicyAlgorithm):
         """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards.
+            ValueError: If the environment normalises observations or rewards, or has no STOP.
         """
         check_not_normalised(self.env)
+        tasks = self.env.get_attr("task") if self.env is not None and self.env.has_attr("task") else []
+        if not all(task.restoration.stop_action for task in tasks):
+            raise ValueError("RL-Restore's last action is STOP: make the environment with stop_action=True")
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:

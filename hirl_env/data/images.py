@@ -49,6 +49,8 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     """
     try:
         with Image.open(path) as picture:
+            if picture.mode == "F":
+                raise ValueError("its greys are floating-point numbers, of a range that it does not say")
             yield picture
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None

@@ -30,6 +30,10 @@ class Brisque:
     def __init__(self) -> None:
         self._model = _Model()
 
+    def __reduce__(self) -> tuple[type[Brisque], tuple[()]]:
+        """A copy reads the model anew: it lies in memory of C."""
+        return Brisque, ()
+
     def __call__(self, images: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
         """Scores (N,), float32, of images (N, 3, H, W) in [0, 1]; -100 of flat ones, which have no statistics."""
         pixels = images.clamp(0, 1).permute(0, 2, 3, 1).double().cpu().numpy()

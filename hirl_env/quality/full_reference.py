@@ -17,7 +17,10 @@ def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     piq's own adds 1e-8 to the error, which caps it at 80 dB and bends it from 50 dB on.
     """
     assert references is not None
-    error = (images - references).square().flatten(1).mean(dim=1, dtype=torch.float64)
+    squares = (images - references).square().flatten(1)
+    if squares.device.type == "mps":  # which has no float64
+        squares = squares.cpu()
+    error = squares.mean(dim=1, dtype=torch.float64)
     return -10 * torch.log10(error.clamp_min(10 ** (-PSNR_CAP / 10)))
 
 

@@ -14,7 +14,8 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     actions, _ = model.predict(observations, deterministic=True)
     assert (again.predict(observations, deterministic=True)[0] == actions).all()
     images = torch.as_tensor(observations).permute(0, 3, 1, 2).float() / 255
-    network = again.q_network(toy_toolset.n_degrees).eval()
+    network = again.q_network(toy_toolset.n_degrees)
+    assert not any(module.training for module in network.modules())
     assert network.view == 16
     values = network(images)
     assert values.shape == (4, 2, 2)

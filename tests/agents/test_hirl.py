@@ -1,12 +1,15 @@
 """What a user of Stable-Baselines3 relies on, and what the paper's equations say."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stable_baselines3.common.buffers import NStepReplayBuffer
 from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecFrameStack
 
 from agents import HIRL, make_vec_env
 from hirl_env.data.degradations import Degradation, Mixture
@@ -222,6 +225,20 @@ def test_n_step_targets_sum_rewards(env):
     discounts = set(np.round(model._replayed(64).discounts.tolist(), 4))
     assert discounts <= {0.9, 0.81}
     assert 0.81 in discounts
+
+
+def test_an_n_step_agent_is_loaded_as_one(env, tmp_path):
+    agent(env, n_steps=2).save(tmp_path / "model.zip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = HIRL.load(tmp_path / "model.zip", env=env)
+    assert isinstance(again.replay_buffer, NStepReplayBuffer)
+    assert again.replay_buffer.n_steps == 2
+
+
+def test_stacks_of_images_are_refused(env):
+    with pytest.raises(ValueError, match="no stack of them"):
+        agent(VecFrameStack(env, 2))
 
 
 def test_the_paper_updates_degrees_from_the_newest_transition(pictures, toy_toolset):

@@ -80,6 +80,9 @@ def test_other_autoreset_modes_are_refused(task):
 def test_attributes_options_and_frames(task):
     env = make_vec_env(n_envs=2, render_mode="rgb_array", **task)
     assert env.get_attr("num_envs") == [2, 2]
+    assert env.get_attr("action_space", 1) == [env.action_space]
+    assert env.get_attr("observation_space") == [env.observation_space] * 2
+    assert env.get_attr("np_random", [0])[0] is not env.get_attr("np_random", [1])[0]
     assert env.env_is_wrapped(gym.Wrapper) == [False, False]
     picture = np.full((16, 16, 3), 9, np.uint8)
     env.set_options({"image": picture, "reference": picture})

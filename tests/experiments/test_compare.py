@@ -5,11 +5,11 @@ from experiments.compare import _common
 from experiments.tracking import CsvLog
 
 
-def written(folder, label: str, gains: list[float]):
+def written(folder, label: str, gains: list[float], **config):
     log = CsvLog(folder / "evaluation.csv")
     for number, gain in enumerate(gains):
         log.write({"step": number * 100, "gain": gain, "mild": gain, "moderate": gain, "severe": gain, "trials": 3})
-    (folder / "config.yaml").write_text(yaml.safe_dump({"label": label}))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"label": label, **config}))
     return folder
 
 
@@ -44,6 +44,19 @@ def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):
     assert hirl("compare", str(unpaired), "--out", out) == 0
     assert hirl("compare", str(levels), str(unpaired), "--out", out) == 1
     assert "different levels (as given | mild, moderate, severe)" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, capsys):
+    first = written(tmp_path / "first", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0}, git_revision="a")
+    second = written(tmp_path / "second", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, git_revision="b")
+    other = written(tmp_path / "other", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.9})
+    out = str(tmp_path / "curves.png")
+    assert hirl("compare", str(first), str(second), "--out", out) == 0
+    assert hirl("compare", str(first), str(other), "--out", out) == 1
+    assert f"{first} and {other} are both called 'hirl', and differ in algorithm" in capsys.readouterr().err
+    by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], environment={"reward": "ssim"})
+    assert hirl("compare", str(first), str(by_ssim), "--out", out) == 1
+    assert "gains in psnr" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train")])

@@ -443,6 +443,31 @@ def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatc
     assert restored[4:] == ["a.png", "b.png", "c.png"]
 
 
+def test_a_picture_that_was_interrupted_while_it_was_saved_is_gone_on_with(brighter, place, monkeypatch):
+    picture("a.png", np.full((16, 16), 180, dtype=np.uint8))
+    again = partial(restore, ("a.png",), Path("out"), save_steps=True)
+    whole, saved = module.save_picture, []
+
+    def interrupted(picture, pixels, path, *rest):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.append(path)
+        whole(picture, pixels, path, *rest)
+
+    monkeypatch.setattr(module, "save_picture", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        again()
+    assert names() == {"a.step1.png", "a.step2.png"}
+    monkeypatch.setattr(module, "save_picture", whole)
+    again()
+    assert names() == {"a.png", "a.step1.png", "a.step2.png", "a.step3.png"}
+    # Files that were there before are never taken for such a rest.
+    Path("out/a.png").unlink()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="could not be restored"):
+            again()
+
+
 @pytest.mark.parametrize("text", ["mine", "[]", '{"settings": {}, "rows": []}'])
 def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
     picture("a.png")

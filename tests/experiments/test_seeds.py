@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.seeds import spaced_seeds
+from experiments.seeds import APART, moved_apart, spaced_seeds
+
+
+@given(st.integers(0, 400))
+def test_seeds_that_are_counted_up_are_moved_apart(seed):
+    assert moved_apart(0) == 0
+    assert abs(moved_apart(seed + 1) - moved_apart(seed)) >= APART
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_any_seed_is_one_that_generators_take(seed):
+    assert 0 <= moved_apart(seed) <= 2**32 - APART
 
 
 @settings(deadline=None)

@@ -99,6 +99,7 @@ def check_complete(out: Path, runs: list[str]) -> None:
     assert all(row["seeds"] == 2 and row["step"] == STEPS and row["low"] <= row["best"] <= row["high"] for row in rows)
     assert [row["best"] for row in rows] == sorted((row["best"] for row in rows), reverse=True)
     assert all(row["label"] in (out / "summary.md").read_text() for row in rows)
+    assert not list(out.rglob("replay_buffer.pkl")), "gigabytes, of no use to what is complete"
 
 
 @needs_ray
@@ -163,6 +164,23 @@ def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
     assert len({run["config"]["label"] for run in runs[:4]}) == 4, "every setting once, then every setting again"
     again = plan_runs(wanted, str(folder), 4, 0)
     assert [run["config"]["seed"] for run in again[:12]] == [run["config"]["seed"] for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"environment.reward": {"values": ["psnr", "ssim"]}}, "gains in psnr and ssim cannot be ranked"),
+        ({"environment.degradation": {"values": ["mild", "servere"]}}, "unknown degradation 'servere'"),
+        ({"start_from": {"value": "nowhere.safetensors"}}, "nowhere.safetensors"),
+        ({"environment.degradation": {"value": "None"}}, "mild is not measured on these photographs"),
+    ],
+)
+def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, config, folder):
+    content = yaml.safe_load(config.read_text()) | {"metric": {"name": "evaluation/mild", "goal": "maximize"}}
+    content["parameters"] |= changed
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=words):
+        plan_runs(read_sweep_config(config), str(folder), 1, 0)
 
 
 def test_options_are_those_of_train():

@@ -53,6 +53,19 @@ def test_a_full_device_is_named():
     assert not os.path.isfile("/dev/full")
 
 
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    real, link, dangling = tmp_path / "real" / "a.txt", tmp_path / "a.txt", tmp_path / "b.txt"
+    real.parent.mkdir()
+    real.write_text("old")
+    link.symlink_to(real)
+    dangling.symlink_to(tmp_path / "real" / "b.txt")
+    for path in (link, dangling):
+        with written_whole(path) as beside:
+            beside.write_text("new")
+        assert path.is_symlink()
+        assert (tmp_path / "real" / path.name).read_text() == "new"
+
+
 def test_a_folder_that_is_missing_is_made(tmp_path):
     with written_whole(tmp_path / "a" / "b" / "file") as beside:
         beside.write_text("new")

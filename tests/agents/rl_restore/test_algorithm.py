@@ -78,6 +78,12 @@ def test_it_finds_the_tool_that_undoes_each_distortion_and_stops(tmp_path):
         assert followed.why == ["stop"]
 
 
+def test_it_needs_an_action_to_stop(pictures, toy_toolset):
+    env = make_vec_env("HIRL-RestoreFlat-v0", 2, images=pictures, toolset=toy_toolset, crop_size=16, max_steps=3)
+    with pytest.raises(ValueError, match="stop_action=True"):
+        RLRestore(env=env, buffer_size=8).learn(8)
+
+
 def test_it_needs_one_flat_action_and_squares(pictures, toy_toolset):
     with pytest.raises(AssertionError, match="Discrete"):
         RLRestore(env=make_vec_env(n_envs=1, images=pictures, toolset=toy_toolset, crop_size=16))

@@ -30,6 +30,12 @@ def test_palette_pictures_are_looked_up(tmp_path):
     assert (read_image(tmp_path / "palette.png") == (200, 10, 60)).all()
 
 
+def test_greys_of_an_unknown_range_are_refused(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "float.tiff")
+    with pytest.raises(UnreadablePicture, match="floating-point"):
+        read_image(tmp_path / "float.tiff")
+
+
 def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path):
     values = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "deep.png")

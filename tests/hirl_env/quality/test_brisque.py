@@ -1,5 +1,6 @@
 """BRISQUE: with its optional package, and without."""
 
+import copy
 import io
 import sys
 import types
@@ -82,6 +83,10 @@ class TestWithItsPackage:
             scores = torch.cat([clean, measure.score(as_images(*worse))])
             assert (scores.diff() < 0).all()
             assert scores[-1] < -30
+
+    def test_it_can_be_copied(self, measure, photograph):
+        images = as_images(photograph)
+        assert copy.deepcopy(measure).score(images).item() == measure.score(images).item()
 
     def test_a_batch_is_its_images_one_by_one_and_references_are_ignored(self, measure, photograph):
         batch = as_images(photograph, jpeg(photograph, 20))

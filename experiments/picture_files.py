@@ -104,8 +104,6 @@ def read_picture(path: Path) -> Picture:
         mode, alpha, notes = turned.mode, None, []
         if frames > 1:
             notes.append(f"holds {frames} pictures; only the first is restored and saved")
-        if mode == "F":
-            raise ValueError("its pixels are floating point numbers; convert it to 8 bits per channel")
         if mode.startswith("I"):
             notes.append("saved with 8 bits instead of 16")
             pixels, grey = deep_grey(turned), True

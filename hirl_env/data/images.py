@@ -50,7 +50,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as picture:
             if picture.mode == "F":
-                raise ValueError("its greys are floating-point numbers, of a range that it does not say")
+                raise ValueError("its pixels are floating point numbers; convert it to 8 bits per channel")
             yield picture
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None

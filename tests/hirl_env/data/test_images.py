@@ -32,7 +32,7 @@ def test_palette_pictures_are_looked_up(tmp_path):
 
 def test_greys_of_an_unknown_range_are_refused(tmp_path):
     Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "float.tiff")
-    with pytest.raises(UnreadablePicture, match="floating-point"):
+    with pytest.raises(UnreadablePicture, match="its pixels are floating point"):
         read_image(tmp_path / "float.tiff")
 
 

@@ -86,9 +86,9 @@ class HIRLPolicy(BasePolicy):
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
     def start_from(self, network: TwoLevelQ | FlatQ) -> None:
-        """Takes the weights of a network of this architecture, which need not have seen the tool used last.
+        """Takes the weights of a network of this architecture.
 
-        Nor images of the same size.
+        It need not have seen the tool used last, nor images of this size.
 
         Raises:
             ValueError: If it is of another architecture.

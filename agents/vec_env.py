@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_norm
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import hirl_env  # noqa: F401  (registers the ids)
+from hirl_env.task import Task
 
 
 class RestoreVecEnv(VecEnv):
@@ -89,6 +90,9 @@ class RestoreVecEnv(VecEnv):
         rows = list(self._get_indices(indices))
         if attr_name in ("action_space", "observation_space"):
             attr_name = f"single_{attr_name}"
+        if isinstance(self.env, gym.vector.SyncVectorEnv) and not hasattr(self.env, attr_name):
+            values = self.env.get_attr(attr_name)
+            return [values[row] for row in rows]
         value = getattr(self.env, attr_name)
         return [value[row] if attr_name in ("np_random", "np_random_seed") else value for row in rows]
 
@@ -113,10 +117,24 @@ def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
     return options.keys() == others.keys() and all(np.array_equal(options[key], others[key]) for key in options)
 
 
-def check_not_normalised(env: VecEnv | None) -> None:
-    """Raises ValueError where `VecNormalize` is on an environment: agents here learn gains as they are, to stop by."""
-    if env is not None and unwrap_vec_normalize(env) is not None:
+def check_trainable(env: VecEnv | None) -> None:
+    """Checks an environment before an agent learns in it.
+
+    Raises:
+        ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), or it restores whole
+            pictures, whose sizes differ.
+    """
+    if env is None:
+        return
+    if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
+    if any(task.crop_size is None for task in tasks_of(env)):
+        raise ValueError("agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size")
+
+
+def tasks_of(env: VecEnv) -> list[Task]:
+    """The tasks of environments of this package; none where they cannot be asked."""
+    return env.get_attr("task") if env.has_attr("task") else []
 
 
 def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:

@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from agents.hirl.policy import HIRLPolicy
 from agents.networks import TwoLevelQ, turned
-from agents.vec_env import check_not_normalised
+from agents.vec_env import check_trainable
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -338,14 +338,17 @@ class HIRL(OffPolicyAlgorithm):
         """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards.
+            ValueError: If the environment normalises observations or rewards, or restores whole pictures.
         """
-        check_not_normalised(self.env)
+        check_trainable(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:
-        # The class of the buffer follows from n_steps; one that was stored would count as a custom one.
-        return [*super()._excluded_save_params(), "_statistics", "_target_statistics", "replay_buffer_class"]
+        # The buffer's class and arguments follow from n_steps; a class that was stored would count as a custom one.
+        return [
+            *super()._excluded_save_params(),
+            *("_statistics", "_target_statistics", "replay_buffer_class", "replay_buffer_kwargs"),
+        ]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []

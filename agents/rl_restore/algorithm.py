@@ -20,7 +20,7 @@ from agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
 from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
 from agents.rl_restore.network import RecurrentQ
 from agents.rl_restore.policy import RLRestorePolicy
-from agents.vec_env import check_not_normalised
+from agents.vec_env import check_trainable, tasks_of
 from hirl_env.tools.toolset import Toolset
 
 Self = TypeVar("Self", bound="RLRestore")
@@ -122,7 +122,7 @@ class RLRestore(OffPolicyAlgorithm):
         self.halve_every, self.target_update_interval, self.max_steps = halve_every, target_update_interval, max_steps
         self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
         self.exploration_steps = exploration_steps
-        self._copied = 0
+        self._copied = self._stored = 0
         self._memory: tuple[npt.NDArray[Any], ...] | None = None
         if _init_setup_model:
             self._setup_model()
@@ -174,6 +174,7 @@ class RLRestore(OffPolicyAlgorithm):
     ) -> None:
         super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
         self._last_episode_starts = dones
+        self._stored = self.num_timesteps
 
     def _setup_learn(
         self,
@@ -183,6 +184,9 @@ class RLRestore(OffPolicyAlgorithm):
         tb_log_name: str = "run",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
+        if self._stored != self.num_timesteps:
+            # A callback ended the training between a step and its storing: the environments are ahead of the memory.
+            self._last_obs = None
         if reset_num_timesteps or self._last_obs is None:
             # The environments are about to be reset.
             self.replay_buffer.forget_unfinished()
@@ -254,11 +258,10 @@ class RLRestore(OffPolicyAlgorithm):
         """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards, or has no STOP.
+            ValueError: If the environment normalises observations or rewards, restores whole pictures, or has no STOP.
         """
-        check_not_normalised(self.env)
-        tasks = self.env.get_attr("task") if self.env is not None and self.env.has_attr("task") else []
-        if not all(task.restoration.stop_action for task in tasks):
+        check_trainable(self.env)
+        if self.env is not None and not all(task.restoration.stop_action for task in tasks_of(self.env)):
             raise ValueError("RL-Restore's last action is STOP: make the environment with stop_action=True")
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 

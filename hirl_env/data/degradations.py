@@ -10,10 +10,11 @@ Every step ends in 8 bits, as if the picture had been saved: a distorted image i
 from __future__ import annotations
 
 import io
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -85,6 +86,14 @@ def _filter(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     return F.conv2d(padded, kernel[None, None])[:, 0]
 
 
+def _whole(what: str, value: Any) -> int:
+    """A whole number of any kind, NumPy's too, as Python's."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{what} must be a whole number, got {value!r}") from None
+
+
 @dataclass(frozen=True)
 class GaussianBlur(Degradation):
     """Blurs with a Gaussian kernel of ``size`` taps; sigma in pixels, by OpenCV's rule unless given.
@@ -98,6 +107,7 @@ class GaussianBlur(Degradation):
     family: ClassVar[str] = "blur"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _whole("GaussianBlur: size", self.size))
         if self.size < 1:
             raise ValueError(f"GaussianBlur: size must be at least 1, got {self.size}")
         if self.sigma is not None and self.sigma <= 0:
@@ -121,6 +131,7 @@ class MotionBlur(Degradation):
     family: ClassVar[str] = "blur"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "length", _whole("MotionBlur: length", self.length))
         if self.length < 1:
             raise ValueError(f"MotionBlur: length must be at least 1, got {self.length}")
 
@@ -175,6 +186,7 @@ class JpegCompression(Degradation):
     family: ClassVar[str] = "jpeg"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "quality", _whole("JpegCompression: quality", self.quality))
         if not 1 <= self.quality <= 100:
             raise ValueError(f"JpegCompression: quality must be from 1 to 100, got {self.quality}")
 

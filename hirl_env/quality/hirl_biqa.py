@@ -85,6 +85,7 @@ def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
     Raises:
         ValueError: If the file is missing, damaged, or of another network.
     """
-    network = BlindQuality()
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten, and no draw of the user's is moved
+        network = BlindQuality()
     load_weights(network, path)
     return network.eval().to(memory_format=torch.channels_last)

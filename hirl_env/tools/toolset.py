@@ -218,6 +218,7 @@ def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
 
 
 @lru_cache(maxsize=1)
+@torch.random.fork_rng(devices=[])  # what networks draw is overwritten, and no draw of the user's is moved
 def paper_toolset() -> Toolset:
     """The paper's 3 x 3 toolset (section 2.1) with the shipped weights; made once per process and shared."""
     ffdnet = FFDNet()

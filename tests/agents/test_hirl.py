@@ -234,6 +234,7 @@ def test_an_n_step_agent_is_loaded_as_one(env, tmp_path):
         again = HIRL.load(tmp_path / "model.zip", env=env)
     assert isinstance(again.replay_buffer, NStepReplayBuffer)
     assert again.replay_buffer.n_steps == 2
+    assert HIRL.load(tmp_path / "model.zip", env=env, n_steps=1).replay_buffer_kwargs == {}
 
 
 def test_stacks_of_images_are_refused(env):

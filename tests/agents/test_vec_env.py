@@ -1,6 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, is_vecenv_wrapped
@@ -120,3 +121,22 @@ def test_agents_that_stop_by_gains_refuse_others(algorithm, env_id, task):
     env = VecNormalize(make_vec_env(env_id, 1, stop_action=algorithm is RLRestore, **task), norm_obs=False)
     with pytest.raises(ValueError, match="leave VecNormalize out"):
         algorithm(env=env, buffer_size=64).learn(1)
+
+
+def test_environments_that_gymnasium_steps_one_by_one_can_be_asked_too():
+    envs = gym.make_vec(
+        "HIRL-RestoreFlat-v0", 2, "sync", vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP}, crop_size=16
+    )
+    env = RestoreVecEnv(envs)
+    assert [task.crop_size for task in env.get_attr("task")] == [16, 16]
+    assert not env.has_attr("nothing of that name")
+    with pytest.raises(ValueError, match="make the environment with stop_action=True"):
+        RLRestore(env=env, buffer_size=64).learn(4)
+
+
+@pytest.mark.parametrize("algorithm", [HIRL, RLRestore])
+def test_agents_do_not_train_on_whole_pictures(algorithm):
+    env_id = "HIRL-Restore-v0" if algorithm is HIRL else "HIRL-RestoreFlat-v0"
+    agent = algorithm(env=gym.make(env_id, crop_size=None, stop_action=True), buffer_size=64)
+    with pytest.raises(ValueError, match="crop_size=None restores whole pictures: give a crop_size"):
+        agent.learn(4)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stable_baselines3.common.callbacks import StopTrainingOnMaxEpisodes
 from stable_baselines3.common.utils import LinearSchedule
 
 from agents import RLRestore, make_vec_env
@@ -278,3 +279,12 @@ def test_long_episodes_are_drawn_more_often_and_too_long_ones_refused(env):
             memory.add(observations, observations, np.zeros(2), np.zeros(2), np.zeros(2), [{}, {}])
     with pytest.raises(ValueError, match="holds no episode"):
         EpisodeReplayBuffer(2, env.observation_space, env.action_space, max_steps=3)
+
+
+def test_learning_goes_on_after_a_callback_has_stopped_it(env):
+    model = agent(env)
+    # The step that ends an episode is the one that is not stored.
+    model.learn(100, callback=StopTrainingOnMaxEpisodes(3))
+    model.learn(60, reset_num_timesteps=False)
+    lengths = model.replay_buffer.sample(200).lengths
+    assert lengths.max() <= 3

@@ -147,3 +147,16 @@ def test_mixture_draws_every_choice():
 def test_impossible_strengths_are_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_sizes_and_qualities_may_be_whole_numbers_of_any_kind(image):
+    rng = np.random.default_rng(0)
+    for made, same in (
+        (JpegCompression(np.int64(30)), JpegCompression(30)),
+        (GaussianBlur(np.uint8(5)), GaussianBlur(5)),
+    ):
+        assert repr(made) == repr(same)
+        assert (made(image, rng) == same(image, rng)).all()
+    for make in (JpegCompression, GaussianBlur, MotionBlur):
+        with pytest.raises(ValueError, match=r"must be a whole number, got 5\.5"):
+            make(5.5)

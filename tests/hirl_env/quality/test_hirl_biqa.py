@@ -4,7 +4,7 @@ from torch import nn
 
 from hirl_env.quality import hirl_biqa as module
 from hirl_env.quality import measures
-from hirl_env.quality.hirl_biqa import WEIGHTS, BlindQuality
+from hirl_env.quality.hirl_biqa import WEIGHTS, BlindQuality, load_blind_quality
 from hirl_env.weights import save_weights
 
 
@@ -104,3 +104,11 @@ def test_it_tells_worse_from_better_and_needs_no_reference():
         ordered.append(bool(scores[0] > scores[1] > scores[2]))
     assert len(ordered) > 3
     assert np.mean(ordered) > 0.8
+
+
+def test_opening_it_moves_no_draw_of_the_users():
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    load_blind_quality()
+    assert torch.rand(1) == wanted

@@ -10,7 +10,7 @@ from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import psnr
 from hirl_env.tools.rl_restore import new_tools
-from hirl_env.tools.toolset import Tool, Toolset, open_toolset, rl_restore_toolset, toolsets
+from hirl_env.tools.toolset import Tool, Toolset, open_toolset, paper_toolset, rl_restore_toolset, toolsets
 from hirl_env.weights import save_weights
 
 
@@ -172,3 +172,11 @@ def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
         open_toolset(tmp_path)
     with pytest.raises(ValueError, match="unknown toolset 'hril'; known are: hirl"):
         open_toolset("hril")
+
+
+def test_opening_the_papers_tools_moves_no_draw_of_the_users():
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    paper_toolset.__wrapped__()
+    assert torch.rand(1) == wanted

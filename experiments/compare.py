@@ -20,7 +20,8 @@ from hirl_env.files import written_whole
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
-SETTINGS = ("algo", "environment", "algorithm", "lr_schedule", "total_steps", "start_from")  # of a run
+SETTINGS = ("algo", "environment", "algorithm", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
+PLACES = ("images", "validate")  # which may lie elsewhere on another machine
 DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
 
 
@@ -74,6 +75,7 @@ def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
         first = first_of.setdefault(str(config["label"]), run)
         other = configs[first]
         differ = [key for key in SETTINGS if config.get(key) != other.get(key)]
+        differ += [key for key in PLACES if Path(config.get(key) or "").name != Path(other.get(key) or "").name]
         if differ:
             raise ValueError(
                 f"{first} and {run} are both called {config['label']!r}, and differ in {', '.join(differ)}: give runs "

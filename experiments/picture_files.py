@@ -64,7 +64,7 @@ def found_pictures(text: str, out: Path) -> list[tuple[Path, Path]]:
 
     Args:
         text: A file, which need not exist, a folder with sub-folders, or a pattern.
-        out: The folder to save in. Where it lies within one that is searched, what is in there is left alone.
+        out: The folder to save in. Where it lies within what is searched, what is in there is left alone.
 
     Raises:
         ValueError: If a folder holds no pictures.
@@ -82,6 +82,8 @@ def found_pictures(text: str, out: Path) -> list[tuple[Path, Path]]:
             raise ValueError(f"{path}: no pictures in there (looked for {', '.join(PICTURE_SUFFIXES)})")
         return [(file, file.relative_to(path)) for file in files]
     matches = [] if path.exists() else [Path(match) for match in sorted(glob.glob(text, recursive=True))]
+    # A pattern that finds what was saved before, too, means the others.
+    matches = [match for match in matches if out.resolve() not in match.resolve().parents] or matches
     return [(file, Path(file.name)) for file in matches if _is_picture(file)] or [(path, Path(path.name))]
 
 

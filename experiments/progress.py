@@ -67,6 +67,7 @@ class Progress(BaseCallback):
             config["environment"].get("device", "cpu")
         )
         self.interrupted: Sequence[int] = ()
+        self.stopped = False
         levels = evaluated_levels(config["environment"], held_out)
         self.starts = {level: self._starts(level, EVALUATION_SEED) for level in levels}
         # Margins are found on other crops than they are judged on.
@@ -94,7 +95,8 @@ class Progress(BaseCallback):
     def _on_step(self) -> bool:
         self.bar.update(self.model.num_timesteps - self.bar.n)
         self.actions.append(np.atleast_1d(self.locals["actions"]).copy())
-        return not self.interrupted
+        self.stopped = bool(self.interrupted)
+        return not self.stopped
 
     def _on_rollout_start(self) -> None:
         # Here, between updates and steps, the model and its memory agree with each other.
@@ -104,7 +106,7 @@ class Progress(BaseCallback):
 
     def finish(self) -> None:
         """Evaluates a last time where the training is complete; saves where it was interrupted."""
-        if self.model.num_timesteps < self.config["total_steps"]:
+        if self.stopped:
             # The last step was taken, and not learned from.
             self.model.num_timesteps = self.learned
             self._save()

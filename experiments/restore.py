@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 from tqdm import tqdm
 
@@ -72,7 +73,7 @@ def restore(
         save_steps: Also save the picture after each step, as NAME.step1.png and so on.
         force: Overwrite what is in the way, and restore again what was restored.
     """
-    settings = dict(locals())
+    settings = {"folder": Path.cwd(), **locals()}  # pictures of one name elsewhere are others
     if (stop == "reference") != (references is not None):
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
     jobs = plan(pictures, out, max_steps if save_steps else 0)
@@ -155,6 +156,8 @@ def _restore_file(
         check_free((job.target, *job.steps), force)
         picture = read_picture(job.file)
         clean = None if reference is None else read_picture(reference).pixels
+        if clean is not None and clean.ndim < picture.pixels.ndim:  # greys, whose noise has colours
+            clean = np.repeat(clean[..., None], 3, axis=2)
         restored = restorer.restore(picture.pixels, clean, keep_steps=bool(job.steps))
         begin(dict(row))
         for step, target in zip(restored.steps, job.steps, strict=False):

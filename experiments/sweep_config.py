@@ -198,7 +198,11 @@ def _parameter(entry: dict[str, Any]) -> Parameter:
         values = _values(entry.pop("values"), entry)
         if probabilities is None:
             return Parameter(values)
-        _numbers(dict(enumerate(probabilities)))
+        if not isinstance(probabilities, list):
+            raise ValueError(f"probabilities must be a list, one for each value, got {probabilities!r}")
+        numbers = {f"probability {number}": said for number, said in enumerate(probabilities, 1)}
+        _numbers(numbers)
+        probabilities = [*numbers.values()]
         if len(probabilities) != len(values) or min(probabilities) < 0 or not np.isclose(sum(probabilities), 1):
             raise ValueError(f"probabilities must be one for each value and sum to 1, got {probabilities}")
         return Parameter(values, tuple(np.divide(probabilities, sum(probabilities)).tolist()))

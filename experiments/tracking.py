@@ -23,6 +23,7 @@ from stable_baselines3.common.logger import Image, KVWriter
 from hirl_env.files import unwritable, written_whole
 
 PACKAGES = ("hirl-restore", "gymnasium", "stable-baselines3", "torch", "torchvision", "numpy", "pillow", "piq")
+WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 
 
 class CsvLog:
@@ -71,27 +72,37 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
 
     Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in. The runs of a sweep
     (``config["sweep"]``, with ``name`` and ``id``) are a group, and go on in any folder.
+
+    Raises:
+        ValueError: If Weights & Biases refuses: the key is wrong, the server out of reach, the mode unknown.
     """
     import wandb
 
+    remedy = "set WANDB_MODE=offline, or leave Weights & Biases out"
     # Given outright: wandb itself reads the variable once, when a process first asks it anything.
-    mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+    mode = os.environ.get("WANDB_MODE")
+    if mode and mode not in WANDB_MODES:
+        raise ValueError(f"WANDB_MODE must be one of {', '.join(WANDB_MODES)}, got {mode!r}; {remedy}")
     sweep = config.get("sweep")
     place = sweep["id"] if sweep else folder.resolve()
     run_id = hashlib.sha256(f"{place} {config}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(silent=True)
-    return wandb.init(
-        project=project,
-        group=sweep["name"] if sweep else None,
-        name=name,
-        config=config,
-        id=run_id,
-        resume="allow",
-        dir=folder,
-        mode=cast(Any, mode),
-        settings=settings,
-    )
+    try:
+        mode = mode or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+        return wandb.init(
+            project=project,
+            group=sweep["name"] if sweep else None,
+            name=name,
+            config=config,
+            id=run_id,
+            resume="allow",
+            dir=folder,
+            mode=cast(Any, mode),
+            settings=settings,
+        )
+    except wandb.Error as error:
+        raise ValueError(f"Weights & Biases: {error}; {remedy}") from None
 
 
 class WandbWriter(KVWriter):

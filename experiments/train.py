@@ -27,9 +27,10 @@ from experiments.output import at_least_one
 from experiments.progress import MEMORY, Progress
 from experiments.seeds import moved_apart
 from experiments.tracking import WandbWriter, deferred_interrupts, provenance, start_wandb
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, open_photographs, photographs
 from hirl_env.files import written_whole
 from hirl_env.task import Task
+from hirl_env.tools.toolset import toolsets
 
 AlgoName = Literal["hirl", "flat-dqn", "ppo", "rl-restore"]
 
@@ -166,7 +167,8 @@ def train(
 
 def _absolute(source: str) -> str:
     """A folder so that it is found from anywhere; the name of a data set as it is."""
-    return str(Path(source).resolve()) if Path(source).is_dir() else source
+    is_place = source not in photographs.names() and Path(source).is_dir()
+    return str(Path(source).resolve()) if is_place else source
 
 
 def _check_stop_action(algo: AlgoName, environment: dict[str, Any]) -> None:
@@ -180,7 +182,7 @@ def _check_stop_action(algo: AlgoName, environment: dict[str, Any]) -> None:
 def _located(environment: dict[str, Any]) -> dict[str, Any]:
     """The options of an environment, with tools that are read from files so that they are found from anywhere."""
     toolset = environment.get("toolset")
-    if toolset is None or not Path(toolset).exists():
+    if toolset is None or toolset in toolsets.names() or not Path(toolset).exists():
         return environment
     return environment | {"toolset": str(Path(toolset).resolve())}
 
@@ -215,10 +217,10 @@ def run(
     Raises:
         KeyboardInterrupt: If asked to stop; a checkpoint is written first.
     """
-    photographs, held_out = open_both(config)
+    to_train_on, held_out = open_both(config)
     algorithm = ALGORITHMS[config["algo"]]
     # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
-    env = make_vec_env(algorithm.env_id, images=photographs, **config["environment"])
+    env = make_vec_env(algorithm.env_id, images=to_train_on, **config["environment"])
     model = _restored(config, out, env)
     # Those of a sweep lie apart already.
     seed = config["seed"] if "sweep" in config else moved_apart(config["seed"])
@@ -237,14 +239,16 @@ def run(
     if done >= config["total_steps"] and progress.evaluated_until() >= done:
         print(f"{out} is complete: {done} steps")
         return
+    # First of all: where it refuses, nothing is left behind that would be in the way.
+    tracked = start_wandb("hirl", out.name, out, config) if wandb else None
     if not (out / "config.yaml").exists():
         write_config(config, out)
     writers: list[Any] = [
         TensorBoardOutputFormat(str(out / "tensorboard")),
         CSVOutputFormat(str(out / ("progress.csv" if not done else f"progress-{done}.csv"))),
     ]
-    if wandb:
-        writers.append(WandbWriter(start_wandb("hirl", out.name, out, config)))
+    if tracked is not None:
+        writers.append(WandbWriter(tracked))
     model.set_logger(Logger(str(out), writers))
     with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
         progress.interrupted = interrupted
@@ -266,11 +270,11 @@ def open_both(config: dict[str, Any]) -> tuple[Photographs, Photographs]:
     Raises:
         ValueError: If there are none, or too few to keep some apart.
     """
-    photographs = open_photographs(config["images"])
+    found = open_photographs(config["images"])
     if config["validate"] is not None:
-        return photographs, open_photographs(config["validate"])
+        return found, open_photographs(config["validate"])
     try:
-        return photographs.split(config["hold_out"])
+        return found.split(config["hold_out"])
     except ValueError as error:
         raise ValueError(f"{error}, by --hold-out") from None
 

@@ -125,8 +125,9 @@ class HIRL(OffPolicyAlgorithm):
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        if target_update_interval < 1:
-            raise ValueError(f"target_update_interval must be at least 1, got {target_update_interval}")
+        for name, number in {"target_update_interval": target_update_interval, "train_freq": train_freq}.items():
+            if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
+                raise ValueError(f"{name} must be at least 1, got {number}")
         for epsilon in (exploration_initial_eps, exploration_final_eps):
             if not 0 <= epsilon <= 1:
                 raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")

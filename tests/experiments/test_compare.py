@@ -54,6 +54,9 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     assert hirl("compare", str(first), str(second), "--out", out) == 0
     assert hirl("compare", str(first), str(other), "--out", out) == 1
     assert f"{first} and {other} are both called 'hirl', and differ in algorithm" in capsys.readouterr().err
+    elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], algorithm={"gamma": 0.0}, images="/data/others")
+    assert hirl("compare", str(first), str(elsewhere), "--out", out) == 1
+    assert "differ in images" in capsys.readouterr().err
     by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], environment={"reward": "ssim"})
     assert hirl("compare", str(first), str(by_ssim), "--out", out) == 1
     assert "gains in psnr" in capsys.readouterr().err

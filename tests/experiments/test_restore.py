@@ -125,6 +125,25 @@ def test_the_results_of_an_earlier_run_are_not_restored_again(brighter, place):
         assert names() == {"a.png", "deep/b.png"}
 
 
+def test_a_pattern_that_finds_the_results_means_the_others(brighter, place, capsys):
+    picture("holiday/a.png")
+    run(("**/*.png",))
+    picture("holiday/b.png")
+    run(("**/*.png",))
+    assert names() == {"a.png", "b.png"}
+    assert [row["file"] for row in log()] == ["holiday/a.png", "holiday/b.png"]
+
+
+def test_pictures_of_the_same_names_elsewhere_are_others(brighter, place, monkeypatch):
+    for folder in ("first", "second"):
+        picture(f"{folder}/a.png")
+    monkeypatch.chdir(place / "first")
+    run(("a.png",), out=place / "out")
+    monkeypatch.chdir(place / "second")
+    with pytest.raises(ValueError, match="of other settings"):
+        run(("a.png",), out=place / "out")
+
+
 @pytest.mark.parametrize("arguments", [(("one",), "one"), (("one/a.png",), "one"), (("a.png", "two"), ".")])
 def test_the_originals_are_never_overwritten(brighter, place, arguments):
     pictures, out = arguments
@@ -354,7 +373,7 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     assert "a.jpg: add +8 -> add +8 -> add +8 (stopped: value)" in capsys.readouterr().out
     written = json.loads(Path("out/restore.json").read_text())
     assert written["settings"] == {
-        **{"pictures": ["deep"], "out": "out", "agent": "hirl", "max_steps": 7, "stop": "value"},
+        **{"folder": str(place), "pictures": ["deep"], "out": "out", "agent": "hirl", "max_steps": 7, "stop": "value"},
         **{"measure": "hirl-biqa", "references": None},
         **{"precision": "float32", "device": "cpu", "save_steps": True, "force": False},
     }
@@ -382,6 +401,14 @@ def test_stopping_by_quality_and_by_reference(brighter, place, capsys):
     (row,) = log("by-quality")
     assert (row["path"], row["why"], row["score_before"], row["score_after"]) == ([], "quality", 0.0, 0.0)
     assert "a.png: left as it is (stopped: quality; flat: 0.0 to 0.0)" in capsys.readouterr().out
+
+
+def test_a_grey_original_may_have_noise_in_colours(brighter, place):
+    picture("a.png", np.full((16, 16, 3), (100, 102, 98), dtype=np.uint8))
+    picture("clean/a.png", np.full((16, 16), 108, dtype=np.uint8))
+    run(("a.png",), stop="reference", references=Path("clean"))
+    (row,) = log()
+    assert (row["error"], row["path"]) == (None, ["add +8"])
 
 
 def test_references_and_their_stop_go_together(place):

@@ -179,6 +179,8 @@ def test_what_cannot_be_done_is_named(content, words, read):
         ({"distribution": "cauchy"}, "got cauchy"),
         ({"distribution": "normal", "sigma": -1}, "must be above 0"),
         ({"values": [1, 2], "probabilities": [0.5, 0.6]}, "probabilities must be one for each value"),
+        ({"values": [1, 2], "probabilities": 0.5}, "probabilities must be a list"),
+        ({"values": [1, 2], "probabilities": ["5e-1", "half"]}, "probability 2 must be a number, got 'half'"),
         ({"values": [1, 2], "probabilities": [1]}, "probabilities must be one for each value"),
     ],
 )

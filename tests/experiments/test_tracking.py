@@ -1,3 +1,4 @@
+import pytest
 import wandb
 
 from experiments.tracking import CsvLog, start_wandb
@@ -19,6 +20,20 @@ def test_weights_and_biases_is_offline_where_nobody_is_logged_in(tmp_path, monke
     run = start_wandb("hirl", "name", tmp_path, {"seed": 0})
     assert run.settings.mode == "offline"
     run.finish()
+
+
+def test_what_weights_and_biases_refuses_is_said_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "ofline")
+    with pytest.raises(ValueError, match=r"WANDB_MODE must be one of .*, got 'ofline'; set WANDB_MODE=offline"):
+        start_wandb("hirl", "name", tmp_path, {"seed": 0})
+
+    def refuse(**_):
+        raise wandb.errors.AuthenticationError("the key is wrong")
+
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(ValueError, match="Weights & Biases: the key is wrong; set WANDB_MODE=offline"):
+        start_wandb("hirl", "name", tmp_path, {"seed": 0})
 
 
 def test_a_row_that_was_cut_off_is_not_read(tmp_path):

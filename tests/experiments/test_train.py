@@ -16,6 +16,7 @@ from agents.networks import FlatQ, TwoLevelQ, load_q
 from agents.rl_restore import load_rl_restore
 from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
+from experiments.progress import Progress
 from experiments.train import EnvironmentOptions, Settings, _restored, train
 
 SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
@@ -284,3 +285,31 @@ def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path
 
 def test_train_is_a_command():
     assert cli.COMMANDS["train"] is train
+
+
+def test_the_name_of_a_data_set_comes_before_a_folder_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "mine"):
+        (tmp_path / name).mkdir()
+    assert Settings(images="photos").config()["images"] == "photos"
+    assert Settings(images="mine").config()["images"] == str(tmp_path / "mine")
+
+
+def test_an_interrupt_in_the_last_rollout_leaves_a_run_to_resume(folder, tmp_path, hirl, capsys, monkeypatch):
+    """The steps that overshoot the total are no complete training."""
+    out = tmp_path / "run"
+    on_step = Progress._on_step
+
+    def interrupting(progress):
+        if progress.model.num_timesteps > 4:
+            progress.interrupted = [signal.SIGINT]
+        return on_step(progress)
+
+    monkeypatch.setattr(Progress, "_on_step", interrupting)
+    few = ["--algo", "ppo", "--ppo.n-steps", "4", "--ppo.batch-size", "8", "--ppo.width", "8"]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "4", *TINY, *few]
+    assert hirl("train", *arguments) != 0
+    assert f"go on with: hirl train --resume {out}" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert hirl("train", "--resume", str(out), "--threads", "1", "--no-wandb") == 0
+    assert "is complete" not in capsys.readouterr().out

@@ -69,9 +69,8 @@ def found_pictures(text: str, out: Path) -> list[tuple[Path, Path]]:
     Raises:
         ValueError: If a folder holds no pictures.
     """
-    path = Path(text)
+    path, place = Path(text), out.resolve()
     if path.is_dir():
-        place = out.resolve()
         within = path.resolve() in place.parents
         files = [
             file
@@ -83,7 +82,7 @@ def found_pictures(text: str, out: Path) -> list[tuple[Path, Path]]:
         return [(file, file.relative_to(path)) for file in files]
     matches = [] if path.exists() else [Path(match) for match in sorted(glob.glob(text, recursive=True))]
     # A pattern that finds what was saved before, too, means the others.
-    matches = [match for match in matches if out.resolve() not in match.resolve().parents] or matches
+    matches = [match for match in matches if place not in match.resolve().parents] or matches
     return [(file, Path(file.name)) for file in matches if _is_picture(file)] or [(path, Path(path.name))]
 
 

@@ -138,7 +138,8 @@ def read_tools(path: str | Path) -> nn.ModuleList:
     Raises:
         ValueError: If a file or an array is missing, or does not fit.
     """
-    tools, path = new_tools(), Path(path)
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten, and no draw of the user's is moved
+        tools, path = new_tools(), Path(path)
     if path.is_dir():
         for number, tool in enumerate(tools, 1):
             load_weights(tool, path / f"rl-restore-{number}.safetensors")

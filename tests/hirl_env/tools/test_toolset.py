@@ -174,9 +174,12 @@ def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
         open_toolset("hril")
 
 
-def test_opening_the_papers_tools_moves_no_draw_of_the_users():
+def test_opening_tools_moves_no_draw_of_the_users(tmp_path):
+    for number, tool in enumerate(new_tools(), 1):
+        save_weights(tool, tmp_path / f"rl-restore-{number}.safetensors")
     torch.manual_seed(0)
     wanted = torch.rand(1)
     torch.manual_seed(0)
     paper_toolset.__wrapped__()
+    open_toolset(tmp_path)
     assert torch.rand(1) == wanted

@@ -110,9 +110,8 @@ def follow(
         ValueError: If the values do not fit the toolset, or are not finite.
     """
     check_length(max_steps)
-    current = start.branch()
-    current.max_steps, current.stop = None, "no_gain" if stop in ("reference", "quality") else None
-    current.ended = np.zeros_like(start.ended)
+    current = start.unbounded()
+    current.stop = "no_gain" if stop in ("reference", "quality") else None
     count = len(start.images)
     seen: list[list[float]] = [[] for _ in range(count)]
     why = ["steps"] * count

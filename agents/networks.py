@@ -1,8 +1,9 @@
 """The Q-networks: two-level or flat heads on ResNet-18 trunks, and their files.
 
 Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
-worth from here on, in units of the reward. Search and inference need no more than that. A network that sees the tool
-used last is given it as a fourth channel, as environments with ``observe_tool`` show it.
+worth from here on, in units of the reward. Search and inference need no more than that. A network may see more of an
+episode than the image as it is; it is given that in further channels, as environments with ``observe_start`` and
+``observe_tool`` show it.
 """
 
 from __future__ import annotations
@@ -41,13 +42,14 @@ class ResNet18Extractor(BaseFeaturesExtractor):
         norm: As of `ResNet18`.
 
     Raises:
-        ValueError: If images have other channels: of agents here, HIRL alone looks at the tool used last.
+        ValueError: If images have other channels: of agents here, HIRL alone looks at more than them.
     """
 
     def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "batch") -> None:
         if observation_space.shape is None or observation_space.shape[0] != 3:
             raise ValueError(
-                f"observations must be images (3, H, W), got {observation_space.shape}; leave observe_tool False"
+                f"observations must be images (3, H, W), got {observation_space.shape}; leave observe_start and "
+                "observe_tool False"
             )
         super().__init__(observation_space, features_dim=8 * width)
         self.trunk = ResNet18(width, norm)
@@ -58,30 +60,32 @@ class ResNet18Extractor(BaseFeaturesExtractor):
 
 
 class QNetwork(nn.Sequential):
-    """A ResNet-18 trunk with a linear head: (N, 3, H, W) to (N, ``outputs``).
+    """A ResNet-18 trunk with a linear head: (N, C, H, W) to (N, ``outputs``).
 
     Args:
         outputs: Values.
         width: Of the trunk.
         norm: Of the trunk.
-        n_tools: Where it sees the tool used last, of how many: images have a fourth channel then, and the head knows
-            the tool beside the trunk's features. 0: it does not.
+        n_tools: Where it sees the tool used last, of how many: it is the last channel then, and the head knows it
+            beside the trunk's features. 0: it does not.
+        sees_start: Whether the trunk looks at six channels, the image and what it was as the episode began.
     """
 
-    def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0) -> None:
+    def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0, sees_start: bool = False) -> None:
         head = nn.Linear(8 * width + (n_tools + 1 if n_tools else 0), outputs)
         # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
         nn.init.normal_(head.weight, std=1e-3)
         nn.init.zeros_(head.bias)
-        super().__init__(ResNet18(width, norm), head)
-        self.n_tools = n_tools
+        channels = 6 if sees_start else 3
+        super().__init__(ResNet18(width, norm, channels), head)
+        self.n_tools, self.channels = n_tools, channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Values (N, ``outputs``)."""
         trunk, head = self
-        features = trunk(images[:, :3])
+        features = trunk(images[:, : self.channels])
         if self.n_tools:
-            last = (images[:, 3, 0, 0] * 255).round().long()
+            last = (images[:, -1, 0, 0] * 255).round().long()
             features = torch.cat([features, TOOL_WEIGHT * F.one_hot(last, self.n_tools + 1)], dim=1)
         return cast(torch.Tensor, head(features))
 
@@ -109,12 +113,13 @@ class TwoLevelQ(nn.Module):
         width: Of both ResNet-18.
         norm: Of both.
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
-        sees_tool: Whether images have a fourth channel, the tool used last.
+        sees_start: Whether images have three more channels: what they were as the episode began.
+        sees_tool: Whether images have one more channel, the last: the tool used last.
         squash: Whether the strategies learn values `squashed`.
         view: Side in pixels of the images of its training, and of the crops by which it is to see larger ones.
 
     Attributes:
-        ts: Images (N, 3 or 4, H, W) to (N, types).
+        ts: Images (N, C, H, W) to (N, types).
         ds: Images to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
     """
 
@@ -125,6 +130,7 @@ class TwoLevelQ(nn.Module):
         width: int = 64,
         norm: Norm = "batch",
         degree_head: DegreeHead = "per-type",
+        sees_start: bool = False,
         sees_tool: bool = False,
         squash: bool = False,
         view: int = VIEW,
@@ -136,16 +142,17 @@ class TwoLevelQ(nn.Module):
             "width": width,
             "norm": norm,
             "degree_head": degree_head,
+            "sees_start": sees_start,
             "sees_tool": sees_tool,
             "squash": squash,
             "view": view,
         }
-        self.n_types, self.n_degrees, self.sees_tool, self.squash = n_types, n_degrees, sees_tool, squash
-        self.view = view
+        self.n_types, self.n_degrees, self.view = n_types, n_degrees, view
+        self.sees_start, self.sees_tool, self.squash = sees_start, sees_tool, squash
         self.blind = degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
-        self.ts = QNetwork(n_types, width, norm, n_tools)
-        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools)
+        self.ts = QNetwork(n_types, width, norm, n_tools, sees_start)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, sees_start)
 
     def encode(self, values: torch.Tensor) -> torch.Tensor:
         """What the strategies say of values in units of the reward: these, or squashed."""
@@ -186,7 +193,7 @@ class FlatQ(nn.Module):
         view: As of `TwoLevelQ`.
     """
 
-    sees_tool = False
+    sees_start = sees_tool = False
 
     def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch", view: int = VIEW) -> None:
         super().__init__()
@@ -247,14 +254,18 @@ def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class SeesTool:
-    """An agent that sees which tool was used last.
+class SeesEpisode:
+    """An agent that sees more of an episode than the image as it is.
 
     Attributes:
-        values: Cell values of images (N, 4, H, W), the fourth channel everywhere the tool's number over 255.
+        values: Cell values of images (N, C, H, W) with further channels, in this order.
+        start: Whether these are three for the image as the episode began,
+        tool: and one, everywhere the number of the tool used last over 255.
     """
 
     values: CellValues
+    start: bool = False
+    tool: bool = False
 
     def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
         """Begins episodes, or goes on with them: a restoration knows its paths.
@@ -268,23 +279,29 @@ class SeesTool:
 
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             images = restoration.images[rows]
-            tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
-            return self.values(torch.cat([images, tools[:, None, None, None].expand_as(images[:, :1])], dim=1))
+            seen = [images]
+            if self.start:
+                seen.append(restoration.first_images[rows])
+            if self.tool:
+                tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
+                seen.append(tools[:, None, None, None].expand_as(images[:, :1]))
+            return self.values(torch.cat(seen, dim=1))
 
         return look
 
 
 def as_agent(
     network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values
-) -> CellValues | SeesTool:
-    """A Q-network as it is followed: asked in all turns and mirrors, and shown the tool used last where it sees that.
+) -> CellValues | SeesEpisode:
+    """A Q-network as it is followed: asked in all turns and mirrors, and shown what it sees of the episode.
 
     Args:
         network: In evaluation mode.
         view: How it is to see images of any size.
     """
     values = view(TurnAveraged(network))
-    return SeesTool(values) if network.sees_tool else values
+    sees_more = network.sees_start or network.sees_tool
+    return SeesEpisode(values, network.sees_start, network.sees_tool) if sees_more else values
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from agents.following import Remembering, Stopping, follow
-from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, load_q
+from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, SeesEpisode, TwoLevelQ, as_agent, load_q
 from agents.tiles import GRID, TILE, tiled
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -225,7 +225,7 @@ def _places(length: int, crop: int) -> list[int]:
     return [int(place) // GRID * GRID for place in places]
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesTool:
+def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesEpisode:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:

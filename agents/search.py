@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from agents.following import Found, check_length, looking
-from agents.networks import CellValues, SeesTool
+from agents.networks import CellValues, SeesEpisode
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
@@ -25,7 +25,7 @@ from hirl_env.tools.toolset import Cell, Toolset
 
 @torch.no_grad()
 def best_first(
-    start: Restoration, values: CellValues | SeesTool, budgets: Sequence[int], max_steps: int = 7
+    start: Restoration, values: CellValues | SeesEpisode, budgets: Sequence[int], max_steps: int = 7
 ) -> list[Found]:
     """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
 
@@ -44,7 +44,7 @@ def best_first(
     if not budgets or min(budgets) < 1 or list(budgets) != sorted(budgets):
         raise ValueError(f"budgets of trials must be positive and rising, got {list(budgets)}")
     check_length(max_steps)
-    root = _unbounded(start)
+    root = start.unbounded()
     count, cells = len(start.images), start.toolset.cells
     best, found = root, []
     # Per image, what could be tried next: (minus what it promises, the order of entry for ties, the node, the cell).
@@ -56,7 +56,9 @@ def best_first(
         worth = looking(values, nodes)(np.arange(len(rows))).double().cpu().numpy()
         for place, row in enumerate(rows):
             node = nodes.select(np.array([place]))
-            node.references = None if root.references is None else root.references[row : row + 1]  # one for all
+            # One for all nodes of an image.
+            node.references = None if root.references is None else root.references[row : row + 1]
+            node.first_images = root.first_images[row : row + 1]
             if len(node.paths[0]) < max_steps:
                 for cell in cells:
                     promise = node.scores[0] + worth[place][cell]
@@ -85,7 +87,7 @@ def best_first(
 
 def chain(start: Restoration, cells: Sequence[Cell]) -> Found:
     """The same tools for every image, one after the other."""
-    current = _unbounded(start)
+    current = start.unbounded()
     for cell in cells:
         current = _applied(current, cell)
     return Found(current, np.full(len(start.images), len(cells)))
@@ -104,7 +106,7 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
     """
     paths = [reverse_path(start.toolset, degradation) for degradation in degradations]
     lengths = np.array([len(path) for path in paths])
-    current, found = _unbounded(start), []
+    current, found = start.unbounded(), []
     if not lengths.any():
         return [Found(current, np.zeros_like(lengths))]
     for length in range(1, max(lengths) + 1):
@@ -145,7 +147,7 @@ def greedy(start: Restoration, length: int) -> list[Found]:
         What there is after 1, ..., ``length`` steps.
     """
     check_length(length)
-    current, found = _unbounded(start), []
+    current, found = start.unbounded(), []
     trials = np.zeros(len(start.images), dtype=np.int64)
     rows = np.arange(len(start.images))
     for _ in range(length):
@@ -175,7 +177,7 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
         The best paths of at most 1, ..., ``length`` steps. Doing nothing counts as a path, so no gain is negative.
     """
     check_length(length)
-    root = _unbounded(start)
+    root = start.unbounded()
     cells = start.toolset.cells
     costs = np.cumsum([len(cells) ** depth for depth in range(1, length + 1)])
     best = [root] * length
@@ -198,14 +200,6 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
             best[depth] = _better(best[depth - 1], best[depth])
         found.append(Found(best[depth], np.full(len(start.images), cost)))
     return found
-
-
-def _unbounded(start: Restoration) -> Restoration:
-    """A branch that no rule of an episode ends."""
-    branch = start.branch()
-    branch.max_steps, branch.stop = None, None
-    branch.ended = np.zeros_like(start.ended)
-    return branch
 
 
 def _applied(node: Restoration, cell: Cell) -> Restoration:

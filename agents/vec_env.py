@@ -121,15 +121,25 @@ def check_trainable(env: VecEnv | None) -> None:
     """Checks an environment before an agent learns in it.
 
     Raises:
-        ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), or it restores whole
-            pictures, whose sizes differ.
+        ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), it restores whole
+            pictures, whose sizes differ, or images are stacked: three more channels are the start of the episode.
     """
     if env is None:
         return
     if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
-    if any(task.crop_size is None for task in tasks_of(env)):
-        raise ValueError("agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size")
+    for task in tasks_of(env):
+        if task.crop_size is None:
+            raise ValueError(
+                "agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size"
+            )
+        channels = task.observation_space(task.crop_size, task.crop_size).shape[2]
+        shape = env.observation_space.shape or ()
+        if channels not in shape:
+            raise ValueError(
+                f"the environment shows images of {channels} channels, and a wrapper makes {shape} of them; leave "
+                "stacks of images out"
+            )
 
 
 def tasks_of(env: VecEnv) -> list[Task]:

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from agents.following import looking
-from agents.networks import CellValues, SeesTool
+from agents.networks import CellValues, SeesEpisode
 from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
@@ -39,8 +39,8 @@ OTHERS = Mixture(
 WALKS = (4, 3)  # steps of the two chains of tools in each group
 VERSIONS = 2 + len(LEVELS) + sum(WALKS)
 STARTS = VERSIONS - sum(WALKS)
-WANDERS, REPEATS = 0.3, 0.3  # shares of chains that are random, and that use one tool only; the rest asks the agent
-SLIPS = 0.3  # share of the agent's steps that are random
+WANDERS, REPEATS = 0.2, 0.2  # shares of chains that are random, and that use one tool only; the rest asks the agent
+SLIPS = 0.2  # share of the agent's steps that are random
 SIDE_BY_SIDE = 40  # groups made at once
 BLOCK = 200  # groups in a file
 
@@ -79,7 +79,7 @@ class Maker:
 
     photographs: Photographs
     toolset: Toolset
-    agent: CellValues | SeesTool
+    agent: CellValues | SeesEpisode
     crop: int
     precision: Precision
 

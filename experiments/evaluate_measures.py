@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import torch
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
+from agents.search import chain
 from experiments.evaluation import blind_measure
 from experiments.output import at_least_one, print_table, write_json
-from experiments.starts import begin, starts_of
+from experiments.starts import batches, begin, starts_of
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.episodes import Start
+from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import Measure, as_measure
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Precision, Toolset, toolsets
@@ -27,38 +30,39 @@ FAMILIES = {
     "blur": tuple(f"blur-{size}" for size in BLUR_SIZES),
     **{level: (level,) for level in LEVELS},
 }
-BATCH = 32  # pictures scored at once
 PATH = 3  # random tools after each of the levels; every step counts
-GAMES: dict[str, Cell] = {"Sharpen": (2, 0), "FFDNet 35": (0, 2)}
+TRIED = ("random tools", "levels and random tools")  # groups beside the distortions
+IN_ORDER = "in order"
 REPEATS = 5
-QUIET: dict[str, Any] = {"leave": False, "disable": None}  # a progress bar in terminals, gone at the end
+GAMES: dict[str, Cell] = {f"Sharpen x {REPEATS} lowers": (2, 0), f"FFDNet 35 x {REPEATS} lowers": (0, 2)}
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Versions of the same crops.
+    """Versions of the same pictures, side by side.
 
     Attributes:
-        distorted: A restoration per degradation, of all crops in the same order.
+        distorted: A restoration per degradation.
         tried: By level, what a random path makes of it, step by step.
+        gamed: By game, what it makes of the clean pictures.
     """
 
     distorted: dict[str, Restoration]
     tried: dict[str, list[Restoration]]
+    gamed: dict[str, Restoration]
 
     def groups(self) -> dict[str, list[Restoration]]:
         """What correlations are reported on."""
         groups = {name: [self.distorted[part] for part in parts] for name, parts in FAMILIES.items()}
-        groups["random tools"] = [step for steps in self.tried.values() for step in steps]
-        groups["levels and random tools"] = [self.distorted[level] for level in LEVELS] + groups["random tools"]
-        return groups
+        tried = [step for steps in self.tried.values() for step in steps]
+        return groups | dict(zip(TRIED, (tried, [self.distorted[level] for level in LEVELS] + tried), strict=True))
 
 
 def evaluate_measures(
     images: str,
     measures: tuple[str, ...] = ("hirl-biqa",),
     against: tuple[str, ...] = ("fsim", "vsi", "ssim"),
-    crop: int = 64,
+    crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
     precision: Precision = "float32",
@@ -75,7 +79,7 @@ def evaluate_measures(
         images: Clean photographs: a folder, or a name (photos, cbsd68, ...).
         measures: The blind measures.
         against: Those that see the reference.
-        crop: Side of the crops in pixels.
+        crop: Side of the crops in pixels; None for whole photographs.
         per_image: Crops of each photograph.
         seed: Of crops, noise and tools.
         precision: In which the tools run.
@@ -92,19 +96,29 @@ def evaluate_measures(
     seeing = [as_measure(name) for name in against]
     toolset = toolsets.resolve("hirl").on(device)
     photographs = open_photographs(images)
-    pictures = _pictures(photographs, toolset, crop, per_image, seed, precision)
-    groups = pictures.groups()
-    truths = {measure.name: _of_groups(measure, groups) for measure in seeing}
+    rng = np.random.default_rng(seed)
+    names = [part for parts in FAMILIES.values() for part in parts]
+    # The same pictures at every degradation, in the same batches.
+    side_by_side = zip(*(batches(starts_of(photographs, name, crop, per_image, seed)) for name in names), strict=True)
+    found: list[dict[tuple[str, str], npt.NDArray[Any]]] = []
+    with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
+        for starts in side_by_side:
+            pictures = _pictures(dict(zip(names, starts, strict=True)), toolset, precision, rng)
+            found.append(_scores_of_groups([*blind, *seeing], pictures) | _cases(blind, pictures))
+            bar.update(len(starts[0]))
+    every = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+
     correlations, cases = [], []
     for measure in blind:
-        scores = _of_groups(measure, groups)
-        for group in groups:
+        for group in (*FAMILIES, *TRIED):
             row: dict[str, Any] = {"pictures": group, "measure": measure.name}
-            for name, truth in truths.items():
-                row[name] = float(spearmanr(scores[group], truth[group]).statistic)
+            for truth in seeing:
+                row[truth.name] = float(spearmanr(every[measure.name, group], every[truth.name, group]).statistic)
             correlations.append(row)
-        cases.append({"measure": measure.name, **_cases(measure, pictures, toolset, precision)})
-    title = f"{photographs.name}, {len(photographs) * per_image} crops of {crop}x{crop}"
+        rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES)}
+        cases.append({"measure": measure.name, **rates})
+    size = "whole" if crop is None else f"{len(every[blind[0].name, LEVELS[0]])} crops of {crop}x{crop}"
+    title = f"{photographs.name}, {size}"
     print_table(f"{title}: Spearman's rank correlation", correlations, dict.fromkeys(against, 3))
     print_table(f"{title}: percent of cases", cases, dict.fromkeys(list(cases[0])[1:], 1))
     if json is not None:
@@ -112,61 +126,57 @@ def evaluate_measures(
 
 
 def _pictures(
-    photographs: Photographs, toolset: Toolset, crop: int, per_image: int, seed: int, precision: Precision
+    starts: dict[str, list[Start]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
-    distorted = {}
-    for name in tqdm([part for parts in FAMILIES.values() for part in parts], desc="distorting", **QUIET):
-        starts = list(starts_of(photographs, name, crop, per_image, seed))
-        distorted[name] = begin(starts, toolset, precision)
-    rng = np.random.default_rng(seed)
+    """All versions of some pictures, from these by degradation."""
+    distorted = {name: begin(batch, toolset, precision) for name, batch in starts.items()}
     cells = np.array(toolset.cells)
     tried: dict[str, list[Restoration]] = {}
     for level in LEVELS:
         current = distorted[level]
         for _ in range(PATH):
-            current = _stepped(current, cells[rng.integers(len(cells), size=len(current.images))])
+            current = current.branch()
+            current.step(cells[rng.integers(len(cells), size=len(current.images))])
             tried.setdefault(level, []).append(current)
-    return Pictures(distorted, tried)
-
-
-def _stepped(before: Restoration, actions: npt.NDArray[np.int64]) -> Restoration:
-    after = before.branch()
-    for rows in np.array_split(np.arange(len(actions)), -(-len(actions) // BATCH)):
-        after.step(actions[rows], rows)
-    return after
-
-
-def _scores(measure: Measure, images: torch.Tensor, references: torch.Tensor | None) -> npt.NDArray[np.float64]:
-    """Of many images, some at a time, as 8-bit pictures."""
-    rounded = (images * 255).round() / 255
-    parts = []
-    for rows in torch.arange(len(images)).split(BATCH):
-        parts.append(measure.score(rounded[rows], None if references is None else references[rows]).double().cpu())
-    return torch.cat(parts).numpy()
-
-
-def _of_groups(measure: Measure, groups: dict[str, list[Restoration]]) -> dict[str, npt.NDArray[np.float64]]:
-    known: dict[int, npt.NDArray[np.float64]] = {}
-    for restoration in tqdm(
-        {id(one): one for parts in groups.values() for one in parts}.values(), desc=measure.name, **QUIET
-    ):
-        references = restoration.references if measure.needs_reference else None
-        known[id(restoration)] = _scores(measure, restoration.images, references)
-    return {name: np.concatenate([known[id(one)] for one in parts]) for name, parts in groups.items()}
-
-
-def _cases(measure: Measure, pictures: Pictures, toolset: Toolset, precision: Precision) -> dict[str, float]:
-    """Percent of the crops that are ordered as they should be, and of those whose score a game lowers."""
-    first = pictures.distorted[LEVELS[0]]
-    assert first.references is not None
-    clean = _scores(measure, first.references, None)
-    levels = [_scores(measure, pictures.distorted[level].images, None) for level in LEVELS]
-    right = (np.diff([clean, *levels], axis=0) < 0).all(axis=0)
-    cases = {"in order": 100 * float(right.mean())}
+    clean = distorted[LEVELS[0]].references
+    assert clean is not None
+    gamed = {}
     for name, cell in GAMES.items():
-        gamed = Restoration(toolset, first.measure, precision=precision)
-        gamed.begin(first.references, first.references)
-        for _ in range(REPEATS):
-            gamed = _stepped(gamed, np.broadcast_to(np.array(cell), (len(clean), 2)))
-        cases[f"{name} x {REPEATS} lowers"] = 100 * float((_scores(measure, gamed.images, None) < clean).mean())
+        gamed[name] = distorted[LEVELS[0]].branch()
+        gamed[name].begin(clean, clean)
+        gamed[name] = chain(gamed[name], [cell] * REPEATS).restoration
+    return Pictures(distorted, tried, gamed)
+
+
+def _scores(measure: Measure, images: torch.Tensor | None, references: torch.Tensor | None) -> npt.NDArray[np.float64]:
+    """Of images as 8-bit pictures."""
+    assert images is not None
+    rounded = (images * 255).round() / 255
+    return measure.score(rounded, references if measure.needs_reference else None).double().cpu().numpy()
+
+
+def _scores_of_groups(
+    measures: Sequence[Measure], pictures: Pictures
+) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
+    """By the names of measures and groups."""
+    scores = {}
+    for measure in measures:
+        known: dict[int, npt.NDArray[np.float64]] = {}
+        for group, parts in pictures.groups().items():
+            for one in parts:
+                if id(one) not in known:
+                    known[id(one)] = _scores(measure, one.images, one.references)
+            scores[measure.name, group] = np.concatenate([known[id(one)] for one in parts])
+    return scores
+
+
+def _cases(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, str], npt.NDArray[Any]]:
+    """By the names of measures and cases, which pictures are ordered as they should be, or score less when gamed."""
+    cases: dict[tuple[str, str], npt.NDArray[Any]] = {}
+    for measure in measures:
+        clean = _scores(measure, pictures.distorted[LEVELS[0]].references, None)
+        levels = [_scores(measure, pictures.distorted[level].images, None) for level in LEVELS]
+        cases[measure.name, IN_ORDER] = np.all(np.diff([clean, *levels], axis=0) < 0, axis=0)
+        for name, gamed in pictures.gamed.items():
+            cases[measure.name, name] = _scores(measure, gamed.images, None) < clean
     return cases

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from agents.following import Found, follow
-from agents.networks import CellValues, SeesTool
+from agents.networks import CellValues, SeesEpisode
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
 from agents.restorer import load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
@@ -89,7 +89,7 @@ class Options:
     depth: int = 3
     max_steps: int = 7
     budgets: tuple[int, ...] = (9, 90)
-    agents: Mapping[str, CellValues | SeesTool] = field(default_factory=dict)
+    agents: Mapping[str, CellValues | SeesEpisode] = field(default_factory=dict)
     measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
@@ -200,7 +200,7 @@ def blind_measure(name: str, option: str) -> Measure:
 
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
-) -> dict[str, CellValues | SeesTool]:
+) -> dict[str, CellValues | SeesEpisode]:
     """The agents that methods ask; of a large picture they look at crops.
 
     Args:

@@ -18,7 +18,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
-from agents.networks import CellValues, FlatQ, SeesTool, TwoLevelQ, as_agent, lowered, save_q
+from agents.networks import CellValues, FlatQ, SeesEpisode, TwoLevelQ, as_agent, lowered, save_q
 from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from experiments.algorithms import preferences, q_network
@@ -235,7 +235,7 @@ def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
 
 
 def stopping_margins(
-    starts: Iterable[Restoration], values: CellValues | SeesTool, max_steps: int, per_tool: bool
+    starts: Iterable[Restoration], values: CellValues | SeesEpisode, max_steps: int, per_tool: bool
 ) -> npt.NDArray[np.float64]:
     """How far above zero the best value should be for a step to be taken: what gains most on given images.
 

@@ -21,7 +21,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents import HIRL, make_vec_env
 from agents.networks import load_q
 from agents.restorer import SHIPPED_AGENTS
-from agents.rl_restore.episodes import EpisodeReplayBuffer
 from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
 from experiments.output import at_least_one
 from experiments.progress import MEMORY, Progress
@@ -57,8 +56,8 @@ class Settings:
         seed: Of everything random.
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
         hold_out: How many of --images are kept apart where --validate is not given.
-        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Where the new
-            agent sees the tool used last and the old one did not, the tool is of no matter at first.
+        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. What the new
+            agent sees and the old one did not (the start, the tool used last) is of no matter at first.
         label: Name of the curve that this run is part of in hirl compare, with other seeds. Default: the preset's.
         every: Environment steps between evaluations (with checkpoints). Default: the preset's, else 2000.
         lr_schedule: Whether the learning rate falls linearly to zero. Default: the preset's.
@@ -108,6 +107,9 @@ class Settings:
         strangers = [name for name, some in options.items() if some and name != algo]
         if strangers:
             raise ValueError(f"--{strangers[0].replace('-', '_')}.* has no meaning for --algo {algo}")
+        algorithm = ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo]
+        # What an agent learns from, its environment must tell.
+        told = {"full_feedback": True} if algorithm.get("full_feedback") else {}
         config = {
             "algo": algo,
             "preset": self.preset or algo,
@@ -120,8 +122,8 @@ class Settings:
             "every": self.every or chosen.get("every", 2_000),
             "seed": self.seed,
             "lr_schedule": self.lr_schedule or chosen["lr_schedule"],
-            "environment": _located(chosen["environment"] | given(self.environment)),
-            "algorithm": ALGORITHMS[algo].defaults() | chosen["algorithm"] | options[algo],
+            "environment": _located(told | chosen["environment"] | given(self.environment)),
+            "algorithm": algorithm,
         }
         _check_stop_action(algo, config["environment"])
         if self.start_from is not None and algo != "hirl":
@@ -289,10 +291,10 @@ def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm |
         if isinstance(model, OffPolicyAlgorithm) and model.num_timesteps < config["total_steps"]:
             model.load_replay_buffer(out / MEMORY, truncate_last_traj=False)
             # The episodes in progress are lost: they end here, cut off, so that no sum of rewards runs on into others.
-            # RL-Restore forgets them by itself.
+            # Memories that know no timeouts see to that by themselves.
             memory = model.replay_buffer
             assert memory is not None
-            if not isinstance(memory, EpisodeReplayBuffer):
+            if memory.handle_timeout_termination:
                 last = (memory.pos - 1) % memory.buffer_size
                 memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
                 memory.dones[last] = 1

@@ -16,7 +16,17 @@ from scipy.stats import spearmanr
 
 from agents.networks import SUFFIX
 from agents.restorer import SHIPPED_AGENTS, load_agent
-from experiments.biqa_examples import TEACHERS, WALKS, Groups, Maker, made_groups, targets
+from experiments.biqa_examples import (
+    REPEATS,
+    SLIPS,
+    TEACHERS,
+    WALKS,
+    WANDERS,
+    Groups,
+    Maker,
+    made_groups,
+    targets,
+)
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least_one
 from experiments.training import Stateful, Training
@@ -129,7 +139,7 @@ def train_biqa(
 
 def _name_of_examples(agent: str, said: tuple[Any, ...]) -> str:
     """A name after all that examples are made of, so that none are taken for others."""
-    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS)).encode())
+    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, WANDERS, REPEATS, SLIPS)).encode())
     for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), SHIPPED_AGENTS.get(agent, Path(agent))):
         digest.update(weights.read_bytes())
     return digest.hexdigest()[:8]

@@ -15,8 +15,9 @@ from hirl_env.task import make_task, start_info
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     """Restores an image step by step: a shell over a `Restoration` of one.
 
-    Observations are the image as it is, uint8 (H, W, 3), or (H, W, 4) with ``observe_tool``. With ``crop_size=None``
-    pictures differ in size, and ``observation_space`` is that of the picture in hand: it changes with each reset.
+    Observations are the image as it is, uint8 (H, W, 3), and more channels with ``observe_start`` and ``observe_tool``.
+    With ``crop_size=None`` pictures differ in size, and ``observation_space`` is that of the picture in hand: it
+    changes with each reset.
 
     Args:
         render_mode: None or ``rgb_array``.
@@ -63,19 +64,20 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             action: (type, degree), or one integer in the flat environment.
 
         Returns:
-            Observation, reward (the measure's gain), terminated, truncated, and the info of `Task.info`.
+            Observation, reward (the measure's gain), terminated, truncated, and the info of `Task.info`, with
+            ``gains`` where feedback is full.
 
         Raises:
             RuntimeError: Before reset or after the end of the episode.
             ValueError: If the action is not in the action space.
         """
-        outcome = self.task.restoration.step(self.task.pairs(np.asarray(action)[None]))
+        outcome, told = self.task.step(self.task.pairs(np.asarray(action)[None]))
         return (
             self.task.observations()[0],
             float(outcome.gains[0]),
             bool(outcome.terminated[0]),
             bool(outcome.truncated[0]),
-            self.task.info(0),
+            self.task.info(0) | told[0],
         )
 
     def render(self) -> npt.NDArray[np.uint8] | None:

@@ -31,7 +31,7 @@ class Centre(nn.Module):
 class ResNet18(nn.Sequential):
     """ResNet-18 (He et al., CVPR 2016) up to its average pooling, of any width.
 
-    Maps (N, 3, H, W) in [0, 1] to features (N, 8 ``width``). Width 64 with batch norm is the published network,
+    Maps (N, C, H, W) in [0, 1] to features (N, 8 ``width``). Width 64 with batch norm is the published network,
     11,176,512 parameters.
 
     Args:
@@ -39,31 +39,32 @@ class ResNet18(nn.Sequential):
         norm: ``batch``, ``group`` (8 groups), or ``none``. How strong a distortion is shows in amplitudes, which batch
             norm preserves and group norm, working on each image by itself, hides; but batch norm does not go with
             updates from single transitions.
+        channels: C, those of the images.
 
     Raises:
         ValueError: If there is no such width or norm.
     """
 
-    def __init__(self, width: int = 64, norm: Norm = "batch") -> None:
+    def __init__(self, width: int = 64, norm: Norm = "batch", channels: int = 3) -> None:
         if width < GROUPS or width % GROUPS:
             raise ValueError(f"the width of a ResNet-18 must be a positive multiple of {GROUPS}, got {width}")
         if norm not in NORMS:
             raise ValueError(f"unknown norm {norm!r}; known are: {', '.join(NORMS)}")
         make_norm = NORMS[norm]
-        blocks, channels = [], width
+        blocks, narrower = [], width
         for stage in range(4):
             wider, stride = width * 2**stage, 1 if stage == 0 else 2
             shortcut = None
             if stride > 1:
-                shortcut = nn.Sequential(nn.Conv2d(channels, wider, 1, stride, bias=False), make_norm(wider))
+                shortcut = nn.Sequential(nn.Conv2d(narrower, wider, 1, stride, bias=False), make_norm(wider))
             blocks += [
-                BasicBlock(channels, wider, stride, shortcut, norm_layer=make_norm),
+                BasicBlock(narrower, wider, stride, shortcut, norm_layer=make_norm),
                 BasicBlock(wider, wider, norm_layer=make_norm),
             ]
-            channels = wider
+            narrower = wider
         super().__init__(
             Centre(),
-            nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
+            nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False),
             make_norm(width),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, padding=1),

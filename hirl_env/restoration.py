@@ -54,6 +54,7 @@ class Restoration:
 
     Attributes:
         images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
+        first_images: What they were at the beginning.
         references: The same shape, or None.
         scores: What the measure says of the images now, float64 (N,).
         first_scores: What it said of them at the beginning.
@@ -64,6 +65,7 @@ class Restoration:
     """
 
     images: torch.Tensor
+    first_images: torch.Tensor
     references: torch.Tensor | None
     scores: Floats
     first_scores: Floats
@@ -111,7 +113,8 @@ class Restoration:
         references = None if references is None else references.to(self.toolset.device)
         # Scoring may refuse; then the episode before stays as it was.
         self.scores, self.psnr = self._score(images, references)
-        self.images, self.references, self.first_scores = images, references, self.scores
+        self.images, self.references = images, references
+        self.first_images, self.first_scores = images, self.scores
         count = len(images)
         self.paths = [()] * count
         self.steps = np.zeros(count, dtype=np.int64)
@@ -125,6 +128,7 @@ class Restoration:
         """
         _check_one_kind([self, other])
         self.images = _replaced(self.images, rows, other.images)
+        self.first_images = _replaced(self.first_images, rows, other.first_images)
         if self.references is not None and other.references is not None:
             self.references = _replaced(self.references, rows, other.references)
         if self.psnr is not None and other.psnr is not None:
@@ -141,13 +145,20 @@ class Restoration:
         """An independent continuation from here; shares memory until either of the two moves."""
         return copy.copy(self)
 
+    def unbounded(self) -> Restoration:
+        """A branch that no rule of an episode ends."""
+        branch = self.branch()
+        branch.max_steps, branch.stop = None, None
+        branch.ended = np.zeros_like(self.ended)
+        return branch
+
     def select(self, rows: Indices | Flags) -> Restoration:
         """A restoration of some of the images, as they are now."""
         chosen = copy.copy(self)
         rows = np.arange(len(self.images))[rows]
         chosen.images = self.images[rows]
         chosen.references = None if self.references is None else self.references[rows]
-        chosen.first_scores = self.first_scores[rows]
+        chosen.first_images, chosen.first_scores = self.first_images[rows], self.first_scores[rows]
         chosen.scores, chosen.psnr = self.scores[rows], None if self.psnr is None else self.psnr[rows]
         chosen.paths = [self.paths[row] for row in rows]
         chosen.steps, chosen.ended = self.steps[rows], self.ended[rows]
@@ -163,6 +174,7 @@ class Restoration:
         _check_one_kind(parts)
         whole = copy.copy(parts[0])
         whole.images = torch.cat([part.images for part in parts])
+        whole.first_images = torch.cat([part.first_images for part in parts])
         references = [part.references for part in parts if part.references is not None]
         whole.references = torch.cat(references) if references else None
         decibels = [part.psnr for part in parts if part.psnr is not None]
@@ -233,6 +245,14 @@ class Restoration:
         self.ended = self.ended.copy()
         self.ended[rows] = terminated | truncated
         return Outcome(gains, terminated, truncated)
+
+    def gains_of_tools(self) -> Floats:
+        """What each tool would gain on each image as it is now, (N, types, degrees); nothing is stepped."""
+        gains = np.empty((len(self.images), self.toolset.n_types, self.toolset.n_degrees))
+        for cell in self.toolset.cells:
+            tried = self.unbounded()
+            gains[:, cell[0], cell[1]] = tried.step(np.broadcast_to(cell, (len(gains), 2))).gains
+        return gains
 
     @property
     def gains(self) -> Floats:

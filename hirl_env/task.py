@@ -18,7 +18,7 @@ from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality import Measure, as_measure
 from hirl_env.quality.measure import ScoreFunction
-from hirl_env.restoration import Restoration, Stop
+from hirl_env.restoration import Outcome, Restoration, Stop
 from hirl_env.tools.toolset import Precision, Toolset, open_toolset
 
 
@@ -39,8 +39,12 @@ class Task:
         stop: None, or ``no_gain``: the first step that gains nothing is taken back and terminates the episode; or
             ``below_start``: a score under that of the start terminates it.
         stop_action: Adds one more action type, STOP, that terminates the episode.
-        observe_tool: Observations have a fourth channel, everywhere the number of the tool used last, from 1, type by
-            type; 0 at the beginning. An image says little of what was done to it.
+        observe_start: Observations have three more channels: the image as the episode began. What a tool took away,
+            distortion or detail, shows nowhere else.
+        observe_tool: Observations have one more channel, the last, everywhere the number of the tool used last, from 1,
+            type by type; 0 at the beginning. An image says little of what was done to it.
+        full_feedback: Infos of steps have ``gains``, what each tool would have gained in place of the one that was
+            used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full feedback.
         flat: One Discrete action instead of a (type, degree) pair.
         device: Where the tools run, and images are kept.
         precision: ``float32``, or ``bf16`` for the tools' convolutions.
@@ -59,7 +63,9 @@ class Task:
         max_steps: int | None = 7,
         stop: Stop | None = None,
         stop_action: bool = False,
+        observe_start: bool = False,
         observe_tool: bool = False,
+        full_feedback: bool = False,
         flat: bool = False,
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
@@ -78,7 +84,8 @@ class Task:
                 f"{crop_size}; choose a larger crop size, or another reward"
             )
         self.toolset = open_toolset(toolset).on(device)
-        self.crop_size, self.observe_tool, self.flat = crop_size, observe_tool, flat
+        self.crop_size, self.full_feedback, self.flat = crop_size, full_feedback, flat
+        self.observe_start, self.observe_tool = observe_start, observe_tool
         if observe_tool and len(self.toolset.cells) > 255:
             raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
         self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
@@ -92,8 +99,9 @@ class Task:
         return gym.spaces.MultiDiscrete([types + self.restoration.stop_action, degrees])
 
     def observation_space(self, height: int, width: int) -> gym.spaces.Box:
-        """8-bit RGB of one size, with ``observe_tool`` a fourth channel."""
-        return gym.spaces.Box(0, 255, (height, width, 4 if self.observe_tool else 3), np.uint8)
+        """8-bit RGB of one size, with more channels where more is observed."""
+        channels = 3 + 3 * self.observe_start + self.observe_tool
+        return gym.spaces.Box(0, 255, (height, width, channels), np.uint8)
 
     def pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
         """Actions of the action space, batched, as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
@@ -136,12 +144,30 @@ class Task:
         return array
 
     def observations(self) -> npt.NDArray[np.uint8]:
-        """The images now, uint8 (N, H, W, 3), or (N, H, W, 4) with the tool used last; in new memory."""
-        pixels = to_pixels(self.restoration.images)
-        if not self.observe_tool:
-            return pixels
-        tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
-        return np.concatenate([pixels, np.broadcast_to(tools, (*pixels.shape[:3], 1))], axis=3)
+        """The images now, and what else is observed, uint8 (N, H, W, C); in new memory."""
+        seen = [to_pixels(self.restoration.images)]
+        if self.observe_start:
+            seen.append(to_pixels(self.restoration.first_images))
+        if self.observe_tool:
+            tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
+            seen.append(np.broadcast_to(tools, (*seen[0].shape[:3], 1)))
+        return np.concatenate(seen, axis=3)
+
+    def step(
+        self, pairs: npt.NDArray[Any], rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Outcome, dict[int, dict[str, Any]]]:
+        """Steps the restoration, as `Restoration.step` does.
+
+        Returns:
+            The outcome, and by row what its info tells beside `info`: with ``full_feedback``, the ``gains``.
+        """
+        before = self.restoration.branch()
+        outcome = self.restoration.step(pairs, rows)
+        stepped = range(len(before.images)) if rows is None else rows.tolist()
+        if not self.full_feedback:
+            return outcome, {row: {} for row in stepped}
+        gains = (before if rows is None else before.select(rows)).gains_of_tools()
+        return outcome, {row: {"gains": each} for row, each in zip(stepped, gains, strict=True)}
 
     def info(self, row: int) -> dict[str, Any]:
         """What is known of an image now.

@@ -193,7 +193,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
         infos: dict[str, Any] = {}
         if len(stepping):
-            outcome = restoration.step(pairs[stepping], None if len(stepping) == self.num_envs else stepping)
+            outcome, told = self.task.step(pairs[stepping], None if len(stepping) == self.num_envs else stepping)
             rewards[stepping] = outcome.gains
             terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
         resetting = np.flatnonzero(over)
@@ -201,11 +201,11 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             resetting = np.flatnonzero(terminations | truncations)
             if len(resetting):
                 finals = self.task.observations()
-                for row in resetting:
-                    final = {"final_obs": finals[row].copy(), "final_info": self.task.info(int(row))}
-                    infos = self._add_info(infos, final, int(row))
-        for row in np.setdiff1d(stepping, resetting):
-            infos = self._add_info(infos, self.task.info(int(row)), int(row))
+                for row in resetting.tolist():
+                    final = {"final_obs": finals[row].copy(), "final_info": self.task.info(row) | told[row]}
+                    infos = self._add_info(infos, final, row)
+        for row in np.setdiff1d(stepping, resetting).tolist():
+            infos = self._add_info(infos, self.task.info(row) | told[row], row)
         if len(resetting):
             infos = self._start(resetting, infos, None)
         return self.task.observations(), rewards, terminations, truncations, infos

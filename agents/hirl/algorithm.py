@@ -16,6 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
+from agents.hirl.feedback import Feedback, FeedbackReplayBuffer
 from agents.hirl.policy import HIRLPolicy
 from agents.networks import TwoLevelQ, turned
 from agents.vec_env import check_trainable
@@ -71,6 +72,8 @@ class HIRL(OffPolicyAlgorithm):
             environment.
         type_target: ``degrees``: T learns the best degree's value, D'(s, t, d), of every type; or ``transition`` as in
             the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
+        full_feedback: Learns from what each tool would have gained, which an environment with ``full_feedback`` tells,
+            and not from what the one that was used gained alone; with ``gamma=0`` only.
         augment: Turns and mirrors replayed images (all of a batch alike).
         policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
         stats_window_size: Episodes over which logged returns are averaged.
@@ -109,6 +112,7 @@ class HIRL(OffPolicyAlgorithm):
         may_stop: bool = True,
         degree_updates: Literal["replay", "online"] = "replay",
         type_target: Literal["degrees", "transition"] = "degrees",
+        full_feedback: bool = False,
         augment: bool = True,
         policy_kwargs: dict[str, Any] | None = None,
         stats_window_size: int = 100,
@@ -158,11 +162,20 @@ class HIRL(OffPolicyAlgorithm):
         self.exploration_steps, self.exploration_stairs = exploration_steps, exploration_stairs
         self.max_grad_norm, self.loss = max_grad_norm, loss
         self.double_q, self.may_stop = double_q, may_stop
-        self.degree_updates, self.type_target, self.augment = degree_updates, type_target, augment
+        self.degree_updates, self.type_target = degree_updates, type_target
+        self.full_feedback, self.augment = full_feedback, augment
         if _init_setup_model:
             self._setup_model()
 
     def _setup_model(self) -> None:
+        online, looks_ahead = self.degree_updates == "online", self.gamma or self.n_steps > 1
+        if self.full_feedback and (online or looks_ahead or self.type_target != "degrees"):
+            raise ValueError(
+                "full_feedback is about one step: take gamma=0, n_steps=1, degree_updates='replay' and "
+                "type_target='degrees'"
+            )
+        if self.full_feedback:
+            self.replay_buffer_class = FeedbackReplayBuffer
         super()._setup_model()
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
         architecture = self.policy.q.architecture
@@ -232,19 +245,23 @@ class HIRL(OffPolicyAlgorithm):
         if values:
             self.logger.record("train/q_value", float(np.mean(values)))
 
-    def _update_degrees(self, batch: Batch) -> tuple[float, float]:
+    def _update_degrees(self, batch: Batch | Feedback) -> tuple[float, float]:
         """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and the mean value before the step."""
-        goal = self._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
-        every = self.policy.q.degree_values(batch.images)
-        current = every[torch.arange(len(every)), batch.types, batch.degrees]
+        current = every = self.policy.q.degree_values(batch.images)
+        if isinstance(batch, Feedback):
+            goal = self.policy.q.encode(batch.gains)
+        else:
+            current = every[torch.arange(len(every)), batch.types, batch.degrees]
+            goal = self._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
         loss = LOSSES[self.loss](current, goal)
         self._descend(loss, self.policy.degree_optimizer)
         return loss.item(), self.policy.q.decode(every.detach()).mean().item()
 
-    def _update_types(self, batch: Batch) -> float:
+    def _update_types(self, batch: Batch | Feedback) -> float:
         """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3)."""
         current = self.policy.q.type_values(batch.images)
         if self.type_target == "transition":
+            assert isinstance(batch, Batch)
             current = current[torch.arange(len(current)), batch.types]
             goal = self._bootstrapped(batch, lambda network: network.type_values(batch.next_images))
         else:
@@ -283,9 +300,13 @@ class HIRL(OffPolicyAlgorithm):
         torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
         optimizer.step()
 
-    def _replayed(self, batch_size: int) -> Batch:
+    def _replayed(self, batch_size: int) -> Batch | Feedback:
         """A batch drawn from memory."""
-        sample = self.replay_buffer.sample(batch_size)
+        turn = (int(np.random.randint(4)), bool(np.random.randint(2))) if self.augment else None
+        sample: Any = self.replay_buffer.sample(batch_size)
+        if isinstance(sample, Feedback):
+            images = self.policy.images(sample.images)
+            return Feedback(images if turn is None else turned(images, *turn), sample.gains)
         discounts = self.gamma if sample.discounts is None else sample.discounts.flatten()
         batch = self._batch(
             sample.observations,
@@ -294,12 +315,9 @@ class HIRL(OffPolicyAlgorithm):
             sample.next_observations,
             (1 - sample.dones.flatten()) * discounts,
         )
-        if self.augment:
-            turns, mirror = int(np.random.randint(4)), bool(np.random.randint(2))
-            batch = batch._replace(
-                images=turned(batch.images, turns, mirror), next_images=turned(batch.next_images, turns, mirror)
-            )
-        return batch
+        if turn is None:
+            return batch
+        return batch._replace(images=turned(batch.images, *turn), next_images=turned(batch.next_images, *turn))
 
     def _newest(self) -> Batch:
         """The latest transition of every environment."""
@@ -345,7 +363,7 @@ class HIRL(OffPolicyAlgorithm):
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:
-        # The buffer's class and arguments follow from n_steps; a class that was stored would count as a custom one.
+        # The buffer's class and arguments follow from others; a class that was stored would count as a custom one.
         return [
             *super()._excluded_save_params(),
             *("_statistics", "_target_statistics", "replay_buffer_class", "replay_buffer_kwargs"),

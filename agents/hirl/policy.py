@@ -15,12 +15,17 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
 
+# By the channels of observations: whether they show the start, and the tool used last.
+SEEN = {3: (False, False), 4: (False, True), 6: (True, False), 7: (True, True)}
+OF_SPACE = ("sees_start", "sees_tool", "view")  # what of the architecture follows from the observation space
+
 
 class HIRLPolicy(BasePolicy):
     """Type strategy and degree strategy; acts greedily (exploration is the algorithm's).
 
     Args:
-        observation_space: Images, uint8 (3, H, W), or (4, H, W) with the tool used last.
+        observation_space: Images, uint8 (3, H, W), with three more channels where the start is observed, and one more
+            where the tool used last is.
         action_space: MultiDiscrete([types, degrees]).
         lr_schedule: Learning rate by the share of the training that remains.
         width: Of the ResNet-18 trunks.
@@ -60,14 +65,15 @@ class HIRLPolicy(BasePolicy):
         if len(action_space.nvec) != 2:
             raise ValueError(f"HIRL needs MultiDiscrete([types, degrees]) actions, got {action_space}")
         n_types, n_degrees = (int(size) for size in action_space.nvec)
-        if not is_image_space(observation_space, check_channels=False) or observation_space.shape[0] not in (3, 4):
+        sees = SEEN.get(observation_space.shape[0])
+        if not is_image_space(observation_space, check_channels=False) or sees is None:
             raise ValueError(
-                "HIRL needs images, uint8 (3, H, W), or (4, H, W) with observe_tool=True, and no stack of them; "
-                f"got {observation_space}"
+                "HIRL needs images, uint8 (3, H, W), with three more channels by observe_start=True and one more by "
+                f"observe_tool=True, and no stack of them; got {observation_space}"
             )
-        sees_tool = observation_space.shape[0] == 4
+        sees_start, sees_tool = sees
         view = observation_space.shape[-1]
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_tool, squash, view)
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_start, sees_tool, squash, view)
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -88,23 +94,26 @@ class HIRLPolicy(BasePolicy):
     def start_from(self, network: TwoLevelQ | FlatQ) -> None:
         """Takes the weights of a network of this architecture.
 
-        It need not have seen the tool used last, nor images of this size.
+        It need not have seen the start or the tool used last, nor images of this size.
 
         Raises:
             ValueError: If it is of another architecture.
         """
         own = self.q
-        alike = network.architecture == own.architecture | {"sees_tool": network.sees_tool, "view": network.view}
+        of_space = {name: network.architecture.get(name) for name in OF_SPACE}
+        alike = network.architecture == own.architecture | of_space
         cells = (network.n_types, network.n_degrees) == (own.n_types, own.n_degrees)
-        if not (alike and cells) or network.sees_tool > own.sees_tool:
+        saw_more = network.sees_start > own.sees_start or network.sees_tool > own.sees_tool
+        if not (alike and cells) or saw_more:
             raise ValueError(
                 f"the weights are of another architecture; start with that of this agent: {own.architecture}"
             )
         weights = network.state_dict()
         for name, value in own.state_dict().items():
-            if weights[name].shape != value.shape:
-                # A head that did not see the tool: what was not seen was of no matter.
-                weights[name] = F.pad(weights[name], (0, value.shape[1] - weights[name].shape[1]))
+            more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
+            # Of a first layer that did not see the start, of a head that did not see the tool: what was not seen was
+            # of no matter.
+            weights[name] = F.pad(weights[name], (0, 0) * (value.ndim - 2) + (0, more)) if more else weights[name]
         own.load_state_dict(weights)
         self.q_target.load_state_dict(own.state_dict())
 
@@ -127,8 +136,7 @@ class HIRLPolicy(BasePolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         del parameters["normalize_images"]
-        of_space = ("sees_tool", "view")
-        architecture = {name: value for name, value in self.q.architecture.items() if name not in of_space}
+        architecture = {name: value for name, value in self.q.architecture.items() if name not in OF_SPACE}
         return parameters | {
             "lr_schedule": self._dummy_schedule,
             **architecture,

@@ -52,9 +52,15 @@ class RLRestorePolicy(BasePolicy):
         )
         channels, height, width = self.observation_space.shape
         if channels != 3:
-            raise ValueError(f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_tool False")
+            raise ValueError(
+                f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_start and "
+                "observe_tool False"
+            )
         if height != width:
-            raise ValueError(f"RL-Restore looks at square images, got {width}x{height}")
+            raise ValueError(
+                f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_start and observe_tool "
+                "False"
+            )
         self.q = RecurrentQ(int(action_space.n) - 1, height, features, units)
         self.q_target = copy.deepcopy(self.q)
         self.optimizer = self.optimizer_class(self.q.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]

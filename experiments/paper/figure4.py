@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
-from agents.networks import CellValues, SeesTool
+from agents.networks import CellValues, SeesEpisode
 from experiments.drawing import show
 from experiments.paper.figure3 import save
 from experiments.paper.report import Report, publish
@@ -53,7 +53,7 @@ def figure4(study: Study) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _restored(study: Study, agent: CellValues | SeesTool, place: int, start: Start) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: CellValues | SeesEpisode, place: int, start: Start) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
     results = {"as given": begun}

@@ -48,7 +48,8 @@ def untint(channel: int, amount: float) -> Tool:
     return Tool(f"untint {channel} {amount}", lambda images: images + shift)
 
 
-def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path):
+@pytest.mark.parametrize("full_feedback", [False, True])
+def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path, full_feedback):
     """Six tints, six tools: after learning, saving and loading, every tint gets its own tool, and then no other."""
     for number, shade in enumerate((90, 110, 130)):
         Image.new("RGB", (24, 24), (shade, shade, shade)).save(tmp_path / f"{number}.png")
@@ -61,13 +62,13 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path):
         return -20 * (images - references).abs().mean(dim=(1, 2, 3))
 
     task = {"images": from_folder(tmp_path), "toolset": toolset, "crop_size": 16, "reward": closeness, "max_steps": 2}
-    env = make_vec_env(n_envs=16, degradation=Mixture(tuple(tints.values())), **task)
+    env = make_vec_env(n_envs=16, degradation=Mixture(tuple(tints.values())), full_feedback=full_feedback, **task)
     model = HIRL(
         env=env, seed=0, learning_starts=160, buffer_size=2_000, batch_size=64,
         learning_rate=LinearSchedule(1e-3, 0, 1), gradient_steps=4, tau=0.02,
-        exploration_steps=1_000, policy_kwargs=SMALL,
+        exploration_steps=1_000, policy_kwargs=SMALL, full_feedback=full_feedback,
     )  # fmt: skip
-    model.learn(2_400)
+    model.learn(1_600 if full_feedback else 2_400)
     model.save(tmp_path / "agent.zip")
     loaded = HIRL.load(tmp_path / "agent.zip")
     for cell, tint in tints.items():
@@ -172,6 +173,78 @@ def test_it_starts_from_weights_that_saw_no_tool_and_other_crops(env, pictures, 
         agent(env, policy_kwargs={**SMALL, "squash": False}).policy.start_from(before)
 
 
+def test_it_starts_from_weights_that_did_not_see_the_start(env, pictures, toy_toolset):
+    seeing = make_vec_env(
+        n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, observe_start=True, observe_tool=True
+    )
+    before, model = agent(env).learn(40).policy.q.eval(), agent(seeing)
+    model.policy.start_from(before)
+    model.policy.set_training_mode(False)
+    images = torch.rand(2, 3, 16, 16)
+    shown = torch.cat([images, torch.rand(2, 3, 16, 16), torch.full((2, 1, 16, 16), 3 / 255)], dim=1)
+    with torch.no_grad():
+        assert torch.allclose(model.policy.q(shown), before(images), atol=1e-5)
+    network = model.learn(40).policy.q.eval()
+    with torch.no_grad():
+        values = network(shown)
+        shown[:, 3:6] = images
+        assert not torch.allclose(network(shown), values, atol=1e-5), "it has learned to look at the start"
+    with pytest.raises(ValueError, match="another architecture"):
+        agent(env).policy.start_from(model.policy.q)
+
+
+@pytest.fixture
+def telling(pictures, toy_toolset):
+    return make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, max_steps=3, full_feedback=True)
+
+
+def test_full_feedback_by_hand(telling):
+    model = filled(agent(telling, full_feedback=True, gamma=0.0, augment=False), telling)
+    model.policy.set_training_mode(False)
+    batch = model._replayed(32)
+    assert batch.images.shape == (32, 3, 16, 16)
+    assert batch.gains.shape == (32, 2, 2)
+    goal = model.policy.q.encode(batch.gains)
+    with torch.no_grad():
+        expected = torch.nn.functional.smooth_l1_loss(model.policy.q.degree_values(batch.images), goal).item()
+    assert model._update_degrees(batch)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_feedback_goes_with_its_image(pictures, toy_toolset):
+    def brightness(images, references):
+        return 100 * images.square().mean(dim=(1, 2, 3))
+
+    env = make_vec_env(
+        n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, max_steps=3, full_feedback=True, reward=brightness
+    )
+    sample = filled(agent(env, full_feedback=True, gamma=0.0), env).replay_buffer.sample(64)
+    images = sample.images.float() / 255
+    for kind, degree in toy_toolset.cells:
+        brightened = toy_toolset.apply(images, (kind, degree))
+        gains = brightness(brightened, None) - brightness(images, None)
+        assert torch.allclose(sample.gains[:, kind, degree], gains, atol=0.05)  # observed in 8 bits
+
+
+def test_full_feedback_is_saved_loaded_and_goes_on(telling, tmp_path):
+    model = agent(telling, full_feedback=True, gamma=0.0).learn(48)
+    model.save(tmp_path / "model.zip")
+    model.save_replay_buffer(tmp_path / "memory.pkl")
+    again = HIRL.load(tmp_path / "model.zip", env=telling)
+    again.load_replay_buffer(tmp_path / "memory.pkl")
+    for name in ("observations", "gains"):
+        assert np.array_equal(getattr(again.replay_buffer, name), getattr(model.replay_buffer, name))
+    assert again.replay_buffer.size() == model.replay_buffer.size() == 12
+    assert again.learn(48, reset_num_timesteps=False).replay_buffer.size() == 16, "full"
+
+
+def test_full_feedback_without_it_is_refused(env, telling):
+    with pytest.raises(ValueError, match="make that with full_feedback=True, too"):
+        agent(env, full_feedback=True, gamma=0.0).learn(4)
+    for settings in ({"gamma": 0.9}, {"gamma": 0.0, "type_target": "transition"}, {"gamma": 0.0, "n_steps": 2}):
+        with pytest.raises(ValueError, match="full_feedback is about one step"):
+            agent(telling, full_feedback=True, **settings)
+
+
 def test_averages_over_time_act(env, tmp_path):
     model = agent(env, tau=0.2, target_update_interval=1).learn(48)
     model.save(tmp_path / "model.zip")
@@ -239,7 +312,9 @@ def test_an_n_step_agent_is_loaded_as_one(env, tmp_path):
 
 def test_stacks_of_images_are_refused(env):
     with pytest.raises(ValueError, match="no stack of them"):
-        agent(VecFrameStack(env, 2))
+        agent(VecFrameStack(env, 3))
+    with pytest.raises(ValueError, match="leave stacks of images out"):
+        agent(VecFrameStack(env, 2)).learn(1)  # six channels might be the start and the image
 
 
 def test_the_paper_updates_degrees_from_the_newest_transition(pictures, toy_toolset):

@@ -8,7 +8,7 @@ from agents.networks import (
     TOOL_WEIGHT,
     FlatQ,
     ResNet18Extractor,
-    SeesTool,
+    SeesEpisode,
     TurnAveraged,
     TwoLevelQ,
     as_agent,
@@ -75,7 +75,12 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
 
 @pytest.mark.parametrize(
     "network",
-    [TwoLevelQ(3, 2, 8, "none", "blind"), FlatQ(2, 5, 16, view=48), TwoLevelQ(2, 2, 8, sees_tool=True, squash=True)],
+    [
+        TwoLevelQ(3, 2, 8, "none", "blind"),
+        FlatQ(2, 5, 16, view=48),
+        TwoLevelQ(2, 2, 8, sees_tool=True, squash=True),
+        TwoLevelQ(2, 2, 8, sees_start=True, sees_tool=True),
+    ],
 )
 def test_a_file_says_what_to_build(network, tmp_path):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
@@ -83,7 +88,7 @@ def test_a_file_says_what_to_build(network, tmp_path):
     assert type(again) is type(network)
     assert again.architecture == network.architecture
     assert not again.training
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.rand(2, 6 if network.sees_start else 3, 32, 32)
     if network.sees_tool:
         images = torch.cat([images, torch.full((2, 1, 32, 32), 4 / 255)], dim=1)
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
@@ -102,19 +107,22 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
                 assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
 
 
-def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset):
+@pytest.mark.parametrize("sees_start", [False, True])
+def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset, sees_start):
     assert isinstance(as_agent(TwoLevelQ(2, 2, width=8)), TurnAveraged)
-    network = TwoLevelQ(2, 2, width=8, sees_tool=True).eval()
+    network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True).eval()
+    torch.nn.init.normal_(network.ts[-1].weight)
     agent = as_agent(network)
-    assert isinstance(agent, SeesTool)
+    assert isinstance(agent, SeesEpisode)
     restoration = Restoration(toy_toolset, measures.resolve("psnr"))
     restoration.begin(torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16))
     restoration.step([(0, 1), (1, 0)], np.array([0, 2]))
     rows = np.array([2, 0, 1])
     numbers = torch.tensor([3.0, 2.0, 0.0])[:, None, None, None].expand(3, 1, 16, 16)
+    firsts = [restoration.first_images[rows]] if sees_start else []
     with torch.no_grad():
         values = agent.begin(restoration)(rows)
-        expected = TurnAveraged(network)(torch.cat([restoration.images[rows], numbers / 255], dim=1))
+        expected = TurnAveraged(network)(torch.cat([restoration.images[rows], *firsts, numbers / 255], dim=1))
         assert torch.equal(values, expected)
         assert torch.equal(agent.begin(restoration.select(rows))(np.arange(3)), values), "a part knows its paths"
 
@@ -146,5 +154,5 @@ def test_the_extractor_serves_stable_baselines():
 
     extractor = ResNet18Extractor(Box(0, 255, (3, 32, 32), "uint8"), width=8)
     assert extractor(torch.rand(2, 3, 32, 32)).shape == (2, extractor.features_dim)
-    with pytest.raises(ValueError, match="leave observe_tool False"):
+    with pytest.raises(ValueError, match="leave observe_start and observe_tool False"):
         ResNet18Extractor(Box(0, 255, (4, 32, 32), "uint8"))

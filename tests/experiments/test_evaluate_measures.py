@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.starts import starts_of
 from hirl_env.quality import Measure, measures
@@ -47,3 +48,14 @@ def test_wrong_input_is_named(folder, hirl, capsys):
     assert "--measures: ssim needs a reference; name a blind measure" in capsys.readouterr().err
     assert hirl("evaluate-measures", "--images", str(folder), "--per-image", "0") == 1
     assert "--per-image must be at least 1" in capsys.readouterr().err
+
+
+def test_whole_pictures_of_two_sizes(folder, tmp_path, hirl, nosy):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 36, 3), np.uint8)).save(folder / "upright.png")
+    target = tmp_path / "rows.json"
+    arguments = ["--measures", "brightness", "--against", "psnr", "--crop", "None"]
+    assert hirl("evaluate-measures", "--images", str(folder), *arguments, "--json", str(target)) == 0
+    written = json.loads(target.read_text())
+    assert written["settings"]["crop"] is None
+    # Three lie, one stands: the share of cases is of all four.
+    assert (written["rows"][-1]["in order"] * 4 / 100) % 1 == 0

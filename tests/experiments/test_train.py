@@ -17,7 +17,7 @@ from agents.rl_restore import load_rl_restore
 from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
 from experiments.progress import Progress
-from experiments.train import EnvironmentOptions, Settings, _restored, train
+from experiments.train import EnvironmentOptions, HIRLOptions, Settings, _restored, train
 
 SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
@@ -119,6 +119,14 @@ def test_none_is_a_setting(folder):
     assert config["environment"]["crop_size"] == preset["environment"]["crop_size"]
     assert config["algorithm"]["gamma"] == 0.5
     assert config["algorithm"]["tau"] == preset["algorithm"]["tau"]
+
+
+def test_the_environment_tells_what_the_agent_learns_from(folder):
+    """HIRL with full feedback makes its environment give it."""
+    for full in (True, False):
+        config = Settings(images=str(folder), hirl=HIRLOptions(full_feedback=full)).config()
+        assert config["algorithm"]["full_feedback"] is full
+        assert config["environment"].get("full_feedback", False) is full
 
 
 def test_help_explains_the_options_of_every_algorithm(hirl, capsys):

@@ -29,6 +29,7 @@ VARIANTS = (
     {"reward": "ssim"},
     {"crop_size": 40, "max_steps": 2},
     {"observe_tool": True},
+    {"observe_start": True, "full_feedback": True},
 )
 
 
@@ -127,6 +128,31 @@ def test_the_tool_used_last_is_a_fourth_channel():
         observation, *_ = env.step(np.array(action))
         assert (observation[..., 3] == number).all()
         assert np.array_equal(observation[..., :3], plain.step(np.array(action))[0])
+
+
+def test_the_start_is_three_more_channels_before_the_tool():
+    env = gym.make(IDS[0], observe_start=True, observe_tool=True)
+    first, _ = env.reset(seed=2)
+    assert first.shape == env.observation_space.shape == (64, 64, 7)
+    assert np.array_equal(first[..., 3:6], first[..., :3])
+    for action, number in (((0, 1), 2), ((2, 2), 9)):
+        observation, *_ = env.step(np.array(action))
+        assert np.array_equal(observation[..., 3:6], first[..., :3])
+        assert not np.array_equal(observation[..., :3], first[..., :3])
+        assert (observation[..., 6] == number).all()
+
+
+@pytest.mark.parametrize("stop", [None, "no_gain"])
+def test_full_feedback_is_what_every_tool_would_have_gained(stop):
+    env = gym.make(IDS[0], full_feedback=True, stop=stop, crop_size=32)
+    _, info = env.reset(seed=4)
+    assert "gains" not in info
+    gains = env.step(np.array([2, 2]))[4]["gains"]
+    assert gains.shape == (3, 3)
+    each = gym.make(IDS[0], crop_size=32)
+    for cell in np.ndindex(3, 3):
+        each.reset(seed=4)
+        assert each.step(np.array(cell))[1] == pytest.approx(gains[cell], abs=1e-4)
 
 
 def test_flat_actions_are_cells_row_by_row_and_stop_is_the_last():

@@ -49,6 +49,29 @@ def test_rewards_sum_to_final_minus_initial(data):
     assert restoration.gains == pytest.approx(total)
 
 
+def test_gains_of_tools_are_those_of_steps(toy_toolset):
+    restoration = begun(toy_toolset, (100, 120), max_steps=1, stop="no_gain")
+    gains = restoration.gains_of_tools()
+    assert restoration.paths == [(), ()]
+    for cell in toy_toolset.cells:
+        one_step = begun(toy_toolset, (100, 120)).step(np.array([cell, cell]))
+        assert gains[:, cell[0], cell[1]].tolist() == one_step.gains.tolist()
+    restoration.step([[1, 0], [1, 0]])
+    assert restoration.ended.all()
+    assert restoration.gains_of_tools().shape == (2, 2, 2), "of ended episodes, too"
+
+
+def test_the_beginning_stays_with_its_image(toy_toolset):
+    restoration = begun(toy_toolset, (100, 104, 108))
+    restoration.step([[0, 1]] * 3)
+    firsts = (restoration.first_images * 255).round()[:, 0, 0, 0]
+    assert firsts.tolist() == [100, 104, 108]
+    chosen = Restoration.joined([restoration.select(np.array([2])), restoration.select(np.array([0, 1]))])
+    assert (chosen.first_images * 255).round()[:, 0, 0, 0].tolist() == [108, 100, 104]
+    restoration.put(np.array([1]), begun(toy_toolset, (90,)))
+    assert (restoration.first_images * 255).round()[:, 0, 0, 0].tolist() == [100, 90, 108]
+
+
 def test_max_steps_truncates(toy_toolset):
     restoration = begun(toy_toolset, max_steps=2)
     assert not restoration.step([[0, 0]]).truncated[0]

@@ -43,7 +43,11 @@ def assert_infos_equal(native, sync):
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize(
-    "arguments", [{"max_steps": 3, "observe_tool": True}, {"stop": "no_gain", "stop_action": True, "max_steps": 4}]
+    "arguments",
+    [
+        {"max_steps": 3, "observe_tool": True, "observe_start": True},
+        {"stop": "no_gain", "stop_action": True, "max_steps": 4, "full_feedback": True},
+    ],
 )
 def test_equal_to_sync_vector_env_step_by_step(env_id, mode, arguments):
     native, sync = both(env_id, mode, crop_size=32, **arguments)

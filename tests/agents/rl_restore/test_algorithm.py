@@ -89,7 +89,7 @@ def test_it_needs_one_flat_action_and_squares(pictures, toy_toolset):
     with pytest.raises(AssertionError, match="Discrete"):
         RLRestore(env=make_vec_env(n_envs=1, images=pictures, toolset=toy_toolset, crop_size=16))
     channels = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "observe_tool": True}
-    with pytest.raises(ValueError, match="got 4 channels; leave observe_tool False"):
+    with pytest.raises(ValueError, match="got 4 channels; leave observe_start and observe_tool False"):
         RLRestore(env=make_vec_env("HIRL-RestoreFlat-v0", 1, **channels))
     with pytest.raises(ValueError, match="halve_every must be at least 1, got 0"):
         RLRestore(halve_every=0)

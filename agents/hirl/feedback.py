@@ -1,0 +1,95 @@
+"""A replay buffer of what every tool would have gained, for environments with ``full_feedback``."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.vec_env import VecNormalize
+
+ARRAYS = ("observations", "gains")
+
+
+class Feedback(NamedTuple):
+    """Images and what each tool would have gained on them.
+
+    Attributes:
+        images: (N, C, H, W).
+        gains: float32 (N, types, degrees).
+    """
+
+    images: torch.Tensor
+    gains: torch.Tensor
+
+
+class FeedbackReplayBuffer(ReplayBuffer):
+    """Remembers images with the gains of all tools, and not what was done to them: of no matter where gamma is 0.
+
+    Args:
+        buffer_size: Images remembered.
+        observation_space: Of one environment.
+        action_space: MultiDiscrete([types, degrees]).
+        device: Of the samples.
+        n_envs: Environments side by side.
+        optimize_memory_usage: Has no meaning here: observations are never kept twice.
+    """
+
+    observation_space: spaces.Space
+    action_space: spaces.MultiDiscrete
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+    ) -> None:
+        # As Stable-Baselines3's own DictReplayBuffer: the arrays of ReplayBuffer are others.
+        super(ReplayBuffer, self).__init__(buffer_size, observation_space, action_space, device, n_envs)
+        self.buffer_size = max(buffer_size // n_envs, 1)
+        self.optimize_memory_usage, self.handle_timeout_termination = optimize_memory_usage, False
+        shape = (self.buffer_size, n_envs)
+        self.observations = np.zeros((*shape, *self.obs_shape), dtype=observation_space.dtype)
+        self.gains = np.zeros((*shape, *self.action_space.nvec), dtype=np.float32)
+
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Adds a step of every environment.
+
+        Raises:
+            ValueError: If infos have no ``gains``.
+        """
+        if not all("gains" in info for info in infos):
+            raise ValueError("full_feedback needs an environment that gives it: make that with full_feedback=True, too")
+        self.observations[self.pos], self.gains[self.pos] = obs, [info["gains"] for info in infos]
+        self.pos = (self.pos + 1) % self.buffer_size
+        self.full |= self.pos == 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # On disk, only the rows that hold something: most of an early checkpoint would be gigabytes of zeros.
+        return self.__dict__ | {name: getattr(self, name)[: self.size()] for name in ARRAYS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in ARRAYS:
+            held = state[name]
+            whole = np.zeros((self.buffer_size, *held.shape[1:]), dtype=held.dtype)
+            whole[: len(held)] = held
+            setattr(self, name, whole)
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> Feedback:  # type: ignore[override]
+        """Draws images, as they were observed, with the gains of all tools."""
+        rows, envs = np.random.randint(self.size(), size=batch_size), np.random.randint(self.n_envs, size=batch_size)
+        return Feedback(*(self.to_torch(getattr(self, name)[rows, envs]) for name in ARRAYS))

@@ -24,7 +24,7 @@ from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
 from hirl_env.restoration import Restoration
-from hirl_env.weights import load_weights, read_metadata, save_weights
+from hirl_env.weights import load_weights, read_metadata, save_weights, without_drawing
 
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
@@ -315,6 +315,7 @@ def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = to
     save_weights(network, path, dtype, metadata)
 
 
+@without_drawing
 def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     """Reads what `save_q` wrote, ready for inference.
 

@@ -62,7 +62,7 @@ def _read_config(run: Path) -> dict[str, Any]:
 
 
 def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
-    """Checks that gains are in one unit, and that runs of one label differ in their seeds alone.
+    """Checks that gains are in one unit, and that runs of one label differ in their seeds, and in those alone.
 
     Args:
         configs: By the runs' folders.
@@ -71,7 +71,13 @@ def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
         ValueError: If they do not; names two runs and what differs.
     """
     first_of: dict[str, Path] = {}
+    of_seed: dict[tuple[str, Any], Path] = {}
     for run, config in configs.items():
+        twin = of_seed.setdefault((str(config["label"]), config.get("seed")), run)
+        if twin != run:
+            raise ValueError(
+                f"{twin} and {run} are both called {config['label']!r}, and have the same seed: give one of the two"
+            )
         first = first_of.setdefault(str(config["label"]), run)
         other = configs[first]
         differ = [key for key in SETTINGS if config.get(key) != other.get(key)]

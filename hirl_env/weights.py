@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +16,7 @@ from torch import nn
 from hirl_env.files import written_whole
 
 HASHES = "SHA256SUMS"
+Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
 def save_weights(
@@ -39,6 +42,11 @@ def save_weights(
             raise ValueError(f"weights {path}: {name} is not finite as {str(kind).removeprefix('torch.')}")
     with written_whole(path) as beside:
         beside.write_bytes(save_safetensors(state, metadata))
+
+
+def without_drawing(read: Reader) -> Reader:
+    """Decorates what makes networks to fill them: what these draw at first moves no draw of the user's."""
+    return torch.random.fork_rng(devices=[])(read)
 
 
 def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from gymnasium import spaces
 from stable_baselines3 import DQN
@@ -10,6 +10,9 @@ from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
 from agents.networks import FlatQ, ResNet18Extractor
+from agents.vec_env import check_trainable
+
+Self = TypeVar("Self", bound="FlatDQN")
 
 
 class FlatDQN(DQN):
@@ -41,6 +44,15 @@ class FlatDQN(DQN):
         network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
         network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
+
+    def learn(self: Self, *arguments: Any, **named: Any) -> Self:
+        """Trains; see Stable-Baselines3.
+
+        Raises:
+            ValueError: If the environment normalises observations or rewards, or restores whole pictures.
+        """
+        check_trainable(self.env)
+        return super().learn(*arguments, **named)
 
     def q_network(self, n_degrees: int) -> FlatQ:
         """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.

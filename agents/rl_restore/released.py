@@ -27,9 +27,11 @@ import torch
 from agents.rl_restore.agent import RLRestoreAgent
 from agents.rl_restore.network import FORGET_BIAS, RecurrentQ, SameConv2d
 from hirl_env.tools.rl_restore import Released, new_tools
+from hirl_env.weights import without_drawing
 
 
 @torch.no_grad()
+@without_drawing
 def load_released(path: str | Path) -> RLRestoreAgent:
     """The authors' agent with its twelve tools, ready for inference.
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hirl_env.resnet import ResNet18
-from hirl_env.weights import load_weights
+from hirl_env.weights import load_weights, without_drawing
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
@@ -79,13 +79,13 @@ def _places(length: int) -> list[int]:
     return [round(place * (length - CROP) / (count - 1)) for place in range(count)] if count > 1 else [0]
 
 
+@without_drawing
 def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
     """The network with trained weights, ready for inference.
 
     Raises:
         ValueError: If the file is missing, damaged, or of another network.
     """
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten, and no draw of the user's is moved
-        network = BlindQuality()
+    network = BlindQuality()
     load_weights(network, path)
     return network.eval().to(memory_format=torch.channels_last)

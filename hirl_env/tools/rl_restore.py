@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from hirl_env.data.degradations import RLRestoreRecipe
-from hirl_env.weights import load_weights
+from hirl_env.weights import load_weights, without_drawing
 
 TOOLS = 12
 DEGREES = 4
@@ -128,6 +128,7 @@ RELEASED_LAYERS = {
 }
 
 
+@without_drawing
 def read_tools(path: str | Path) -> nn.ModuleList:
     """The twelve networks with the weights that are at a place, ready for inference.
 
@@ -138,8 +139,7 @@ def read_tools(path: str | Path) -> nn.ModuleList:
     Raises:
         ValueError: If a file or an array is missing, or does not fit.
     """
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten, and no draw of the user's is moved
-        tools, path = new_tools(), Path(path)
+    tools, path = new_tools(), Path(path)
     if path.is_dir():
         for number, tool in enumerate(tools, 1):
             load_weights(tool, path / f"rl-restore-{number}.safetensors")

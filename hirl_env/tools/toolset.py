@@ -28,7 +28,7 @@ from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, read_
 from hirl_env.tools.sharpen import Sharpen
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
-from hirl_env.weights import load_weights
+from hirl_env.weights import load_weights, without_drawing
 
 SHIPPED_TOOLS = Path(__file__).parent / "weights"
 Precision = Literal["float32", "bf16"]
@@ -218,7 +218,7 @@ def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
 
 
 @lru_cache(maxsize=1)
-@torch.random.fork_rng(devices=[])  # what networks draw is overwritten, and no draw of the user's is moved
+@without_drawing
 def paper_toolset() -> Toolset:
     """The paper's 3 x 3 toolset (section 2.1) with the shipped weights; made once per process and shared."""
     ffdnet = FFDNet()

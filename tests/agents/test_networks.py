@@ -18,6 +18,9 @@ from agents.networks import (
     turned,
     unsquashed,
 )
+from agents.pixel_rl import load_pixel_rl
+from agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
+from agents.rl_restore.network import RecurrentQ
 from hirl_env import Restoration, measures
 from hirl_env.resnet import ResNet18
 from hirl_env.weights import save_weights
@@ -136,6 +139,18 @@ def test_the_tool_used_last_changes_values_as_the_head_says():
         planes = (torch.arange(5.0) / 255)[:, None, None, None].expand(5, 1, 16, 16)
         values = network.degree_values(torch.cat([images, planes], dim=1)).flatten(1)
     assert torch.allclose(values, TOOL_WEIGHT * torch.arange(20.0).view(4, 5).T)
+
+
+def test_opening_agents_moves_no_draw_of_the_users(tmp_path):
+    save_q(TwoLevelQ(2, 2, width=8), tmp_path / "q.safetensors")
+    save_rl_restore(RLRestoreAgent(RecurrentQ(units=8)), tmp_path / "rl-restore.safetensors")
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    load_q(tmp_path / "q.safetensors")
+    load_rl_restore(tmp_path / "rl-restore.safetensors")
+    load_pixel_rl()
+    assert torch.rand(1) == wanted
 
 
 def test_files_that_hold_no_agent_are_refused(tmp_path):

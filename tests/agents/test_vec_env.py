@@ -7,7 +7,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, is_vecenv_wrapped
 from stable_baselines3.common.vec_env.vec_monitor import VecMonitor
 
-from agents import HIRL, RestoreVecEnv, RLRestore, make_vec_env
+from agents import HIRL, FlatDQN, RestoreVecEnv, RLRestore, make_vec_env
 from agents.networks import ResNet18Extractor
 
 TRUNK = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 8}}
@@ -116,7 +116,10 @@ def test_options_may_hold_pictures(task, grey_pixels):
         env.reset()
 
 
-@pytest.mark.parametrize(("algorithm", "env_id"), [(HIRL, "HIRL-Restore-v0"), (RLRestore, "HIRL-RestoreFlat-v0")])
+AGENTS = [(HIRL, "HIRL-Restore-v0"), (FlatDQN, "HIRL-RestoreFlat-v0"), (RLRestore, "HIRL-RestoreFlat-v0")]
+
+
+@pytest.mark.parametrize(("algorithm", "env_id"), AGENTS)
 def test_agents_that_stop_by_gains_refuse_others(algorithm, env_id, task):
     env = VecNormalize(make_vec_env(env_id, 1, stop_action=algorithm is RLRestore, **task), norm_obs=False)
     with pytest.raises(ValueError, match="leave VecNormalize out"):
@@ -134,9 +137,8 @@ def test_environments_that_gymnasium_steps_one_by_one_can_be_asked_too():
         RLRestore(env=env, buffer_size=64).learn(4)
 
 
-@pytest.mark.parametrize("algorithm", [HIRL, RLRestore])
-def test_agents_do_not_train_on_whole_pictures(algorithm):
-    env_id = "HIRL-Restore-v0" if algorithm is HIRL else "HIRL-RestoreFlat-v0"
+@pytest.mark.parametrize(("algorithm", "env_id"), AGENTS)
+def test_agents_do_not_train_on_whole_pictures(algorithm, env_id):
     agent = algorithm(env=gym.make(env_id, crop_size=None, stop_action=True), buffer_size=64)
     with pytest.raises(ValueError, match="crop_size=None restores whole pictures: give a crop_size"):
         agent.learn(4)

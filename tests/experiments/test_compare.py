@@ -15,8 +15,8 @@ def written(folder, label: str, gains: list[float], **config):
 
 def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
     runs = [
-        written(tmp_path / "a", "hirl", [0, 1, 2]),
-        written(tmp_path / "b", "hirl", [0, 2, 3, 4]),
+        written(tmp_path / "a", "hirl", [0, 1, 2], seed=0),
+        written(tmp_path / "b", "hirl", [0, 2, 3, 4], seed=1),
         written(tmp_path / "c", "flat-dqn", [0, 1, 1]),
     ]
     figure = tmp_path / "figures" / "curves.png"
@@ -54,9 +54,12 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     assert hirl("compare", str(first), str(second), "--out", out) == 0
     assert hirl("compare", str(first), str(other), "--out", out) == 1
     assert f"{first} and {other} are both called 'hirl', and differ in algorithm" in capsys.readouterr().err
-    elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], algorithm={"gamma": 0.0}, images="/data/others")
+    elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, images="/data/others")
     assert hirl("compare", str(first), str(elsewhere), "--out", out) == 1
     assert "differ in images" in capsys.readouterr().err
+    copied = written(tmp_path / "copied", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0})
+    assert hirl("compare", str(first), str(copied), "--out", out) == 1
+    assert "have the same seed" in capsys.readouterr().err
     by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], environment={"reward": "ssim"})
     assert hirl("compare", str(first), str(by_ssim), "--out", out) == 1
     assert "gains in psnr" in capsys.readouterr().err

@@ -51,7 +51,8 @@ class Settings:
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
         algo: Which algorithm. Default: the preset's.
-        preset: Settings to start from: hirl, paper, flat-dqn, ppo, rl-restore. Default: the one named as the algorithm.
+        preset: Settings to start from: hirl, hirl-transitions, paper, flat-dqn, ppo, rl-restore. Default: the one named
+            as the algorithm.
         total_steps: Environment steps (tools applied) to train for. Default: the preset's.
         seed: Of everything random.
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.

@@ -42,8 +42,8 @@ class Batch(NamedTuple):
 class HIRL(OffPolicyAlgorithm):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
-    Both are ResNet-18 Q-networks with target networks. The defaults are those of the preset ``hirl`` of `hirl train`;
-    the paper's own settings are its preset ``paper``.
+    Both are ResNet-18 Q-networks with target networks. The defaults are those of the preset ``hirl-transitions`` of
+    `hirl train`; the preset ``hirl`` adds ``full_feedback``, and the paper's own settings are the preset ``paper``.
 
     Args:
         policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.

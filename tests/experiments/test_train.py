@@ -217,7 +217,8 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"
-    settings = [*SETTINGS["hirl"], "--every", "64", "--hirl.n-steps", "2", "--environment.max-steps", "4"]
+    preset = ["--preset", "hirl-transitions"]
+    settings = [*preset, *SETTINGS["hirl"], "--every", "64", "--hirl.n-steps", "2", "--environment.max-steps", "4"]
     assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
     config = yaml.safe_load((out / "config.yaml").read_text())
     env = make_vec_env("HIRL-Restore-v0", images=str(folder), **config["environment"])
@@ -242,7 +243,7 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         ([], "--images is missing"),
         (
             ["--images", "FOLDER", "--preset", "papre"],
-            "unknown preset 'papre'; known are: flat-dqn, hirl, paper, ppo, rl-restore",
+            "unknown preset 'papre'; known are: flat-dqn, hirl, hirl-transitions, paper",
         ),
         (["--images", "FOLDER", "--preset", "paper", "--algo", "ppo"], "is one for --algo hirl"),
         (["--images", "FOLDER", "--ppo.n-steps", "8"], "--ppo.* has no meaning for --algo hirl"),

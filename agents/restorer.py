@@ -94,7 +94,8 @@ class Restorer:
             that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when it is first asked
             if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
-        max_steps: Longest path.
+        max_steps: Longest path. Episodes of the shipped agent's training ended after three steps: of later ones it
+            knows little.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
         measure: Of ``stop="quality"``: blind; as an environment's ``reward``.
@@ -113,7 +114,7 @@ class Restorer:
         self,
         agent: str | Path | CellValues | Remembering = "hirl",
         toolset: str | Toolset = "hirl",
-        max_steps: int = 7,
+        max_steps: int = 3,
         stop: Stopping = "value",
         measure: str | Measure | ScoreFunction = "hirl-biqa",
         precision: Precision = "float32",

@@ -42,13 +42,13 @@ class _Spaces(gym.Env[Any, Any]):
 
 
 def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
-    """Updates per second of HIRL (preset ``hirl``), and what its networks alone would do.
+    """Updates per second of HIRL (preset ``hirl-transitions``), and what its networks alone would do.
 
     ``passes_alone`` are the same forward and backward passes on a batch in hand, without memory, targets and
     optimisers; ``two_networks_alone`` the forward and backward passes of TS and DS only, without those that make
     targets.
     """
-    options = load_preset("hirl")["algorithm"] | {"buffer_size": 1_000, "learning_starts": 0}
+    options = load_preset("hirl-transitions")["algorithm"] | {"buffer_size": 1_000, "learning_starts": 0}
     model = ALGORITHMS["hirl"].make(_Spaces(), ALGORITHMS["hirl"].defaults() | options, seed=seed)
     assert isinstance(model, HIRL)
     rng = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def restore(
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES...")],
     out: Path,
     agent: str = "hirl",
-    max_steps: int = 7,
+    max_steps: int = 3,
     stop: Literal["value", "quality", "reference", "steps"] = "value",
     measure: str = "hirl-biqa",
     references: Path | None = None,

@@ -46,7 +46,7 @@ def flat(value: int, *shape: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(20, 24, 3), (20, 24)])
 def test_stops_when_nothing_is_worth_anything(toy_toolset, shape):
     image = flat(80, *shape)
-    restored = Restorer(towards(100), toy_toolset).restore(image)
+    restored = Restorer(towards(100), toy_toolset, max_steps=7).restore(image)
     assert [step.tool for step in restored.steps] == ["add +8", "add +8", *["add +1"] * 4]
     assert [(step.type, step.degree) for step in restored.steps[1:3]] == [("brighten", 1), ("brighten", 0)]
     assert [step.value for step in restored.steps] == pytest.approx([8, 8, 1, 1, 1, 1], abs=1e-3)
@@ -108,7 +108,7 @@ def test_an_agent_may_say_stop(toy_toolset):
         cells[images.mean(dim=(1, 2, 3)) > 82.5 / 255, 2, 0] = 2
         return cells
 
-    restored = Restorer(values, toy_toolset).restore(flat(80))
+    restored = Restorer(values, toy_toolset, max_steps=7).restore(flat(80))
     assert (len(restored.steps), restored.why, restored.final_value) == (3, "stop", 2.0)
     assert (restored.image == 83).all()
 

@@ -363,7 +363,7 @@ def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
 def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture("deep/a.jpg", np.full((16, 16), 180, dtype=np.uint8), icc_profile=profile)
-    restore(("deep",), Path("out"), save_steps=True)
+    restore(("deep",), Path("out"), max_steps=7, save_steps=True)
     assert names() == {"a.jpg", "a.step1.png", "a.step2.png", "a.step3.png"}
     for step, level in enumerate((188, 196, 204), start=1):
         with Image.open(f"out/a.step{step}.png") as result:

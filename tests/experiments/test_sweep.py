@@ -23,6 +23,7 @@ DEADLINE = 600  # seconds, for a machine that is busy otherwise
 STEPS = 48
 PARAMETERS = {
     "algo": {"value": "hirl"},
+    "preset": {"value": "hirl-transitions"},
     "total_steps": {"value": STEPS},
     "every": {"value": 16},
     "hold_out": {"value": 1},

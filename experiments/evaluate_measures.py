@@ -148,9 +148,8 @@ def _pictures(
     return Pictures(distorted, tried, gamed)
 
 
-def _scores(measure: Measure, images: torch.Tensor | None, references: torch.Tensor | None) -> npt.NDArray[np.float64]:
+def _scores(measure: Measure, images: torch.Tensor, references: torch.Tensor | None) -> npt.NDArray[np.float64]:
     """Of images as 8-bit pictures."""
-    assert images is not None
     rounded = (images * 255).round() / 255
     return measure.score(rounded, references if measure.needs_reference else None).double().cpu().numpy()
 
@@ -173,8 +172,10 @@ def _scores_of_groups(
 def _cases(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, str], npt.NDArray[Any]]:
     """By the names of measures and cases, which pictures are ordered as they should be, or score less when gamed."""
     cases: dict[tuple[str, str], npt.NDArray[Any]] = {}
+    originals = pictures.distorted[LEVELS[0]].references
+    assert originals is not None
     for measure in measures:
-        clean = _scores(measure, pictures.distorted[LEVELS[0]].references, None)
+        clean = _scores(measure, originals, None)
         levels = [_scores(measure, pictures.distorted[level].images, None) for level in LEVELS]
         cases[measure.name, IN_ORDER] = np.all(np.diff([clean, *levels], axis=0) < 0, axis=0)
         for name, gamed in pictures.gamed.items():

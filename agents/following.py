@@ -10,15 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from agents.networks import CellValues
+from agents.networks import CellValues, QAgent
 from hirl_env.restoration import Restoration
 
 Stopping = Literal["value", "reference", "quality", "steps"]
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """An agent whose values depend on the steps before, and not on the images alone."""
+class Agent(Protocol):
+    """What chooses tools by values that may depend on the steps before, and not on the images alone."""
+
+    @property
+    def max_steps(self) -> int:
+        """Longest path of its training."""
+        ...
 
     def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
         """Begins episodes; what it returns maps the rows that are to take a step to their cell values."""
@@ -53,9 +58,7 @@ class Followed(Found):
     why: list[str]
 
 
-def looking(
-    values: CellValues | Remembering, restoration: Restoration
-) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+def looking(values: CellValues | Agent, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
     """What an agent says of images that are being restored.
 
     Args:
@@ -67,10 +70,7 @@ def looking(
         raises ValueError where the values do not fit the toolset, or are not finite.
     """
     toolset = restoration.toolset
-    if isinstance(values, Remembering):
-        look = values.begin(restoration)
-    else:
-        look = lambda rows: values(restoration.images[rows])  # noqa: E731
+    look = _as_agent(values).begin(restoration)
 
     def checked(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         cells = look(rows).float()
@@ -89,8 +89,8 @@ def looking(
 @torch.no_grad()
 def follow(
     start: Restoration,
-    values: CellValues | Remembering,
-    max_steps: int,
+    values: CellValues | Agent,
+    max_steps: int | None = None,
     stop: Stopping = "value",
     on_step: Callable[[Restoration], None] | None = None,
 ) -> Followed:
@@ -99,8 +99,8 @@ def follow(
     Args:
         start: N images.
         values: Of the cells, (N, types, degrees) for images (N, 3, H, W); with STOP as one more type where
-            the agent has one. Or an agent that remembers, whose episodes begin here.
-        max_steps: Longest path.
+            the agent has one. Or an agent, whose episodes begin here.
+        max_steps: Longest path; None for that of the agent's training, 7 for a function.
         stop: Where to stop before that: ``value``: when no cell is worth more than zero (needs no reference);
             ``reference`` or ``quality``: when a step does not raise the measure of ``start``, and is then taken back
             (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps``: never.
@@ -109,6 +109,7 @@ def follow(
     Raises:
         ValueError: If the values do not fit the toolset, or are not finite.
     """
+    max_steps = _as_agent(values).max_steps if max_steps is None else max_steps
     check_length(max_steps)
     current = start.unbounded()
     current.stop = "no_gain" if stop in ("reference", "quality") else None
@@ -141,6 +142,10 @@ def follow(
         if not len(rows):
             break
     return Followed(current, trials, seen, why)
+
+
+def _as_agent(values: CellValues | Agent) -> Agent:
+    return values if isinstance(values, Agent) else QAgent(values)
 
 
 def check_length(length: int) -> None:

@@ -30,6 +30,7 @@ DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 SUFFIX = ".safetensors"
 VIEW = 64  # pixels: the side of the crops that environments show, if nothing else is said
+MAX_STEPS = 7  # of their episodes, likewise
 TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
 
 
@@ -117,6 +118,7 @@ class TwoLevelQ(nn.Module):
         sees_tool: Whether images have one more channel, the last: the tool used last.
         squash: Whether the strategies learn values `squashed`.
         view: Side in pixels of the images of its training, and of the crops by which it is to see larger ones.
+        max_steps: Longest path of its training, and the longest that it is to take.
 
     Attributes:
         ts: Images (N, C, H, W) to (N, types).
@@ -134,6 +136,7 @@ class TwoLevelQ(nn.Module):
         sees_tool: bool = False,
         squash: bool = False,
         view: int = VIEW,
+        max_steps: int = MAX_STEPS,
     ) -> None:
         super().__init__()
         if degree_head not in ("per-type", "blind"):
@@ -147,7 +150,7 @@ class TwoLevelQ(nn.Module):
             "squash": squash,
             "view": view,
         }
-        self.n_types, self.n_degrees, self.view = n_types, n_degrees, view
+        self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
         self.sees_start, self.sees_tool, self.squash = sees_start, sees_tool, squash
         self.blind = degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
@@ -191,14 +194,23 @@ class FlatQ(nn.Module):
         width: Of the ResNet-18.
         norm: Of the ResNet-18.
         view: As of `TwoLevelQ`.
+        max_steps: As of `TwoLevelQ`.
     """
 
     sees_start = sees_tool = False
 
-    def __init__(self, n_types: int, n_degrees: int, width: int = 64, norm: Norm = "batch", view: int = VIEW) -> None:
+    def __init__(
+        self,
+        n_types: int,
+        n_degrees: int,
+        width: int = 64,
+        norm: Norm = "batch",
+        view: int = VIEW,
+        max_steps: int = MAX_STEPS,
+    ) -> None:
         super().__init__()
         self.architecture = {"width": width, "norm": norm, "view": view}
-        self.n_types, self.n_degrees, self.view = n_types, n_degrees, view
+        self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -254,18 +266,20 @@ def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class SeesEpisode:
-    """An agent that sees more of an episode than the image as it is.
+class QAgent:
+    """Cell values that are shown what they are to see of an episode.
 
     Attributes:
-        values: Cell values of images (N, C, H, W) with further channels, in this order.
-        start: Whether these are three for the image as the episode began,
-        tool: and one, everywhere the number of the tool used last over 255.
+        values: Cell values of images (N, C, H, W), which may have further channels, in this order:
+        sees_start: three for the image as the episode began,
+        sees_tool: and one, everywhere the number of the tool used last over 255.
+        max_steps: Longest path of its training.
     """
 
     values: CellValues
-    start: bool = False
-    tool: bool = False
+    sees_start: bool = False
+    sees_tool: bool = False
+    max_steps: int = MAX_STEPS
 
     def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
         """Begins episodes, or goes on with them: a restoration knows its paths.
@@ -280,9 +294,9 @@ class SeesEpisode:
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             images = restoration.images[rows]
             seen = [images]
-            if self.start:
+            if self.sees_start:
                 seen.append(restoration.first_images[rows])
-            if self.tool:
+            if self.sees_tool:
                 tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
                 seen.append(tools[:, None, None, None].expand_as(images[:, :1]))
             return self.values(torch.cat(seen, dim=1))
@@ -290,18 +304,14 @@ class SeesEpisode:
         return look
 
 
-def as_agent(
-    network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values
-) -> CellValues | SeesEpisode:
+def as_agent(network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values) -> QAgent:
     """A Q-network as it is followed: asked in all turns and mirrors, and shown what it sees of the episode.
 
     Args:
         network: In evaluation mode.
         view: How it is to see images of any size.
     """
-    values = view(TurnAveraged(network))
-    sees_more = network.sees_start or network.sees_tool
-    return SeesEpisode(values, network.sees_start, network.sees_tool) if sees_more else values
+    return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}
@@ -310,7 +320,7 @@ NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "f
 def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
     """Writes a Q-network as safetensors, with what is needed to build it again."""
     kind = next(name for name, kind in NETWORKS.items() if isinstance(network, kind))
-    sizes = {"n_types": network.n_types, "n_degrees": network.n_degrees}
+    sizes = {"n_types": network.n_types, "n_degrees": network.n_degrees, "max_steps": network.max_steps}
     metadata = {"network": kind} | {key: str(value) for key, value in (sizes | network.architecture).items()}
     save_weights(network, path, dtype, metadata)
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.following import Remembering, Stopping, follow
-from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, SeesEpisode, TwoLevelQ, as_agent, load_q
+from agents.following import Agent, Stopping, follow
+from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, load_q
 from agents.tiles import GRID, TILE, tiled
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -94,8 +94,7 @@ class Restorer:
             that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when it is first asked
             if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
-        max_steps: Longest path. Episodes of the shipped agent's training ended after three steps: of later ones it
-            knows little.
+        max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
         measure: Of ``stop="quality"``: blind; as an environment's ``reward``.
@@ -112,9 +111,9 @@ class Restorer:
 
     def __init__(
         self,
-        agent: str | Path | CellValues | Remembering = "hirl",
+        agent: str | Path | CellValues | Agent = "hirl",
         toolset: str | Toolset = "hirl",
-        max_steps: int = 3,
+        max_steps: int | None = None,
         stop: Stopping = "value",
         measure: str | Measure | ScoreFunction = "hirl-biqa",
         precision: Precision = "float32",
@@ -122,7 +121,7 @@ class Restorer:
         tile: int = TILE,
         view: int | None = None,
     ) -> None:
-        if not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
+        if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
             raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
         if stop not in get_args(Stopping):
             raise ValueError(f"unknown stop {stop!r}; known are: {', '.join(get_args(Stopping))}")
@@ -139,10 +138,11 @@ class Restorer:
                     f"stop='quality' is for pictures without a reference, and {self.measure.name!r} needs one; "
                     "use a blind measure, or stop='reference'"
                 )
-        self.max_steps, self.stop, self.precision = int(max_steps), stop, precision
+        self.stop, self.precision = stop, precision
         self.toolset = tiled(open_toolset(toolset).on(device), tile)
         # One that remembers its steps looks at images of any size by itself.
-        self.agent = agent if isinstance(agent, Remembering) else load_agent(agent, self.toolset, view)
+        self.agent = agent if isinstance(agent, Agent) else load_agent(agent, self.toolset, view)
+        self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)
 
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
         """Restores one picture.
@@ -226,7 +226,7 @@ def _places(length: int, crop: int) -> list[int]:
     return [int(place) // GRID * GRID for place in places]
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> CellValues | SeesEpisode:
+def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> QAgent:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:
@@ -265,7 +265,7 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | Non
     def viewed(values: CellValues) -> CellValues:
         return partial(cell_values, values, crop=side)
 
-    return as_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else viewed(values)
+    return as_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else QAgent(viewed(values))
 
 
 def _fits(toolset: Toolset, *sizes: int | None) -> bool:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from agents.following import Found, check_length, looking
-from agents.networks import CellValues, SeesEpisode
+from agents.following import Agent, Found, check_length, looking
+from agents.networks import MAX_STEPS, CellValues
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
@@ -25,7 +25,7 @@ from hirl_env.tools.toolset import Cell, Toolset
 
 @torch.no_grad()
 def best_first(
-    start: Restoration, values: CellValues | SeesEpisode, budgets: Sequence[int], max_steps: int = 7
+    start: Restoration, values: CellValues | Agent, budgets: Sequence[int], max_steps: int = MAX_STEPS
 ) -> list[Found]:
     """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
 

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from agents.following import looking
-from agents.networks import CellValues, SeesEpisode
+from agents.networks import QAgent
 from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
@@ -79,7 +79,7 @@ class Maker:
 
     photographs: Photographs
     toolset: Toolset
-    agent: CellValues | SeesEpisode
+    agent: QAgent
     crop: int
     precision: Precision
 

@@ -53,7 +53,7 @@ def evaluate(
     ),
     chain: tuple[str, ...] = ("deblur-2", "dejpeg-0"),
     depth: int = 3,
-    max_steps: int = 7,
+    max_steps: int | None = None,
     budgets: tuple[int, ...] = (9, 90),
     measure: str = "hirl-biqa",
     agent: str = "hirl",
@@ -80,7 +80,8 @@ def evaluate(
             pixel chooses among nine filters.
         chain: Tools of the method chain, as TYPE-DEGREE.
         depth: Longest path that greedy and brute force try.
-        max_steps: Longest path of the agents and of hirl-search.
+        max_steps: Longest path of the agents and of hirl-search. Default: that of the agents' training, and 7 for
+            hirl-search.
         budgets: Trials an image that hirl-search may spend; a row for each.
         measure: Blind measure by which hirl-stops stops.
         agent: Who chooses in the methods hirl, hirl-stops and hirl-search: hirl, or a .safetensors file that hirl train

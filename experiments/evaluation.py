@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from agents.following import Found, follow
-from agents.networks import CellValues, SeesEpisode
+from agents.networks import MAX_STEPS, QAgent
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
 from agents.restorer import load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
@@ -76,7 +76,8 @@ class Options:
     Attributes:
         chain: Cells of the method ``chain``.
         depth: Longest path of greedy and brute force.
-        max_steps: Longest path of an agent.
+        max_steps: Longest path of an agent and of the value-guided search; None for that of the agent's training, and
+            7 for the search.
         budgets: Trials after which the value-guided search reports.
         agents: Cell values by the names of methods.
         measure: Of the method ``hirl-stops``, blind.
@@ -87,9 +88,9 @@ class Options:
 
     chain: tuple[Cell, ...] = ()
     depth: int = 3
-    max_steps: int = 7
+    max_steps: int | None = None
     budgets: tuple[int, ...] = (9, 90)
-    agents: Mapping[str, CellValues | SeesEpisode] = field(default_factory=dict)
+    agents: Mapping[str, QAgent] = field(default_factory=dict)
     measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
@@ -144,7 +145,7 @@ def _flat_dqn(start: Restoration, applied: Many[Degradation], options: Options) 
 
 
 def _hirl_search(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    found = best_first(start, options.agents["hirl-search"], options.budgets, options.max_steps)
+    found = best_first(start, options.agents["hirl-search"], options.budgets, options.max_steps or MAX_STEPS)
     yield {f"hirl-search-{budget}": one for budget, one in zip(options.budgets, found, strict=True)}
 
 
@@ -161,7 +162,7 @@ def _rl_restore(start: Restoration, applied: Many[Degradation], options: Options
     assert agent is not None and tools is not None
     own = Restoration(tools, start.measure, precision=start.precision)
     own.begin(start.images, start.references)
-    length = min(options.max_steps, agent.max_steps)
+    length = min(options.max_steps or agent.max_steps, agent.max_steps)
     yield {"rl-restore": follow(own, agent, length, "steps")}
     yield {"rl-restore reference stop": follow(own, agent, length, "reference")}
 
@@ -200,7 +201,7 @@ def blind_measure(name: str, option: str) -> Measure:
 
 def load_agents(
     methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
-) -> dict[str, CellValues | SeesEpisode]:
+) -> dict[str, QAgent]:
     """The agents that methods ask; of a large picture they look at crops.
 
     Args:

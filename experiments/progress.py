@@ -18,8 +18,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
-from agents.networks import CellValues, FlatQ, SeesEpisode, TwoLevelQ, as_agent, lowered, save_q
-from agents.rl_restore import RLRestore, RLRestoreAgent, save_rl_restore
+from agents.networks import MAX_STEPS, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, lowered, save_q
+from agents.rl_restore import RLRestore, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from experiments.algorithms import preferences, q_network
 from experiments.starts import batches, begin, starts_of
@@ -31,7 +31,6 @@ from hirl_env.files import written_whole
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import open_toolset
 
-LONGEST = 7  # steps of a path in evaluations: the paper's longest
 EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
 CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
 MARGINS = 51  # tried, on either side of zero
@@ -66,6 +65,8 @@ class Progress(BaseCallback):
         self.toolset = open_toolset(config["environment"].get("toolset", "hirl")).on(
             config["environment"].get("device", "cpu")
         )
+        # Paths are as long as in training: of longer ones an agent knows little.
+        self.max_steps = config["environment"].get("max_steps") or MAX_STEPS
         self.interrupted: Sequence[int] = ()
         self.stopped = False
         levels = evaluated_levels(config["environment"], held_out)
@@ -121,7 +122,8 @@ class Progress(BaseCallback):
         network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
         if network is not None:
             network = copy.deepcopy(network).to(self.toolset.device)
-            margins = stopping_margins(self.found_on, as_agent(network), LONGEST, network.sees_tool)
+            network.max_steps = self.max_steps
+            margins = stopping_margins(self.found_on, as_agent(network), self.max_steps, network.sees_tool)
             network = lowered(network, margins)
         gains, trials, pictures = self._measure(network)
         levels = [level for level in gains if level != SINGLES]
@@ -169,12 +171,11 @@ class Progress(BaseCallback):
         """
         values = preferences(self.model) if network is None else as_agent(network)
         stop: Stopping = "steps" if network is None else "value"
-        longest = values.max_steps if isinstance(values, RLRestoreAgent) else LONGEST
         gains, trials, strips = {}, [], []
         for level, starts in self.starts.items():
             found = []
             for start in starts:
-                followed = follow(start, values, longest, stop)
+                followed = follow(start, values, self.max_steps, stop)
                 found.append(followed.restoration.gains)
                 trials.append(followed.trials)
                 if len(found) == 1:
@@ -235,7 +236,7 @@ def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
 
 
 def stopping_margins(
-    starts: Iterable[Restoration], values: CellValues | SeesEpisode, max_steps: int, per_tool: bool
+    starts: Iterable[Restoration], values: CellValues | QAgent, max_steps: int, per_tool: bool
 ) -> npt.NDArray[np.float64]:
     """How far above zero the best value should be for a step to be taken: what gains most on given images.
 

@@ -43,7 +43,7 @@ def restore(
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES...")],
     out: Path,
     agent: str = "hirl",
-    max_steps: int = 3,
+    max_steps: int | None = None,
     stop: Literal["value", "quality", "reference", "steps"] = "value",
     measure: str = "hirl-biqa",
     references: Path | None = None,
@@ -63,7 +63,7 @@ def restore(
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.json.
         agent: Who chooses the tools: hirl, flat-dqn, or the .safetensors file of such an agent, by hirl train.
-        max_steps: Tools to use on a picture at most.
+        max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
             is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
         measure: By which --stop quality judges, without a reference: hirl-biqa, paq2piq, brisque.
@@ -76,7 +76,8 @@ def restore(
     settings = {"folder": Path.cwd(), **locals()}  # pictures of one name elsewhere are others
     if (stop == "reference") != (references is not None):
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
-    jobs = plan(pictures, out, max_steps if save_steps else 0)
+    restorer = Restorer(agent, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device)
+    jobs = plan(pictures, out, restorer.max_steps if save_steps else 0)
     log = out / LOG
     before = _rows(log, settings) if log.exists() and not force else []
     rows = [row for row in before if row["saved"] is not None and Path(row["saved"]).exists()]
@@ -84,7 +85,6 @@ def restore(
     begun = {row["file"] for row in before if row["saved"] is None and row["error"] is None}
     finished = {row["file"] for row in rows}
     jobs = [job for job in jobs if str(job.file) not in finished]
-    restorer = Restorer(agent, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device)
     try:
         with tqdm(jobs, unit="picture", disable=None) as bar:
             for job in bar:

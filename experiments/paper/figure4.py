@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
-from agents.networks import CellValues, SeesEpisode
+from agents.networks import QAgent
 from experiments.drawing import show
 from experiments.paper.figure3 import save
 from experiments.paper.report import Report, publish
@@ -19,7 +19,6 @@ from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
 
 PANEL = 3.0  # inches
-LONGEST = 7  # steps of a path
 MEASURE = "hirl-biqa"
 TITLE = f"Figure 4: pictures without a reference, restored with and without {MEASURE}"
 COLUMNS = ("photograph", "column", "score", "path")
@@ -53,12 +52,12 @@ def figure4(study: Study) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _restored(study: Study, agent: CellValues | SeesEpisode, place: int, start: Start) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: QAgent, place: int, start: Start) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
     results = {"as given": begun}
     for column, stop in STOPS.items():
-        results[column] = follow(begun, agent, LONGEST, stop).restoration
+        results[column] = follow(begun, agent, stop=stop).restoration
     made = []
     for column, result in results.items():
         file = Path("figure4", f"{place}-{start.name}.{column.replace(' ', '-')}.png")

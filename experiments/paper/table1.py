@@ -62,9 +62,9 @@ def table1(study: Study) -> None:
     notes = [
         margins(scores),
         *single_notes(study),
-        "HIRL and the flat DQN take at most 7 steps. Stopping by value needs no reference; stopping by reference takes "
-        "back the first step that gains nothing, which the paper's numbers are taken to have done. All methods start "
-        "from the same distorted images.",
+        "HIRL and the flat DQN take at most as many steps as in their training. Stopping by value needs no reference; "
+        "stopping by reference takes back the first step that gains nothing, which the paper's numbers are taken to "
+        "have done. All methods start from the same distorted images.",
         "The paper's numbers are on other photographs, with other weights. Averages are of the six rows above; the "
         "paper's own average of FFDNet's SSIM, .7908, does not follow from its rows.",
         *bound,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from agents.networks import (
     TOOL_WEIGHT,
     FlatQ,
+    QAgent,
     ResNet18Extractor,
-    SeesEpisode,
     TurnAveraged,
     TwoLevelQ,
     as_agent,
@@ -80,7 +80,7 @@ def test_a_blind_degree_strategy_does_not_see_the_type():
     "network",
     [
         TwoLevelQ(3, 2, 8, "none", "blind"),
-        FlatQ(2, 5, 16, view=48),
+        FlatQ(2, 5, 16, view=48, max_steps=3),
         TwoLevelQ(2, 2, 8, sees_tool=True, squash=True),
         TwoLevelQ(2, 2, 8, sees_start=True, sees_tool=True),
     ],
@@ -90,6 +90,7 @@ def test_a_file_says_what_to_build(network, tmp_path):
     again = load_q(tmp_path / "q.safetensors")
     assert type(again) is type(network)
     assert again.architecture == network.architecture
+    assert again.max_steps == network.max_steps
     assert not again.training
     images = torch.rand(2, 6 if network.sees_start else 3, 32, 32)
     if network.sees_tool:
@@ -112,11 +113,11 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
 
 @pytest.mark.parametrize("sees_start", [False, True])
 def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset, sees_start):
-    assert isinstance(as_agent(TwoLevelQ(2, 2, width=8)), TurnAveraged)
-    network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True).eval()
+    network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True, max_steps=4).eval()
     torch.nn.init.normal_(network.ts[-1].weight)
     agent = as_agent(network)
-    assert isinstance(agent, SeesEpisode)
+    assert isinstance(agent, QAgent)
+    assert agent.max_steps == 4
     restoration = Restoration(toy_toolset, measures.resolve("psnr"))
     restoration.begin(torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16))
     restoration.step([(0, 1), (1, 0)], np.array([0, 2]))

@@ -232,13 +232,14 @@ def test_crops_are_spread_over_the_picture(length, crop):
 # Agents
 
 
-@pytest.mark.parametrize("network", [TwoLevelQ(3, 3, width=8), FlatQ(3, 3, width=8)])
+@pytest.mark.parametrize("network", [TwoLevelQ(3, 3, width=8, max_steps=2), FlatQ(3, 3, width=8, max_steps=2)])
 def test_agents_from_files(tmp_path, network):
     image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     save_q(network, tmp_path / "agent.safetensors", torch.float32)
-    direct = Restorer(network, max_steps=2, stop="steps").restore(image)
+    direct = Restorer(network, stop="steps").restore(image)
+    assert len(direct.steps) == 2, "as many as in its training"
     for path in (tmp_path / "agent.safetensors", str(tmp_path / "agent.safetensors")):
-        read = Restorer(path, max_steps=2, stop="steps").restore(image)
+        read = Restorer(path, stop="steps").restore(image)
         assert (read.image == direct.image).all()
         assert [step.tool for step in read.steps] == [step.tool for step in direct.steps]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agents.following import follow
-from agents.networks import SeesEpisode
+from agents.networks import QAgent
 from agents.search import best_first, brute_force, chain, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
@@ -187,10 +187,10 @@ def test_an_agent_sees_the_tool_used_last(start):
         seen.append((images * 255).round()[:, 3, 0, 0].int().tolist())
         return torch.tensor([[[0.5, 0.5], [2.0, 1.0]]]).expand(len(images), 2, 2)
 
-    follow(start, SeesEpisode(values, tool=True), 2)
+    follow(start, QAgent(values, sees_tool=True), 2)
     assert seen == [[0, 0, 0], [3, 3, 3]]
     seen.clear()
-    best_first(start, SeesEpisode(values, tool=True), [1], max_steps=2)
+    best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
     assert seen == [[0, 0, 0], [3, 3, 3]]
 
 

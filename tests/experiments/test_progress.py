@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from agents.following import follow
-from agents.networks import FlatQ, SeesEpisode, TwoLevelQ, lowered
+from agents.networks import FlatQ, QAgent, TwoLevelQ, lowered
 from experiments.progress import stopping_margins
 from hirl_env import Restoration, measures
 
@@ -56,7 +56,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
         bias = torch.where(first, -4.0, 0.5)[:, None, None]
         return brighten(0)(images[:, :3]) + bias
 
-    agent = SeesEpisode(values, tool=True)
+    agent = QAgent(values, sees_tool=True)
     assert follow(start, agent, 7).trials.tolist() != [3, 4, 5]
     margins = stopping_margins([start], agent, 7, per_tool=True)
     assert margins[0] < -1
@@ -66,7 +66,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
         tools = (images[:, 3, 0, 0] * 255).round().long()
         return values(images) - torch.as_tensor(margins)[tools].float()[:, None, None] - 1e-6
 
-    assert follow(start, SeesEpisode(in_time, tool=True), 7).trials.tolist() == [3, 4, 5]
+    assert follow(start, QAgent(in_time, sees_tool=True), 7).trials.tolist() == [3, 4, 5]
 
 
 @pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(2, 2, width=8)])

@@ -62,7 +62,9 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
         if algo == "rl-restore":
             assert load_rl_restore(out / "best.safetensors").q.n_tools == 9
         else:
-            assert isinstance(load_q(out / "best.safetensors"), TwoLevelQ if algo == "hirl" else FlatQ)
+            best = load_q(out / "best.safetensors")
+            assert isinstance(best, TwoLevelQ if algo == "hirl" else FlatQ)
+            assert best.max_steps == config["environment"]["max_steps"]
         assert "## How it was made" in (out / "best.md").read_text()
         assert {"train/n_updates", "rollout/exploration_rate"} <= logged
         best = max(rows, key=lambda row: 3 * float(row["gain"]) + float(row["singles"]))

@@ -8,7 +8,6 @@ episode than the image as it is; it is given that in further channels, as enviro
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,28 +215,6 @@ class FlatQ(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Cell values (N, types, degrees)."""
         return cast(torch.Tensor, self.q(images).unflatten(1, (self.n_types, self.n_degrees)))
-
-
-def lowered(network: TwoLevelQ | FlatQ, margins: npt.NDArray[np.float64]) -> TwoLevelQ | FlatQ:
-    """A copy that makes the same choices, and takes a value of a margin for nothing: it stops earlier, or later.
-
-    Of one look that is exact. The mean of several looks (`TurnAveraged`) of a network that squashes is near it.
-
-    Args:
-        network: Any.
-        margins: By the number of the tool used last, 0 for none, in units of the reward, (tools + 1,); all alike for a
-            network that does not see that tool.
-    """
-    lower = copy.deepcopy(network)
-    by = torch.as_tensor(margins, dtype=torch.float32)
-    head, by = (lower.ts[-1], lower.encode(by)) if isinstance(lower, TwoLevelQ) else (lower.q[-1], by)
-    assert isinstance(head, nn.Linear)
-    with torch.no_grad():
-        if lower.sees_tool:
-            head.weight[:, -len(by) :].sub_(by.to(head.weight.device) / TOOL_WEIGHT)
-        else:
-            head.bias.sub_(by[0])
-    return lower
 
 
 class TurnAveraged(nn.Module):

@@ -18,9 +18,10 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
-from agents.networks import MAX_STEPS, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, lowered, save_q
+from agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, as_agent, save_q
 from agents.rl_restore import RLRestore, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
+from agents.stopping import lowered, stopping_margins
 from experiments.algorithms import preferences, q_network
 from experiments.starts import batches, begin, starts_of
 from experiments.tracking import CsvLog
@@ -33,7 +34,6 @@ from hirl_env.tools.toolset import open_toolset
 
 EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
 CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
-MARGINS = 51  # tried, on either side of zero
 SHOWN = 4  # pictures before and after, per level
 MEMORY = "replay_buffer.pkl"  # beside model.zip, of algorithms that have one
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
@@ -233,48 +233,6 @@ def evaluated_levels(environment: Mapping[str, Any], held_out: Photographs) -> t
 def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
     """The mean of some columns of evaluation.csv."""
     return float(np.mean([float(row[level]) for level in levels]))
-
-
-def stopping_margins(
-    starts: Iterable[Restoration], values: CellValues | QAgent, max_steps: int, per_tool: bool
-) -> npt.NDArray[np.float64]:
-    """How far above zero the best value should be for a step to be taken: what gains most on given images.
-
-    The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
-    what was done: after one tool little is left to say, after another a small and certain gain.
-
-    Args:
-        starts: Batches of images, measured by whatever gains are to be gains of.
-        values: Of the cells.
-        max_steps: Longest path.
-        per_tool: Whether each tool has a margin of its own, for steps after it.
-
-    Returns:
-        By the number of the tool used last, 0 for none, (tools + 1,).
-    """
-    every_value, every_gain, every_tool = [], [], []
-    for start in starts:
-        steps = [start]
-        followed = follow(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
-        every_value.append(followed.values)
-        every_gain.append(np.stack([step.scores - start.scores for step in steps], axis=1))
-        every_tool.append(np.stack([step.last_tools for step in steps[:-1]], axis=1))
-    best, gains, tools = (np.concatenate(each) for each in (every_value, every_gain, every_tool))
-    sizes = np.quantile(np.abs(best), np.linspace(0, 0.5, MARGINS))
-    # Of margins that gain the same, the smallest.
-    candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
-
-    def gain(margins: npt.NDArray[np.float64]) -> float:
-        stops = best <= margins[tools]
-        length = np.where(stops.any(axis=1), stops.argmax(axis=1), max_steps)
-        return float(gains[np.arange(len(gains)), length].mean())
-
-    every = np.arange(len(start.toolset.cells) + 1)
-    margins = max((np.full(len(every), candidate) for candidate in candidates), key=gain)
-    for tool in [*every, *every] if per_tool else ():
-        tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
-        margins = max((margins, *tried), key=gain)
-    return margins
 
 
 def model_card(

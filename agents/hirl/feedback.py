@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-ARRAYS = ("observations", "gains")
+from agents.replay import CompactReplayBuffer
 
 
 class Feedback(NamedTuple):
@@ -25,7 +25,7 @@ class Feedback(NamedTuple):
     gains: torch.Tensor
 
 
-class FeedbackReplayBuffer(ReplayBuffer):
+class FeedbackReplayBuffer(CompactReplayBuffer):
     """Remembers images with the gains of all tools, and not what was done to them: of no matter where gamma is 0.
 
     Args:
@@ -37,6 +37,7 @@ class FeedbackReplayBuffer(ReplayBuffer):
         optimize_memory_usage: Has no meaning here: observations are never kept twice.
     """
 
+    arrays: ClassVar[tuple[str, ...]] = ("observations", "gains")
     observation_space: spaces.Space
     action_space: spaces.MultiDiscrete
 
@@ -77,19 +78,7 @@ class FeedbackReplayBuffer(ReplayBuffer):
         self.pos = (self.pos + 1) % self.buffer_size
         self.full |= self.pos == 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        # On disk, only the rows that hold something: most of an early checkpoint would be gigabytes of zeros.
-        return self.__dict__ | {name: getattr(self, name)[: self.size()] for name in ARRAYS}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for name in ARRAYS:
-            held = state[name]
-            whole = np.zeros((self.buffer_size, *held.shape[1:]), dtype=held.dtype)
-            whole[: len(held)] = held
-            setattr(self, name, whole)
-
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Feedback:  # type: ignore[override]
         """Draws images, as they were observed, with the gains of all tools."""
         rows, envs = np.random.randint(self.size(), size=batch_size), np.random.randint(self.n_envs, size=batch_size)
-        return Feedback(*(self.to_torch(getattr(self, name)[rows, envs]) for name in ARRAYS))
+        return Feedback(*(self.to_torch(getattr(self, name)[rows, envs]) for name in self.arrays))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-ARRAYS = ("observations", "actions", "rewards", "lengths")
+from agents.replay import CompactReplayBuffer
 
 
 class Episodes(NamedTuple):
@@ -30,7 +30,7 @@ class Episodes(NamedTuple):
     lengths: torch.Tensor
 
 
-class EpisodeReplayBuffer(ReplayBuffer):
+class EpisodeReplayBuffer(CompactReplayBuffer):
     """Remembers episodes from their first step to their last, and none before it has ended.
 
     Args:
@@ -48,6 +48,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         lengths: Steps of each, (episodes + n_envs,).
     """
 
+    arrays: ClassVar[tuple[str, ...]] = ("observations", "actions", "rewards", "lengths")
     observation_space: spaces.Space
     actions: npt.NDArray[np.int64]
 
@@ -96,7 +97,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         self.observations[growing, at], self.actions[growing, at], self.rewards[growing, at] = obs, action, reward
         self.lengths[growing] += 1
         for row in growing[np.asarray(done, dtype=np.bool_)]:
-            for name in ARRAYS:
+            for name in self.arrays:
                 array = getattr(self, name)
                 array[self.pos] = array[row]
             self.lengths[row] = 0
@@ -107,19 +108,7 @@ class EpisodeReplayBuffer(ReplayBuffer):
         """Drops the episodes in progress: their environments begin others."""
         self.lengths[self.buffer_size :] = 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        # On disk, only the rows that hold something: most of an early checkpoint would be gigabytes of zeros.
-        return self.__dict__ | {name: getattr(self, name)[self._held()] for name in ARRAYS}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for name in ARRAYS:
-            held = state[name]
-            whole = np.zeros((self.buffer_size + self.n_envs, *held.shape[1:]), dtype=held.dtype)
-            whole[self._held()] = held
-            setattr(self, name, whole)
-
-    def _held(self) -> npt.NDArray[np.int64]:
+    def held(self) -> npt.NDArray[np.int64]:
         """The rows of finished episodes, and of those in progress."""
         return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
 
@@ -127,4 +116,4 @@ class EpisodeReplayBuffer(ReplayBuffer):
         """Draws episodes, by drawing steps: a long one is drawn more often than a short one, as the authors do."""
         ends = np.cumsum(self.lengths[: self.size()])
         rows = np.searchsorted(ends, np.random.randint(ends[-1], size=batch_size), side="right")
-        return Episodes(*(self.to_torch(getattr(self, name)[rows]) for name in ARRAYS))
+        return Episodes(*(self.to_torch(getattr(self, name)[rows]) for name in self.arrays))

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from agents.following import follow
-from agents.networks import FlatQ, QAgent, TwoLevelQ, lowered
-from experiments.progress import stopping_margins
+from agents.networks import FlatQ, QAgent, TwoLevelQ
+from agents.stopping import lowered, stopping_margins
 from hirl_env import Restoration, measures
 
 

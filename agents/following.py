@@ -70,7 +70,7 @@ def looking(values: CellValues | Agent, restoration: Restoration) -> Callable[[n
         raises ValueError where the values do not fit the toolset, or are not finite.
     """
     toolset = restoration.toolset
-    look = _as_agent(values).begin(restoration)
+    look = as_followed(values).begin(restoration)
 
     def checked(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         cells = look(rows).float()
@@ -109,7 +109,7 @@ def follow(
     Raises:
         ValueError: If the values do not fit the toolset, or are not finite.
     """
-    max_steps = _as_agent(values).max_steps if max_steps is None else max_steps
+    max_steps = as_followed(values).max_steps if max_steps is None else max_steps
     check_length(max_steps)
     current = start.unbounded()
     current.stop = "no_gain" if stop in ("reference", "quality") else None
@@ -144,7 +144,8 @@ def follow(
     return Followed(current, trials, seen, why)
 
 
-def _as_agent(values: CellValues | Agent) -> Agent:
+def as_followed(values: CellValues | Agent) -> Agent:
+    """An agent as it is; a function of images as an agent that sees no more than these."""
     return values if isinstance(values, Agent) else QAgent(values)
 
 

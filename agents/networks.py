@@ -1,9 +1,9 @@
 """The Q-networks: two-level or flat heads on ResNet-18 trunks, and their files.
 
 Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
-worth from here on, in units of the reward. Search and inference need no more than that. A network may see more of an
-episode than the image as it is; it is given that in further channels, as environments with ``observe_start`` and
-``observe_tool`` show it.
+worth from here on, in units of the reward. A network may see more of an episode than the image as it is; it is given
+that in further channels, as environments with ``observe_start`` and ``observe_tool`` show it. `as_agent` makes of a
+network what searches and inference follow.
 """
 
 from __future__ import annotations
@@ -81,7 +81,17 @@ class QNetwork(nn.Sequential):
         self.n_tools, self.channels = n_tools, channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Values (N, ``outputs``)."""
+        """Values (N, ``outputs``).
+
+        Raises:
+            ValueError: If images have other channels.
+        """
+        channels = self.channels + bool(self.n_tools)
+        if images.shape[1] != channels:
+            raise ValueError(
+                f"the network looks at {channels} channels, got {images.shape[1]}; ask it through as_agent, which "
+                "shows it what it sees of an episode"
+            )
         trunk, head = self
         features = trunk(images[:, : self.channels])
         if self.n_tools:
@@ -312,7 +322,9 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     metadata = read_metadata(path)
     kind = NETWORKS.get(metadata.pop("network", ""))
     if kind is None:
-        raise ValueError(f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train` wrote for one")
+        raise ValueError(
+            f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train --algo hirl` or `flat-dqn` wrote"
+        )
     flags = {"True": True, "False": False}
     arguments = {key: int(value) if value.isdecimal() else flags.get(value, value) for key, value in metadata.items()}
     try:

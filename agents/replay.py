@@ -18,18 +18,21 @@ class CompactReplayBuffer(ReplayBuffer):
 
     arrays: ClassVar[tuple[str, ...]]
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.buffer_size
+
     def held(self) -> npt.NDArray[np.int64]:
         """The rows that hold something."""
         return np.arange(self.size())
 
     def __getstate__(self) -> dict[str, Any]:
-        rows = len(getattr(self, self.arrays[0]))
-        return self.__dict__ | {name: getattr(self, name)[self.held()] for name in self.arrays} | {"rows": rows}
+        return self.__dict__ | {name: getattr(self, name)[self.held()] for name in self.arrays}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        rows = state.pop("rows")
         self.__dict__.update(state)
         for name in self.arrays:
-            whole = np.zeros((rows, *state[name].shape[1:]), dtype=state[name].dtype)
+            whole = np.zeros((self.rows, *state[name].shape[1:]), dtype=state[name].dtype)
             whole[self.held()] = state[name]
             setattr(self, name, whole)

@@ -1,14 +1,15 @@
 """Searches that see the reference, the yardsticks for agents, which do not.
 
 Each starts from a `Restoration`, steps branches of it on whole batches, and returns one `Found` per path length or
-budget. Every application of a tool to an image is charged as a trial. But for `best_first`, which keeps what it has
-made, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
+budget. Every application of a tool to an image is charged as a trial. But for `cyclic_best_first`, which keeps what it
+has made, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
 depth.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,63 +17,74 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from agents.following import Agent, Found, check_length, looking
-from agents.networks import MAX_STEPS, CellValues
+from agents.following import Agent, Found, as_followed, check_length, looking
+from agents.networks import CellValues
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset
 
 
 @torch.no_grad()
-def best_first(
-    start: Restoration, values: CellValues | Agent, budgets: Sequence[int], max_steps: int = MAX_STEPS
+def cyclic_best_first(
+    start: Restoration, values: CellValues | Agent, budgets: Sequence[int], max_steps: int | None = None
 ) -> list[Found]:
-    """Spends trials where score so far plus value is largest; the value-guided search of the paper's Table 2.
+    """The value-guided search of the paper's Table 2, which leaves open how more trials than one path has are spent.
+
+    Trial by trial it takes turns over the lengths of paths, and lengthens that one of a length whose score so far plus
+    value of the next tool is largest (cyclic best-first search; Kao, Sewell and Jacobson, 2009). Without the turns it
+    would go deep where little is left to gain, for the value of a first tool says nothing of what a second adds.
 
     Like brute force it sees the reference: a node's score is known once it is reached, and the best node is the
     result. Keeps every image it has made: budget x images in memory.
 
     Args:
         start: N images.
-        values: Of the cells, (N, types, degrees) for images (N, 3, H, W).
+        values: Of the cells, (N, types, degrees) for images (N, 3, H, W), or an agent that looks at single images.
         budgets: Trials an image after which to report, rising.
-        max_steps: Longest path.
+        max_steps: Longest path; None for that of the agent's training, 7 for a function.
 
     Returns:
         The best paths after each of the budgets. Doing nothing counts as a path, so no gain is negative.
     """
     if not budgets or min(budgets) < 1 or list(budgets) != sorted(budgets):
         raise ValueError(f"budgets of trials must be positive and rising, got {list(budgets)}")
+    agent = as_followed(values)
+    max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
     root = start.unbounded()
     count, cells = len(start.images), start.toolset.cells
     best, found = root, []
-    # Per image, what could be tried next: (minus what it promises, the order of entry for ties, the node, the cell).
-    frontiers: list[list[tuple[float, int, Restoration, Cell]]] = [[] for _ in range(count)]
-    entered = 0
+    # Per image and length of path, what could be tried next: (minus what it promises, the order of entry for ties, the
+    # node, the cell).
+    frontiers: list[list[list[tuple[float, int, Restoration, Cell]]]]
+    frontiers = [[[] for _ in range(max_steps)] for _ in range(count)]
+    turns = [itertools.cycle(lengths) for lengths in frontiers]
+    entries = itertools.count()
 
     def enter(nodes: Restoration, rows: npt.NDArray[np.int64]) -> None:
-        nonlocal entered
-        worth = looking(values, nodes)(np.arange(len(rows))).double().cpu().numpy()
-        for place, row in enumerate(rows):
+        lengths = np.array([len(path) for path in nodes.paths])
+        goes_on = lengths < max_steps
+        if not goes_on.any():
+            return
+        rows, lengths, nodes = rows[goes_on], lengths[goes_on], nodes.select(goes_on)
+        worth = looking(agent, nodes)(np.arange(len(rows))).double().cpu().numpy()
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             node = nodes.select(np.array([place]))
             # One for all nodes of an image.
             node.references = None if root.references is None else root.references[row : row + 1]
             node.first_images = root.first_images[row : row + 1]
-            if len(node.paths[0]) < max_steps:
-                for cell in cells:
-                    promise = node.scores[0] + worth[place][cell]
-                    heapq.heappush(frontiers[row], (-float(promise), entered, node, cell))
-                    entered += 1
+            for cell in cells:
+                promise = float(node.scores[0] + worth[place][cell])
+                heapq.heappush(frontiers[row][length], (-promise, next(entries), node, cell))
 
     enter(root, np.arange(count))
     trials = np.zeros(count, dtype=np.int64)
     for budget in budgets:
         while True:
-            rows = np.flatnonzero([trials[row] < budget and bool(frontiers[row]) for row in range(count)])
+            rows = np.flatnonzero([trials[row] < budget and any(frontiers[row]) for row in range(count)])
             if not len(rows):
                 break
-            chosen = [heapq.heappop(frontiers[row]) for row in rows]
+            chosen = [heapq.heappop(next(filter(None, turns[row]))) for row in rows]
             nodes = Restoration.joined([node for _, _, node, _ in chosen])
             nodes.step(np.array([cell for _, _, _, cell in chosen]))
             trials[rows] += 1

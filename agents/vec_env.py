@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_norm
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import hirl_env  # noqa: F401  (registers the ids)
+from agents.networks import MAX_STEPS
 from hirl_env.task import Task
 
 
@@ -98,14 +99,21 @@ class RestoreVecEnv(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Sets an attribute of the vector environment, for all: they cannot differ."""
-        setattr(self.env, attr_name, value)
+        if isinstance(self.env, gym.vector.SyncVectorEnv):
+            self.env.set_attr(attr_name, value)
+        else:
+            setattr(self.env, attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Calls a method of the vector environment once; its result, once per environment."""
+        rows = list(self._get_indices(indices))
+        if isinstance(self.env, gym.vector.SyncVectorEnv):
+            results = self.env.call(method_name, *method_args, **method_kwargs)
+            return [results[row] for row in rows]
         result = getattr(self.env, method_name)(*method_args, **method_kwargs)
-        return [result] * len(list(self._get_indices(indices)))
+        return [result] * len(rows)
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """False throughout: there are no single environments that could be."""
@@ -140,6 +148,11 @@ def check_trainable(env: VecEnv | None) -> None:
                 f"the environment shows images of {channels} channels, and a wrapper makes {shape} of them; leave "
                 "stacks of images out"
             )
+
+
+def longest_episode(env: VecEnv) -> int:
+    """Steps after which the environments' episodes are cut off; that of the paper where they say nothing of it."""
+    return max((task.restoration.max_steps or MAX_STEPS for task in tasks_of(env)), default=MAX_STEPS)
 
 
 def tasks_of(env: VecEnv) -> list[Task]:

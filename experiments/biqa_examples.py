@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agents.following import looking
 from agents.networks import QAgent
-from hirl_env.data.degradations import LEVELS, Mixture, Sequence, degradations
+from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
@@ -101,7 +101,7 @@ class Maker:
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
-        start = Episodes(self.photographs, Sequence(()), self.crop).draw(rng)
+        start = Episodes(self.photographs, InOrder(()), self.crop).draw(rng)
         if start.reference is None:
             raise ValueError(f"{self.photographs.name}: {start.name} has no reference; give clean photographs")
         return start.reference

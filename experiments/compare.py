@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import tyro
 import yaml
+from matplotlib.figure import Figure
 from scipy.stats import bootstrap
 
+from experiments.drawing import save_figure
 from experiments.output import print_table
 from experiments.tracking import CsvLog
-from hirl_env.files import written_whole
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
@@ -166,7 +165,6 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
     Raises:
         ValueError: If the runs were not evaluated on the same levels.
     """
-    matplotlib.use("agg")
     levels = {tuple(key for key in curve[0] if key not in NOT_LEVELS) for curves in groups.values() for curve in curves}
     if len(levels) > 1:
         raise ValueError(
@@ -175,7 +173,8 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
         )
     columns = ("gain", *levels.pop())
     titles = ("mean of the levels", *columns[1:])
-    figure, axes = plt.subplots(1, len(titles), figsize=(4 * len(titles), 3.6), sharex=True, layout="constrained")
+    figure = Figure(figsize=(4 * len(titles), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(titles), sharex=True)
     for label, curves in groups.items():
         steps, gains = _common(curves, columns)
         for panel, axis in enumerate(axes):
@@ -190,6 +189,4 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("gain (of the reward's measure)")
     axes[0].legend(title="label (seeds)", fontsize=8)
-    with written_whole(path) as beside:
-        figure.savefig(beside, dpi=110, format="png")
-    plt.close(figure)
+    save_figure(figure, path)

@@ -11,7 +11,7 @@ from agents.following import Found
 from experiments.drawing import save_figure, show
 from experiments.evaluate import DECIMALS
 from experiments.evaluation import Options, Row, as_json, evaluate_level, load_agents
-from experiments.output import print_table, write_json
+from experiments.output import at_least, print_table, write_json
 from experiments.starts import starts_of
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
@@ -48,9 +48,10 @@ def demo(
         seed: Of the crops and of the noise.
         precision: bf16 is faster where the processor has it.
     """
+    at_least(0, seed=seed)
     photographs = open_photographs("photos")
     toolset = toolsets.resolve("hirl")
-    options = Options(depth=depth, agents=load_agents(METHODS, toolset))
+    options = Options(depth=depth, **load_agents(METHODS, toolset))
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []

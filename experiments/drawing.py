@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 from hirl_env.data.images import to_pixels
 from hirl_env.files import written_whole
@@ -50,6 +51,12 @@ def table_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
         elif line % 2:
             cell.set_facecolor("whitesmoke")
     return figure
+
+
+def save_image(image: torch.Tensor, path: Path) -> None:
+    """Writes an image (3, H, W) in [0, 1] as PNG, whole or not at all."""
+    with written_whole(path) as beside:
+        Image.fromarray(to_pixels(image)).save(beside, format="PNG")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -15,7 +15,7 @@ from experiments.evaluation import (
     load_agents,
     load_peers,
 )
-from experiments.output import at_least_one, print_table, write_json
+from experiments.output import at_least, print_table, write_json
 from experiments.starts import starts_of
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import open_photographs
@@ -80,8 +80,7 @@ def evaluate(
             pixel chooses among nine filters.
         chain: Tools of the method chain, as TYPE-DEGREE.
         depth: Longest path that greedy and brute force try.
-        max_steps: Longest path of the agents and of hirl-search. Default: that of the agents' training, and 7 for
-            hirl-search.
+        max_steps: Longest path of the agents and of hirl-search. Default: that of the agents' training.
         budgets: Trials an image that hirl-search may spend; a row for each.
         measure: Blind measure by which hirl-stops stops.
         agent: Who chooses in the methods hirl, hirl-stops and hirl-search: hirl, or a .safetensors file that hirl train
@@ -102,9 +101,8 @@ def evaluate(
     """
     levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
     settings = {key: value for key, value in locals().items() if key != "json"}
-    at_least_one(per_image=per_image, depth=depth, max_steps=max_steps)
-    if seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {seed}")
+    at_least(1, per_image=per_image, depth=depth, max_steps=max_steps)
+    at_least(0, seed=seed)
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
     # All that may be wrong is looked at now: what is asked last runs hours later.
@@ -115,9 +113,14 @@ def evaluate(
     photographs = open_photographs(images)
     tools = tiled(open_toolset(toolset).on(device))
     cells = tuple(tools.cell(name) for name in chain) if "chain" in methods else ()
-    agents = load_agents(methods, tools, agent, flat_dqn)
     options = Options(
-        cells, depth, max_steps, budgets, agents, judge, **load_peers(methods, tools, pixel_rl, rl_restore)
+        chain=cells,
+        depth=depth,
+        max_steps=max_steps,
+        budgets=budgets,
+        measure=judge,
+        **load_agents(methods, tools, agent, flat_dqn),
+        **load_peers(methods, tools, pixel_rl, rl_restore),
     )
     rows: list[Row] = []
     for level, distortion in distortions.items():

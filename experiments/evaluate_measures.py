@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from agents.search import chain
 from experiments.evaluation import blind_measure
-from experiments.output import at_least_one, print_table, write_json
+from experiments.output import at_least, print_table, write_json
 from experiments.starts import batches, begin, starts_of
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
 from hirl_env.data.episodes import Start
@@ -87,7 +87,8 @@ def evaluate_measures(
         json: Also write settings and rows to this file.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    at_least_one(per_image=per_image)
+    at_least(1, per_image=per_image)
+    at_least(0, seed=seed)
     if seed < 0:
         raise ValueError(f"--seed must be at least 0, got {seed}")
     if not measures or not against:

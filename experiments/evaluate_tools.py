@@ -7,12 +7,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from agents.tiles import tiled
-from experiments.output import print_table, write_json
+from experiments.output import at_least, print_table, write_json
 from experiments.starts import begin, starts_of
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import ssim
-from hirl_env.tools.toolset import Cell, Precision, Toolset, toolsets
+from hirl_env.tools.toolset import Cell, Precision, Toolset, open_toolset
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
 SETTINGS = {
@@ -39,13 +39,14 @@ def evaluate_tools(
         json: Also write settings and rows to this file.
         crop: Side of a random crop of each photograph; default: whole photographs.
         seed: Of the noise and the crops.
-        toolset: Name of the toolset.
+        toolset: Its name, or where it is: as of hirl evaluate.
         precision: In which the tools run.
         device: Where they run: cpu, cuda, mps.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
+    at_least(0, seed=seed)
     photographs = open_photographs(images)
-    tools = tiled(toolsets.resolve(toolset).on(device))
+    tools = tiled(open_toolset(toolset).on(device))
     rows = []
     for family, names in SETTINGS.items():
         for name in names:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from collections.abc import Sequence as Many
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypedDict
@@ -14,14 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from agents.following import Found, follow
-from agents.networks import MAX_STEPS, QAgent
+from agents.networks import QAgent
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
 from agents.restorer import load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
-from agents.search import best_first, brute_force, chain, greedy, reverse_order
+from agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order
 from agents.tiles import tiled
 from experiments.starts import PIXELS, batches, begin
-from hirl_env.data.degradations import Degradation, Sequence
+from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.episodes import Start
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
@@ -76,10 +75,10 @@ class Options:
     Attributes:
         chain: Cells of the method ``chain``.
         depth: Longest path of greedy and brute force.
-        max_steps: Longest path of an agent and of the value-guided search; None for that of the agent's training, and
-            7 for the search.
+        max_steps: Longest path of an agent, and of the search that it guides; None for that of its training.
         budgets: Trials after which the value-guided search reports.
-        agents: Cell values by the names of methods.
+        hirl: Who chooses in the methods ``hirl``, ``hirl-stops`` and ``hirl-search``.
+        flat_dqn: Who chooses in the method ``flat-dqn``.
         measure: Of the method ``hirl-stops``, blind.
         pixel_rl: Of the method ``pixel-rl``.
         rl_restore: Of the method ``rl-restore``.
@@ -90,7 +89,8 @@ class Options:
     depth: int = 3
     max_steps: int | None = None
     budgets: tuple[int, ...] = (9, 90)
-    agents: Mapping[str, QAgent] = field(default_factory=dict)
+    hirl: QAgent | None = None
+    flat_dqn: QAgent | None = None
     measure: Measure | None = None
     pixel_rl: PixelRL | None = None
     rl_restore: RLRestoreAgent | None = None
@@ -98,58 +98,61 @@ class Options:
 
 
 # What a method found, by the names of its rows; each dictionary comes of one run.
-Method = Callable[[Restoration, Many[Degradation], Options], Iterator[dict[str, Found]]]
+Method = Callable[[Restoration, Sequence[Degradation], Options], Iterator[dict[str, Found]]]
 
 
-def _distorted(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _distorted(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
 
 
-def _single(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _single(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     for cell in start.toolset.cells:
         yield {f"single {start.toolset[cell].name}": chain(start, [cell])}
 
 
-def _chain(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _chain(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {f"chain {' > '.join(start.toolset[cell].name for cell in options.chain)}": chain(start, options.chain)}
 
 
-def _reverse(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _reverse(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"reverse": reverse_order(start, applied)[-1]}
 
 
-def _greedy(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _greedy(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     yield {"greedy": greedy(start, options.depth)[-1]}
 
 
-def _brute_force(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _brute_force(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     *shorter, longest = brute_force(start, options.depth, progress=True)
     yield {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
 
 
-def _hirl(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    yield {"hirl": follow(start, options.agents["hirl"], options.max_steps)}
-    yield {"hirl reference stop": follow(start, options.agents["hirl"], options.max_steps, "reference")}
+def _hirl(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    assert options.hirl is not None
+    yield {"hirl": follow(start, options.hirl, options.max_steps)}
+    yield {"hirl reference stop": follow(start, options.hirl, options.max_steps, "reference")}
 
 
-def _hirl_stops(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    assert options.measure is not None
+def _hirl_stops(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    assert options.measure is not None and options.hirl is not None
     blind = Restoration(start.toolset, options.measure, precision=start.precision)
     blind.begin(start.images, start.references)
-    yield {"hirl quality stop": follow(blind, options.agents["hirl-stops"], options.max_steps, "quality")}
-    yield {"hirl no stop": follow(start, options.agents["hirl-stops"], options.max_steps, "steps")}
+    yield {"hirl quality stop": follow(blind, options.hirl, options.max_steps, "quality")}
+    yield {"hirl no stop": follow(start, options.hirl, options.max_steps, "steps")}
 
 
-def _flat_dqn(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    yield {"flat-dqn": follow(start, options.agents["flat-dqn"], options.max_steps)}
+def _flat_dqn(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    assert options.flat_dqn is not None
+    yield {"flat-dqn": follow(start, options.flat_dqn, options.max_steps)}
 
 
-def _hirl_search(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    found = best_first(start, options.agents["hirl-search"], options.budgets, options.max_steps or MAX_STEPS)
+def _hirl_search(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+    assert options.hirl is not None
+    found = cyclic_best_first(start, options.hirl, options.budgets, options.max_steps)
     yield {f"hirl-search-{budget}": one for budget, one in zip(options.budgets, found, strict=True)}
 
 
-def _pixel_rl(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _pixel_rl(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     assert options.pixel_rl is not None
     restored = start.branch()
     restored.begin(restore(options.pixel_rl, start.images, start.precision), start.references)
@@ -157,7 +160,7 @@ def _pixel_rl(start: Restoration, applied: Many[Degradation], options: Options) 
     yield {"pixel-rl": Found(restored, np.full(len(start.images), STEPS))}
 
 
-def _rl_restore(start: Restoration, applied: Many[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _rl_restore(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
     agent, tools = options.rl_restore, options.rl_restore_tools
     assert agent is not None and tools is not None
     own = Restoration(tools, start.measure, precision=start.precision)
@@ -200,28 +203,29 @@ def blind_measure(name: str, option: str) -> Measure:
 
 
 def load_agents(
-    methods: Many[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
-) -> dict[str, QAgent]:
-    """The agents that methods ask; of a large picture they look at crops.
+    methods: Sequence[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
+) -> dict[str, Any]:
+    """The agents that methods ask, as arguments of `Options`; of a large picture they look at crops.
 
     Args:
         methods: Keys of `METHODS`.
         toolset: That the agents were trained with.
-        agent: Of the methods ``hirl``, ``hirl-stops`` and ``hirl-search``: a shipped one's name, or a file.
-        flat_dqn: File of the method ``flat-dqn``; None for the shipped one.
+        agent: Of `Options.hirl`: a shipped one's name, or a file.
+        flat_dqn: File of the flat DQN; None for the shipped one.
 
     Raises:
         ValueError: If an agent that is asked is missing, or was made for another toolset.
     """
-    names: dict[str, str | Path] = dict.fromkeys(("hirl", "hirl-stops", "hirl-search"), agent)
-    names["flat-dqn"] = flat_dqn or "flat-dqn"
-    asked = {method: name for method, name in names.items() if method in methods}
-    loaded = {name: load_agent(name, toolset) for name in dict.fromkeys(asked.values())}
-    return {method: loaded[name] for method, name in asked.items()}
+    agents = {}
+    if not {"hirl", "hirl-stops", "hirl-search"}.isdisjoint(methods):
+        agents["hirl"] = load_agent(agent, toolset)
+    if "flat-dqn" in methods:
+        agents["flat_dqn"] = load_agent(flat_dqn or "flat-dqn", toolset)
+    return agents
 
 
 def load_peers(
-    methods: Many[str], toolset: Toolset, pixel_rl: Path | None = None, rl_restore: Path | None = None
+    methods: Sequence[str], toolset: Toolset, pixel_rl: Path | None = None, rl_restore: Path | None = None
 ) -> dict[str, Any]:
     """The peers that methods ask, as arguments of `Options`.
 
@@ -253,7 +257,7 @@ def evaluate_level(
     starts: Iterable[Start],
     count: int,
     level: str,
-    methods: Many[str],
+    methods: Sequence[str],
     options: Options,
     toolset: Toolset,
     precision: Precision,
@@ -299,10 +303,10 @@ def evaluate_level(
 
 
 def _run(
-    method: str, batch: Many[Start], start: Restoration, options: Options
+    method: str, batch: Sequence[Start], start: Restoration, options: Options
 ) -> tuple[dict[str, Found], dict[str, Measured]]:
     """What a method makes of a batch, and how that measures."""
-    applied = [one.degradation or Sequence(()) for one in batch]
+    applied = [one.degradation or InOrder(()) for one in batch]
     everything: dict[str, Found] = {}
     measured: dict[str, Measured] = {}
     began = time.perf_counter()
@@ -318,7 +322,7 @@ def _run(
     return everything, measured
 
 
-def _measured(batch: Many[Start], start: Restoration, found: Found, seconds: float) -> Measured:
+def _measured(batch: Sequence[Start], start: Restoration, found: Found, seconds: float) -> Measured:
     restored = found.restoration
     decibels = psnr(restored.images, restored.references)
     return {
@@ -331,12 +335,12 @@ def _measured(batch: Many[Start], start: Restoration, found: Found, seconds: flo
     }
 
 
-def _row(level: str, method: str, parts: Many[Measured]) -> Row:
+def _row(level: str, method: str, parts: Sequence[Measured]) -> Row:
     means = {key: fmean(value for part in parts for value in part[key]) for key in ("psnr", "ssim", "gain", "trials")}
     seconds, images = sum(part["seconds"] for part in parts), sum(len(part["images"]) for part in parts)
     return Row(level, method, **means, seconds=seconds, images=images)
 
 
-def as_json(rows: Many[Row]) -> list[dict[str, Any]]:
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows as plain dictionaries."""
     return [asdict(row) for row in rows]

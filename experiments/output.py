@@ -15,11 +15,11 @@ from hirl_env.files import written_whole
 WIDTH = 120  # columns of tables in files and pipes
 
 
-def at_least_one(**options: int | None) -> None:
-    """Raises ValueError where an option that is given is less than 1; ``per_image`` is called ``--per-image``."""
+def at_least(least: int, **options: int | None) -> None:
+    """Raises ValueError where an option that is given is less than that; ``per_image`` is called ``--per-image``."""
     for name, number in options.items():
-        if number is not None and number < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {number}")
+        if number is not None and number < least:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {number}")
 
 
 def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path]) -> None:

@@ -122,7 +122,6 @@ class Progress(BaseCallback):
         network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
         if network is not None:
             network = copy.deepcopy(network).to(self.toolset.device)
-            network.max_steps = self.max_steps
             margins = stopping_margins(self.found_on, as_agent(network), self.max_steps, network.sees_tool)
             network = lowered(network, margins)
         gains, trials, pictures = self._measure(network)

@@ -43,6 +43,7 @@ def restore(
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES...")],
     out: Path,
     agent: str = "hirl",
+    toolset: str = "hirl",
     max_steps: int | None = None,
     stop: Literal["value", "quality", "reference", "steps"] = "value",
     measure: str = "hirl-biqa",
@@ -63,6 +64,7 @@ def restore(
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.json.
         agent: Who chooses the tools: hirl, flat-dqn, or the .safetensors file of such an agent, by hirl train.
+        toolset: What it was trained with: a name, or where RL-Restore's twelve tools are.
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
             is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
@@ -76,7 +78,9 @@ def restore(
     settings = {"folder": Path.cwd(), **locals()}  # pictures of one name elsewhere are others
     if (stop == "reference") != (references is not None):
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
-    restorer = Restorer(agent, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device)
+    restorer = Restorer(
+        agent, toolset, max_steps=max_steps, stop=stop, measure=measure, precision=precision, device=device
+    )
     jobs = plan(pictures, out, restorer.max_steps if save_steps else 0)
     log = out / LOG
     before = _rows(log, settings) if log.exists() and not force else []
@@ -168,8 +172,9 @@ def _restore_file(
             row["notes"] = list(picture.notes)
         else:
             # Saving it anew could only lose something.
+            content = job.file.read_bytes()
             with written_whole(job.target) as beside:
-                beside.write_bytes(job.file.read_bytes())
+                beside.write_bytes(content)
         row["saved"] = str(job.target)
         row["path"] = [step.tool for step in restored.steps]
         row["types"] = [step.type for step in restored.steps]

@@ -22,7 +22,7 @@ from agents import HIRL, make_vec_env
 from agents.networks import load_q
 from agents.restorer import SHIPPED_AGENTS
 from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
-from experiments.output import at_least_one
+from experiments.output import at_least
 from experiments.progress import MEMORY, Progress
 from experiments.seeds import moved_apart
 from experiments.tracking import WandbWriter, deferred_interrupts, provenance, start_wandb
@@ -94,7 +94,8 @@ class Settings:
         """
         if self.images is None:
             raise ValueError("--images is missing: name a folder of photographs to train on (or --resume a run)")
-        at_least_one(total_steps=self.total_steps, every=self.every, hold_out=self.hold_out)
+        at_least(1, total_steps=self.total_steps, every=self.every, hold_out=self.hold_out)
+        at_least(0, seed=self.seed)
         chosen = load_preset(self.preset or self.algo or "hirl")
         algo = self.algo or chosen["algo"]
         if chosen["algo"] != algo:
@@ -144,7 +145,7 @@ def train(
     Stop it with Ctrl-C, or lose it to a power cut, and go on with "hirl train --resume DIR". Writes to --out:
     config.yaml (every setting, the command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs,
     the last model with its replay buffer, and, but for PPO, the best one as best.safetensors: "hirl restore --agent"
-    and "hirl evaluate" take it.
+    takes HIRL's and the flat DQN's, "hirl evaluate" (--agent, --flat-dqn, --rl-restore) all of them.
 
     Args:
         settings: What is trained.
@@ -153,7 +154,7 @@ def train(
         threads: Processor threads. Default: all.
         wandb: Log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
     """
-    at_least_one(threads=threads)
+    at_least(1, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
     if resume is not None:

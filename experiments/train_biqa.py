@@ -28,7 +28,7 @@ from experiments.biqa_examples import (
     targets,
 )
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
-from experiments.output import at_least_one
+from experiments.output import at_least
 from experiments.training import Stateful, Training
 from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
@@ -104,7 +104,8 @@ def train_biqa(
     """
     if crop < SMALLEST:
         raise ValueError(f"--crop must be at least {SMALLEST}, got {crop}")
-    at_least_one(groups=groups, steps=steps, batch=batch, every=every, threads=threads)
+    at_least(1, groups=groups, steps=steps, batch=batch, every=every, threads=threads)
+    at_least(0, seed=seed)
     if threads is not None:
         torch.set_num_threads(threads)
     where = available_device(device)

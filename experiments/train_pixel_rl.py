@@ -13,7 +13,7 @@ import torch
 
 from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
-from experiments.output import at_least_one
+from experiments.output import at_least
 from experiments.progress import EVALUATION_SEED
 from experiments.starts import batches, starts_of
 from experiments.training import Stateful, Training
@@ -88,7 +88,8 @@ def train_pixel_rl(
         every: Episodes between evaluations (with checkpoints).
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    at_least_one(episodes=episodes, batch=batch, crop=crop, every=every, threads=threads, hold_out=hold_out)
+    at_least(1, episodes=episodes, batch=batch, crop=crop, every=every, threads=threads, hold_out=hold_out)
+    at_least(0, seed=seed)
     if lr <= 0:
         raise ValueError(f"--lr must be positive, got {lr}")
     if threads is not None:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from agents.networks import turned
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
-from experiments.output import at_least_one
+from experiments.output import at_least
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
 from experiments.training import Stateful, Training
 from hirl_env.data.degradations import NOISE_SIGMAS
@@ -200,7 +200,8 @@ def train_tools(
     """
     if patch < SMALLEST or patch % SMALLEST:
         raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {patch}")
-    at_least_one(steps=steps, batch=batch, every=every, threads=threads)
+    at_least(1, steps=steps, batch=batch, every=every, threads=threads)
+    at_least(0, seed=seed)
     for option, share in {"own-share": own_share, "leftover-share": leftover_share}.items():
         if not 0 <= share <= 1:
             raise ValueError(f"--{option} must lie in 0 to 1, got {share}")

@@ -298,6 +298,9 @@ def _check_images(name: str, images: torch.Tensor) -> None:
             f"{name} must be float32 of shape (N, 3, H, W), at least one; got {images.dtype} of shape "
             f"{tuple(images.shape)}"
         )
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"{name} must lie in 0 to 1, got {low:g} to {high:g}")
 
 
 def _check_one_kind(parts: Sequence[Restoration]) -> None:

@@ -182,9 +182,11 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             ValueError: If an action is not in the action space.
         """
         restoration = self.task.restoration
-        pairs = self.task.pairs(actions)
-        if pairs.ndim == 0 or len(pairs) != self.num_envs:
-            raise ValueError(f"actions must be {self.num_envs}, one for each sub-environment; got shape {pairs.shape}")
+        actions = np.asarray(actions)
+        if actions.ndim == 0 or len(actions) != self.num_envs:
+            raise ValueError(
+                f"actions must be {self.num_envs}, one for each sub-environment; got shape {actions.shape}"
+            )
         over = np.zeros(self.num_envs, dtype=np.bool_)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._begun.all():
             over = restoration.ended
@@ -193,7 +195,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
         infos: dict[str, Any] = {}
         if len(stepping):
-            outcome, told = self.task.step(pairs[stepping], None if len(stepping) == self.num_envs else stepping)
+            # In NEXT_STEP mode an ended episode begins anew, whatever its action says.
+            pairs = self.task.pairs(actions[stepping])
+            outcome, told = self.task.step(pairs, None if len(stepping) == self.num_envs else stepping)
             rewards[stepping] = outcome.gains
             terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
         resetting = np.flatnonzero(over)

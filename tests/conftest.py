@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from hirl_env.data.degradations import GaussianNoise, JpegCompression
@@ -13,6 +14,10 @@ from hirl_env.tools.toolset import Tool, Toolset
 
 # Sums come in one order then, and what is learned in a test is the same on machines of more or fewer cores.
 torch.set_num_threads(1)
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def add(amount: float) -> Tool:

@@ -9,8 +9,8 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
-from agents.networks import FlatQ, ResNet18Extractor
-from agents.vec_env import check_trainable
+from agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
+from agents.vec_env import check_trainable, longest_episode
 
 Self = TypeVar("Self", bound="FlatDQN")
 
@@ -31,6 +31,8 @@ class FlatDQN(DQN):
         ValueError: If ``policy_kwargs`` has a ``net_arch``.
     """
 
+    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its network is to take
+
     def __init__(
         self,
         policy: str = "CnnPolicy",
@@ -44,6 +46,10 @@ class FlatDQN(DQN):
         network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
         network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.max_steps = self.max_steps if self.env is None else longest_episode(self.env)
 
     def learn(self: Self, *arguments: Any, **named: Any) -> Self:
         """Trains; see Stable-Baselines3.
@@ -76,6 +82,7 @@ class FlatDQN(DQN):
         n_types = int(self.action_space.n) // n_degrees
         assert self.observation_space.shape is not None
         view = self.observation_space.shape[-1]
-        network = FlatQ(n_types, n_degrees, **self.policy_kwargs["features_extractor_kwargs"], view=view)
+        trunk_kwargs = self.policy_kwargs["features_extractor_kwargs"]
+        network = FlatQ(n_types, n_degrees, **trunk_kwargs, view=view, max_steps=self.max_steps)
         network.q = nn.Sequential(trunk.trunk, *self.q_net.q_net)
         return network.eval()

@@ -18,8 +18,8 @@ from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from agents.hirl.feedback import Feedback, FeedbackReplayBuffer
 from agents.hirl.policy import HIRLPolicy
-from agents.networks import TwoLevelQ, turned
-from agents.vec_env import check_trainable
+from agents.networks import MAX_STEPS, TwoLevelQ, turned
+from agents.vec_env import check_trainable, longest_episode
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -87,6 +87,7 @@ class HIRL(OffPolicyAlgorithm):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"ResNetPolicy": HIRLPolicy, "CnnPolicy": HIRLPolicy}
     policy: HIRLPolicy
     replay_buffer: ReplayBuffer
+    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its networks are to take
 
     def __init__(
         self,
@@ -177,6 +178,8 @@ class HIRL(OffPolicyAlgorithm):
         if self.full_feedback:
             self.replay_buffer_class = FeedbackReplayBuffer
         super()._setup_model()
+        self.max_steps = self.max_steps if self.env is None else longest_episode(self.env)
+        self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
         architecture = self.policy.q.architecture
         if self.degree_updates == "online" and architecture["norm"] == "batch":

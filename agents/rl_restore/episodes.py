@@ -108,6 +108,11 @@ class EpisodeReplayBuffer(CompactReplayBuffer):
         """Drops the episodes in progress: their environments begin others."""
         self.lengths[self.buffer_size :] = 0
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.buffer_size + self.n_envs
+
     def held(self) -> npt.NDArray[np.int64]:
         """The rows of finished episodes, and of those in progress."""
         return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]

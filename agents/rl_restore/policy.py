@@ -57,10 +57,7 @@ class RLRestorePolicy(BasePolicy):
                 "observe_tool False"
             )
         if height != width:
-            raise ValueError(
-                f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_start and observe_tool "
-                "False"
-            )
+            raise ValueError(f"RL-Restore looks at square images, got {width}x{height}; give a crop_size")
         self.q = RecurrentQ(int(action_space.n) - 1, height, features, units)
         self.q_target = copy.deepcopy(self.q)
         self.optimizer = self.optimizer_class(self.q.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]

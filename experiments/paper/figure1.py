@@ -14,13 +14,12 @@ from experiments.paper.report import Report, publish
 from experiments.paper.reported import FIGURE1
 from experiments.paper.study import Study
 from experiments.starts import begin, starts_of
-from hirl_env.data.degradations import Degradation, GaussianNoise, JpegCompression, MotionBlur
-from hirl_env.data.degradations import Sequence as InSequence
+from hirl_env.data.degradations import Degradation, GaussianNoise, InOrder, JpegCompression, MotionBlur
 from hirl_env.data.episodes import Start
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell
 
-DISTORTION = InSequence((MotionBlur(25), GaussianNoise(15), JpegCompression(10)))
+DISTORTION = InOrder((MotionBlur(25), GaussianNoise(15), JpegCompression(10)))
 LENGTH = 3
 PANEL = 2.6  # inches
 STRATEGIES: dict[str, Callable[[Restoration, Degradation], list[Found]]] = {

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 from tqdm import tqdm
 
-from experiments.drawing import show
+from experiments.drawing import save_image, show
 from experiments.evaluation import METHODS, Options
 from experiments.paper.distortions import network_rows, single_notes, table1_rows
 from experiments.paper.records import Records
@@ -21,8 +20,7 @@ from experiments.paper.study import Distortion, Study
 from experiments.paper.table1 import COLUMNS
 from experiments.starts import begin
 from hirl_env.data.episodes import Start
-from hirl_env.data.images import read_image, to_pixels, to_tensor
-from hirl_env.files import written_whole
+from hirl_env.data.images import read_image, to_tensor
 from hirl_env.quality import ssim
 
 PANEL = 1.9  # inches
@@ -89,7 +87,7 @@ def _restored(
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:
                         file = folder / f"{place}-{start.name}.{row.replace(' ', '-')}.png"
-                        save(result.restoration.images[0], out / file)
+                        save_image(result.restoration.images[0], out / file)
                         restored = result.restoration
                         scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])
                         made.append({"column": column, "psnr": scores[0], "ssim": scores[1], "file": str(file)})
@@ -97,12 +95,6 @@ def _restored(
         columns += records[key]
     order = list(COLUMNS.values())
     return sorted(columns, key=lambda one: order.index(one["column"]))
-
-
-def save(image: torch.Tensor, path: Path) -> None:
-    """Writes an image (3, H, W) as PNG, whole or not at all."""
-    with written_whole(path) as beside:
-        Image.fromarray(to_pixels(image)).save(beside, format="PNG")
 
 
 def _figure(title: str, lines: Sequence[tuple[Start, Sequence[Mapping[str, Any]]]], out: Path) -> Figure:

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from agents.following import Stopping, follow
 from agents.networks import QAgent
-from experiments.drawing import show
-from experiments.paper.figure3 import save
+from experiments.drawing import save_image, show
 from experiments.paper.report import Report, publish
 from experiments.paper.study import Study
 from experiments.starts import begin
@@ -30,7 +29,8 @@ def figure4(study: Study) -> None:
 
     The pictures are also saved whole, in figure4/.
     """
-    agent = study.options(("hirl",)).agents["hirl"]
+    agent = study.options(("hirl",)).hirl
+    assert agent is not None
     records = study.records("figure4", ("hirl", MEASURE), pictures=study.settings.pictures, measure=MEASURE)
     chosen = list(study.chosen(study.photographs, None))
     rows: list[dict[str, Any]] = []
@@ -61,7 +61,7 @@ def _restored(study: Study, agent: QAgent, place: int, start: Start) -> list[dic
     made = []
     for column, result in results.items():
         file = Path("figure4", f"{place}-{start.name}.{column.replace(' ', '-')}.png")
-        save(result.images[0], study.settings.out / file)
+        save_image(result.images[0], study.settings.out / file)
         path = " -> ".join(result.tool_names(0))
         made.append(
             {

@@ -13,7 +13,7 @@ from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
 from agents.restorer import SHIPPED_AGENTS
 from agents.tiles import tiled
 from experiments.evaluation import Options, Row, evaluate_level, load_agents, load_peers
-from experiments.output import at_least_one
+from experiments.output import at_least
 from experiments.paper.records import Records
 from experiments.starts import PIXELS, starts_of
 from hirl_env import __version__
@@ -75,9 +75,8 @@ class Settings:
     wandb: bool = False
 
     def __post_init__(self) -> None:
-        at_least_one(per_image=self.per_image, brute_force=self.brute_force, pictures=self.pictures)
-        if self.seed < 0:
-            raise ValueError(f"--seed must be at least 0, got {self.seed}")
+        at_least(1, per_image=self.per_image, brute_force=self.brute_force, pictures=self.pictures)
+        at_least(0, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class Study:
         """What methods leave open, with the agents that they ask."""
         chosen = self.settings
         return Options(
-            agents=load_agents(methods, self.toolset, chosen.agent, chosen.flat_dqn),
+            **load_agents(methods, self.toolset, chosen.agent, chosen.flat_dqn),
             **load_peers(methods, self.toolset, chosen.pixel_rl, chosen.rl_restore),
         )
 

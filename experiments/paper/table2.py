@@ -17,7 +17,6 @@ from experiments.starts import PIXELS
 from hirl_env.data.degradations import LEVELS, degradations
 
 LONGEST = 4  # of brute force's paths, in the paper
-MAX_STEPS = 7  # of HIRL's
 MEMORY = 4 << 30  # bytes for the images that the guided search keeps
 PIXEL = 12  # bytes of one
 METHODS = ("distorted", "brute-force", "hirl-search")
@@ -38,7 +37,7 @@ def table2(study: Study) -> None:
         raise ValueError(f"--max-trials must be at least {len(study.toolset.cells)}, got {most}")
     pixels = MEMORY // (PIXEL * budgets[-1])
     _check_sizes(study, pixels)
-    options = replace(study.options(METHODS), depth=len(budgets), budgets=budgets, max_steps=MAX_STEPS)
+    options = replace(study.options(METHODS), depth=len(budgets), budgets=budgets)
     records = study.records("table2", METHODS, max_trials=budgets[-1])
     gains: dict[str, dict[str, dict[int, float]]] = {"brute force": {}, "HIRL": {}}
     rows: list[dict[str, Any]] = []
@@ -80,9 +79,9 @@ def table2(study: Study) -> None:
     left_out = [trials for trials in TABLE2["HIRL"] if trials > budgets[-1]]
     notes = [
         "Both see the reference and report the best image that they came by, the distorted one included. A trial is "
-        "one application of a tool to an image. Brute force tries every path of a length; HIRL spends its trials where "
-        f"the PSNR so far and the value of the next tool promise most, on paths of up to {MAX_STEPS} steps. The paper "
-        "does not say how its HIRL spends more trials than one path has.",
+        "one application of a tool to an image. Brute force tries every path of a length; HIRL takes turns over the "
+        "lengths of paths, up to that of its training, and spends each trial where PSNR so far plus value of the next "
+        "tool is largest. The paper does not say how its HIRL spends more trials than one path has.",
         "The means are over mild, moderate and severe; the paper's row is on its hybrid distortions, all together.",
         *([f"Left out: {', '.join(f'{one:,}' for one in left_out)} trials (--max-trials)."] if left_out else []),
         *study.notes(),

@@ -201,13 +201,13 @@ class JpegCompression(Degradation):
 
 
 @dataclass(frozen=True)
-class Sequence(Degradation):
+class InOrder(Degradation):
     """Applies several degradations one after the other."""
 
     parts: tuple[Degradation, ...]
 
     def draw(self, rng: np.random.Generator) -> Degradation:
-        return Sequence(tuple(part.draw(rng) for part in self.parts))
+        return InOrder(tuple(part.draw(rng) for part in self.parts))
 
     @property
     def steps(self) -> tuple[Degradation, ...]:
@@ -264,7 +264,7 @@ class RLRestoreRecipe(Degradation):
                 break
         sigma = float(rng.uniform(blur - 1, blur)) * 0.5
         quality = int(rng.integers(self.QUALITIES[jpeg], self.QUALITIES[jpeg - 1] + 1))
-        return Sequence(
+        return InOrder(
             (
                 GaussianBlur(21, max(sigma, 1e-3)),
                 GaussianNoise(float(rng.uniform(noise - 1, noise)) * 5),
@@ -290,7 +290,7 @@ def _register(name: str, degradation: Degradation) -> None:
 
 
 _levels = tuple(
-    Sequence((GaussianBlur(size), GaussianNoise(sigma), JpegCompression(quality)))
+    InOrder((GaussianBlur(size), GaussianNoise(sigma), JpegCompression(quality)))
     for size, sigma, quality in zip(BLUR_SIZES, NOISE_SIGMAS, JPEG_QUALITIES, strict=True)
 )
 _singles = {

@@ -37,7 +37,7 @@ class Episodes:
     Attributes:
         photographs: Where pictures come from. One that comes with a distorted version keeps it.
         degradation: Applied to pictures that come without a distorted version. None takes them as they are: what
-            they should look like is not known, so they have no reference (``Sequence(())`` makes them their own).
+            they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures.
         smallest: The least that the shorter side of a whole picture may have, in pixels.
     """

@@ -147,16 +147,22 @@ measures.register("brisque", _brisque)
 measures.register("paq2piq", _paq2piq)
 
 
+_FUNCTIONS: dict[str, ScoreFunction] = {"psnr": psnr, **{name: function for name, (function, _) in FROM_PIQ.items()}}
+
+
 def as_measure(value: str | Measure | ScoreFunction) -> Measure:
     """A measure from its name, from a sum like ``0.5*psnr + 10*ssim``, from itself, or from a bare function.
 
     A bare function of images and references is handed whatever references there are, None included; one that cannot do
-    without them is wrapped in a `Measure`.
+    without them is wrapped in a `Measure`, as those of this package are.
 
     Raises:
         ValueError: If it is none of these, or an unknown name.
     """
     if callable(value):
+        known = [name for name, function in _FUNCTIONS.items() if function is value]
+        if known:
+            return measures.resolve(known[0])
         return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
     if isinstance(value, str) and value not in measures.names() and re.search(r"[*+]", value):
         return weighted(_parsed(value))

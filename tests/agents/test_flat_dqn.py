@@ -17,6 +17,7 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     network = again.q_network(toy_toolset.n_degrees)
     assert not any(module.training for module in network.modules())
     assert network.view == 16
+    assert network.max_steps == FlatDQN.load(tmp_path / "model.zip").q_network(2).max_steps == 3
     values = network(images)
     assert values.shape == (4, 2, 2)
     assert values.flatten(1).argmax(dim=1).tolist() == actions.tolist()

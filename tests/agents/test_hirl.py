@@ -96,6 +96,8 @@ def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     model.save_replay_buffer(tmp_path / "memory.pkl")
     again = HIRL.load(tmp_path / "model.zip", env=env)
     again.load_replay_buffer(tmp_path / "memory.pkl")
+    for one in (model, again, HIRL.load(tmp_path / "model.zip")):
+        assert one.policy.q.max_steps == one.policy.acting.max_steps == 3, "as the episodes of its environment"
     observations = env.reset()
     assert np.array_equal(
         model.predict(observations, deterministic=True)[0], again.predict(observations, deterministic=True)[0]

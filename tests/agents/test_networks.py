@@ -98,6 +98,11 @@ def test_a_file_says_what_to_build(network, tmp_path):
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
 
 
+def test_a_network_is_not_shown_less_than_it_sees():
+    with pytest.raises(ValueError, match="looks at 7 channels, got 3; ask it through as_agent"):
+        TwoLevelQ(2, 2, width=8, sees_start=True, sees_tool=True)(torch.rand(1, 3, 32, 32))
+
+
 @pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(3, 2, width=8)])
 def test_averaged_values_do_not_depend_on_which_side_is_up(network):
     torch.nn.init.normal_((network.ts if isinstance(network, TwoLevelQ) else network.q)[-1].weight)

@@ -7,9 +7,9 @@ import torch
 
 from agents.following import follow
 from agents.networks import QAgent
-from agents.search import best_first, brute_force, chain, greedy, reverse_order, reverse_path
+from agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, measures, toolsets
-from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression, MotionBlur, Sequence, degradations
+from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, MotionBlur, degradations
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def test_a_chain_is_the_same_for_all(start):
         (degradations.resolve("severe"), [(1, 2), (0, 2), (2, 2)]),
         (GaussianNoise(24), [(0, 1)]),
         # The paper's example (Fig. 1) undoes a motion blur of 25 with the strongest tool.
-        (Sequence((MotionBlur(25), GaussianNoise(15), JpegCompression(10))), [(1, 2), (0, 0), (2, 2)]),
-        (Sequence(()), []),
+        (InOrder((MotionBlur(25), GaussianNoise(15), JpegCompression(10))), [(1, 2), (0, 0), (2, 2)]),
+        (InOrder(()), []),
     ],
 )
 def test_reverse_paths(degradation, path):
@@ -125,7 +125,7 @@ def test_reverse_paths(degradation, path):
 
 
 def test_reverse_order_of_a_mixed_batch(start):
-    found = reverse_order(start, [GaussianNoise(1), Sequence((GaussianNoise(8), JpegCompression(85))), GaussianBlur(5)])
+    found = reverse_order(start, [GaussianNoise(1), InOrder((GaussianNoise(8), JpegCompression(85))), GaussianBlur(5)])
     # The toy toolset knows noise (brighten) and JPEG (darken), and nothing for blur.
     assert found[0].restoration.paths == [((0, 0),), ((1, 0),), ()]
     assert found[1].restoration.paths == [((0, 0),), ((1, 0), (0, 1)), ()]
@@ -190,7 +190,7 @@ def test_an_agent_sees_the_tool_used_last(start):
     follow(start, QAgent(values, sees_tool=True), 2)
     assert seen == [[0, 0, 0], [3, 3, 3]]
     seen.clear()
-    best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
+    cyclic_best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
     assert seen == [[0, 0, 0], [3, 3, 3]]
 
 
@@ -212,7 +212,7 @@ def test_an_agent_may_say_stop(start):
 def test_following_leaves_its_start_alone(start):
     before = start.images.clone(), start.scores.copy(), list(start.paths)
     follow(start, true_values, 3)
-    best_first(start, true_values, [5])
+    cyclic_best_first(start, true_values, [5])
     assert torch.equal(start.images, before[0])
     assert (start.scores == before[1]).all()
     assert start.paths == before[2]
@@ -220,7 +220,7 @@ def test_following_leaves_its_start_alone(start):
 
 
 def test_best_first_spends_its_budget_where_it_pays(start):
-    found = best_first(start, true_values, [1, 4, 20], max_steps=5)
+    found = cyclic_best_first(start, true_values, [1, 4, 20], max_steps=5)
     assert [each.trials.tolist() for each in found] == [[1] * 3, [4] * 3, [20] * 3]
     gains = [each.restoration.gains for each in found]
     assert (np.diff(gains, axis=0) >= 0).all()
@@ -235,7 +235,7 @@ def test_best_first_spends_its_budget_where_it_pays(start):
 def test_best_first_with_every_trial_is_brute_force(start):
     nothing = lambda images: torch.zeros(len(images), 2, 2)  # noqa: E731
     everything = 4 + 16
-    exhausted = best_first(start, nothing, [everything, everything + 100], max_steps=2)
+    exhausted = cyclic_best_first(start, nothing, [everything, everything + 100], max_steps=2)
     assert exhausted[1].trials.tolist() == [everything] * 3  # there is no more to try
     for each in exhausted:
         assert each.restoration.scores == pytest.approx(brute_force(start, 2)[-1].restoration.scores)
@@ -244,4 +244,4 @@ def test_best_first_with_every_trial_is_brute_force(start):
 @pytest.mark.parametrize("budgets", [[], [0], [9, 3]])
 def test_budgets_are_checked(start, budgets):
     with pytest.raises(ValueError, match="budgets"):
-        best_first(start, true_values, budgets)
+        cyclic_best_first(start, true_values, budgets)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.tiles import OVERLAP, tiled
@@ -27,7 +27,6 @@ def box(images: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 120), st.integers(1, 120), st.sampled_from([(16, 16), (32, 16), (16, 32)]))
 def test_a_local_tool_gives_the_same_in_tiles(height, width, sizes):
     images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(height))

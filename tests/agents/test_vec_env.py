@@ -133,6 +133,8 @@ def test_environments_that_gymnasium_steps_one_by_one_can_be_asked_too():
     env = RestoreVecEnv(envs)
     assert [task.crop_size for task in env.get_attr("task")] == [16, 16]
     assert not env.has_attr("nothing of that name")
+    env.set_attr("note", "seen")
+    assert env.get_attr("note") == env.env_method("get_wrapper_attr", "note") == ["seen"] * 2
     with pytest.raises(ValueError, match="make the environment with stop_action=True"):
         RLRestore(env=env, buffer_size=64).learn(4)
 

@@ -35,7 +35,7 @@ def test_an_agent_that_several_methods_ask_is_loaded_once(tmp_path, monkeypatch)
 
     monkeypatch.setattr(evaluation, "load_agent", counting)
     agents = load_agents(tuple(METHODS), toolsets.resolve("hirl"), str(tmp_path / "own.safetensors"))
-    assert list(agents) == ["hirl", "hirl-stops", "hirl-search", "flat-dqn"]
+    assert list(agents) == ["hirl", "flat_dqn"]
     assert loaded == ["own.safetensors", "flat-dqn"]
 
 

@@ -26,7 +26,7 @@ def brighter(toy_toolset, monkeypatch):
         return cells
 
     monkeypatch.setattr(
-        "experiments.restore.Restorer", lambda agent, **arguments: Restorer(values, toy_toolset, **arguments)
+        "experiments.restore.Restorer", lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments)
     )
 
 
@@ -71,7 +71,7 @@ def test_greys_that_are_stored_as_colours_are_not_tinted(place, monkeypatch):
     seen = []
 
     class Note(Restorer):
-        def __init__(self, agent, **arguments):
+        def __init__(self, agent, toolset, **arguments):
             super().__init__(TwoLevelQ(3, 3, width=8), **{**arguments, "stop": "steps"})
 
         def restore(self, image, *arguments, **options):
@@ -259,7 +259,7 @@ def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, mo
         return torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])
 
     monkeypatch.setattr(
-        "experiments.restore.Restorer", lambda agent, **arguments: Restorer(values, toy_toolset, **arguments)
+        "experiments.restore.Restorer", lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments)
     )
     for name in "abc":
         picture(f"{name}.png")
@@ -373,7 +373,8 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     assert "a.jpg: add +8 -> add +8 -> add +8 (stopped: value)" in capsys.readouterr().out
     written = json.loads(Path("out/restore.json").read_text())
     assert written["settings"] == {
-        **{"folder": str(place), "pictures": ["deep"], "out": "out", "agent": "hirl", "max_steps": 7, "stop": "value"},
+        **{"folder": str(place), "pictures": ["deep"], "out": "out", "agent": "hirl", "toolset": "hirl"},
+        **{"max_steps": 7, "stop": "value"},
         **{"measure": "hirl-biqa", "references": None},
         **{"precision": "float32", "device": "cpu", "save_steps": True, "force": False},
     }

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.seeds import APART, moved_apart, spaced_seeds
@@ -18,7 +18,6 @@ def test_any_seed_is_one_that_generators_take(seed):
     assert 0 <= moved_apart(seed) <= 2**32 - APART
 
 
-@settings(deadline=None)
 @given(entropy=st.integers(0, 2**64), count=st.integers(1, 200), width=st.integers(1, 10**6))
 def test_no_two_runs_share_a_seed_of_a_sub_environment(entropy, count, width):
     seeds = spaced_seeds(entropy, count, width)
@@ -29,7 +28,6 @@ def test_no_two_runs_share_a_seed_of_a_sub_environment(entropy, count, width):
     assert in_order[-1] + width <= 2**32, "what NumPy and Stable-Baselines3 take"
 
 
-@settings(deadline=None)
 @given(entropy=st.integers(0, 2**64), few=st.integers(1, 20), more=st.integers(0, 50), width=st.integers(1, 10**6))
 def test_more_seeds_begin_with_the_same(entropy, few, more, width):
     assert spaced_seeds(entropy, few + more, width)[:few] == spaced_seeds(entropy, few, width)

@@ -16,7 +16,7 @@ from PIL import Image
 
 import hirl_env
 from hirl_env import Measure, Tool, degradations, measures, toolsets
-from hirl_env.data.degradations import GaussianNoise, MotionBlur, Sequence
+from hirl_env.data.degradations import GaussianNoise, InOrder, MotionBlur
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import DATASETS
 
@@ -257,7 +257,7 @@ def test_the_readmes_examples_run(number, capsys):
             env = names["env"]
             assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
             dark, info = env.reset(seed=0)
-            assert info["degradation"].startswith("Sequence(parts=(MotionBlur(length=9, angle=")
+            assert info["degradation"].startswith("InOrder(parts=(MotionBlur(length=9, angle=")
             bright, *_, info = env.step((3, 2))
             assert info["tool"] == "gamma 0.7"
             assert bright.mean() > dark.mean()
@@ -363,7 +363,7 @@ def test_steps_out_of_turn_and_out_of_range():
 
 def test_nothing_is_rounded_between_steps(toy_toolset):
     third = toy_toolset.with_type("third", [Tool("third", lambda images: images + 1 / 765, GaussianNoise(1))] * 2)
-    env = gym.make(IDS[0], toolset=third, degradation=Sequence(()))
+    env = gym.make(IDS[0], toolset=third, degradation=InOrder(()))
     first, _ = env.reset(seed=0)
     for _ in range(3):
         last, *_ = env.step((2, 0))

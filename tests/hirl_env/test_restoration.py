@@ -34,7 +34,7 @@ def test_a_step_by_hand(toy_toolset):
     assert not outcome.truncated.any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_rewards_sum_to_final_minus_initial(data):
     toolset = Toolset({"up": [add(3), add(9)], "down": [add(-4), add(-11)]})
@@ -167,6 +167,8 @@ def test_a_refused_beginning_leaves_what_there_is(toy_toolset, grey):
         (torch.zeros(3, 8, 8), None, r"of shape \(3, 8, 8\)"),
         (torch.zeros(2, 1, 8, 8), None, r"of shape \(2, 1, 8, 8\)"),
         (torch.zeros(0, 3, 8, 8), None, r"at least one; got torch.float32 of shape \(0, 3, 8, 8\)"),
+        (torch.full((2, 3, 8, 8), 255.0), None, "images must lie in 0 to 1, got 255 to 255"),
+        (torch.full((2, 3, 8, 8), float("nan")), None, "images must lie in 0 to 1, got nan"),
         (torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8).half(), "references must be float32 .* got torch.float16"),
         (
             torch.zeros(2, 3, 8, 8),

@@ -67,6 +67,20 @@ def test_equal_to_sync_vector_env_step_by_step(env_id, mode, arguments):
             assert_equal(native.reset(options={"reset_mask": over}), sync.reset(options={"reset_mask": over}))
 
 
+@pytest.mark.parametrize(("env_id", "none"), [(IDS[0], np.array([-1, 99])), (IDS[1], np.array(-1))])
+def test_what_is_done_to_an_ended_episode_is_of_no_matter(env_id, none):
+    native, sync = both(env_id, AutoresetMode.NEXT_STEP, stop_action=True, crop_size=16)
+    stop = np.zeros_like(native.action_space.sample())
+    stop[0] = native.single_action_space.n - 1 if env_id == IDS[1] else (3, 0)
+    assert_equal(native.reset(seed=4), sync.reset(seed=4))
+    assert_equal(native.step(stop), sync.step(stop))
+    actions = np.zeros_like(stop)
+    actions[0] = none
+    assert_equal(native.step(actions), sync.step(actions))
+    with pytest.raises(ValueError, match=r"out of range|must be integers in"):
+        native.step(actions)
+
+
 def test_equal_with_the_full_toolset_and_crops():
     native, sync = both(IDS[0], AutoresetMode.SAME_STEP, max_steps=2, degradation="severe")
     assert_equal(native.reset(seed=[5, 3, 8, 1]), sync.reset(seed=[5, 3, 8, 1]))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.pixel_rl import PixelEnvironment
-from hirl_env.data.degradations import GaussianNoise, Sequence
+from hirl_env.data.degradations import GaussianNoise, InOrder
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import Entry, Photographs
 
@@ -48,7 +48,7 @@ def test_rewards_add_up_to_what_the_episode_gained(environment):
 
 
 def test_grey_is_the_luma_of_the_photograph(pictures):
-    environment = PixelEnvironment(Episodes(pictures, Sequence(()), 32), batch=1, channels=1)
+    environment = PixelEnvironment(Episodes(pictures, InOrder(()), 32), batch=1, channels=1)
     images = environment.reset(np.random.default_rng(0))
     assert images.shape == (1, 1, 32, 32)
     colour = PixelEnvironment(environment.episodes, batch=1).reset(np.random.default_rng(0))

@@ -10,11 +10,11 @@ from PIL import Image
 from hirl_env.data.degradations import (
     GaussianBlur,
     GaussianNoise,
+    InOrder,
     JpegCompression,
     Mixture,
     MotionBlur,
     RLRestoreRecipe,
-    Sequence,
     degradations,
     opencv_sigma,
 )
@@ -26,7 +26,7 @@ def image():
     return torch.from_numpy(np.random.default_rng(0).random((3, 48, 40), dtype=np.float32))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(name=st.sampled_from(degradations.names()), seed=st.integers(0, 2**32 - 1), side=st.integers(3, 40))
 def test_every_degradation_makes_a_picture_and_repeats_from_a_seed(name, seed, side):
     image = torch.from_numpy(np.random.default_rng(seed).random((3, side, side + 1), dtype=np.float32))
@@ -58,7 +58,7 @@ def test_sequence_is_its_parts_one_after_the_other(image):
     rng, by_hand = np.random.default_rng(1), image
     for part in parts:
         by_hand = part(by_hand, rng)
-    assert torch.equal(Sequence(parts)(image, np.random.default_rng(1)), by_hand)
+    assert torch.equal(InOrder(parts)(image, np.random.default_rng(1)), by_hand)
 
 
 def test_sigma_by_opencvs_rule():
@@ -111,7 +111,7 @@ def test_jpeg_is_pillows(image):
     assert (to_pixels(JpegCompression(20)(image, np.random.default_rng(0))) == np.asarray(Image.open(file))).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lowest=st.integers(1, 20), span=st.integers(0, 8), seed=st.integers(0, 2**32 - 1))
 def test_rl_restores_strength_is_the_sum_of_its_bands(lowest, span, seed):
     blur, noise, jpeg = RLRestoreRecipe(lowest, lowest + span).draw(np.random.default_rng(seed)).steps

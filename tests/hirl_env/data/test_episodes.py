@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hirl_env.data.degradations import GaussianNoise, Sequence, degradations
+from hirl_env.data.degradations import GaussianNoise, InOrder, degradations
 from hirl_env.data.episodes import Episodes, stacked
 from hirl_env.data.photographs import Photograph, from_folder
 
@@ -35,7 +35,7 @@ def test_without_a_degradation_the_picture_is_taken_as_it_is(pictures):
     assert start.reference is None, "nobody knows what it should look like"
     assert start.degradation is None
     assert not found.have_references
-    own = Episodes(pictures, Sequence(()), 16)
+    own = Episodes(pictures, InOrder(()), 16)
     assert own.have_references
     clean = own.draw(np.random.default_rng(0))
     assert torch.equal(clean.distorted, start.distorted)

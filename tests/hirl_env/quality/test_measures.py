@@ -52,6 +52,13 @@ def test_functions_are_measures_and_their_scores_are_checked():
         as_measure(lambda images, references: brightness(images, None) / 0).score(torch.ones(1, 3, 4, 4))
 
 
+def test_functions_of_this_package_need_the_reference_that_they_compare_with():
+    for name in ("psnr", "ssim", "fsim"):
+        measure = measures.resolve(name)
+        assert as_measure(measure.function).name == name
+        assert as_measure(measure.function).needs_reference
+
+
 def test_a_network_is_a_measure_and_numbers_are_not():
     class Blind(torch.nn.Module):
         def __init__(self):

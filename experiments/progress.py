@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Image
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch import nn
 from tqdm import tqdm
 
 from agents.following import Stopping, follow
 from agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, as_agent, save_q
 from agents.rl_restore import RLRestore, save_rl_restore
-from agents.rl_restore.network import RecurrentQ
 from agents.stopping import lowered, stopping_margins
 from experiments.algorithms import preferences, q_network
+from experiments.model_cards import model_card
 from experiments.starts import batches, begin, starts_of
 from experiments.tracking import CsvLog
 from hirl_env.data.degradations import LEVELS, SINGLES
@@ -142,10 +141,10 @@ class Progress(BaseCallback):
             card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")
-                card = model_card(network, self.config, row, self._in_words(margins, network.sees_tool))
+                card = self._card(network, row, self._in_words(margins, network.sees_tool))
             elif isinstance(self.model, RLRestore):
                 save_rl_restore(self.model.agent(self.toolset), self.out / "best.safetensors")
-                card = model_card(self.model.policy.q, self.config, row)
+                card = self._card(self.model.policy.q, row)
             if card is not None:
                 with written_whole(self.out / "best.md") as beside:
                     beside.write_text(card)
@@ -191,6 +190,22 @@ class Progress(BaseCallback):
         each = ", ".join(f"{margin:.3f} for {name}" for margin, name in zip(margins, names, strict=True))
         return f"Values were then lowered by the margins with which stopping gained most there: {each}."
 
+    def _card(self, network: nn.Module, row: dict[str, float], lowered_by: str = "") -> str:
+        """The model card; ``lowered_by`` is empty where an agent stops by an action of its own."""
+        config = self.config
+        measure = config["environment"].get("reward", "psnr")
+        made = f"By `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of the evaluations on"
+        return model_card(
+            config["label"],
+            network,
+            f"{made} photographs kept apart, the best. {lowered_by}".rstrip(),
+            config,
+            f"Gain in {measure} on the photographs kept apart, {CROPS} crops each, stopping by "
+            f"{'value' if lowered_by else 'its own action'}, with {row['trials']:.1f} tools on average:",
+            ("level", "gain"),
+            {level: f"{row[level]:+.2f}" for level in (*LEVELS, SINGLES, AS_GIVEN) if level in row},
+        )
+
     def _record_actions(self) -> None:
         """Histograms of the types and degrees taken since the last time, and the share of each."""
         if not self.actions:
@@ -232,33 +247,3 @@ def evaluated_levels(environment: Mapping[str, Any], held_out: Photographs) -> t
 def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
     """The mean of some columns of evaluation.csv."""
     return float(np.mean([float(row[level]) for level in levels]))
-
-
-def model_card(
-    network: TwoLevelQ | FlatQ | RecurrentQ, config: dict[str, Any], row: dict[str, float], lowered_by: str = ""
-) -> str:
-    """What a network is, how it was made, and what it measured when it was chosen.
-
-    Args:
-        network: The network.
-        config: Of the run.
-        row: Of evaluation.csv.
-        lowered_by: By how much its values were lowered; empty where it stops by an action of its own.
-    """
-    count = sum(value.numel() for value in network.parameters())
-    places = {key: config[key] and Path(config[key]).name for key in ("images", "validate", "start_from")}
-    if "toolset" in config["environment"]:
-        places["environment"] = config["environment"] | {"toolset": Path(config["environment"]["toolset"]).name}
-    settings = yaml.safe_dump(config | places, sort_keys=False)
-    about = (inspect.getdoc(network) or "").split("\n\n")[0]
-    levels = [level for level in (*LEVELS, SINGLES, AS_GIVEN) if level in row]
-    gains = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in levels)
-    measure = config["environment"].get("reward", "psnr")
-    return (
-        f"# {config['label']}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
-        f"## How it was made\n\nBy `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of "
-        f"the evaluations on photographs kept apart, the best. {lowered_by}\n\n```yaml\n{settings}```\n\n"
-        f"## Measured\n\nGain in {measure} on the photographs kept apart, {CROPS} crops each, stopping by "
-        f"{'value' if lowered_by else 'its own action'}, with "
-        f"{row['trials']:.1f} tools on average:\n\n| level | gain |\n|---|---|\n{gains}\n"
-    )

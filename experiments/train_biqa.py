@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from experiments.biqa_examples import (
     made_groups,
     targets,
 )
+from experiments.model_cards import model_card
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least
 from experiments.training import Stateful, Training
@@ -209,19 +209,19 @@ class Trainer(Training):
     def publish(self, measured: dict[str, float]) -> None:
         unflatten_kernels(self.network)
         save_weights(self.network, self.weights, torch.float16)
-        settings = dataclasses.asdict(self.settings)
-        settings |= {name: settings[name] and Path(settings[name]).name for name in ("images", "agent", "start_from")}
-        made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
-        rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in measured.items())
-        count = sum(value.numel() for value in self.network.parameters())
-        about = (inspect.getdoc(BlindQuality) or "").split("\n\nArgs:")[0]
+        made = (
+            f"By `hirl train-biqa` on computed scores ({', '.join(TEACHERS)}, combined by rank), not on what people "
+            f"said; in {self.seconds / 60:.0f} minutes on {self.device.type}, making the examples not counted:"
+        )
         with written_whole(self.weights.with_suffix(".md")) as beside:
             beside.write_text(
-                f"# {NAME}\n\n{about}\n\n"
-                f"{count:,} parameters, stored as float16 safetensors. Trained on computed scores "
-                f"({', '.join(TEACHERS)}, combined by rank), not on what people said. Made by `hirl train-biqa` "
-                f"with\n\n{made}\n\nin {self.seconds / 60:.0f} minutes on {self.device.type}, making the examples not "
-                "counted.\n\n"
-                f"Rank correlations on the photographs kept apart:\n\n| | |\n|---|---|\n{rows}\n"
+                model_card(
+                    NAME,
+                    self.network,
+                    made,
+                    dataclasses.asdict(self.settings),
+                    "Rank correlations on the photographs kept apart:",
+                    ("", ""),
+                    {name: f"{value:.3f}" for name, value in measured.items()},
+                )
             )
-        print(f"wrote {self.weights} and its model card")

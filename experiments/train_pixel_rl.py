@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
+from experiments.model_cards import model_card
 from experiments.output import at_least
 from experiments.progress import EVALUATION_SEED
 from experiments.starts import batches, starts_of
@@ -184,19 +184,14 @@ class Trainer(Training):
         print(f"the best network and its model card are in {self.weights}")
 
     def _model_card(self, row: dict[str, Any]) -> str:
-        count = sum(value.numel() for value in self.network.parameters())
-        settings = dataclasses.asdict(self.settings)
-        for key in ("images", "validate"):
-            settings[key] = settings[key] and Path(settings[key]).name
-        made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
-        measured = "\n".join(f"| {level} | {row[level]:+.2f} |" for level in LEVELS)
-        return (
-            f"# pixel-rl\n\n{(inspect.getdoc(PixelRL) or '').split('Args:')[0].strip()}\n\n"
-            f"{count:,} parameters, stored as float16 safetensors.\n\n"
-            f"## How it was made\n\nBy `hirl train-pixel-rl` with\n\n{made}\n\n"
-            f"on {self.device.type}; of the evaluations on photographs kept apart the best, after "
-            f"{row['episode']:,} of {self.settings.episodes:,} episodes and {row['seconds'] / 60:.0f} minutes.\n\n"
-            f"## Measured\n\nGain in PSNR (dB) on the photographs kept apart, one crop of {EVALUATION_CROP}x"
-            f"{EVALUATION_CROP} each, five steps of the likeliest actions, {self.settings.precision}:\n\n"
-            f"| level | gain |\n|---|---|\n{measured}\n"
+        return model_card(
+            NAME,
+            self.network,
+            f"By `hirl train-pixel-rl` on {self.device.type}; of the evaluations on photographs kept apart the best, "
+            f"after {row['episode']:,} of {self.settings.episodes:,} episodes and {row['seconds'] / 60:.0f} minutes:",
+            dataclasses.asdict(self.settings),
+            f"Gain in PSNR (dB) on the photographs kept apart, one crop of {EVALUATION_CROP}x{EVALUATION_CROP} each, "
+            f"five steps of the likeliest actions, {self.settings.precision}:",
+            ("level", "gain"),
+            {level: f"{row[level]:+.2f}" for level in LEVELS},
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from agents.networks import turned
+from experiments.model_cards import model_card
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least
 from experiments.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
@@ -294,16 +294,13 @@ class Trainer(Training):
         print(f"wrote {self.weights} and its model card")
 
     def _model_card(self, scores: dict[str, float]) -> str:
-        count = sum(value.numel() for value in self.recipe.network().parameters())
-        settings = dataclasses.asdict(self.settings) | {"images": Path(self.settings.images).name}
-        settings["validate"] = self.settings.validate and Path(self.settings.validate).name
-        settings["start_from"] = self.settings.start_from and Path(self.settings.start_from).name
-        made = "\n".join(f"- {name}: {value}" for name, value in settings.items())
-        measured = "\n".join(f"| {name} | {score:.2f} |" for name, score in scores.items())
-        return (
-            f"# {self.settings.tool}\n\n{inspect.getdoc(self.recipe.network)}\n\n"
-            f"{count:,} parameters, stored as float16 safetensors. Made by `hirl train-tools` with\n\n{made}\n\n"
-            f"in {self.seconds / 60:.0f} minutes on {self.device.type}.\n\n"
-            f"Validation: PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each picture, "
-            f"{self.settings.precision}.\n\n| distortion | PSNR |\n|---|---|\n{measured or '| none | |'}\n"
+        return model_card(
+            self.settings.tool,
+            self.recipe.network(),
+            f"By `hirl train-tools` in {self.seconds / 60:.0f} minutes on {self.device.type}:",
+            dataclasses.asdict(self.settings),
+            f"PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
+            f"{self.settings.precision}:",
+            ("distortion", "PSNR"),
+            {name: f"{score:.2f}" for name, score in scores.items()} or {"none": ""},
         )

@@ -103,7 +103,7 @@ def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
     assert network(torch.rand(2, 3, 40, 50)).shape == (2,)
     card = (tmp_path / "hirl-biqa.md").read_text()
     assert "not on what people said" in card
-    assert "- seed: 0" in card
+    assert "\nseed: 0\n" in card
     assert str(tmp_path) not in card
     lines = (tmp_path / "hirl-biqa.csv").read_text().splitlines()
     assert lines[0].startswith("step,loss,seconds,spearman ssim")

@@ -35,7 +35,7 @@ def test_it_writes_the_best_network_a_card_and_a_log_that_evaluate_takes(folder,
     assert [row["episode"] for row in rows] == ["2", "4"]
     card = (tmp_path / "pixel-rl.md").read_text()
     assert "488,331 parameters" in card
-    assert "- seed: 0" in card
+    assert "\nseed: 0\n" in card
     assert str(tmp_path) not in card
     best = max(rows, key=lambda row: float(row["gain"]))
     assert f"after {best['episode']} of 4 episodes" in card

@@ -35,7 +35,7 @@ def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
     load_weights(FastARCNN(), tmp_path / "fast-arcnn-10.safetensors")
     card = (tmp_path / "fast-arcnn-10.md").read_text()
     assert "85,763 parameters" in card
-    assert "- seed: 0" in card
+    assert "\nseed: 0\n" in card
     assert str(tmp_path) not in card
     lines = (tmp_path / "fast-arcnn-10.csv").read_text().splitlines()
     assert lines[0] == "step,loss,seconds,JpegCompression(quality=10)"

@@ -1,0 +1,47 @@
+"""What is written beside weights: what they are, how they were made, and what was measured."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+
+def model_card(
+    name: str,
+    network: nn.Module,
+    made: str,
+    settings: Mapping[str, Any],
+    measured: str,
+    columns: tuple[str, str],
+    table: Mapping[str, str],
+) -> str:
+    """A model card in Markdown.
+
+    Args:
+        name: Of the model.
+        network: The docstring of its class says what it is.
+        made: How, in words.
+        settings: Of the training. Of absolute paths, which are of no use to others, the last part alone is told.
+        measured: What the table shows, in words.
+        columns: Its titles.
+        table: What was measured, row by row.
+    """
+    count = sum(value.numel() for value in network.parameters())
+    about = (inspect.getdoc(network) or "").split("Args:")[0].strip()
+    rows = "\n".join(f"| {row} | {value} |" for row, value in table.items())
+    return (
+        f"# {name}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
+        f"## How it was made\n\n{made}\n\n```yaml\n{yaml.safe_dump(_without_places(settings), sort_keys=False)}```\n\n"
+        f"## Measured\n\n{measured}\n\n| {' | '.join(columns)} |\n|---|---|\n{rows}\n"
+    )
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_places(each) for key, each in value.items()}
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

@@ -31,7 +31,8 @@ def compare(
     """Draw the learning curves of trainings: gain on held-out photographs over environment steps.
 
     Runs of one label (see hirl train; the preset's name unless given) make one curve: their mean, in a band that is the
-    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range.
+    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range. Gains are
+    means of the three levels; the best.safetensors of a run is chosen by the mean of these and of single distortions.
 
     Args:
         runs: Folders that hirl train wrote.
@@ -53,7 +54,9 @@ def compare(
 def _read_config(run: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except OSError:
+        raise ValueError(f"{run}: no run of hirl train, which has a config.yaml; name runs, such as runs/*") from None
+    except yaml.YAMLError as error:
         raise ValueError(f"{run}: no run of hirl train ({error})") from None
     if not isinstance(config, dict) or "label" not in config:
         raise ValueError(f"{run}/config.yaml is not that of a run")

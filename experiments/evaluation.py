@@ -13,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from agents.following import Found, follow
-from agents.networks import QAgent
+from agents.networks import NETWORKS, QAgent
 from agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
-from agents.restorer import load_agent
+from agents.restorer import SHIPPED_AGENTS, load_agent
 from agents.rl_restore import RLRestoreAgent, load_rl_restore
 from agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order
 from agents.tiles import tiled
@@ -25,6 +25,7 @@ from hirl_env.data.episodes import Start
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Precision, Toolset
+from hirl_env.weights import read_metadata
 
 
 @dataclass(frozen=True)
@@ -218,10 +219,19 @@ def load_agents(
     """
     agents = {}
     if not {"hirl", "hirl-stops", "hirl-search"}.isdisjoint(methods):
+        _check_kind(agent, "two-level", "--agent: not HIRL's")
         agents["hirl"] = load_agent(agent, toolset)
     if "flat-dqn" in methods:
+        _check_kind(flat_dqn or "flat-dqn", "flat", "--flat-dqn: not those of a flat DQN")
         agents["flat_dqn"] = load_agent(flat_dqn or "flat-dqn", toolset)
     return agents
+
+
+def _check_kind(agent: str | Path, kind: str, otherwise: str) -> None:
+    """Raises ValueError where weights are of the other kind: rows of tables would go by the wrong name."""
+    path = SHIPPED_AGENTS.get(str(agent), Path(agent))
+    if path.is_file() and read_metadata(path).get("network") in NETWORKS.keys() - {kind}:
+        raise ValueError(f"weights {path}: {otherwise}")
 
 
 def load_peers(

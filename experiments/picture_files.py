@@ -47,7 +47,7 @@ class Picture:
         alpha: uint8 (H, W), or None.
         grey: Whether the file stores greys.
         format: As Pillow names it.
-        extras: EXIF and colour profile, as arguments for saving.
+        extras: EXIF, colour profile and resolution, as arguments for saving.
         notes: What will not be the same in the restored file.
     """
 
@@ -87,7 +87,8 @@ def found_pictures(text: str, out: Path) -> list[tuple[Path, Path]]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
+    return not path.name.startswith(".") and path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
 
 
 def read_picture(path: Path) -> Picture:
@@ -102,6 +103,8 @@ def read_picture(path: Path) -> Picture:
         frames = getattr(picture, "n_frames", 1)
         turned = upright(picture)
         extras = {"exif": _exif_of(picture, turned), "icc_profile": turned.info.get("icc_profile")}
+        if picture.format != "TIFF" and min(picture.info.get("dpi", (0, 0))) > 0:  # a TIFF's is among its EXIF
+            extras["dpi"] = picture.info["dpi"]
         mode, alpha, notes = turned.mode, None, []
         if frames > 1:
             notes.append(f"holds {frames} pictures; only the first is restored and saved")

@@ -84,7 +84,9 @@ class Progress(BaseCallback):
         done = self.model.num_timesteps
         rows = [row for row in self.curve.read() if int(row["step"]) <= done]
         self.curve.rewrite(rows)
-        self.best = max((mean_over(self.starts, row) for row in rows), default=-np.inf)
+        self.best, self.best_step = max(
+            ((mean_over(self.starts, row), int(row["step"])) for row in rows), default=(-np.inf, -1)
+        )
         self.evaluated = self.evaluated_until()
         self.bar = tqdm(
             total=self.config["total_steps"], initial=done, desc=self.out.name, unit="step", mininterval=1, disable=None
@@ -137,7 +139,7 @@ class Progress(BaseCallback):
         self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
         overall = mean_over(gains, gains)
         if overall > self.best:
-            self.best = overall
+            self.best, self.best_step = overall, step
             card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")

@@ -21,6 +21,7 @@ from hirl_env.data.images import UnreadablePicture
 from hirl_env.files import written_whole
 from hirl_env.tools.toolset import Precision
 
+ANY = ("pictures", "force")  # settings that the runs of one log need not share
 LOG = "restore.json"
 
 
@@ -58,7 +59,7 @@ def restore(
     Reads and writes PNG, JPEG, WebP, TIFF, BMP and PPM. Format, EXIF, colour profile and transparency are kept, and
     greys stay grey; 16 bits per channel become 8, and of animations only the first frame is restored. A picture with
     which nothing is to be done is copied as it is. Stop it with Ctrl-C and run the same command again: it goes on with
-    the pictures that are not yet restored.
+    the pictures that are not yet restored; with other pictures and the same settings, to the same folder and log.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
@@ -118,23 +119,28 @@ def restore(
     print(f"wrote {log}")
     failed = sum(row["error"] is not None for row in rows)
     if failed:
-        raise ValueError(f"{failed} of {len(rows)} pictures could not be restored; {log} says why")
+        raise ValueError(f"{failed} of {len(jobs)} pictures could not be restored; {log} says why")
 
 
 def _rows(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an earlier run of the same command.
+    """The rows of an earlier run with the same settings, whatever its pictures were.
 
     Raises:
-        ValueError: If the log is of another command, or none of ours.
+        ValueError: If the log is of other settings, or none of ours.
     """
     try:
         before = json.loads(log.read_text())
         now = json.loads(json.dumps(settings, default=str))
-        if before["settings"] | {"force": False} == now | {"force": False}:
-            return [{"saved": None, "error": None, **row} for row in before["rows"] if row["file"]]
+        others = [name for name in now if name not in ANY and before["settings"][name] != now[name]]
+        rows = [{"saved": None, "error": None, **row} for row in before["rows"] if row["file"]]
     except (ValueError, LookupError, TypeError):
-        pass
-    raise ValueError(f"{log} is there already, of other settings: choose another --out, or overwrite with --force")
+        others, rows = ["a log of something else"], []
+    if others:
+        raise ValueError(
+            f"{log} is there already, of other settings ({', '.join(others)}): choose another --out, or overwrite with "
+            "--force"
+        )
+    return rows
 
 
 def _restore_file(

@@ -51,6 +51,8 @@ def score(
     judge = as_measure(measure)
     if judge.needs_reference and references is None:
         raise ValueError(f"the measure {measure} compares with clean originals: give their folder by --references")
+    if references is not None and not judge.needs_reference:
+        raise ValueError(f"the measure {measure} sees no --references; name one that does, such as ssim")
     if map and not isinstance(judge.function, BlindNetwork):
         raise ValueError(f"--map: the measure {measure} has no quality map; hirl-biqa and paq2piq have one")
     where = available_device(device)

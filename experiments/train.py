@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,13 @@ class Settings:
             "algorithm": algorithm,
         }
         _check_stop_action(algo, config["environment"])
+        _check_feedback(algorithm, config["environment"], config["preset"])
+        if config["total_steps"] <= algorithm.get("learning_starts", 0):
+            warnings.warn(
+                f"--total-steps {config['total_steps']} is no more than learning_starts, "
+                f"{algorithm['learning_starts']}: nothing will be learned",
+                stacklevel=2,
+            )
         if self.start_from is not None and algo != "hirl":
             raise ValueError(f"--start-from is for --algo hirl, not {algo}")
         return config
@@ -181,6 +189,19 @@ def _check_stop_action(algo: AlgoName, environment: dict[str, Any]) -> None:
         raise ValueError(f"--environment.stop-action is for --algo ppo and rl-restore: {algo} stops by its values")
     if not stop_action and algo == "rl-restore":
         raise ValueError("--algo rl-restore stops by an action: leave --environment.stop-action True")
+
+
+def _check_feedback(algorithm: dict[str, Any], environment: dict[str, Any], preset: str) -> None:
+    """Says in options of this command what HIRL would say in arguments of its own."""
+    if not algorithm.get("full_feedback"):
+        return
+    if not environment["full_feedback"]:
+        raise ValueError("--environment.full-feedback False goes with --hirl.full-feedback False")
+    if algorithm["gamma"] or algorithm["n_steps"] > 1:
+        raise ValueError(
+            f"the preset {preset} learns what each tool would have gained at once (full_feedback), and looks no "
+            "further: for --hirl.gamma or --hirl.n-steps take --preset hirl-transitions, or --hirl.full-feedback False"
+        )
 
 
 def _located(environment: dict[str, Any]) -> dict[str, Any]:
@@ -265,7 +286,7 @@ def run(
     if model.num_timesteps < config["total_steps"]:
         raise KeyboardInterrupt(f"stopped at step {model.num_timesteps}; go on with: hirl train --resume {out}")
     kept = out / "best.safetensors"
-    print(f"wrote {kept if kept.exists() else out / 'model.zip'}")
+    print(f"wrote {kept}, of step {progress.best_step:,}" if kept.exists() else f"wrote {out / 'model.zip'}")
 
 
 def open_both(config: dict[str, Any]) -> tuple[Photographs, Photographs]:

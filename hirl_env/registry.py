@@ -45,7 +45,9 @@ class Registry(Generic[T]):
         if isinstance(value, self.of):
             return value
         if not isinstance(value, str):
-            raise ValueError(f"a {self.kind} must be a name or a {self.of.__name__}, got {value!r}")
+            article = "an" if self.kind[0] in "aeiou" else "a"
+            given = f"{value!r}" if isinstance(value, int | float | tuple) else type(value).__name__
+            raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
         if value not in self._factories:
             raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
         return self._factories[value]()

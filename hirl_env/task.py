@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hirl_env.data.degradations import Degradation, degradations
+from hirl_env.data.degradations import LEVELS, Degradation, degradations
 from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
@@ -204,6 +204,14 @@ def make_task(arguments: dict[str, Any]) -> Task:
 
 
 def start_info(start: Start) -> dict[str, Any]:
-    """What a reset tells beside `Task.info`: ``photograph`` and, where one was applied, ``degradation``."""
+    """What a reset tells beside `Task.info`.
+
+    Returns:
+        ``photograph``, its name; where one was applied, ``degradation``; and where that is a level, ``level``.
+    """
     info = {"photograph": start.name}
-    return info if start.degradation is None else info | {"degradation": str(start.degradation)}
+    if start.degradation is None:
+        return info
+    info["degradation"] = str(start.degradation)
+    levels = [level for level in LEVELS if degradations.resolve(level) == start.degradation]
+    return info | ({"level": levels[0]} if levels else {})

@@ -96,7 +96,9 @@ def _read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"weights {path}: {error.strerror}; install the package again, or train them") from None
+        shipped = (path.parent / HASHES).is_file()
+        remedy = "install the package again" if shipped else "name a file of weights"
+        raise ValueError(f"weights {path}: {error.strerror}; {remedy}") from None
     expected = _listed_hashes(path.parent).get(path.name)
     if expected is not None and hashlib.sha256(data).hexdigest() != expected:
         raise ValueError(f"weights {path}: damaged (not the file that {HASHES} lists); install the package again")

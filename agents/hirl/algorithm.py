@@ -130,7 +130,8 @@ class HIRL(OffPolicyAlgorithm):
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        for name, number in {"target_update_interval": target_update_interval, "train_freq": train_freq}.items():
+        counts = {"target_update_interval": target_update_interval, "train_freq": train_freq, "batch_size": batch_size}
+        for name, number in counts.items():
             if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
                 raise ValueError(f"{name} must be at least 1, got {number}")
         for epsilon in (exploration_initial_eps, exploration_final_eps):

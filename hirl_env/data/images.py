@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
 class UnreadablePicture(ValueError):
@@ -77,7 +77,8 @@ def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
 
 def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, -3))).float() / 255
+    # A copy: pictures that Pillow lends may not be written to, which PyTorch warns of.
+    return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float() / 255
 
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:

@@ -395,6 +395,7 @@ def test_target_networks_get_the_statistics_of_batch_norm(env):
         ({"buffer_size": 16, "batch_size": 32}, "holds no batch of 32"),
         ({"degree_updates": "online", "n_steps": 2, "policy_kwargs": {**SMALL, "norm": "group"}}, "single steps"),
         ({"target_update_interval": 0}, "target_update_interval must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"exploration_final_eps": 1.5}, "lie in 0 to 1, got 1.5"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from agents.networks import TwoLevelQ, save_q
+from agents.restorer import SHIPPED_AGENTS
 from agents.rl_restore import RLRestoreAgent, save_rl_restore
 from agents.rl_restore.network import RecurrentQ
 from agents.tiles import Tiles
@@ -37,6 +38,14 @@ def test_an_agent_that_several_methods_ask_is_loaded_once(tmp_path, monkeypatch)
     agents = load_agents(tuple(METHODS), toolsets.resolve("hirl"), str(tmp_path / "own.safetensors"))
     assert list(agents) == ["hirl", "flat_dqn"]
     assert loaded == ["own.safetensors", "flat-dqn"]
+
+
+def test_agents_do_not_go_by_anothers_name():
+    toolset = toolsets.resolve("hirl")
+    with pytest.raises(ValueError, match="--agent: not HIRL's"):
+        load_agents(("hirl",), toolset, "flat-dqn")
+    with pytest.raises(ValueError, match="--flat-dqn: not those of a flat DQN"):
+        load_agents(("flat-dqn",), toolset, flat_dqn=SHIPPED_AGENTS["hirl"])
 
 
 def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from experiments.picture_files import read_picture, save_picture
+from experiments.picture_files import found_pictures, read_picture, save_picture
 from hirl_env.data.images import read_image
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -121,6 +121,18 @@ def test_cmyk_becomes_rgb_without_its_profile():
         wanted = np.asarray(original.convert("RGB")).astype(int) + 8
     assert np.abs(np.asarray(result) - wanted).max() <= 3
     assert notes == ("saved as RGB instead of CMYK, without a colour profile",)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_the_resolution_is_kept(name):
+    result, _ = brightened(name, colours(), dpi=(300, 300))
+    assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    for name in ("a.jfif", ".b.png", "._a.jfif"):
+        Image.fromarray(colours()).save(tmp_path / name, format="PNG")
+    assert [name for _, name in found_pictures(str(tmp_path), Path("out"))] == [Path("a.jfif")]
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])

@@ -200,7 +200,7 @@ def test_nothing_is_overwritten_unless_asked(brighter, place, capsys):
     assert [row["saved"] for row in log()] == [None, "out/b.png"]
 
     with pytest.raises(ValueError, match=r"out/restore\.json is there already, of other settings"):
-        run(("b.png",))
+        run(("b.png",), max_steps=2)
     run(("a.png", "b.png"), force=True)
     assert [row["saved"] for row in log()] == ["out/a.png", "out/b.png"]
     assert (np.asarray(Image.open("out/a.png")) == colours() + 8).all()
@@ -247,6 +247,17 @@ def failing_for(name: str, save):
         save(picture, pixels, path, *rest)
 
     return save_or_fail
+
+
+def test_other_pictures_with_the_same_settings_go_to_the_same_log(brighter, place):
+    with pytest.raises(ValueError, match="1 of 1 pictures could not be restored"):
+        run(("mistyped.png",))
+    for name in ("a.png", "b.png"):
+        picture(name)
+        run((name,))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+    with pytest.raises(ValueError, match=r"of other settings \(max_steps\)"):
+        run(("a.png",), max_steps=2)
 
 
 def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, monkeypatch):
@@ -433,9 +444,10 @@ def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
     assert hirl("restore", "one/*", *arguments) == 0
     assert [len(row["path"]) for row in log()] == [2, 2]
     assert capsys.readouterr().out.count("(stopped: steps)") == 2
-    assert hirl("restore", "one", *arguments) == 1
+    assert hirl("restore", "one", *arguments, "--save-steps") == 1
     assert capsys.readouterr().err == (
-        "hirl: out/restore.json is there already, of other settings: choose another --out, or overwrite with --force\n"
+        "hirl: out/restore.json is there already, of other settings (save_steps): choose another --out, or overwrite "
+        "with --force\n"
     )
     Path("one/c.png").write_text("no picture")
     assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1

@@ -113,7 +113,7 @@ def test_the_papers_preset_is_the_papers():
 
 
 def test_none_is_a_setting(folder):
-    options = ALGORITHMS["hirl"].options(gamma=0.5)
+    options = ALGORITHMS["hirl"].options(gamma=0.5, full_feedback=False)
     environment = EnvironmentOptions(degradation=None, max_steps=None, reward="hirl-biqa")
     config = Settings(images=str(folder), environment=environment, hirl=options).config()
     preset = load_preset("hirl")
@@ -129,6 +129,20 @@ def test_the_environment_tells_what_the_agent_learns_from(folder):
         config = Settings(images=str(folder), hirl=HIRLOptions(full_feedback=full)).config()
         assert config["algorithm"]["full_feedback"] is full
         assert config["environment"].get("full_feedback", False) is full
+
+
+@pytest.mark.parametrize("options", [{"gamma": 0.9}, {"n_steps": 2}])
+def test_looking_ahead_needs_another_preset(folder, options):
+    with pytest.raises(ValueError, match=r"take --preset hirl-transitions, or --hirl.full-feedback False"):
+        Settings(images=str(folder), hirl=HIRLOptions(**options)).config()
+    Settings(images=str(folder), hirl=HIRLOptions(full_feedback=False, **options)).config()
+    with pytest.raises(ValueError, match=r"goes with --hirl.full-feedback False"):
+        Settings(images=str(folder), environment=EnvironmentOptions(full_feedback=False)).config()
+
+
+def test_too_few_steps_to_learn_anything_are_named(folder):
+    with pytest.warns(UserWarning, match="--total-steps 500 is no more than learning_starts, 500"):
+        Settings(images=str(folder), total_steps=500).config()
 
 
 def test_help_explains_the_options_of_every_algorithm(hirl, capsys):

@@ -16,7 +16,7 @@ from PIL import Image
 
 import hirl_env
 from hirl_env import Measure, Tool, degradations, measures, toolsets
-from hirl_env.data.degradations import GaussianNoise, InOrder, MotionBlur
+from hirl_env.data.degradations import LEVELS, GaussianNoise, InOrder, MotionBlur
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import DATASETS
 
@@ -226,6 +226,14 @@ def test_inference_mode():
     assert truncated
     assert not np.array_equal(first, second)
     assert not np.array_equal(second, third)
+
+
+@pytest.mark.parametrize(
+    ("degradation", "levels"), [("severe", {"severe"}), ("levels", {*LEVELS}), ("jpeg-10", {None})]
+)
+def test_a_reset_tells_the_level(degradation, levels):
+    env = gym.make(IDS[0], degradation=degradation, crop_size=16)
+    assert {env.reset(seed=seed)[1].get("level") for seed in range(12)} == levels
 
 
 def test_ones_own_parts_by_name(toy_toolset):

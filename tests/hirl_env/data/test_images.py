@@ -1,4 +1,5 @@
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -82,6 +83,14 @@ def test_pixels_survive_the_way_to_a_tensor_and_back(pixels):
     assert tensor.shape == (3, *pixels.shape[:2])
     assert 0 <= tensor.min() <= tensor.max() <= 1
     assert (to_pixels(tensor) == pixels).all()
+
+
+def test_pixels_that_may_not_be_written_to():
+    lent = np.zeros((1, 1, 3), np.uint8)
+    lent.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert to_tensor(lent).shape == (3, 1, 1)
 
 
 def test_to_pixels_rounds_and_clamps():

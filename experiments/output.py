@@ -76,7 +76,7 @@ def markdown_table(rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int
 
 def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
     return [
-        f"{value:.{decimals[name]}f}" if name in decimals and value is not None else str(value)
+        "" if value is None else f"{value:.{decimals[name]}f}" if name in decimals else str(value)
         for name, value in row.items()
     ]
 

@@ -136,7 +136,8 @@ class Progress(BaseCallback):
         self.logger.record("evaluation/pictures", Image(pictures, "HWC"), exclude=("csv", "stdout"))
         self._record_actions()
         self.logger.dump(step)
-        self.bar.set_postfix(gain=" ".join(f"{gain:+.2f}" for gain in gains.values()))
+        # A line of its own, which stays in a log where there is no bar.
+        tqdm.write(f"step {step:,}: gain " + ", ".join(f"{level} {gain:+.2f}" for level, gain in gains.items()))
         overall = mean_over(gains, gains)
         if overall > self.best:
             self.best, self.best_step = overall, step

@@ -6,11 +6,12 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
 from scipy.stats import spearmanr
 
 from agents.networks import SUFFIX
@@ -30,7 +31,7 @@ from experiments.model_cards import model_card
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least
 from experiments.training import Stateful, Training
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, available_device, toolsets
@@ -44,37 +45,51 @@ BETA = 1.0  # points of the score; differences above it count linearly
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; saved with the run, and a resumed run must have the same."""
+    """How to train; saved with the run, and a resumed run must have the same.
+
+    Args:
+        images: Photographs to train on: a folder, or the name of a data set.
+        groups: Groups of examples, twelve pictures each.
+        apart: Photographs kept apart to measure progress on.
+        agent: Whose restored pictures are among the examples: hirl, or a .safetensors file written by hirl train.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Groups a step.
+        crop: Side of the crops in pixels.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
+        precision: bf16 is faster where the processor has it; of the tools, too.
+        seed: Of everything random.
+        start_from: Weights to start from instead of random ones.
+        examples: Set by the command: a name after all that the examples are made of.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
 
     images: str
-    groups: int
-    apart: int
-    agent: str
-    steps: int
-    batch: int
-    crop: int
-    lr: float
-    precision: Precision
-    seed: int
+    groups: int = 4_000
+    apart: int = 40
+    agent: str = "hirl"
+    steps: int = 6_000
+    batch: int = 12
+    crop: int = 64
+    lr: float = 0.01
+    precision: Precision = "float32"
+    seed: int = 0
     start_from: str | None = None
-    examples: str = ""
+    examples: tyro.conf.Suppress[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.crop < SMALLEST:
+            raise ValueError(f"--crop must be at least {SMALLEST}, got {self.crop}")
+        at_least(1, groups=self.groups, steps=self.steps, batch=self.batch)
+        at_least(0, seed=self.seed)
 
 
 def train_biqa(
-    images: str,
+    settings: Annotated[Settings, tyro.conf.arg(name="")],
     out: Path,
-    groups: int = 4_000,
-    apart: int = 40,
-    agent: str = "hirl",
-    steps: int = 6_000,
-    batch: int = 12,
-    crop: int = 64,
-    lr: float = 0.01,
-    start_from: Path | None = None,
-    precision: Precision = "float32",
     device: str = "cpu",
     threads: int | None = None,
-    seed: int = 0,
     every: int = 500,
     wandb: bool = False,
 ) -> None:
@@ -85,63 +100,40 @@ def train_biqa(
     --out.
 
     Args:
-        images: Photographs to train on: a folder, or the name of a data set.
+        settings: How to train.
         out: Folder for the examples, the weights, the model card, the log and the checkpoint.
-        groups: Groups of examples, twelve pictures each.
-        apart: Photographs kept apart to measure progress on.
-        agent: Whose restored pictures are among the examples: hirl, or a .safetensors file written by hirl train.
-        steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Groups a step.
-        crop: Side of the crops in pixels.
-        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
-        start_from: Weights to start from instead of random ones.
-        precision: bf16 is faster where the processor has it; of the tools, too.
         device: Where to compute: cpu, cuda, cuda:1, mps.
         threads: Processor threads. Default: all.
-        seed: Of everything random.
         every: Steps between log lines and checkpoints.
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    if crop < SMALLEST:
-        raise ValueError(f"--crop must be at least {SMALLEST}, got {crop}")
-    at_least(1, groups=groups, steps=steps, batch=batch, every=every, threads=threads)
-    at_least(0, seed=seed)
+    at_least(1, every=every, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
     where = available_device(device)
     toolset = toolsets.resolve("hirl").on(where)
-    chooser = load_agent(agent, toolset)
-    made_of = _name_of_examples(agent, (images, apart, agent, crop, precision))
-    settings = Settings(
-        images,
-        groups,
-        apart,
-        agent,
-        steps,
-        batch,
-        crop,
-        lr,
-        precision,
-        seed,
-        None if start_from is None else str(start_from),
-        made_of,
-    )
+    chooser = load_agent(settings.agent, toolset)
+    settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
     trainer = Trainer(settings, out, where)
-    learned_from, kept_apart = open_photographs(images).split(apart)
-    examples = out / f"examples-{made_of}"
+    learned_from, kept_apart = open_photographs(settings.images).split(settings.apart)
+    examples = out / f"examples-{settings.examples}"
+
+    def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> Groups:
+        maker = Maker(photographs, toolset, chooser, settings.crop, settings.precision)
+        return made_groups(maker, count, seed, examples / name)
+
     # A twentieth as many are enough to watch by.
-    held = made_groups(
-        Maker(kept_apart, toolset, chooser, crop, precision), max(1, groups // 20), seed + 1, examples / "kept-apart"
-    )
-    shown = made_groups(Maker(learned_from, toolset, chooser, crop, precision), groups, seed, examples / "learned-from")
-    trainer.show(shown, held)
+    held = groups_of(kept_apart, max(1, settings.groups // 20), settings.seed + 1, "kept-apart")
+    trainer.show(groups_of(learned_from, settings.groups, settings.seed, "learned-from"), held)
     trainer.run(every, wandb)
 
 
-def _name_of_examples(agent: str, said: tuple[Any, ...]) -> str:
+def _name_of_examples(settings: Settings) -> str:
     """A name after all that examples are made of, so that none are taken for others."""
+    said = (settings.images, settings.apart, settings.agent, settings.crop, settings.precision)
     digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, WANDERS, REPEATS, SLIPS)).encode())
-    for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), SHIPPED_AGENTS.get(agent, Path(agent))):
+    agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
+    for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), agent):
         digest.update(weights.read_bytes())
     return digest.hexdigest()[:8]
 

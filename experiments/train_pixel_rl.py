@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import tyro
 
 from agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from agents.pixel_rl.algorithm import ActorCritic, play
@@ -30,49 +31,10 @@ EVALUATION_CROP = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; saved with the run, and a resumed run must have the same."""
-
-    images: str
-    degradation: str
-    validate: str | None
-    hold_out: int
-    episodes: int
-    batch: int
-    crop: int
-    lr: float
-    grey: bool
-    precision: Precision
-    seed: int
-    every: int
-
-
-def train_pixel_rl(
-    images: str,
-    out: Path,
-    degradation: str = "levels",
-    validate: str | None = None,
-    hold_out: int = 40,
-    episodes: int = 30_000,
-    batch: int = 64,
-    crop: int = 70,
-    lr: float = 1e-3,
-    grey: bool = False,
-    precision: Precision = "float32",
-    device: str = "cpu",
-    threads: int | None = None,
-    seed: int = 0,
-    every: int = 500,
-    wandb: bool = False,
-) -> None:
-    """Train PixelRL on a folder of photographs: an actor-critic for every pixel, over nine filters.
-
-    Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes to --out the best network so far
-    as pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl --pixel-rl FILE", its model card pixel-rl.md, a log
-    pixel-rl.csv, and a checkpoint. The defaults are those of the paper.
+    """How to train; saved with the run, and a resumed run must have the same. The defaults are those of the paper.
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
-        out: Folder for the weights, the model card, the log and the checkpoint.
         degradation: What to restore: levels (mild, moderate and severe alike), mild, noise-25, mixture, ...
         validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
         hold_out: How many of --images are kept apart where --validate is not given.
@@ -82,22 +44,58 @@ def train_pixel_rl(
         lr: Adam's learning rate at first; after e of N episodes it is lr (1 - e / N)^0.9.
         grey: One channel, as published; photographs are turned grey. Default: colour.
         precision: bf16 is faster where the processor has it.
+        seed: Of everything random.
+        every: Episodes between evaluations (with checkpoints), of which the best is kept.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    images: str
+    degradation: str = "levels"
+    validate: str | None = None
+    hold_out: int = 40
+    episodes: int = 30_000
+    batch: int = 64
+    crop: int = 70
+    lr: float = 1e-3
+    grey: bool = False
+    precision: Precision = "float32"
+    seed: int = 0
+    every: int = 500
+
+    def __post_init__(self) -> None:
+        counts = ("episodes", "batch", "crop", "every", "hold_out")
+        at_least(1, **{name: getattr(self, name) for name in counts})
+        at_least(0, seed=self.seed)
+        if self.lr <= 0:
+            raise ValueError(f"--lr must be positive, got {self.lr}")
+
+
+def train_pixel_rl(
+    settings: Annotated[Settings, tyro.conf.arg(name="")],
+    out: Path,
+    device: str = "cpu",
+    threads: int | None = None,
+    wandb: bool = False,
+) -> None:
+    """Train PixelRL on a folder of photographs: an actor-critic for every pixel, over nine filters.
+
+    Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes to --out the best network so far
+    as pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl --pixel-rl FILE", its model card pixel-rl.md, a log
+    pixel-rl.csv, and a checkpoint.
+
+    Args:
+        settings: How to train.
+        out: Folder for the weights, the model card, the log and the checkpoint.
         device: Where to compute: cpu, cuda, cuda:1, mps.
         threads: Processor threads. Default: all.
-        seed: Of everything random.
-        every: Episodes between evaluations (with checkpoints).
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    at_least(1, episodes=episodes, batch=batch, crop=crop, every=every, threads=threads, hold_out=hold_out)
-    at_least(0, seed=seed)
-    if lr <= 0:
-        raise ValueError(f"--lr must be positive, got {lr}")
+    at_least(1, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
-    settings = Settings(
-        images, degradation, validate, hold_out, episodes, batch, crop, lr, grey, precision, seed, every
-    )
-    Trainer(settings, out, available_device(device)).run(every, wandb)
+    Trainer(settings, out, available_device(device)).run(settings.every, wandb)
 
 
 class Sampler:

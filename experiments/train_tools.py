@@ -7,12 +7,13 @@ import dataclasses
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+import tyro
 from torch.optim.swa_utils import AveragedModel
 
 from agents.networks import turned
@@ -60,20 +61,50 @@ ToolName = Literal[
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; saved with the run, and a resumed run must have the same."""
+    """How to train; saved with the run, and a resumed run must have the same.
 
-    tool: ToolName
+    Args:
+        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each; rl-restore-1 to
+            rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
+        images: Photographs to train on: a folder, or the name of a data set.
+        validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Patches a step.
+        patch: Side of a patch in pixels, a multiple of 16.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
+        own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
+        leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
+        precision: bf16 is about three times faster where the processor has it.
+        seed: Of everything random.
+        start_from: Weights to start from instead of random ones.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    tool: Annotated[ToolName, tyro.conf.Positional]
     images: str
-    validate: str | None
-    steps: int
-    batch: int
-    patch: int
-    lr: float
-    own_share: float
-    leftover_share: float
-    precision: Precision
-    seed: int
-    start_from: str | None
+    validate: str | None = None
+    steps: int = 20_000
+    batch: int = 16
+    patch: int = 64
+    lr: float | None = None
+    own_share: float = 0.7
+    leftover_share: float = 0.0
+    precision: Precision = "float32"
+    seed: int = 0
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.lr is None:
+            object.__setattr__(self, "lr", RECIPES[self.tool].lr)
+        if self.patch < SMALLEST or self.patch % SMALLEST:
+            raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {self.patch}")
+        at_least(1, steps=self.steps, batch=self.batch)
+        at_least(0, seed=self.seed)
+        for option, share in {"own-share": self.own_share, "leftover-share": self.leftover_share}.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"--{option} must lie in 0 to 1, got {share}")
 
 
 def _average_in(averages: Any, values: Any, count: Any) -> None:
@@ -154,22 +185,10 @@ class Examples:
 
 
 def train_tools(
-    tool: ToolName,
-    /,
-    images: str,
+    settings: Annotated[Settings, tyro.conf.arg(name="")],
     out: Path,
-    validate: str | None = None,
-    steps: int = 20_000,
-    batch: int = 16,
-    patch: int = 64,
-    lr: float | None = None,
-    own_share: float = 0.7,
-    leftover_share: float = 0.0,
-    start_from: Path | None = None,
-    precision: Precision = "float32",
     device: str = "cpu",
     threads: int | None = None,
-    seed: int = 0,
     every: int = 500,
     wandb: bool = False,
 ) -> None:
@@ -179,39 +198,16 @@ def train_tools(
     card TOOL.md and a log TOOL.csv to --out.
 
     Args:
-        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each; rl-restore-1 to
-            rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
-        images: Photographs to train on: a folder, or the name of a data set.
+        settings: How to train.
         out: Folder for the weights, the model card, the log and the checkpoint.
-        validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
-        steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Patches a step.
-        patch: Side of a patch in pixels, a multiple of 16.
-        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
-        own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
-        leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
-        start_from: Weights to start from instead of random ones.
-        precision: bf16 is about three times faster where the processor has it.
         device: Where to compute: cpu, cuda, cuda:1, mps.
         threads: Processor threads. Default: all.
-        seed: Of everything random.
         every: Steps between log lines and checkpoints.
         wandb: Also log to Weights & Biases (honours WANDB_MODE).
     """
-    if patch < SMALLEST or patch % SMALLEST:
-        raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {patch}")
-    at_least(1, steps=steps, batch=batch, every=every, threads=threads)
-    at_least(0, seed=seed)
-    for option, share in {"own-share": own_share, "leftover-share": leftover_share}.items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"--{option} must lie in 0 to 1, got {share}")
+    at_least(1, every=every, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
-    lr = RECIPES[tool].lr if lr is None else lr
-    start = None if start_from is None else str(start_from)
-    settings = Settings(
-        tool, images, validate, steps, batch, patch, lr, own_share, leftover_share, precision, seed, start
-    )
     Trainer(settings, out, available_device(device)).run(every, wandb)
 
 
@@ -231,6 +227,7 @@ class Trainer(Training):
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
+        assert settings.lr is not None
         self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
         self.resume()
 

@@ -29,8 +29,8 @@ def maker(pictures, toy_toolset) -> Maker:
 
 
 def train(folder, out, **arguments):
-    settings = {"groups": 2, "apart": 1, "steps": 3, "batch": 2, "crop": 32, "every": 1, "threads": 1}
-    train_biqa(str(folder), out, **settings | arguments)
+    settings = {"groups": 2, "apart": 1, "steps": 3, "batch": 2, "crop": 32} | arguments
+    train_biqa(Settings(str(folder), **settings), out, every=1, threads=1)
 
 
 def test_a_group_holds_a_crop_from_clean_to_spoilt_with_its_scores(maker):

@@ -14,8 +14,8 @@ from experiments.train_pixel_rl import Settings, Trainer, train_pixel_rl
 
 
 def train(folder, out, episodes=4, every=2, **arguments):
-    options = {"images": str(folder), "validate": str(folder), "batch": 2, "crop": 16} | arguments
-    train_pixel_rl(out=out, episodes=episodes, every=every, **options)
+    options = {"validate": str(folder), "episodes": episodes, "every": every, "batch": 2, "crop": 16} | arguments
+    train_pixel_rl(Settings(str(folder), **options), out)
     return load_file(out / "pixel-rl.safetensors")
 
 
@@ -136,4 +136,6 @@ def test_other_settings_damage_and_weights_of_someone_are_refused(folder, tmp_pa
 @pytest.mark.parametrize("name", ["episodes", "batch", "crop", "every", "threads", "hold_out", "lr"])
 def test_impossible_options_are_named(name, folder, tmp_path):
     with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must"):
-        train_pixel_rl(str(folder), tmp_path, **{name: 0})
+        if name == "threads":
+            train_pixel_rl(Settings(str(folder)), tmp_path, threads=0)
+        Settings(str(folder), **{name: 0})

@@ -19,8 +19,9 @@ from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
 
 
-def train(folder, out, steps=4, every=2, **arguments):
-    train_tools("fast-arcnn-10", images=str(folder), out=out, steps=steps, batch=2, patch=16, every=every, **arguments)
+def train(folder, out, steps=4, every=2, wandb=False, **arguments):
+    settings = Settings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=16, **arguments)
+    train_tools(settings, out, every=every, wandb=wandb)
     return load_file(out / "fast-arcnn-10.safetensors")
 
 
@@ -128,7 +129,7 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     train(folder, tmp_path, validate=str(folder))
     with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
-        train_tools("srn", images=str(folder), out=tmp_path, steps=1, patch=64)
+        train_tools(Settings("srn", str(folder), steps=1, patch=64), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +146,9 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
 )
 def test_impossible_options_are_named(arguments, folder, tmp_path):
     (name,) = arguments
+    command = {key: arguments.pop(key) for key in ("every", "threads") if key in arguments}
     with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must"):
-        train_tools("srn", images=str(folder), out=tmp_path, **arguments)
+        train_tools(Settings("srn", str(folder), **arguments), tmp_path, **command)
 
 
 def test_starting_from_weights(folder, tmp_path):

@@ -109,7 +109,8 @@ def follow(
     Raises:
         ValueError: If the values do not fit the toolset, or are not finite.
     """
-    max_steps = as_followed(values).max_steps if max_steps is None else max_steps
+    agent = as_followed(values)
+    max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
     current = start.unbounded()
     current.stop = "no_gain" if stop in ("reference", "quality") else None
@@ -118,7 +119,7 @@ def follow(
     why = ["steps"] * count
     trials = np.zeros(count, dtype=np.int64)
     rows = np.arange(count)
-    look = looking(values, current)
+    look = looking(agent, current)
     for _ in range(max_steps):
         cells = look(rows)
         current.stop_action = cells.shape[1] == start.toolset.n_types + 1

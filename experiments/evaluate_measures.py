@@ -89,8 +89,6 @@ def evaluate_measures(
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(1, per_image=per_image)
     at_least(0, seed=seed)
-    if seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {seed}")
     if not measures or not against:
         raise ValueError("--measures and --against need at least one each")
     blind = [blind_measure(name, "--measures") for name in measures]

@@ -217,3 +217,4 @@ class Trainer(Training):
                     {name: f"{value:.3f}" for name, value in measured.items()},
                 )
             )
+        print(f"wrote {self.weights} and its model card")

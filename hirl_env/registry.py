@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -46,7 +47,7 @@ class Registry(Generic[T]):
             return value
         if not isinstance(value, str):
             article = "an" if self.kind[0] in "aeiou" else "a"
-            given = f"{value!r}" if isinstance(value, int | float | tuple) else type(value).__name__
+            given = reprlib.repr(value)  # cut short: it may be a whole picture
             raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
         if value not in self._factories:
             raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")

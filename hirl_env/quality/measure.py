@@ -147,9 +147,6 @@ measures.register("brisque", _brisque)
 measures.register("paq2piq", _paq2piq)
 
 
-_FUNCTIONS: dict[str, ScoreFunction] = {"psnr": psnr, **{name: function for name, (function, _) in FROM_PIQ.items()}}
-
-
 def as_measure(value: str | Measure | ScoreFunction) -> Measure:
     """A measure from its name, from a sum like ``0.5*psnr + 10*ssim``, from itself, or from a bare function.
 
@@ -160,9 +157,9 @@ def as_measure(value: str | Measure | ScoreFunction) -> Measure:
         ValueError: If it is none of these, or an unknown name.
     """
     if callable(value):
-        known = [name for name, function in _FUNCTIONS.items() if function is value]
-        if known:
-            return measures.resolve(known[0])
+        for known in map(measures.resolve, ("psnr", *FROM_PIQ)):
+            if known.function is value:
+                return known
         return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
     if isinstance(value, str) and value not in measures.names() and re.search(r"[*+]", value):
         return weighted(_parsed(value))

@@ -97,8 +97,9 @@ def test_targets_are_mean_ranks_from_0_to_100():
     assert np.allclose(targets(scores), [[0, 50], [50, 100]])
 
 
-def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
+def test_it_writes_weights_a_card_and_a_log(folder, tmp_path, capsys):
     train(folder, tmp_path)
+    assert f"wrote {tmp_path / 'hirl-biqa.safetensors'} and its model card" in capsys.readouterr().out
     network = load_blind_quality(tmp_path / "hirl-biqa.safetensors")
     assert network(torch.rand(2, 3, 40, 50)).shape == (2,)
     card = (tmp_path / "hirl-biqa.md").read_text()

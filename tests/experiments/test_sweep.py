@@ -82,6 +82,17 @@ def under_way(out: Path) -> list[str]:
     return [name for name, step in steps(out).items() if 16 <= step < STEPS]
 
 
+def noted(out: Path) -> set[str]:
+    """Runs of which Ray has noted a checkpoint, a second after `steps` tells of it: what a killed driver leaves."""
+    from ray.tune import ExperimentAnalysis
+
+    try:
+        trials = ExperimentAnalysis(str(out / "tune")).trials
+    except (OSError, ValueError, EOFError):  # being written
+        return set()
+    return {trial.config["run"]["name"] for trial in trials if trial.checkpoint is not None}
+
+
 def check_complete(out: Path, runs: list[str]) -> None:
     """Every run was trained to its end, evaluated once at every step, with nothing of its seed in another."""
     plan = json.loads((out / "sweep.json").read_text())["runs"]
@@ -107,12 +118,14 @@ def check_complete(out: Path, runs: list[str]) -> None:
 def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path):
     out = tmp_path / "sweep"
     with start(config, "--images", folder, "--out", out) as process:
-        until(lambda: list(steps(out).values()).count(STEPS) >= 3 and bool(under_way(out)), process)
+        until(
+            lambda: list(steps(out).values()).count(STEPS) >= 3 and not noted(out).isdisjoint(under_way(out)), process
+        )
         process.kill()
     assert not (out / "summary.json").exists()
     finished = {name: (out / "tune" / name / "result.json") for name, step in steps(out).items() if step == STEPS}
     before = {name: path.read_bytes() for name, path in finished.items()}
-    interrupted = under_way(out)
+    interrupted = noted(out).intersection(under_way(out))
     with start("--resume", out) as process:
         shown, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, shown

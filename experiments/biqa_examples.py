@@ -1,12 +1,14 @@
 """What the blind measure learns from: versions of one crop, better and worse, each with its computed score.
 
-A group holds one crop of a photograph: clean, at the three levels, with some other distortion, and what chains of tools
-make of these. The chains are random ones, single tools over and over, and an agent's with random steps in between; so
-over-sharpened and over-smoothed pictures are among them, and what an agent leaves behind.
+A group holds one crop of a photograph: clean, at the three levels, with some other distortion, and what two chains of
+tools make of these. The first is an agent's, from one of the levels, with random steps in between. The second begins
+with any of these versions, and is a random one, a single tool over and over, or the agent's; so over-sharpened and
+over-smoothed pictures are among them, and what an agent leaves behind.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +38,11 @@ OTHERS = Mixture(
         for name in ("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe", "mixture")
     )
 )
-WALKS = (4, 3)  # steps of the two chains of tools in each group
+WALKS = (4, 3)  # steps of the two chains of tools in each group, the agent's from a level and any from anything
 VERSIONS = 2 + len(LEVELS) + sum(WALKS)
 STARTS = VERSIONS - sum(WALKS)
-WANDERS, REPEATS = 0.2, 0.2  # shares of chains that are random, and that use one tool only; the rest asks the agent
+WANDERS, REPEATS, ASKS = range(3)  # kinds of chains: random tools, one tool over and over, the agent's
+KINDS = (0.4, 0.4, 0.2)  # their shares of second chains
 SLIPS = 0.2  # share of the agent's steps that are random
 SIDE_BY_SIDE = 40  # groups made at once
 BLOCK = 200  # groups in a file
@@ -52,16 +55,18 @@ class Groups:
     Attributes:
         pictures: uint8 (groups, versions, H, W, 3).
         scores: float32 (groups, versions, teachers).
+        made_of: int64 (groups, versions), the version that a tool made each of; itself where no tool did.
     """
 
     pictures: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
+    made_of: npt.NDArray[np.int64]
 
     @staticmethod
     def joined(parts: list[Groups]) -> Groups:
         """All of them as one."""
         return Groups(
-            np.concatenate([part.pictures for part in parts]), np.concatenate([part.scores for part in parts])
+            *(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Groups))
         )
 
 
@@ -91,13 +96,19 @@ class Maker:
         for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHERS):
             starts.append(torch.stack([degradation(reference, rng) for reference in clean]))
         versions = torch.stack(starts, dim=1)
-        for steps in WALKS:
-            versions = torch.cat([versions, self._walk(versions, references, steps, rng)], dim=1)
+        made_of = np.tile(np.arange(VERSIONS), (count, 1))
+        kinds = np.full(count, ASKS), rng.choice((WANDERS, REPEATS, ASKS), size=count, p=KINDS)
+        origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(STARTS, size=count)
+        for steps, kind, origin in zip(WALKS, kinds, origins, strict=True):
+            first = versions.shape[1]
+            made_of[:, first : first + steps] -= 1
+            made_of[:, first] = origin
+            versions = torch.cat([versions, self._walk(versions, origin, kind, references, steps, rng)], dim=1)
         # Scored as they are kept: in 8 bits.
         rounded = ((versions * 255).round() / 255).flatten(0, 1)
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
-        return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).numpy())
+        return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).numpy(), made_of)
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
@@ -107,14 +118,19 @@ class Maker:
         return start.reference
 
     def _walk(
-        self, versions: torch.Tensor, references: torch.Tensor, steps: int, rng: np.random.Generator
+        self,
+        versions: torch.Tensor,
+        origins: npt.NDArray[np.int64],
+        kinds: npt.NDArray[np.int64],
+        references: torch.Tensor,
+        steps: int,
+        rng: np.random.Generator,
     ) -> torch.Tensor:
         """What a chain of tools makes of one version of each group, step by step: (count, steps, 3, H, W)."""
         count = len(versions)
         restoration = Restoration(self.toolset, measures.resolve("psnr"), precision=self.precision)
-        restoration.begin(versions[torch.arange(count), torch.from_numpy(rng.integers(STARTS, size=count))], references)
+        restoration.begin(versions[torch.arange(count), torch.from_numpy(origins)], references)
         cells = np.array(self.toolset.cells)
-        kind = rng.random(count)
         repeated = cells[rng.integers(len(cells), size=count)]
         look = looking(self.agent, restoration)
         made = []
@@ -122,11 +138,9 @@ class Maker:
             with torch.no_grad():
                 best = look(np.arange(count)).flatten(1).argmax(dim=1).cpu().numpy()
             random = cells[rng.integers(len(cells), size=count)]
-            wanders = kind < WANDERS
-            repeats = ~wanders & (kind < WANDERS + REPEATS)
             slips = rng.random(count) < SLIPS
-            actions = np.where((wanders | slips)[:, None], random, cells[best])
-            restoration.step(np.where(repeats[:, None], repeated, actions))
+            actions = np.where(((kinds == WANDERS) | slips)[:, None], random, cells[best])
+            restoration.step(np.where((kinds == REPEATS)[:, None], repeated, actions))
             made.append(restoration.images.cpu())
         return torch.stack(made, dim=1)
 
@@ -146,11 +160,11 @@ def made_groups(maker: Maker, count: int, seed: int, folder: Path) -> Groups:
                     bar.update(len(made[-1].pictures))
                 groups = Groups.joined(made)
                 with written_whole(path) as beside, beside.open("wb") as file:
-                    np.savez(file, pictures=groups.pictures, scores=groups.scores)
+                    np.savez(file, **vars(groups))
             else:
                 bar.update(size)
             with np.load(path) as stored:
-                parts.append(Groups(stored["pictures"], stored["scores"]))
+                parts.append(Groups(**stored))
     return Groups.joined(parts)
 
 

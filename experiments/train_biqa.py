@@ -16,17 +16,7 @@ from scipy.stats import spearmanr
 
 from agents.networks import SUFFIX
 from agents.restorer import SHIPPED_AGENTS, load_agent
-from experiments.biqa_examples import (
-    REPEATS,
-    SLIPS,
-    TEACHERS,
-    WALKS,
-    WANDERS,
-    Groups,
-    Maker,
-    made_groups,
-    targets,
-)
+from experiments.biqa_examples import KINDS, SLIPS, TEACHERS, WALKS, Groups, Maker, made_groups, targets
 from experiments.model_cards import model_card
 from experiments.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 from experiments.output import at_least
@@ -39,7 +29,8 @@ from hirl_env.weights import load_weights, save_weights
 
 NAME = "hirl-biqa"
 WITHIN_A_GROUP = "spearman within a group"
-WITHIN = 2.0  # weight of the differences within a group: they are what an agent is rewarded by
+WITHIN = 2.0  # weight of the differences within a group
+STEPS = 2.0  # of what tools changed: agents are rewarded, and stopped, by it
 BETA = 1.0  # points of the score; differences above it count linearly
 
 
@@ -131,7 +122,7 @@ def train_biqa(
 def _name_of_examples(settings: Settings) -> str:
     """A name after all that examples are made of, so that none are taken for others."""
     said = (settings.images, settings.apart, settings.agent, settings.crop, settings.precision)
-    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, WANDERS, REPEATS, SLIPS)).encode())
+    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, KINDS, SLIPS)).encode())
     agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
     for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), agent):
         digest.update(weights.read_bytes())
@@ -155,7 +146,8 @@ class Trainer(Training):
 
     def show(self, groups: Groups, held: Groups) -> None:
         """Takes the groups to learn from, and those to measure progress on."""
-        self.pictures, self.goals = torch.from_numpy(groups.pictures), torch.from_numpy(targets(groups.scores))
+        self.pictures, self.made_of = torch.from_numpy(groups.pictures), torch.from_numpy(groups.made_of)
+        self.goals = torch.from_numpy(targets(groups.scores))
         self.held = held
 
     def parts(self) -> dict[str, Stateful]:
@@ -174,10 +166,12 @@ class Trainer(Training):
         if self.rng.random() < 0.5:
             pictures = pictures.flip(3)
         self.network.train()
-        scores, goals = self.scores(pictures), self.goals[chosen].to(self.device)
-        between = F.smooth_l1_loss(scores, goals, beta=BETA)
-        within = F.smooth_l1_loss(scores - scores.mean(1, True), goals - goals.mean(1, True), beta=BETA)
-        loss = between + WITHIN * within
+        goals, made_of = self.goals[chosen].to(self.device), self.made_of[chosen].to(self.device)
+        errors = self.scores(pictures) - goals
+        # Of all pictures, of those of one crop against each other, and of those before and after a tool.
+        every, within, of_steps = errors, errors - errors.mean(1, True), errors - errors.gather(1, made_of)
+        parts = [F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in (every, within, of_steps)]
+        loss = parts[0] + WITHIN * parts[1] + STEPS * parts[2]
         self.optimiser.descend(loss)
         return {"loss": loss.item()}
 

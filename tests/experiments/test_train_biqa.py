@@ -43,13 +43,17 @@ def test_a_group_holds_a_crop_from_clean_to_spoilt_with_its_scores(maker):
         assert measures.resolve(name).score(picture, clean).item() == pytest.approx(score, abs=1e-5)
 
 
-def test_chains_of_tools_go_on_from_one_of_the_versions(maker):
-    pictures = maker.make(8, np.random.default_rng(1)).pictures.astype(int)
-    for group in pictures:
-        steps = {1, 8, -2, -16}
+def test_chains_of_tools_go_on_from_the_version_that_is_noted(maker):
+    groups = maker.make(8, np.random.default_rng(1))
+    steps = {1, 8, -2, -16}
+    for group, made_of in zip(groups.pictures.astype(int), groups.made_of, strict=True):
         inner = np.all((group > 40) & (group < 215), axis=0)  # what no tool has clamped
-        begins = [np.unique((group[STARTS] - version)[inner]) for version in group[:STARTS]]
-        assert any(len(change) == 1 and int(change[0]) in steps for change in begins)
+        assert np.array_equal(made_of[:STARTS], np.arange(STARTS)), "no tool made them"
+        for version in range(STARTS, VERSIONS):
+            change = np.unique((group[version] - group[made_of[version]])[inner])
+            assert len(change) == 1
+            assert int(change[0]) in steps
+        assert 1 <= made_of[STARTS] <= 3, "the first chain begins with a level"
 
 
 def test_groups_are_made_once_and_found_again(maker, tmp_path):
@@ -114,7 +118,8 @@ def test_it_writes_weights_a_card_and_a_log(folder, tmp_path, capsys):
 def test_it_learns(tmp_path):
     levels = np.linspace(0, 255, VERSIONS)
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
-    groups = Groups(pictures, np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32))
+    scores = np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32)
+    groups = Groups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
     trainer = Trainer(Settings("", 4, 1, "hirl", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
     trainer.show(groups, groups)
     losses = [trainer.train_step()["loss"] for _ in range(15)]

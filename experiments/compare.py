@@ -13,9 +13,9 @@ import yaml
 from matplotlib.figure import Figure
 from scipy.stats import bootstrap
 
+from experiments.csv_log import CsvLog
 from experiments.drawing import save_figure
 from experiments.output import print_table
-from experiments.tracking import CsvLog
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level

@@ -21,9 +21,9 @@ from agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, as_agent, save_q
 from agents.rl_restore import RLRestore, save_rl_restore
 from agents.stopping import lowered, stopping_margins
 from experiments.algorithms import preferences, q_network
+from experiments.csv_log import CsvLog
 from experiments.model_cards import model_card
 from experiments.starts import batches, begin, starts_of
-from experiments.tracking import CsvLog
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs

@@ -23,10 +23,12 @@ from agents import HIRL, make_vec_env
 from agents.networks import load_q
 from agents.restorer import SHIPPED_AGENTS
 from experiments.algorithms import ALGORITHMS, given, load_preset, options_of
+from experiments.interrupts import deferred_interrupts
 from experiments.output import at_least
 from experiments.progress import MEMORY, Progress
+from experiments.provenance import provenance
 from experiments.seeds import moved_apart
-from experiments.tracking import WandbWriter, deferred_interrupts, provenance, start_wandb
+from experiments.weights_and_biases import WandbWriter, start_wandb
 from hirl_env.data.photographs import Photographs, open_photographs, photographs
 from hirl_env.files import written_whole
 from hirl_env.task import Task

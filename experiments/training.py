@@ -14,7 +14,9 @@ import torch
 from tqdm import tqdm
 
 from experiments.checkpoints import read_checkpoint, write_checkpoint
-from experiments.tracking import CsvLog, deferred_interrupts, start_wandb
+from experiments.csv_log import CsvLog
+from experiments.interrupts import deferred_interrupts
+from experiments.weights_and_biases import start_wandb
 
 
 class Stateful(Protocol):

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from experiments.drawing import save_figure
 from experiments.output import markdown_table, print_table, write_json
 from experiments.paper.study import Study
-from experiments.tracking import provenance, start_wandb
+from experiments.provenance import provenance
+from experiments.weights_and_biases import start_wandb
 from hirl_env.files import written_whole
 
 

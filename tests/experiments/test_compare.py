@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from experiments.compare import _common
-from experiments.tracking import CsvLog
+from experiments.csv_log import CsvLog
 
 
 def written(folder, label: str, gains: list[float], **config):

@@ -4,7 +4,6 @@ import importlib.util
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from experiments.csv_log import CsvLog
 from experiments.sweep import plan_runs, train_settings
 from experiments.sweep_config import read_sweep_config
-from experiments.tracking import CsvLog, start_wandb
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 DEADLINE = 600  # seconds, for a machine that is busy otherwise
@@ -276,31 +275,3 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
     assert not (out / "tune").exists()
     assert [path.name.rpartition("-")[0] for path in storage.iterdir()] == ["toy"]
     assert "hirl.width=8" in (out / "summary.md").read_text()
-
-
-def test_the_runs_of_a_sweep_are_a_group_and_keep_their_id_in_any_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    ids = []
-    for folder, sweep_id in (("a", "1"), ("b", "1"), ("b", "2")):
-        run = start_wandb("hirl", "0-0", tmp_path / folder, {"seed": 3, "sweep": {"name": "toy", "id": sweep_id}})
-        ids.append(run.id)
-        assert run.group == "toy"
-        run.finish()
-    assert ids[0] == ids[1] != ids[2]
-
-
-def test_signal_handlers_are_left_alone_outside_the_main_thread():
-    import threading
-
-    from experiments.tracking import deferred_interrupts
-
-    before, seen = signal.getsignal(signal.SIGTERM), []
-
-    def work() -> None:
-        with deferred_interrupts() as received:
-            seen.append((signal.getsignal(signal.SIGTERM) is before, list(received)))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [(True, [])]

@@ -1,7 +1,9 @@
+"""Runs of Weights & Biases, without a network."""
+
 import pytest
 import wandb
 
-from experiments.tracking import CsvLog, start_wandb
+from experiments.weights_and_biases import start_wandb
 
 
 def test_wandb_mode_is_honoured_however_late_it_is_set(tmp_path, monkeypatch):
@@ -36,12 +38,12 @@ def test_what_weights_and_biases_refuses_is_said_with_the_remedy(tmp_path, monke
         start_wandb("hirl", "name", tmp_path, {"seed": 0})
 
 
-def test_a_row_that_was_cut_off_is_not_read(tmp_path):
-    log = CsvLog(tmp_path / "log.csv")
-    for step in (0, 1):
-        log.write({"step": step, "gain": 12.5})
-    log.path.write_bytes(log.path.read_bytes()[:-4])
-    assert log.read() == [{"step": "0", "gain": "12.5"}]
-    log.rewrite(log.read())
-    log.write({"step": 1, "gain": 13.0})
-    assert [row["gain"] for row in log.read()] == ["12.5", "13.0"]
+def test_the_runs_of_a_sweep_are_a_group_and_keep_their_id_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    ids = []
+    for folder, sweep_id in (("a", "1"), ("b", "1"), ("b", "2")):
+        run = start_wandb("hirl", "0-0", tmp_path / folder, {"seed": 3, "sweep": {"name": "toy", "id": sweep_id}})
+        ids.append(run.id)
+        assert run.group == "toy"
+        run.finish()
+    assert ids[0] == ids[1] != ids[2]

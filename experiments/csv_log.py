@@ -1,0 +1,50 @@
+"""What a training measures, as rows of a CSV file that can be gone on with."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from hirl_env.files import unwritable, written_whole
+
+
+class CsvLog:
+    """Rows appended to a CSV file; all have the keys of the first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Appends a row.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists()
+            with self.path.open("a", newline="") as file:
+                writer = csv.DictWriter(file, row)
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def rewrite(self, rows: list[dict[str, str]]) -> None:
+        """Replaces all rows."""
+        if rows:
+            with written_whole(self.path) as beside, beside.open("w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def read(self) -> list[dict[str, str]]:
+        """The rows so far, but for a last one that was cut off while it was written."""
+        if not self.path.exists():
+            return []
+        text = self.path.read_text()
+        return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))

@@ -1,0 +1,76 @@
+"""Runs of Weights & Biases, for those who want them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from stable_baselines3.common.logger import Image, KVWriter
+
+WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
+
+
+def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:
+    """A run of Weights & Biases; the same folder and configuration go on with the same run.
+
+    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in. The runs of a sweep
+    (``config["sweep"]``, with ``name`` and ``id``) are a group, and go on in any folder.
+
+    Raises:
+        ValueError: If Weights & Biases refuses: the key is wrong, the server out of reach, the mode unknown.
+    """
+    import wandb
+
+    remedy = "set WANDB_MODE=offline, or leave Weights & Biases out"
+    # Given outright: wandb itself reads the variable once, when a process first asks it anything.
+    mode = os.environ.get("WANDB_MODE")
+    if mode and mode not in WANDB_MODES:
+        raise ValueError(f"WANDB_MODE must be one of {', '.join(WANDB_MODES)}, got {mode!r}; {remedy}")
+    sweep = config.get("sweep")
+    place = sweep["id"] if sweep else folder.resolve()
+    run_id = hashlib.sha256(f"{place} {config}".encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(silent=True)
+    try:
+        mode = mode or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+        return wandb.init(
+            project=project,
+            group=sweep["name"] if sweep else None,
+            name=name,
+            config=config,
+            id=run_id,
+            resume="allow",
+            dir=folder,
+            mode=cast(Any, mode),
+            settings=settings,
+        )
+    except wandb.Error as error:
+        raise ValueError(f"Weights & Biases: {error}; {remedy}") from None
+
+
+class WandbWriter(KVWriter):
+    """Passes what Stable-Baselines3 logs on to Weights & Biases."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Logs numbers, pictures, and tensors as histograms."""
+        import wandb
+
+        row: dict[str, Any] = {}
+        for key, value in key_values.items():
+            if isinstance(value, Image):
+                row[key] = wandb.Image(value.image)
+            elif isinstance(value, torch.Tensor):
+                row[key] = wandb.Histogram(value.tolist())
+            else:
+                row[key] = value
+        self.run.log(row, step=step)
+
+    def close(self) -> None:
+        """Ends the run."""
+        self.run.finish()

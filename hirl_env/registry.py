@@ -17,11 +17,14 @@ class Registry(Generic[T]):
     Args:
         kind: What the objects are, in words, for error messages ("degradation").
         of: Their class.
+
+    Attributes:
+        factories: By the names that are registered.
     """
 
     def __init__(self, kind: str, of: type[T]) -> None:
         self.kind, self.of = kind, of
-        self._factories: dict[str, Callable[[], T]] = {}
+        self.factories: dict[str, Callable[[], T]] = {}
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
         """Makes ``name`` stand for what ``factory()`` returns.
@@ -29,13 +32,13 @@ class Registry(Generic[T]):
         Raises:
             ValueError: If the name is taken; two meanings of one name are never what is wanted.
         """
-        if name in self._factories:
+        if name in self.factories:
             raise ValueError(f"the {self.kind} {name!r} is registered already; choose another name")
-        self._factories[name] = factory
+        self.factories[name] = factory
 
     def names(self) -> list[str]:
         """Every registered name, in the order of registration."""
-        return list(self._factories)
+        return list(self.factories)
 
     def resolve(self, value: str | T) -> T:
         """Turns a name into its object; an object is returned as it is.
@@ -49,6 +52,6 @@ class Registry(Generic[T]):
             article = "an" if self.kind[0] in "aeiou" else "a"
             given = reprlib.repr(value)  # cut short: it may be a whole picture
             raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
-        if value not in self._factories:
+        if value not in self.factories:
             raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
-        return self._factories[value]()
+        return self.factories[value]()

@@ -14,7 +14,7 @@ from hirl_env.quality import Measure, measures
 def nosy(monkeypatch):
     """A blind measure by name that knows nothing: how bright a picture is."""
     measure = Measure("brightness", lambda images, references: images.mean(dim=(1, 2, 3)), needs_reference=False)
-    monkeypatch.setitem(measures._factories, "brightness", lambda: measure)
+    monkeypatch.setitem(measures.factories, "brightness", lambda: measure)
 
 
 def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):

@@ -409,7 +409,7 @@ def test_stopping_by_quality_and_by_reference(brighter, place, capsys):
     try:
         restore(("a.png",), Path("by-quality"), stop="quality", measure="flat")
     finally:
-        measures._factories.pop("flat")
+        measures.factories.pop("flat")
     (row,) = log("by-quality")
     assert (row["path"], row["why"], row["score_before"], row["score_after"]) == ([], "quality", 0.0, 0.0)
     assert "a.png: left as it is (stopped: quality; flat: 0.0 to 0.0)" in capsys.readouterr().out

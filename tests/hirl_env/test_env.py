@@ -250,7 +250,7 @@ def test_ones_own_parts_by_name(toy_toolset):
         assert env.step((1, 1))[1] > 0
     finally:
         for registry in (toolsets, degradations, measures):
-            del registry._factories["toy"]
+            del registry.factories["toy"]
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -271,7 +271,7 @@ def test_the_readmes_examples_run(number, capsys):
             assert bright.mean() > dark.mean()
     finally:
         for registry, name in ((toolsets, "with-gamma"), (degradations, "shaky"), (measures, "l1")):
-            registry._factories.pop(name, None)
+            registry.factories.pop(name, None)
 
 
 def test_rendering_shows_the_picture_and_grows_no_taller(toy_toolset):

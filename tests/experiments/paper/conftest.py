@@ -34,7 +34,7 @@ def quick(monkeypatch):
             for kind, name in enumerate(shipped.types)
         }
     )
-    monkeypatch.setitem(toolsets._factories, "hirl", lambda: filters)
+    monkeypatch.setitem(toolsets.factories, "hirl", lambda: filters)
 
 
 @pytest.fixture

@@ -71,13 +71,13 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             RuntimeError: Before reset or after the end of the episode.
             ValueError: If the action is not in the action space.
         """
-        outcome, told = self.task.step(self.task.pairs(np.asarray(action)[None]))
+        outcome = self.task.step(np.asarray(action)[None])
         return (
             self.task.observations()[0],
             float(outcome.gains[0]),
             bool(outcome.terminated[0]),
             bool(outcome.truncated[0]),
-            self.task.info(0) | told[0],
+            self.task.info(0) | outcome.info(0),
         )
 
     def render(self) -> npt.NDArray[np.uint8] | None:

@@ -28,11 +28,17 @@ class Outcome:
         gains: Change of the measure, float64 (n,): the reward.
         terminated: Whether the episode has come to its end, (n,).
         truncated: Whether it was cut off at ``max_steps``, (n,).
+        tool_gains: Where all tools were tried, what each would have gained, float64 (n, types, degrees); else None.
     """
 
     gains: Floats
     terminated: Flags
     truncated: Flags
+    tool_gains: Floats | None = None
+
+    def info(self, place: int) -> dict[str, Any]:
+        """What an environment tells of the step in the info of one of the rows: ``gains``, where all were tried."""
+        return {} if self.tool_gains is None else {"gains": self.tool_gains[place]}
 
 
 class Restoration:
@@ -186,12 +192,13 @@ class Restoration:
         whole.ended = np.concatenate([part.ended for part in parts])
         return whole
 
-    def step(self, actions: npt.ArrayLike, rows: Indices | None = None) -> Outcome:
+    def step(self, actions: npt.ArrayLike, rows: Indices | None = None, try_all: bool = False) -> Outcome:
         """Applies one tool to each of the images, each distinct tool once.
 
         Args:
             actions: Integers (n, 2): a (type, degree) for each row.
             rows: Which images take a step, (n,), distinct; default: all.
+            try_all: Runs the other tools, too, and says what each would have gained.
 
         Raises:
             RuntimeError: Before `begin`, or where an episode is over.
@@ -199,8 +206,9 @@ class Restoration:
         """
         if not self.paths:
             raise RuntimeError("step before reset: there is no image yet; call reset first")
-        everyone = rows is None
-        rows = np.arange(len(self.images)) if rows is None else rows
+        all_rows = np.arange(len(self.images))
+        rows = all_rows if rows is None else rows
+        everyone = np.array_equal(rows, all_rows)
         actions = self._checked(actions, len(rows))
         over = rows[self.ended[rows]]
         if len(over):
@@ -212,11 +220,18 @@ class Restoration:
         before = self.images if everyone else self.images[rows]
         references = self.references if everyone or self.references is None else self.references[rows]
         after = before
-        for cell in sorted({(int(kind), int(degree)) for kind, degree in actions[~stopping]}):
+        tool_gains = np.empty((len(rows), self.toolset.n_types, self.toolset.n_degrees)) if try_all else None
+        for cell in self.toolset.cells:
             chosen = np.flatnonzero((actions == cell).all(axis=1))
-            alone = len(chosen) == len(rows)
-            restored = self.toolset.apply(before if alone else before[chosen], cell, self.precision)
-            after = restored if alone else _replaced(after, chosen, restored)
+            if tool_gains is not None:
+                restored = self.toolset.apply(before, cell, self.precision)
+                tool_gains[:, cell[0], cell[1]] = self._score(restored, references)[0] - self.scores[rows]
+                restored = restored[chosen]
+            elif len(chosen):
+                mine = before if len(chosen) == len(rows) else before[chosen]
+                restored = self.toolset.apply(mine, cell, self.precision)
+            if len(chosen):
+                after = restored if len(chosen) == len(rows) else _replaced(after, chosen, restored)
         scores, decibels = self._score(after, references)
 
         gains = np.where(stopping, 0.0, scores - self.scores[rows])
@@ -244,15 +259,7 @@ class Restoration:
         truncated = ~terminated & (self.steps[rows] >= (self.max_steps or np.inf))
         self.ended = self.ended.copy()
         self.ended[rows] = terminated | truncated
-        return Outcome(gains, terminated, truncated)
-
-    def gains_of_tools(self) -> Floats:
-        """What each tool would gain on each image as it is now, (N, types, degrees); nothing is stepped."""
-        gains = np.empty((len(self.images), self.toolset.n_types, self.toolset.n_degrees))
-        for cell in self.toolset.cells:
-            tried = self.unbounded()
-            gains[:, cell[0], cell[1]] = tried.step(np.broadcast_to(cell, (len(gains), 2))).gains
-        return gains
+        return Outcome(gains, terminated, truncated, tool_gains)
 
     @property
     def gains(self) -> Floats:

@@ -103,8 +103,12 @@ class Task:
         channels = 3 + 3 * self.observe_start + self.observe_tool
         return gym.spaces.Box(0, 255, (height, width, channels), np.uint8)
 
-    def pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Actions of the action space, batched, as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
+    def step(self, actions: npt.ArrayLike, rows: npt.NDArray[np.int64] | None = None) -> Outcome:
+        """Steps the restoration, as `Restoration.step` does, by actions of the action space, batched."""
+        return self.restoration.step(self._pairs(actions), rows, self.full_feedback)
+
+    def _pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Actions as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
         array = np.asarray(actions)
         if not isinstance(self.action_space, gym.spaces.Discrete):
             return array
@@ -152,22 +156,6 @@ class Task:
             tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
             seen.append(np.broadcast_to(tools, (*seen[0].shape[:3], 1)))
         return np.concatenate(seen, axis=3)
-
-    def step(
-        self, pairs: npt.NDArray[Any], rows: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Outcome, dict[int, dict[str, Any]]]:
-        """Steps the restoration, as `Restoration.step` does.
-
-        Returns:
-            The outcome, and by row what its info tells beside `info`: with ``full_feedback``, the ``gains``.
-        """
-        before = self.restoration.branch()
-        outcome = self.restoration.step(pairs, rows)
-        stepped = range(len(before.images)) if rows is None else rows.tolist()
-        if not self.full_feedback:
-            return outcome, {row: {} for row in stepped}
-        gains = (before if rows is None else before.select(rows)).gains_of_tools()
-        return outcome, {row: {"gains": each} for row, each in zip(stepped, gains, strict=True)}
 
     def info(self, row: int) -> dict[str, Any]:
         """What is known of an image now.

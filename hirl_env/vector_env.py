@@ -196,8 +196,8 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         infos: dict[str, Any] = {}
         if len(stepping):
             # In NEXT_STEP mode an ended episode begins anew, whatever its action says.
-            pairs = self.task.pairs(actions[stepping])
-            outcome, told = self.task.step(pairs, None if len(stepping) == self.num_envs else stepping)
+            outcome = self.task.step(actions[stepping], stepping)
+            told = {row: outcome.info(place) for place, row in enumerate(stepping.tolist())}
             rewards[stepping] = outcome.gains
             terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
         resetting = np.flatnonzero(over)

@@ -49,16 +49,17 @@ def test_rewards_sum_to_final_minus_initial(data):
     assert restoration.gains == pytest.approx(total)
 
 
-def test_gains_of_tools_are_those_of_steps(toy_toolset):
-    restoration = begun(toy_toolset, (100, 120), max_steps=1, stop="no_gain")
-    gains = restoration.gains_of_tools()
-    assert restoration.paths == [(), ()]
+def test_trying_all_tools_says_what_each_would_have_gained_and_takes_the_chosen_step(toy_toolset):
+    tried, plain = (begun(toy_toolset, (100, 120, 140), stop_action=True) for _ in range(2))
+    rows = np.array([2, 0])
+    outcome = tried.step([[1, 0], [2, 0]], rows, try_all=True)
+    assert plain.step([[1, 0], [2, 0]], rows).tool_gains is None
+    assert torch.equal(tried.images, plain.images)
+    assert tried.paths == plain.paths
     for cell in toy_toolset.cells:
-        one_step = begun(toy_toolset, (100, 120)).step(np.array([cell, cell]))
-        assert gains[:, cell[0], cell[1]].tolist() == one_step.gains.tolist()
-    restoration.step([[1, 0], [1, 0]])
-    assert restoration.ended.all()
-    assert restoration.gains_of_tools().shape == (2, 2, 2), "of ended episodes, too"
+        one_step = begun(toy_toolset, (140, 100)).step(np.array([cell, cell]))
+        assert outcome.tool_gains[:, cell[0], cell[1]].tolist() == one_step.gains.tolist()
+    assert outcome.gains.tolist() == [outcome.tool_gains[0, 1, 0], 0]
 
 
 def test_the_beginning_stays_with_its_image(toy_toolset):

@@ -23,9 +23,9 @@ class CompactReplayBuffer(ReplayBuffer):
         """How many there are."""
         return self.buffer_size
 
-    def held(self) -> npt.NDArray[np.int64]:
+    def held(self) -> npt.NDArray[np.int64] | slice:
         """The rows that hold something."""
-        return np.arange(self.size())
+        return slice(self.size())  # no copy, of what may be gigabytes
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {name: getattr(self, name)[self.held()] for name in self.arrays}

@@ -84,13 +84,4 @@ def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset
     Raises:
         ValueError: If they are not multiples of 16.
     """
-    cells = {
-        name: [toolset[kind, degree] for degree in range(toolset.n_degrees)] for kind, name in enumerate(toolset.types)
-    }
-    return Toolset(
-        {
-            name: [replace(tool, restore=Tiles(tool.restore, tile, overlap)) for tool in tools]
-            for name, tools in cells.items()
-        },
-        toolset.device,
-    )
+    return toolset.mapped(lambda tool: replace(tool, restore=Tiles(tool.restore, tile, overlap)))

@@ -13,20 +13,28 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 import hirl_env  # noqa: F401  (registers the ids)
 from agents.networks import MAX_STEPS
-from hirl_env.task import Task
+from hirl_env.task import Facts
+from hirl_env.vector_env import RestoreVectorEnv
 
 
 class RestoreVecEnv(VecEnv):
-    """A Gymnasium vector environment in its SAME_STEP autoreset mode, as a Stable-Baselines3 ``VecEnv``.
+    """The native vector environment in its SAME_STEP autoreset mode, as a Stable-Baselines3 ``VecEnv``.
+
+    Its environments are one batch: what is set or called, is for all of them.
 
     Args:
-        env: The vector environment.
+        env: The vector environment; wrappers of Gymnasium's may be on it.
 
     Raises:
-        ValueError: If it resets in another mode.
+        ValueError: If it is another, or resets in another mode.
     """
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        if not isinstance(env.unwrapped, RestoreVectorEnv):
+            raise ValueError(
+                f"this is for the native vector environment, not {type(env.unwrapped).__name__}; for single ones there "
+                "is Stable-Baselines3's DummyVecEnv"
+            )
         mode = env.metadata.get("autoreset_mode")
         if mode != gym.vector.AutoresetMode.SAME_STEP:
             raise ValueError(f"Stable-Baselines3 needs autoreset_mode='SameStep', this environment has {mode}")
@@ -91,29 +99,32 @@ class RestoreVecEnv(VecEnv):
         rows = list(self._get_indices(indices))
         if attr_name in ("action_space", "observation_space"):
             attr_name = f"single_{attr_name}"
-        if isinstance(self.env, gym.vector.SyncVectorEnv) and not hasattr(self.env, attr_name):
-            values = self.env.get_attr(attr_name)
-            return [values[row] for row in rows]
         value = getattr(self.env, attr_name)
         return [value[row] if attr_name in ("np_random", "np_random_seed") else value for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Sets an attribute of the vector environment, for all: they cannot differ."""
-        if isinstance(self.env, gym.vector.SyncVectorEnv):
-            self.env.set_attr(attr_name, value)
-        else:
-            setattr(self.env, attr_name, value)
+        """Sets an attribute of the vector environment, for all.
+
+        Raises:
+            ValueError: If indices leave some out.
+        """
+        self._check_all(indices)
+        setattr(self.env.unwrapped, attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the vector environment once; its result, once per environment."""
-        rows = list(self._get_indices(indices))
-        if isinstance(self.env, gym.vector.SyncVectorEnv):
-            results = self.env.call(method_name, *method_args, **method_kwargs)
-            return [results[row] for row in rows]
-        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
-        return [result] * len(rows)
+        """Calls a method of the vector environment once; its result, once per environment.
+
+        Raises:
+            ValueError: If indices leave some out.
+        """
+        self._check_all(indices)
+        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+
+    def _check_all(self, indices: VecEnvIndices) -> None:
+        if len(set(self._get_indices(indices))) < self.num_envs:
+            raise ValueError("these environments are one batch: set and call for all of them, without indices")
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """False throughout: there are no single environments that could be."""
@@ -125,39 +136,47 @@ def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
     return options.keys() == others.keys() and all(np.array_equal(options[key], others[key]) for key in options)
 
 
-def check_trainable(env: VecEnv | None) -> None:
+def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
     """Checks an environment before an agent learns in it.
+
+    Args:
+        env: If there is one.
+        stops: Whether the agent stops by an action; if not, by its values.
 
     Raises:
         ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), it restores whole
-            pictures, whose sizes differ, or images are stacked: three more channels are the start of the episode.
+            pictures, whose sizes differ, it has a STOP and should not, or has none, or images are stacked: three more
+            channels are the start of the episode.
     """
     if env is None:
         return
     if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
-    for task in tasks_of(env):
-        if task.crop_size is None:
+    for facts in facts_of(env):
+        if facts.crop_size is None:
             raise ValueError(
                 "agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size"
             )
-        channels = task.observation_space(task.crop_size, task.crop_size).shape[2]
+        if facts.stop_action != stops:
+            by = "an action" if stops else "its values"
+            raise ValueError(f"this agent stops by {by}: make the environment with stop_action={stops}")
         shape = env.observation_space.shape or ()
-        if channels not in shape:
+        if facts.channels not in shape:
             raise ValueError(
-                f"the environment shows images of {channels} channels, and a wrapper makes {shape} of them; leave "
-                "stacks of images out"
+                f"the environment shows images of {facts.channels} channels, and a wrapper makes {shape} of them; "
+                "leave stacks of images out"
             )
 
 
-def longest_episode(env: VecEnv) -> int:
-    """Steps after which the environments' episodes are cut off; that of the paper where they say nothing of it."""
-    return max((task.restoration.max_steps or MAX_STEPS for task in tasks_of(env)), default=MAX_STEPS)
+def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
+    """Steps after which the environments' episodes are cut off; ``otherwise`` where they say nothing of it."""
+    known = [] if env is None else facts_of(env)
+    return max((facts.max_steps or otherwise for facts in known), default=otherwise)
 
 
-def tasks_of(env: VecEnv) -> list[Task]:
-    """The tasks of environments of this package; none where they cannot be asked."""
-    return env.get_attr("task") if env.has_attr("task") else []
+def facts_of(env: VecEnv) -> list[Facts]:
+    """The facts of environments of this package; none where they cannot be asked."""
+    return env.get_attr("facts") if env.has_attr("facts") else []
 
 
 def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:

@@ -333,12 +333,13 @@ def _run(
 
 
 def _measured(batch: Sequence[Start], start: Restoration, found: Found, seconds: float) -> Measured:
-    restored = found.restoration
-    decibels = psnr(restored.images, restored.references)
+    # Tools need not clamp; a picture does.
+    restored, references = found.restoration.images.clamp(0, 1), found.restoration.references
+    decibels = psnr(restored, references)
     return {
         "images": [one.name for one in batch],
         "psnr": decibels.tolist(),
-        "ssim": ssim(restored.images, restored.references).tolist(),
+        "ssim": ssim(restored, references).tolist(),
         "gain": (decibels - psnr(start.images, start.references)).tolist(),
         "trials": found.trials.tolist(),
         "seconds": seconds,

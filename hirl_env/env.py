@@ -30,6 +30,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         check_render_mode(render_mode)
         self.render_mode = render_mode
         self.task = make_task(task)
+        self.facts = self.task.facts
         self.action_space = self.task.action_space
         side = self.task.crop_size
         height, width = (side, side) if side else next(iter(self.task.episodes.photographs)).pixels.shape[:2]

@@ -46,7 +46,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 def unwritable(path: str | Path, error: OSError) -> OSError:
     """The error to raise where a file cannot be written: names it, the reason and the remedy."""
-    return OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
+    said = OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
+    said.errno = error.errno
+    return said
 
 
 def cache_folder() -> Path:

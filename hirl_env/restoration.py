@@ -59,7 +59,7 @@ class Restoration:
         ValueError: If an argument is not one of the above.
 
     Attributes:
-        images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
+        images: (N, 3, H, W), float32, on the toolset's device; in [0, 1], but for what tools leave that do not clamp.
         first_images: What they were at the beginning.
         references: The same shape, or None.
         scores: What the measure says of the images now, float64 (N,).

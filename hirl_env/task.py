@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,23 @@ from hirl_env.quality import Measure, as_measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Outcome, Restoration, Stop
 from hirl_env.tools.toolset import Precision, Toolset, open_toolset
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an agent asks of an environment before it learns in it; environments have them as ``facts``.
+
+    Attributes:
+        crop_size: Side of what is restored, pixels; None for whole pictures.
+        channels: Of observations.
+        max_steps: Steps after which an episode is truncated; None for no bound.
+        stop_action: Whether there is a STOP.
+    """
+
+    crop_size: int | None
+    channels: int
+    max_steps: int | None
+    stop_action: bool
 
 
 class Task:
@@ -47,7 +65,8 @@ class Task:
             used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full feedback.
         flat: One Discrete action instead of a (type, degree) pair.
         device: Where the tools run, and images are kept.
-        precision: ``float32``, or ``bf16`` for the tools' convolutions.
+        precision: ``float32``, or ``bf16`` for the tools' convolutions. (On recent GPUs PyTorch shortens float32 to
+            TF32 in convolutions, until ``torch.backends.cudnn.allow_tf32 = False``.)
 
     Raises:
         ValueError: If an argument names nothing known, or does not fit the others.
@@ -89,6 +108,7 @@ class Task:
         if observe_tool and len(self.toolset.cells) > 255:
             raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
         self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
+        self.facts = Facts(crop_size, 3 + 3 * observe_start + observe_tool, max_steps, stop_action)
 
     @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:
@@ -100,8 +120,7 @@ class Task:
 
     def observation_space(self, height: int, width: int) -> gym.spaces.Box:
         """8-bit RGB of one size, with more channels where more is observed."""
-        channels = 3 + 3 * self.observe_start + self.observe_tool
-        return gym.spaces.Box(0, 255, (height, width, channels), np.uint8)
+        return gym.spaces.Box(0, 255, (height, width, self.facts.channels), np.uint8)
 
     def step(self, actions: npt.ArrayLike, rows: npt.NDArray[np.int64] | None = None) -> Outcome:
         """Steps the restoration, as `Restoration.step` does, by actions of the action space, batched."""

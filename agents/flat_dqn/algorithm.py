@@ -48,14 +48,15 @@ class FlatDQN(DQN):
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
 
     def _setup_model(self) -> None:
+        check_trainable(self.env)
         super()._setup_model()
-        self.max_steps = self.max_steps if self.env is None else longest_episode(self.env)
+        self.max_steps = longest_episode(self.env, self.max_steps)
 
     def learn(self: Self, *arguments: Any, **named: Any) -> Self:
         """Trains; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards, or restores whole pictures.
+            ValueError: If the environment is none to learn in, as `check_trainable` says.
         """
         check_trainable(self.env)
         return super().learn(*arguments, **named)
@@ -69,14 +70,11 @@ class FlatDQN(DQN):
             n_degrees: Degrees of each type of the toolset.
 
         Raises:
-            ValueError: If the actions are not types x degrees: a toolset's cells, and no STOP.
+            ValueError: If the actions are not types x degrees.
         """
         assert isinstance(self.action_space, spaces.Discrete)
         if self.action_space.n % n_degrees:
-            raise ValueError(
-                f"{self.action_space.n} actions are not types x {n_degrees} degrees; train with stop_action=False: "
-                "an agent stops by its values"
-            )
+            raise ValueError(f"{self.action_space.n} actions are not types x {n_degrees} degrees")
         trunk = self.q_net.features_extractor
         assert isinstance(trunk, ResNet18Extractor)
         n_types = int(self.action_space.n) // n_degrees

@@ -178,8 +178,9 @@ class HIRL(OffPolicyAlgorithm):
             )
         if self.full_feedback:
             self.replay_buffer_class = FeedbackReplayBuffer
+        check_trainable(self.env)
         super()._setup_model()
-        self.max_steps = self.max_steps if self.env is None else longest_episode(self.env)
+        self.max_steps = longest_episode(self.env, self.max_steps)
         self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
         architecture = self.policy.q.architecture
@@ -361,7 +362,7 @@ class HIRL(OffPolicyAlgorithm):
         """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards, or restores whole pictures.
+            ValueError: If the environment is none to learn in, as `check_trainable` says.
         """
         check_trainable(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)

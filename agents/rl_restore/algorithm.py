@@ -20,7 +20,7 @@ from agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
 from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
 from agents.rl_restore.network import RecurrentQ
 from agents.rl_restore.policy import RLRestorePolicy
-from agents.vec_env import check_trainable, tasks_of
+from agents.vec_env import check_trainable, longest_episode
 from hirl_env.tools.toolset import Toolset
 
 Self = TypeVar("Self", bound="RLRestore")
@@ -30,8 +30,8 @@ class RLRestore(OffPolicyAlgorithm):
     """RL-Restore's agent: DQN whose network remembers the steps of an episode, for ``HIRL-RestoreFlat-v0``.
 
     It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
-    no more, however it ended. The environment needs ``stop_action=True``, and ``max_steps`` of at most those here; the
-    authors' also ends an episode where PSNR falls under its start, ``stop="below_start"``. The defaults are the
+    no more, however it ended. The environment needs ``stop_action=True``; the authors' has ``max_steps=3``, and ends an
+    episode where PSNR falls under its start, too, ``stop="below_start"``. The defaults are the
     authors'. An update of theirs follows every fourth step of one environment.
 
     Deviations: the network sees 8-bit observations while it learns, where theirs sees what tools leave beyond [0, 1];
@@ -52,7 +52,6 @@ class RLRestore(OffPolicyAlgorithm):
         exploration_initial_eps: Chance of a random action at the beginning; drawn for each environment.
         exploration_final_eps: The same at the end.
         exploration_steps: Environment steps, after ``learning_starts``, over which it falls from the one to the other.
-        max_steps: Longest episode.
         policy_kwargs: Of `RLRestorePolicy`: ``features``, ``units``.
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
@@ -68,6 +67,7 @@ class RLRestore(OffPolicyAlgorithm):
     }
     policy: RLRestorePolicy
     replay_buffer: EpisodeReplayBuffer
+    max_steps: int = MAX_STEPS  # of the environment's episodes
 
     def __init__(
         self,
@@ -85,7 +85,6 @@ class RLRestore(OffPolicyAlgorithm):
         exploration_initial_eps: float = 1.0,
         exploration_final_eps: float = 0.1,
         exploration_steps: int = 1_000_000,
-        max_steps: int = MAX_STEPS,
         policy_kwargs: dict[str, Any] | None = None,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
@@ -108,7 +107,6 @@ class RLRestore(OffPolicyAlgorithm):
             train_freq=train_freq,
             gradient_steps=gradient_steps,
             replay_buffer_class=EpisodeReplayBuffer,
-            replay_buffer_kwargs={"max_steps": max_steps},
             policy_kwargs=policy_kwargs,
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
@@ -119,13 +117,19 @@ class RLRestore(OffPolicyAlgorithm):
             support_multi_env=True,
             supported_action_spaces=(spaces.Discrete,),
         )
-        self.halve_every, self.target_update_interval, self.max_steps = halve_every, target_update_interval, max_steps
+        self.halve_every, self.target_update_interval = halve_every, target_update_interval
         self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
         self.exploration_steps = exploration_steps
         self._copied = self._stored = 0
         self._memory: tuple[npt.NDArray[Any], ...] | None = None
         if _init_setup_model:
             self._setup_model()
+
+    def _setup_model(self) -> None:
+        check_trainable(self.env, stops=True)
+        self.max_steps = longest_episode(self.env, self.max_steps)
+        self.replay_buffer_kwargs = {"max_steps": self.max_steps}
+        super()._setup_model()
 
     @property
     def exploration_rate(self) -> float:
@@ -258,11 +262,9 @@ class RLRestore(OffPolicyAlgorithm):
         """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
 
         Raises:
-            ValueError: If the environment normalises observations or rewards, restores whole pictures, or has no STOP.
+            ValueError: If the environment is none to learn in, as `check_trainable` says.
         """
-        check_trainable(self.env)
-        if self.env is not None and not all(task.restoration.stop_action for task in tasks_of(self.env)):
-            raise ValueError("RL-Restore's last action is STOP: make the environment with stop_action=True")
+        check_trainable(self.env, stops=True)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _excluded_save_params(self) -> list[str]:

@@ -92,7 +92,8 @@ class EpisodeReplayBuffer(CompactReplayBuffer):
         at = self.lengths[growing]
         if at.max() >= self.max_steps:
             raise ValueError(
-                f"an episode is longer than max_steps={self.max_steps}; give the algorithm the environment's max_steps"
+                f"an episode is longer than max_steps={self.max_steps}, those of the environment that the agent was "
+                "made with; make it for this one"
             )
         self.observations[growing, at], self.actions[growing, at], self.rewards[growing, at] = obs, action, reward
         self.lengths[growing] += 1
@@ -113,7 +114,7 @@ class EpisodeReplayBuffer(CompactReplayBuffer):
         """How many there are."""
         return self.buffer_size + self.n_envs
 
-    def held(self) -> npt.NDArray[np.int64]:
+    def held(self) -> npt.NDArray[np.int64] | slice:
         """The rows of finished episodes, and of those in progress."""
         return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
 

@@ -183,7 +183,8 @@ def weighted(weights: Mapping[str | Measure, float]) -> Measure:
             raise ValueError(f"the weight of measure {measure.name!r} must be a finite number, got {weight}")
 
     def total(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        return torch.stack([weight * measure.score(images, references).double() for measure, weight in parts]).sum(0)
+        scores = [weight * measure.score(images, references).cpu().double() for measure, weight in parts]
+        return torch.stack(scores).sum(0)
 
     return Measure(
         " + ".join(f"{weight:g}*{measure.name}" for measure, weight in parts),

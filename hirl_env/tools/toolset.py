@@ -113,6 +113,11 @@ class Toolset:
             raise ValueError(f"the toolset has a type {name!r} already; choose another name")
         return Toolset({**dict(zip(self.types, self._grid, strict=True)), name: tools}, self.device)
 
+    def mapped(self, change: Callable[[Tool], Tool]) -> Toolset:
+        """The toolset with every tool replaced by what a function makes of it."""
+        rows = [[change(tool) for tool in row] for row in self._grid]
+        return Toolset(dict(zip(self.types, rows, strict=True)), self.device)
+
     def on(self, device: str | torch.device) -> Toolset:
         """This toolset where its networks are on ``device`` already, else a copy there.
 

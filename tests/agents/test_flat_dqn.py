@@ -32,8 +32,8 @@ def test_a_norm_of_ones_own_leaves_the_width_as_it_is(pictures, toy_toolset):
 
 def test_what_its_network_could_not_say_is_refused(pictures, toy_toolset):
     task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16}
-    env = make_vec_env("HIRL-RestoreFlat-v0", 1, stop_action=True, **task)
-    with pytest.raises(ValueError, match="train with stop_action=False"):
-        FlatDQN(env=env, buffer_size=8, policy_kwargs={"features_extractor_kwargs": {"width": 8}}).q_network(2)
+    env = make_vec_env("HIRL-RestoreFlat-v0", 1, **task)
+    with pytest.raises(ValueError, match="4 actions are not types x 3 degrees"):
+        FlatDQN(env=env, buffer_size=8, policy_kwargs={"features_extractor_kwargs": {"width": 8}}).q_network(3)
     with pytest.raises(ValueError, match="leave net_arch out"):
         FlatDQN(env=env, policy_kwargs={"net_arch": [16]})

@@ -1,10 +1,12 @@
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize, is_vecenv_wrapped
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecNormalize, is_vecenv_wrapped
 from stable_baselines3.common.vec_env.vec_monitor import VecMonitor
 
 from agents import HIRL, FlatDQN, RestoreVecEnv, RLRestore, make_vec_env
@@ -126,21 +128,42 @@ def test_agents_that_stop_by_gains_refuse_others(algorithm, env_id, task):
         algorithm(env=env, buffer_size=64).learn(1)
 
 
-def test_environments_that_gymnasium_steps_one_by_one_can_be_asked_too():
-    envs = gym.make_vec(
-        "HIRL-RestoreFlat-v0", 2, "sync", vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP}, crop_size=16
-    )
-    env = RestoreVecEnv(envs)
-    assert [task.crop_size for task in env.get_attr("task")] == [16, 16]
-    assert not env.has_attr("nothing of that name")
+def test_single_environments_are_sent_to_stable_baselines_own():
+    same_step = {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
+    with pytest.raises(ValueError, match=r"not SyncVectorEnv; for single ones there is .* DummyVecEnv"):
+        RestoreVecEnv(gym.make_vec("HIRL-Restore-v0", 2, "sync", **same_step, crop_size=16))
+
+
+def test_what_is_set_or_called_is_for_all(task):
+    env = make_vec_env(n_envs=2, **task)
     env.set_attr("note", "seen")
-    assert env.get_attr("note") == env.env_method("get_wrapper_attr", "note") == ["seen"] * 2
-    with pytest.raises(ValueError, match="make the environment with stop_action=True"):
-        RLRestore(env=env, buffer_size=64).learn(4)
+    assert env.get_attr("note") == ["seen"] * 2
+    assert env.env_method("close") == [None] * 2
+    for touch in (lambda: env.set_attr("note", "", [0]), lambda: env.env_method("close", indices=1)):
+        with pytest.raises(ValueError, match="these environments are one batch"):
+            touch()
+
+
+def in_a_process(reward: str):
+    return gym.make("HIRL-RestoreFlat-v0", crop_size=16, max_steps=2, reward=reward)
+
+
+def test_environments_in_processes_of_their_own_can_be_asked():
+    """A measure of piq's can be pickled no more than many a tool."""
+    env = SubprocVecEnv([partial(in_a_process, "haarpsi")])
+    try:
+        assert FlatDQN(env=env, buffer_size=64).max_steps == 2
+    finally:
+        env.close()
+
+
+@pytest.mark.parametrize(("algorithm", "env_id"), AGENTS)
+def test_agents_refuse_a_stop_that_they_would_not_use(algorithm, env_id, task):
+    with pytest.raises(ValueError, match=r"this agent stops by .*: make the environment with stop_action="):
+        algorithm(env=make_vec_env(env_id, 1, stop_action=algorithm is not RLRestore, **task), buffer_size=64)
 
 
 @pytest.mark.parametrize(("algorithm", "env_id"), AGENTS)
 def test_agents_do_not_train_on_whole_pictures(algorithm, env_id):
-    agent = algorithm(env=gym.make(env_id, crop_size=None, stop_action=True), buffer_size=64)
     with pytest.raises(ValueError, match="crop_size=None restores whole pictures: give a crop_size"):
-        agent.learn(4)
+        algorithm(env=gym.make(env_id, crop_size=None), buffer_size=64)

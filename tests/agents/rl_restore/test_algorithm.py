@@ -88,7 +88,7 @@ def test_it_needs_an_action_to_stop(pictures, toy_toolset):
 def test_it_needs_one_flat_action_and_squares(pictures, toy_toolset):
     with pytest.raises(AssertionError, match="Discrete"):
         RLRestore(env=make_vec_env(n_envs=1, images=pictures, toolset=toy_toolset, crop_size=16))
-    channels = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "observe_tool": True}
+    channels = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "observe_tool": True, "stop_action": True}
     with pytest.raises(ValueError, match="got 4 channels; leave observe_start and observe_tool False"):
         RLRestore(env=make_vec_env("HIRL-RestoreFlat-v0", 1, **channels))
     with pytest.raises(ValueError, match="halve_every must be at least 1, got 0"):
@@ -273,7 +273,7 @@ def test_long_episodes_are_drawn_more_often_and_too_long_ones_refused(env):
     assert drawn.observations[longest].flatten(1).unique(dim=1).flatten().tolist() == [0, 1, 2]
     for step in range(4):
         if step == 3:
-            with pytest.raises(ValueError, match=r"longer than max_steps=3; give the algorithm"):
+            with pytest.raises(ValueError, match=r"longer than max_steps=3, those of the environment"):
                 memory.add(observations, observations, np.zeros(2), np.zeros(2), np.zeros(2), [{}, {}])
         else:
             memory.add(observations, observations, np.zeros(2), np.zeros(2), np.zeros(2), [{}, {}])

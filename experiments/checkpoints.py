@@ -21,14 +21,13 @@ def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]
         beside.write_bytes(buffer.getbuffer())
 
 
-def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any], device: torch.device) -> dict[str, Any] | None:
-    """The state of a run; None where none has begun.
+def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The state of a run, its tensors on the CPU; None where none has begun.
 
     Args:
         path: The checkpoint.
         weights: What the run will write; not overwritten where it is of another.
         settings: Of the run that is to go on.
-        device: Where to put tensors.
 
     Raises:
         ValueError: If the checkpoint is damaged or of other settings, or weights are there without one.
@@ -38,7 +37,7 @@ def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any], device:
             raise ValueError(f"{weights} is there already, without its checkpoint; choose another --out")
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         before = state["settings"]
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
         raise ValueError(f"{path} is damaged; start over in another --out") from None

@@ -75,9 +75,9 @@ def evaluate(
         levels: Degradations: mild, moderate, severe, noise-25, jpeg-10, blur-15, rl-restore-moderate, ...
         methods: What to run. single runs every tool alone, chain the same few on every picture; reverse, greedy,
             brute-force and hirl-search see the reference; hirl and flat-dqn stop by their values, rl-restore by its own
-            action, without one ("reference stop" is shown beside); hirl-stops stops by blind quality, and not at all.
-            rl-restore uses its own twelve tools. pixel-rl uses none: it takes five steps, shown as trials, and every
-            pixel chooses among nine filters.
+            action, without one (of hirl and rl-restore, "reference stop" is shown beside); hirl-stops stops by blind
+            quality, and not at all. rl-restore uses its own twelve tools. pixel-rl uses none: it takes five steps,
+            shown as trials, and every pixel chooses among nine filters.
         chain: Tools of the method chain, as TYPE-DEGREE.
         depth: Longest path that greedy and brute force try.
         max_steps: Longest path of the agents and of hirl-search. Default: that of the agents' training.
@@ -106,6 +106,9 @@ def evaluate(
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
     # All that may be wrong is looked at now: what is asked last runs hours later.
+    for method, weights in {"flat-dqn": flat_dqn, "pixel-rl": pixel_rl, "rl-restore": rl_restore}.items():
+        if weights is not None and method not in methods:
+            raise ValueError(f"--{method} {weights} is for the method {method}: name it in --methods")
     if "hirl-search" in methods and (not budgets or budgets[0] < 1 or list(budgets) != sorted(set(budgets))):
         raise ValueError(f"--budgets must be positive and rising, got {' '.join(map(str, budgets)) or 'none'}")
     judge = blind_measure(measure, "--measure") if "hirl-stops" in methods else None

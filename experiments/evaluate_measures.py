@@ -118,7 +118,9 @@ def evaluate_measures(
         cases.append({"measure": measure.name, **rates})
     size = "whole" if crop is None else f"{len(every[blind[0].name, LEVELS[0]])} crops of {crop}x{crop}"
     title = f"{photographs.name}, {size}"
-    print_table(f"{title}: Spearman's rank correlation", correlations, dict.fromkeys(against, 3))
+    print_table(
+        f"{title}: Spearman's rank correlation", correlations, dict.fromkeys((truth.name for truth in seeing), 3)
+    )
     print_table(f"{title}: percent of cases", cases, dict.fromkeys(list(cases[0])[1:], 1))
     if json is not None:
         write_json(json, settings, [*correlations, *cases])

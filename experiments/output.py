@@ -15,7 +15,7 @@ from hirl_env.files import written_whole
 WIDTH = 120  # columns of tables in files and pipes
 
 
-def at_least(least: int, **options: int | None) -> None:
+def at_least(least: float, **options: float | None) -> None:
     """Raises ValueError where an option that is given is less than that; ``per_image`` is called ``--per-image``."""
     for name, number in options.items():
         if number is not None and number < least:

@@ -84,11 +84,13 @@ def restore(
     )
     jobs = plan(pictures, out, restorer.max_steps if save_steps else 0)
     log = out / LOG
-    before = _rows(log, settings) if log.exists() and not force else []
-    rows = [row for row in before if row["saved"] is not None and Path(row["saved"]).exists()]
+    asked = {str(job.file) for job in jobs}
+    before = _rows(log, settings, force) if log.exists() else []
+    finished = {row["file"] for row in before if row["saved"] is not None and Path(row["saved"]).exists()}
+    finished -= asked if force else set()
     # What a kill left of these may be overwritten.
     begun = {row["file"] for row in before if row["saved"] is None and row["error"] is None}
-    finished = {row["file"] for row in rows}
+    rows = [row for row in before if row["file"] in finished | (begun - asked)]
     jobs = [job for job in jobs if str(job.file) not in finished]
     try:
         with tqdm(jobs, unit="picture", disable=None) as bar:
@@ -117,13 +119,15 @@ def restore(
         goes_on = "" if force else "; the same command goes on with the other pictures"
         raise KeyboardInterrupt(f"interrupted{goes_on}") from None
     print(f"wrote {log}")
-    failed = sum(row["error"] is not None for row in rows)
+    failed = sum(row["error"] is not None for row in rows)  # those of before are not kept
     if failed:
         raise ValueError(f"{failed} of {len(jobs)} pictures could not be restored; {log} says why")
 
 
-def _rows(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows(log: Path, settings: Mapping[str, Any], force: bool) -> list[dict[str, Any]]:
     """The rows of an earlier run with the same settings, whatever its pictures were.
+
+    With ``force``, none of a run with others.
 
     Raises:
         ValueError: If the log is of other settings, or none of ours.
@@ -135,6 +139,8 @@ def _rows(log: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows = [{"saved": None, "error": None, **row} for row in before["rows"] if row["file"]]
     except (ValueError, LookupError, TypeError):
         others, rows = ["a log of something else"], []
+    if others and force:
+        return []
     if others:
         raise ValueError(
             f"{log} is there already, of other settings ({', '.join(others)}): choose another --out, or overwrite with "

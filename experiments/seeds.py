@@ -9,7 +9,7 @@ APART = 10**7  # how far seeds that people count up by one are moved from each o
 
 
 def moved_apart(seed: int) -> int:
-    """The seed that a run with ``--seed`` draws from: those of seeds 0, 1, 2, ... have nothing in common.
+    """The seed that a run with ``--seed`` draws from: those of seeds 0, 1, 2, ... 428 have nothing in common.
 
     A run seeds sub-environment i with its seed + i, and starts from its seed + steps where it was resumed.
 

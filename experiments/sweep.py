@@ -20,7 +20,7 @@ import tyro
 from agents import make_vec_env
 from agents.networks import load_q
 from experiments.compare import DECIMALS, draw_curves, read_curve, summary
-from experiments.output import markdown_table, print_table, write_json
+from experiments.output import at_least, markdown_table, print_table, write_json
 from experiments.progress import evaluated_levels
 from experiments.seeds import spaced_seeds
 from experiments.sweep_config import SweepConfig, Value, read_sweep_config
@@ -85,11 +85,8 @@ def sweep(
     else:
         if config is None:
             raise ValueError("name a sweep configuration (or --resume a sweep)")
-        numbers = {"seeds": (seeds, 1), "seed": (seed, 0), "max-failures": (max_failures, 0)}
-        shares = {"cpus-per-trial": (cpus_per_trial, 0), "gpus-per-trial": (gpus_per_trial, 0)}
-        for option, (number, least) in (numbers | shares).items():
-            if number is not None and number < least:
-                raise ValueError(f"--{option} must be at least {least}, got {number}")
+        at_least(1, seeds=seeds)
+        at_least(0, seed=seed, max_failures=max_failures, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)
         wanted = read_sweep_config(config)
         out = out or Path("sweeps") / wanted.name
         if (out / "sweep.json").exists():

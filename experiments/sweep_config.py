@@ -104,8 +104,9 @@ class SweepConfig:
 
     def label(self, setting: dict[str, Value]) -> str:
         """What tells a setting from the others."""
+        drawn = self.method == "random"  # with sixteen digits; of a grid, values are as they were given
         varied = {
-            name: f"{value:.4g}" if isinstance(value, float) else str(value)
+            name: f"{value:.4g}" if drawn and isinstance(value, float) else value
             for name, value in setting.items()
             if len(self.parameters[name].values) != 1
         }

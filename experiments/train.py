@@ -138,6 +138,12 @@ class Settings:
                 f"{algorithm['learning_starts']}: nothing will be learned",
                 stacklevel=2,
             )
+        if config["total_steps"] < algorithm.get("exploration_steps", 0):
+            warnings.warn(
+                f"--total-steps {config['total_steps']} ends while exploration still falls, over exploration_steps, "
+                f"{algorithm['exploration_steps']}",
+                stacklevel=2,
+            )
         if self.start_from is not None and algo != "hirl":
             raise ValueError(f"--start-from is for --algo hirl, not {algo}")
         return config
@@ -196,6 +202,11 @@ def _check_stop_action(algo: AlgoName, environment: dict[str, Any]) -> None:
 def _check_feedback(algorithm: dict[str, Any], environment: dict[str, Any], preset: str) -> None:
     """Says in options of this command what HIRL would say in arguments of its own."""
     if not algorithm.get("full_feedback"):
+        if environment.get("full_feedback"):
+            raise ValueError(
+                f"with --environment.full-feedback every step applies all tools, and {preset} learns from one of them: "
+                "leave it out, or take --preset hirl"
+            )
         return
     if not environment["full_feedback"]:
         raise ValueError("--environment.full-feedback False goes with --hirl.full-feedback False")
@@ -324,5 +335,8 @@ def _restored(config: dict[str, Any], out: Path, env: VecEnv) -> BaseAlgorithm |
                 memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
                 memory.dones[last] = 1
     except Exception as error:  # whatever a torn zip or pickle makes of itself
-        raise ValueError(f"the checkpoint in {out} is damaged ({error}); start the run again elsewhere") from None
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"the checkpoint in {out} cannot be loaded ({said}); if it is damaged, start the run again elsewhere"
+        ) from None
     return model

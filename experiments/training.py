@@ -98,7 +98,7 @@ class Training(ABC):
         Raises:
             ValueError: If the checkpoint is damaged or of other settings, or weights or a log are there without one.
         """
-        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings), self.device)
+        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings))
         if state is not None:
             for name, part in self.parts().items():
                 part.load_state_dict(state[name])

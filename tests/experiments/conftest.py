@@ -1,11 +1,32 @@
-"""The `hirl` command, run in this process."""
+"""The `hirl` command, run in this process, and a way to wait for one that runs in another."""
 
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from experiments import cli
+
+DEADLINE = 600  # seconds, for a machine that is busy otherwise
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool], subprocess.Popen], None]:
+    """Waits for a condition; fails where the process ends before, and ends it where that takes too long."""
+
+    def wait(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            late = time.monotonic() > end
+            if late:
+                process.kill()
+            if process.poll() is not None or late:
+                pytest.fail(f"{'too late' if late else 'the process ended by itself'}: {process.communicate()}")
+            time.sleep(0.05)
+
+    return wait
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """The `hirl` command as the shell sees it."""
 
+import dataclasses
+import inspect
 import json
 import subprocess
 import sys
+from typing import Any, get_args
 
+import docstring_parser
 import numpy as np
 import pytest
 
@@ -26,11 +30,23 @@ def test_version_and_help_from_the_shell():
     assert all(name in shown for name in cli.COMMANDS)
 
 
+def options_of(explained: Any) -> list[tuple[str, str | None]]:
+    """Options with what is said of them; those of dataclasses among them, too."""
+    said = {one.arg_name: one.description for one in docstring_parser.parse(explained.__doc__).params}
+    found = []
+    for name, parameter in inspect.signature(explained, eval_str=True).parameters.items():
+        kind, *notes = get_args(parameter.annotation) or [parameter.annotation]
+        found.append((name, said.get(name) or next((getattr(note, "help", None) for note in notes), None)))
+        found += options_of(kind) if dataclasses.is_dataclass(kind) else []
+    return found
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_explains_every_option(name, hirl, capsys):
     assert hirl(name, "--help") == 0
-    shown = capsys.readouterr().out
-    assert cli.COMMANDS[name].__doc__.splitlines()[0].split(",")[0][:40] in shown.replace("\n", " ")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert cli.COMMANDS[name].__doc__.splitlines()[0].split(",")[0][:40] in shown
+    assert [option for option, said in options_of(cli.COMMANDS[name]) if not said] == []
 
 
 def test_an_unknown_command_is_an_error(hirl, capsys):
@@ -233,6 +249,7 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
         (("evaluate", "--images", "photos", "--levels"), "--levels and --methods need at least one"),
         (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "0"), "at least one pixel, got 0"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
+        (("evaluate", "--images", "photos", "--flat-dqn", "x"), "is for the method flat-dqn: name it in --methods"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),
         (("evaluate-tools", "--images", "photos", "--device", "tpu7"), "device"),
         (

@@ -333,6 +333,34 @@ def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatc
     assert restored[4:] == ["a.png", "b.png", "c.png"]
 
 
+def test_what_is_restored_again_by_force_leaves_the_rest_of_the_log(brighter, place, capsys):
+    for name in "ab":
+        picture(f"{name}.png")
+    run(("a.png", "b.png"))
+    run(("b.png",), force=True)
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+    run(("a.png",))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"], "which is known to be done"
+    run(("b.png",), force=True, max_steps=2)
+    assert [row["file"] for row in log()] == ["b.png"], "of other settings"
+
+
+def test_other_pictures_leave_a_note_of_what_a_kill_left(brighter, place, monkeypatch):
+    for name in "ab":
+        picture(f"{name}.png")
+
+    def killed(*_):
+        picture("out/a.png")  # as far as it came
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(module, "save_picture", killed)
+        run(("a.png",))
+    run(("b.png",))
+    run(("a.png",))
+    assert [row["saved"] for row in log()] == ["out/b.png", "out/a.png"]
+
+
 def test_a_picture_that_was_interrupted_while_it_was_saved_is_gone_on_with(brighter, place, monkeypatch):
     picture("a.png", np.full((16, 16), 180, dtype=np.uint8))
     again = partial(restore, ("a.png",), Path("out"), save_steps=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from experiments.seeds import APART, moved_apart, spaced_seeds
 
 
-@given(st.integers(0, 400))
+@given(st.integers(0, 427))
 def test_seeds_that_are_counted_up_are_moved_apart(seed):
     assert moved_apart(0) == 0
     assert abs(moved_apart(seed + 1) - moved_apart(seed)) >= APART

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,18 +49,6 @@ def config(tmp_path) -> Path:
 def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "experiments.cli", "sweep", *map(str, arguments), "--no-wandb"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    """Waits for a condition; fails where the process ends before."""
-    for _ in range(DEADLINE * 20):
-        if condition():
-            return
-        if process.poll() is not None:
-            pytest.fail(f"the sweep ended by itself:\n{process.communicate()[0]}")
-        time.sleep(0.05)
-    process.kill()
-    pytest.fail(f"not within {DEADLINE} seconds:\n{process.communicate()[0]}")
 
 
 def steps(out: Path) -> dict[str, int]:
@@ -114,7 +100,7 @@ def check_complete(out: Path, runs: list[str]) -> None:
 
 
 @needs_ray
-def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path):
+def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until):
     out = tmp_path / "sweep"
     with start(config, "--images", folder, "--out", out) as process:
         until(
@@ -135,7 +121,7 @@ def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path):
 
 
 @needs_ray
-def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path):
+def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, until):
     from ray.cluster_utils import Cluster
 
     out = tmp_path / "sweep"

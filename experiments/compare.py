@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import tyro
-import yaml
 from matplotlib.figure import Figure
 from scipy.stats import bootstrap
 
 from experiments.csv_log import CsvLog
 from experiments.drawing import save_figure
 from experiments.output import print_table
+from experiments.train import read_config
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
@@ -40,7 +40,7 @@ def compare(
     """
     if not runs:
         raise ValueError("name at least one folder that hirl train wrote")
-    configs = {run: _read_config(run) for run in runs}
+    configs = {run: read_config(run) for run in runs}
     check_alike(configs)
     groups: dict[str, list[list[dict[str, float]]]] = {}
     for run, config in configs.items():
@@ -49,18 +49,6 @@ def compare(
     draw_curves(groups, out)
     print_table("gain on the photographs kept apart, at its best and at the end", rows, DECIMALS)
     print(f"wrote {out}")
-
-
-def _read_config(run: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text())
-    except OSError:
-        raise ValueError(f"{run}: no run of hirl train, which has a config.yaml; name runs, such as runs/*") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{run}: no run of hirl train ({error})") from None
-    if not isinstance(config, dict) or "label" not in config:
-        raise ValueError(f"{run}/config.yaml is not that of a run")
-    return config
 
 
 def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:

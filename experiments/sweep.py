@@ -148,7 +148,7 @@ def _check(wanted: SweepConfig, configs: list[dict[str, Any]]) -> None:
         raise ValueError(f"gains in {names} cannot be ranked: sweep with one environment.reward")
     of_data = ("images", "validate", "hold_out", "environment")
     for config in {json.dumps([one[key] for key in of_data]): one for one in configs}.values():
-        photographs, held_out = open_both(config)
+        photographs, held_out = open_both(config["images"], config["validate"], config["hold_out"])
         Task(photographs, **{key: value for key, value in config["environment"].items() if key != "n_envs"})
         columns = ("gain", *evaluated_levels(config["environment"], held_out), "trials")
         if wanted.metric not in columns:

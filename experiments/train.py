@@ -176,7 +176,7 @@ def train(
     if resume is not None:
         if out is not None or settings != Settings():
             raise ValueError("--resume goes on with the settings the run had; give no others")
-        config, out = _read_config(resume), resume
+        config, out = read_config(resume), resume
     else:
         config = settings.config()
         out = out or Path("runs") / f"{config['label']}-{config['seed']}"
@@ -231,12 +231,17 @@ def write_config(config: dict[str, Any], out: Path, command: str | None = None) 
         beside.write_text(yaml.safe_dump(config | provenance(command), sort_keys=False))
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings of a run, from its config.yaml.
+
+    Raises:
+        ValueError: If there is none, or it is another's.
+    """
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{folder} holds no run to resume ({error})") from None
-    if not isinstance(config, dict) or "algo" not in config:
+        raise ValueError(f"{folder} is no run of hirl train, which has a config.yaml ({error})") from None
+    if not isinstance(config, dict) or not {"algo", "label"} <= config.keys():
         raise ValueError(f"{folder}/config.yaml is not that of a run")
     return {key: value for key, value in config.items() if key not in ("command", "git_revision", "versions")}
 
@@ -255,7 +260,7 @@ def run(
     Raises:
         KeyboardInterrupt: If asked to stop; a checkpoint is written first.
     """
-    to_train_on, held_out = open_both(config)
+    to_train_on, held_out = open_both(config["images"], config["validate"], config["hold_out"])
     algorithm = ALGORITHMS[config["algo"]]
     # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
     env = make_vec_env(algorithm.env_id, images=to_train_on, **config["environment"])
@@ -302,17 +307,17 @@ def run(
     print(f"wrote {kept}, of step {progress.best_step:,}" if kept.exists() else f"wrote {out / 'model.zip'}")
 
 
-def open_both(config: dict[str, Any]) -> tuple[Photographs, Photographs]:
-    """The photographs to train on, and those to evaluate on.
+def open_both(images: str, validate: str | None, hold_out: int) -> tuple[Photographs, Photographs]:
+    """The photographs to train on, and those to evaluate on: others, or some that are kept apart.
 
     Raises:
         ValueError: If there are none, or too few to keep some apart.
     """
-    found = open_photographs(config["images"])
-    if config["validate"] is not None:
-        return found, open_photographs(config["validate"])
+    found = open_photographs(images)
+    if validate is not None:
+        return found, open_photographs(validate)
     try:
-        return found.split(config["hold_out"])
+        return found.split(hold_out)
     except ValueError as error:
         raise ValueError(f"{error}, by --hold-out") from None
 

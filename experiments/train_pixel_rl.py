@@ -17,10 +17,10 @@ from experiments.model_cards import model_card
 from experiments.output import at_least
 from experiments.progress import EVALUATION_SEED
 from experiments.starts import batches, starts_of
+from experiments.train import open_both
 from experiments.training import Stateful, Training
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.episodes import Episodes, stacked
-from hirl_env.data.photographs import open_photographs
 from hirl_env.files import written_whole
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
@@ -121,11 +121,7 @@ class Trainer(Training):
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         super().__init__(NAME, settings, out, device, settings.episodes)
-        photographs = open_photographs(settings.images)
-        if settings.validate is None:
-            photographs, held_out = photographs.split(settings.hold_out)
-        else:
-            held_out = open_photographs(settings.validate)
+        photographs, held_out = open_both(settings.images, settings.validate, settings.hold_out)
         # Made now, so that a picture that is too small is found before hours of training.
         self.validation = {
             level: list(batches(starts_of(held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED))) for level in LEVELS

@@ -9,7 +9,7 @@ def written(folder, label: str, gains: list[float], **config):
     log = CsvLog(folder / "evaluation.csv")
     for number, gain in enumerate(gains):
         log.write({"step": number * 100, "gain": gain, "mild": gain, "moderate": gain, "severe": gain, "trials": 3})
-    (folder / "config.yaml").write_text(yaml.safe_dump({"label": label, **config}))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"algo": "hirl", "label": label, **config}))
     return folder
 
 
@@ -39,7 +39,7 @@ def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):
     levels = written(tmp_path / "levels", "hirl", [0, 1])
     unpaired = tmp_path / "unpaired"
     CsvLog(unpaired / "evaluation.csv").write({"step": 0, "gain": 1, "as given": 1, "trials": 3, "margin": 0})
-    (unpaired / "config.yaml").write_text("label: blind")
+    (unpaired / "config.yaml").write_text("algo: hirl\nlabel: blind\n")
     out = str(tmp_path / "curves.png")
     assert hirl("compare", str(unpaired), "--out", out) == 0
     assert hirl("compare", str(levels), str(unpaired), "--out", out) == 1
@@ -65,7 +65,9 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     assert "gains in psnr" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train")])
+@pytest.mark.parametrize(
+    ("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train, which has a config.yaml")]
+)
 def test_mistakes(hirl, runs, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert hirl("compare", *runs) == 1
@@ -74,6 +76,6 @@ def test_mistakes(hirl, runs, words, capsys, tmp_path, monkeypatch):
 
 def test_a_run_without_evaluations(hirl, tmp_path, capsys):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text("label: x")
+    (tmp_path / "run" / "config.yaml").write_text("algo: hirl\nlabel: x\n")
     assert hirl("compare", str(tmp_path / "run")) == 1
     assert "nothing was evaluated" in capsys.readouterr().err

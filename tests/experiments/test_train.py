@@ -273,7 +273,7 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         (["--images", "FOLDER", "--hold-out", "3"], "of 3 pictures, 3 cannot be kept apart"),
         (["--images", "FOLDER", "--hold-out", "1", "--environment.degradation", "fog"], "unknown degradation 'fog'"),
         (["--images", "FOLDER", "--hold-out", "1", "--hirl.width", "12"], "width"),
-        (["--resume", "NOWHERE"], "holds no run to resume"),
+        (["--resume", "NOWHERE"], "is no run of hirl train"),
         (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
         (["--resume", "NOWHERE", "--hirl.gamma", "0.9"], "give no others"),
         (["--images", "FOLDER", "--environment.stop-action", "True"], "is for --algo ppo"),

@@ -13,7 +13,6 @@ from hirl_env.data.degradations import (
     GaussianBlur,
     GaussianNoise,
     JpegCompression,
-    degradations,
 )
 from hirl_env.data.photographs import DATASETS, Photographs
 from hirl_env.tools.toolset import Toolset
@@ -38,14 +37,10 @@ def table1_rows(study: Study) -> dict[str, list[Distortion]]:
     """
     folder = csiq_folder(study)
     if folder is None:
-        rows = {
-            row: [Distortion(name, study.photographs, level, level) for name, level in levels.items()]
-            for row, levels in MADE.items()
-        }
+        rows = {row: [study.made(name, level) for name, level in levels.items()] for row, levels in MADE.items()}
     else:
         rows = {row: _csiq_row(folder, row) for row in MADE}
-    hybrid = {name: degradations.resolve(name) for name in LEVELS}
-    return rows | {name: [Distortion(name, study.photographs, level, level)] for name, level in hybrid.items()}
+    return rows | {level: [study.made(level, level)] for level in LEVELS}
 
 
 def csiq_folder(study: Study) -> Path | None:

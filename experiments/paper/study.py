@@ -17,7 +17,7 @@ from experiments.output import at_least
 from experiments.paper.records import Records
 from experiments.starts import PIXELS, starts_of
 from hirl_env import __version__
-from hirl_env.data.degradations import Degradation
+from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
@@ -129,6 +129,11 @@ class Study:
             **load_agents(methods, self.toolset, chosen.agent, chosen.flat_dqn),
             **load_peers(methods, self.toolset, chosen.pixel_rl, chosen.rl_restore),
         )
+
+    def made(self, name: str, degradation: str | Degradation) -> Distortion:
+        """The photographs of ``--images``, distorted."""
+        level = degradations.resolve(degradation)
+        return Distortion(name, self.photographs, level, level)
 
     def records(self, name: str, methods: Sequence[str], *others: Photographs, **settings: object) -> Records:
         """What is finished of a table or figure.

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from experiments.paper.report import Report, publish
 from experiments.paper.reported import TABLE2
-from experiments.paper.study import Distortion, Study
+from experiments.paper.study import Study
 from experiments.starts import PIXELS
-from hirl_env.data.degradations import LEVELS, degradations
+from hirl_env.data.degradations import LEVELS
 
 LONGEST = 4  # of brute force's paths, in the paper
 MEMORY = 4 << 30  # bytes for the images that the guided search keeps
@@ -42,7 +42,7 @@ def table2(study: Study) -> None:
     gains: dict[str, dict[str, dict[int, float]]] = {"brute force": {}, "HIRL": {}}
     rows: list[dict[str, Any]] = []
     for level in LEVELS:
-        distortion = Distortion(level, study.photographs, degradations.resolve(level), degradations.resolve(level))
+        distortion = study.made(level, level)
         measured = study.measure(distortion, METHODS, options, records, pixels=min(PIXELS, pixels))
         here = {row.method: row for row in measured}
         lengths = {trials: f"brute-force-{length}" for length, trials in enumerate(budgets[:-1], 1)}

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from experiments.paper.report import Report, publish
 from experiments.paper.reported import TABLE3, Scores
-from experiments.paper.study import Distortion, Study
-from hirl_env.data.degradations import LEVELS, degradations
+from experiments.paper.study import Study
+from hirl_env.data.degradations import LEVELS
 
 LENGTHS = (3, 5, 7)
 METHODS = ("hirl",)
@@ -25,7 +25,7 @@ def table3(study: Study) -> None:
     scores: dict[str, dict[str, dict[int, Scores]]] = {}
     rows: list[dict[str, Any]] = []
     for level in LEVELS:
-        distortion = Distortion(level, study.photographs, degradations.resolve(level), degradations.resolve(level))
+        distortion = study.made(level, level)
         scores[level] = {"the paper": TABLE3[level], **{title: {} for title in STOPS.values()}}
         for length in LENGTHS:
             name = f"{level}, path={length}"

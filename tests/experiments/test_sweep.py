@@ -29,6 +29,7 @@ PARAMETERS = {
         "parameters": {
             "width": {"value": 8},
             "learning_starts": {"value": 8},
+            "exploration_steps": {"value": 32},
             "batch_size": {"value": 4},
             "buffer_size": {"value": 64},
             "gamma": {"values": [0.1, 0.5]},

@@ -211,17 +211,23 @@ def train_tools(
     Trainer(settings, out, available_device(device)).run(every, wandb)
 
 
-def _usable(photographs: Photographs) -> list[npt.NDArray[np.uint8]]:
-    """The originals that are large enough to measure progress on.
+def _centres(photographs: Photographs) -> list[torch.Tensor]:
+    """The centres (3, side, side) of the originals that are large enough to measure progress on.
 
     Raises:
         ValueError: If there are none.
     """
-    references = [photograph.reference for photograph in photographs]
-    usable = [pixels for pixels in references if pixels is not None and min(pixels.shape[:2]) >= SMALLEST]
-    if not usable:
+    centres = []
+    for photograph in photographs:
+        if photograph.reference is None or min(photograph.reference.shape[:2]) < SMALLEST:
+            continue
+        height, width = photograph.reference.shape[:2]
+        side = min(VALIDATION_CROP, height // SMALLEST * SMALLEST, width // SMALLEST * SMALLEST)
+        top, left = (height - side) // 2, (width - side) // 2
+        centres.append(to_tensor(photograph.reference[top : top + side, left : left + side]))
+    if not centres:
         raise ValueError(f"{photographs.name}: no clean photograph of {SMALLEST} pixels or more to validate on")
-    return usable
+    return centres
 
 
 class Trainer(Training):
@@ -232,7 +238,7 @@ class Trainer(Training):
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = RECIPES[settings.tool]
-        self.validation = [] if settings.validate is None else _usable(open_photographs(settings.validate))
+        self.validation = [] if settings.validate is None else _centres(open_photographs(settings.validate))
         self.examples = Examples(open_photographs(settings.images), self.recipe, settings)
         network = self.recipe.network()
         if settings.start_from is not None:
@@ -274,11 +280,7 @@ class Trainer(Training):
     def measure(self) -> dict[str, float]:
         """Mean PSNR (dB) of the averaged network on the centre of each validation picture, per distortion."""
         scores: dict[str, list[float]] = {}
-        for pixels in self.validation:
-            height, width = pixels.shape[:2]
-            side = min(VALIDATION_CROP, height // SMALLEST * SMALLEST, width // SMALLEST * SMALLEST)
-            top, left = (height - side) // 2, (width - side) // 2
-            reference = to_tensor(pixels[top : top + side, left : left + side])
+        for reference in self.validation:
             for degradation in self.recipe.validation:
                 distorted = degradation(reference, np.random.default_rng(0))[None].to(self.device)
                 sigma = torch.tensor([noise_level(degradation)], device=self.device)

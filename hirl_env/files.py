@@ -46,9 +46,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 def unwritable(path: str | Path, error: OSError) -> OSError:
     """The error to raise where a file cannot be written: names it, the reason and the remedy."""
-    said = OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
-    said.errno = error.errno
-    return said
+    return OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
 
 
 def cache_folder() -> Path:

@@ -225,7 +225,7 @@ class Restoration:
             chosen = np.flatnonzero((actions == cell).all(axis=1))
             if tool_gains is not None:
                 restored = self.toolset.apply(before, cell, self.precision)
-                tool_gains[:, cell[0], cell[1]] = self._score(restored, references)[0] - self.scores[rows]
+                tool_gains[:, cell[0], cell[1]] = self._measured(restored, references) - self.scores[rows]
                 restored = restored[chosen]
             elif len(chosen):
                 mine = before if len(chosen) == len(rows) else before[chosen]
@@ -292,8 +292,12 @@ class Restoration:
             )
         return array.astype(np.int64)
 
+    def _measured(self, images: torch.Tensor, references: torch.Tensor | None) -> Floats:
+        scores: Floats = self.measure.score(images, references).cpu().double().numpy()
+        return scores
+
     def _score(self, images: torch.Tensor, references: torch.Tensor | None) -> tuple[Floats, Floats | None]:
-        scores = self.measure.score(images, references).cpu().double().numpy()
+        scores = self._measured(images, references)
         if references is None:
             return scores, None
         return scores, scores if self.measure.function is psnr else psnr(images, references).cpu().numpy()

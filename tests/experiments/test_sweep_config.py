@@ -59,6 +59,11 @@ def test_defaults(read):
     assert [one["x"] for one in config.settings(0)] == [1, 2]
 
 
+def test_settings_of_a_grid_are_told_apart_whatever_their_digits(read):
+    config = read({"method": "grid", "parameters": {"x": {"values": [0.99995, 1.0]}}})
+    assert [config.label(one) for one in config.settings(0)] == ["x=0.99995", "x=1.0"]
+
+
 def test_one_setting_is_called_as_the_sweep(read):
     config = read({"method": "grid", "parameters": {"x": {"value": 1}}})
     assert config.label(*config.settings(0)) == "mine"

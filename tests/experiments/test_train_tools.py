@@ -124,6 +124,13 @@ def test_figures_of_someone_are_not_overwritten(folder, tmp_path):
     assert (tmp_path / "fast-arcnn-10.csv").read_text() == "day,weight\n1,70\n"
 
 
+def test_validation_on_nothing_is_refused(folder, tmp_path):
+    (tmp_path / "small").mkdir()
+    Image.new("RGB", (40, 8)).save(tmp_path / "small" / "flat.png")
+    with pytest.raises(ValueError, match="no clean photograph of 16 pixels or more to validate on"):
+        train(folder, tmp_path, validate=str(tmp_path / "small"))
+
+
 def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     train(folder, tmp_path, validate=str(folder))

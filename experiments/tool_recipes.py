@@ -105,7 +105,7 @@ RECIPES: dict[str, ToolRecipe] = {
         _blur,
         _OUTER_LEVELS,
         tuple(GaussianBlur(size) for size in BLUR_SIZES),
-        lr=0.0015,
+        lr=0.004,
         stored=torch.int8,  # four times the weights of all other tools
     ),
     **{

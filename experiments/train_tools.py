@@ -69,8 +69,8 @@ class Settings:
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
         steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Patches a step.
-        patch: Side of a patch in pixels, a multiple of 16.
+        batch: Patches a step, of the smallest side; of larger ones as many as have no more pixels.
+        patch: Sides of patches in pixels, multiples of 16; each step draws one of them.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
         leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
@@ -87,7 +87,7 @@ class Settings:
     validate: str | None = None
     steps: int = 20_000
     batch: int = 16
-    patch: int = 64
+    patch: tuple[int, ...] = (64,)
     lr: float | None = None
     own_share: float = 0.7
     leftover_share: float = 0.0
@@ -98,8 +98,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.lr is None:
             object.__setattr__(self, "lr", RECIPES[self.tool].lr)
-        if self.patch < SMALLEST or self.patch % SMALLEST:
-            raise ValueError(f"--patch must be a multiple of {SMALLEST}, got {self.patch}")
+        if not self.patch or any(side < SMALLEST or side % SMALLEST for side in self.patch):
+            raise ValueError(f"--patch must be multiples of {SMALLEST}, got {' '.join(map(str, self.patch)) or 'none'}")
         at_least(1, steps=self.steps, batch=self.batch)
         at_least(0, seed=self.seed)
         for option, share in {"own-share": self.own_share, "leftover-share": self.leftover_share}.items():
@@ -119,20 +119,23 @@ class Examples:
 
     def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings) -> None:
         self.photographs, self.recipe, self.settings = photographs, recipe, settings
-        self.leftovers: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=LEFTOVERS)
+        self.leftovers: dict[int, deque[tuple[torch.Tensor, torch.Tensor]]] = {
+            side: deque(maxlen=LEFTOVERS) for side in settings.patch
+        }
         if settings.leftover_share:
             self.toolset = toolsets.resolve("hirl")
 
     def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch: two images (N, 3, patch, patch), and (N,) noise levels of 255."""
+        """A batch: two images (N, 3, side, side), and (N,) noise levels of 255."""
         inputs, references, sigmas = [], [], []
-        for _ in range(self.settings.batch):
+        side = int(rng.choice(self.settings.patch))
+        for _ in range(max(1, self.settings.batch * min(self.settings.patch) ** 2 // side**2)):
             own = rng.random() < self.settings.own_share
             if not own and rng.random() < self.settings.leftover_share:
-                distorted, reference = self._leftover(rng)
+                distorted, reference = self._leftover(side, rng)
                 sigma = float(NOISE_SIGMAS[0])  # little noise is left by then, and there is no lower map
             else:
-                reference = self._patch(rng)
+                reference = self._patch(side, rng)
                 degradation = self.recipe.own(rng) if own else self.recipe.hybrid.draw(rng)
                 # Only FFDNet looks at it; of its own noise it is told the truth, whatever the strength.
                 sigma = degradation.strength if own else noise_level(degradation)
@@ -144,34 +147,36 @@ class Examples:
 
     def state_dict(self) -> dict[str, Any]:
         """The leftovers in memory."""
-        return {"leftovers": list(self.leftovers)}
+        return {"leftovers": {side: list(kept) for side, kept in self.leftovers.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on with them."""
-        self.leftovers.extend(state_dict["leftovers"])
+        for side, kept in state_dict["leftovers"].items():
+            self.leftovers[side].extend(kept)
 
-    def _patch(self, rng: np.random.Generator) -> torch.Tensor:
-        """A patch of a photograph, (3, patch, patch), turned and mirrored at random."""
-        pixels = self._photograph(rng)
-        patch = pixels[crop_at_random(pixels, self.settings.patch, rng)]
+    def _patch(self, side: int, rng: np.random.Generator) -> torch.Tensor:
+        """A patch of a photograph, (3, side, side), turned and mirrored at random."""
+        pixels = self._photograph(side, rng)
+        patch = pixels[crop_at_random(pixels, side, rng)]
         return to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
 
-    def _photograph(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    def _photograph(self, side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         """One that a patch fits into; a folder of all sizes need not be sorted first."""
-        photograph = self.photographs.draw(rng, self.settings.patch)
+        photograph = self.photographs.draw(rng, side)
         if photograph.reference is None:
             raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference; choose clean photographs")
         return photograph.reference
 
-    def _leftover(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _leftover(self, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """A half-restored patch and its reference, new or from memory; one from memory is turned anew."""
-        if self.leftovers and rng.random() >= FRESH:
-            pair = torch.stack(self.leftovers[rng.integers(len(self.leftovers))])
+        kept = self.leftovers[side]
+        if kept and rng.random() >= FRESH:
+            pair = torch.stack(kept[rng.integers(len(kept))])
             distorted, reference = turned(pair, int(rng.integers(4)), bool(rng.integers(2)))
             return distorted, reference
-        reference = self._patch(rng)
+        reference = self._patch(side, rng)
         distorted = self._half_restored(self.recipe.hybrid.draw(rng)(reference, rng), reference, rng)
-        self.leftovers.append((distorted, reference))
+        kept.append((distorted, reference))
         return distorted, reference
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -254,7 +254,7 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
         (("evaluate-tools", "--images", "photos", "--device", "tpu7"), "device"),
         (
             ("train-tools", "srn", "--images", "photos", "--out", "x", "--patch", "50"),
-            "--patch must be a multiple of 16",
+            "--patch must be multiples of 16",
         ),
     ],
 )

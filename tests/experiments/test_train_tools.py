@@ -21,7 +21,7 @@ DEADLINE = 600  # seconds, for a machine that is busy otherwise
 
 
 def train(folder, out, steps=4, every=2, wandb=False, **arguments):
-    settings = Settings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=16, **arguments)
+    settings = Settings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=(16,), **arguments)
     train_tools(settings, out, every=every, wandb=wandb)
     return load_file(out / "fast-arcnn-10.safetensors")
 
@@ -50,7 +50,7 @@ def test_a_seed_repeats_the_run(folder, tmp_path):
 
 @pytest.mark.parametrize("tool", RECIPES)
 def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
-    settings = Settings(tool, str(folder), None, 30, 2, 16, 0.005, 0.5, 0.5, "float32", 0, None)
+    settings = Settings(tool, str(folder), None, 30, 2, (16,), 0.005, 0.5, 0.5, "float32", 0, None)
     trainer = Trainer(settings, tmp_path, torch.device("cpu"))
     examples = trainer.examples.batch(np.random.default_rng(1))
     trainer.examples.batch = lambda rng: examples
@@ -58,17 +58,25 @@ def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
     assert losses[-1] < losses[0]
 
 
+def test_larger_patches_make_smaller_batches(folder, tmp_path):
+    settings = Settings("fast-arcnn-10", str(folder), batch=8, patch=(16, 32), own_share=0, leftover_share=1)
+    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    shapes = {tuple(trainer.examples.batch(rng)[0].shape) for _ in range(8)}
+    assert shapes == {(8, 3, 16, 16), (2, 3, 32, 32)}
+
+
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     shares = {"own_share": 0.2, "leftover_share": 0.8}  # leftovers are remembered
     whole = train(folder, tmp_path / "whole", steps=5, every=1, **shares)
-    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, 16, 0.02, 0.2, 0.8, "float32", 0, None)
+    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, (16,), 0.02, 0.2, 0.8, "float32", 0, None)
     (tmp_path / "cut").mkdir()
     first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
     for _ in range(3):
         first.train_step()
         first.step += 1
     first.save()
-    assert first.examples.leftovers
+    assert first.examples.leftovers[16]
     assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
 
 
@@ -135,7 +143,7 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     train(folder, tmp_path, validate=str(folder))
     with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
-        train_tools(Settings("srn", str(folder), steps=1, patch=64), tmp_path)
+        train_tools(Settings("srn", str(folder), steps=1, patch=(64,)), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,7 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
         {"threads": 0},
         {"own_share": 2.0},
         {"leftover_share": -1.0},
-        {"patch": 0},
+        {"patch": (64, 50)},
     ],
 )
 def test_impossible_options_are_named(arguments, folder, tmp_path):
@@ -160,7 +168,7 @@ def test_impossible_options_are_named(arguments, folder, tmp_path):
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "fast-arcnn-10.safetensors"
-    settings = Settings("fast-arcnn-20", str(folder), None, 4, 2, 16, 0.01, 0.7, 0.0, "float32", 1, str(weights))
+    settings = Settings("fast-arcnn-20", str(folder), None, 4, 2, (16,), 0.01, 0.7, 0.0, "float32", 1, str(weights))
     network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
 

@@ -127,7 +127,8 @@ def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, 
 
     out = tmp_path / "sweep"
     content = yaml.safe_load(config.read_text())
-    content["parameters"]["hirl"]["parameters"]["double_q"] = {"value": True}
+    # Learns longer at each step, so that no run is through before its node is gone.
+    content["parameters"]["hirl"]["parameters"] |= {"double_q": {"value": True}, "gradient_steps": {"value": 24}}
     config.write_text(yaml.safe_dump(content))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:

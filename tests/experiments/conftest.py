@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from experiments import cli
-
-DEADLINE = 600  # seconds, for a machine that is busy otherwise
+from tests.conftest import DEADLINE
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from experiments.picture_files import found_pictures, read_picture, save_picture
 from hirl_env.data.images import read_image
+from tests.conftest import colours
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -16,10 +17,6 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def place(tmp_path, monkeypatch):
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
-
-
-def colours(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 200, shape or (12, 10, 3), dtype=np.uint8)
 
 
 def brightened(path: str, pixels: np.ndarray | Image.Image, **options) -> tuple[Image.Image, tuple[str, ...]]:

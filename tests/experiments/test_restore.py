@@ -14,6 +14,7 @@ from agents.restorer import Restorer
 from experiments import restore as module
 from experiments.restore import restore
 from hirl_env.quality import Measure, measures
+from tests.conftest import colours
 
 
 @pytest.fixture
@@ -35,10 +36,6 @@ def place(tmp_path, monkeypatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def colours(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 200, shape or (12, 10, 3), dtype=np.uint8)
 
 
 def picture(path: str, pixels: np.ndarray | None = None, **options) -> Path:

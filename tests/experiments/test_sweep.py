@@ -14,9 +14,9 @@ import yaml
 from experiments.csv_log import CsvLog
 from experiments.sweep import plan_runs, train_settings
 from experiments.sweep_config import read_sweep_config
+from tests.conftest import DEADLINE
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
-DEADLINE = 600  # seconds, for a machine that is busy otherwise
 STEPS = 48
 PARAMETERS = {
     "algo": {"value": "hirl"},

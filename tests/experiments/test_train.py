@@ -17,9 +17,9 @@ from experiments import cli
 from experiments.algorithms import ALGORITHMS, load_preset, preset_names
 from experiments.progress import Progress
 from experiments.train import EnvironmentOptions, HIRLOptions, Settings, _restored, train
+from tests.conftest import DEADLINE
 
 SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
-DEADLINE = 600  # seconds, for a machine that is busy otherwise
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
 SETTINGS = {
     "hirl": ["--hirl.width", "8", "--hirl.learning-starts", "8", "--hirl.batch-size", "8", "--hirl.buffer-size", "64"],

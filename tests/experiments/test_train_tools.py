@@ -16,8 +16,7 @@ from experiments.train_tools import Settings, ToolName, Trainer, train_tools
 from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
-
-DEADLINE = 600  # seconds, for a machine that is busy otherwise
+from tests.conftest import DEADLINE
 
 
 def train(folder, out, steps=4, every=2, wandb=False, **arguments):

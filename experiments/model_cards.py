@@ -35,7 +35,7 @@ def model_card(
     about = (inspect.getdoc(network) or "").split("Args:")[0].strip()
     rows = "\n".join(f"| {row} | {value} |" for row, value in table.items())
     return (
-        f"# {name}\n\n{about}\n\n{count:,} parameters, stored as float16 safetensors.\n\n"
+        f"# {name}\n\n{about}\n\n{count:,} parameters, stored as safetensors.\n\n"
         f"## How it was made\n\n{made}\n\n```yaml\n{yaml.safe_dump(_without_places(settings), sort_keys=False)}```\n\n"
         f"## Measured\n\n{measured}\n\n| {' | '.join(columns)} |\n|---|---|\n{rows}\n"
     )

@@ -70,7 +70,8 @@ class Settings:
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
         steps: Length of the training; the learning rate falls linearly to zero over it.
         batch: Patches a step, of the smallest side; of larger ones as many as have no more pixels.
-        patch: Sides of patches in pixels, multiples of 16; each step draws one of them.
+        patch: Sides of patches in pixels, multiples of 16; each step draws one of them. A network that sees far, as
+            SRN, learns the borders of 64 alone and is then of little use for whole photographs: give it 64 128.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
         leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
@@ -302,8 +303,7 @@ class Trainer(Training):
     def publish(self, measured: dict[str, float]) -> None:
         network = self.average.module
         unflatten_kernels(network)
-        # Half precision on disk: half the download, and the PSNR is the same to the second decimal.
-        save_weights(network, self.weights, torch.float16)
+        save_weights(network, self.weights, self.recipe.stored)
         with written_whole(self.weights.with_suffix(".md")) as beside:
             beside.write_text(self._model_card(measured))
         print(f"wrote {self.weights} and its model card")

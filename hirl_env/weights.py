@@ -16,6 +16,8 @@ from torch import nn
 from hirl_env.files import written_whole
 
 HASHES = "SHA256SUMS"
+SCALE = ".scale"  # of kernels in whole numbers: follows their name
+KERNEL_DIMENSIONS = 4  # output and input channels, height, width
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
@@ -27,19 +29,19 @@ def save_weights(
     Args:
         network: Whose.
         path: The file.
-        dtype: In which numbers that are not whole are stored (float16 halves the file).
+        dtype: In which numbers that are not whole are stored. float16 halves the file. int8 halves it once more: the
+            kernels of convolutions become whole numbers, with a scale for each pair of channels, the rest float16.
         metadata: What `read_metadata` is to return.
 
     Raises:
         ValueError: If a weight is not finite, or too large for ``dtype``.
     """
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     for name, value in network.state_dict().items():
-        # Batch norm counts its batches, beyond what float16 can count to.
-        kind = dtype if value.is_floating_point() else value.dtype
-        state[name] = value.detach().to("cpu", kind).contiguous()
-        if not state[name].isfinite().all():
-            raise ValueError(f"weights {path}: {name} is not finite as {str(kind).removeprefix('torch.')}")
+        state |= _stored(name, value.detach().cpu(), dtype)
+    for name, stored in state.items():
+        if not stored.isfinite().all():
+            raise ValueError(f"weights {path}: {name} is not finite as {str(stored.dtype).removeprefix('torch.')}")
     with written_whole(path) as beside:
         beside.write_bytes(save_safetensors(state, metadata))
 
@@ -64,7 +66,7 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
     """
     data = _read(Path(path))
     try:
-        state = load_safetensors(data)
+        state = _scaled(load_safetensors(data))
     except SafetensorError as error:
         raise _not_whole(path, error) from None
     try:
@@ -89,6 +91,28 @@ def read_metadata(path: str | Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError as error:
         raise _not_whole(path, error) from None
+
+
+def _stored(name: str, value: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """One weight as it is stored, by name."""
+    if not value.is_floating_point():
+        return {name: value}  # batch norm counts its batches, beyond what float16 can count to
+    if dtype != torch.int8:
+        return {name: value.to(dtype).contiguous()}
+    if value.ndim != KERNEL_DIMENSIONS:
+        return {name: value.half().contiguous()}
+    scale = value.abs().amax(dim=(2, 3), keepdim=True) / torch.iinfo(torch.int8).max
+    whole = (value / scale).nan_to_num().round()  # kernels of zeros have a scale of zero
+    return {name: whole.to(torch.int8).contiguous(), name + SCALE: scale.float()}
+
+
+def _scaled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights of which some were stored as whole numbers and a scale."""
+    return {
+        name: value * state[name + SCALE] if name + SCALE in state else value
+        for name, value in state.items()
+        if name.removesuffix(SCALE) not in state.keys() - {name}
+    }
 
 
 def _read(path: Path) -> bytes:

@@ -37,6 +37,40 @@ def test_half_precision_on_disk_is_read_as_float32(tmp_path):
     assert torch.equal(other.weight, network.weight.half().float())
 
 
+def test_kernels_in_whole_numbers_are_read_as_float32(tmp_path):
+    network = nn.Sequential(nn.Conv2d(2, 3, 5), nn.ConvTranspose2d(3, 2, 4))
+    with torch.no_grad():
+        network[0].weight[0, 1] = 0
+    save_weights(network, tmp_path / "whole.safetensors", torch.int8)
+    other = nn.Sequential(nn.Conv2d(2, 3, 5), nn.ConvTranspose2d(3, 2, 4))
+    load_weights(other, tmp_path / "whole.safetensors")
+    for layer, read in zip(network, other, strict=True):
+        half_a_step = layer.weight.abs().amax(dim=(2, 3), keepdim=True) / 127 / 2
+        assert ((layer.weight - read.weight).abs() <= 1.001 * half_a_step).all()
+        assert read.weight.dtype == torch.float32
+        assert torch.equal(read.bias, layer.bias.half().float())
+
+
+def test_a_layer_may_have_a_scale_of_its_own(tmp_path):
+    network = nn.Module()
+    network.scale = nn.Parameter(torch.rand(3))
+    save_weights(network, tmp_path / "scale.safetensors", torch.int8)
+    other = nn.Module()
+    other.scale = nn.Parameter(torch.zeros(3))
+    load_weights(other, tmp_path / "scale.safetensors")
+    assert torch.equal(other.scale, network.scale.half().float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int8])
+def test_what_is_not_finite_is_not_saved(dtype, tmp_path):
+    network = nn.Conv2d(1, 1, 3)
+    with torch.no_grad():
+        network.weight[0, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="is not finite"):
+        save_weights(network, tmp_path / "bad.safetensors", dtype)
+    assert not (tmp_path / "bad.safetensors").exists()
+
+
 def test_a_part_of_what_was_saved(tmp_path):
     whole = nn.ModuleDict({"first": nn.Linear(3, 2), "second": nn.Linear(4, 1)})
     save_weights(whole, tmp_path / "whole.safetensors")

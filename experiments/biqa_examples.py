@@ -91,11 +91,11 @@ class Maker:
     def make(self, count: int, rng: np.random.Generator) -> Groups:
         """``count`` groups."""
         clean = [self._clean(rng) for _ in range(count)]
-        references = torch.stack(clean)
-        starts = [references]
+        starts = [torch.stack(clean)]
         for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHERS):
             starts.append(torch.stack([degradation(reference, rng) for reference in clean]))
-        versions = torch.stack(starts, dim=1)
+        versions = torch.stack(starts, dim=1).to(self.toolset.device)
+        references = versions[:, 0]
         made_of = np.tile(np.arange(VERSIONS), (count, 1))
         kinds = np.full(count, ASKS), rng.choice((WANDERS, REPEATS, ASKS), size=count, p=KINDS)
         origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(STARTS, size=count)
@@ -108,7 +108,7 @@ class Maker:
         rounded = ((versions * 255).round() / 255).flatten(0, 1)
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
-        return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).numpy(), made_of)
+        return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).cpu().numpy(), made_of)
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
@@ -141,7 +141,7 @@ class Maker:
             slips = rng.random(count) < SLIPS
             actions = np.where(((kinds == WANDERS) | slips)[:, None], random, cells[best])
             restoration.step(np.where((kinds == REPEATS)[:, None], repeated, actions))
-            made.append(restoration.images.cpu())
+            made.append(restoration.images)
         return torch.stack(made, dim=1)
 
 

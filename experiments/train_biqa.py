@@ -146,8 +146,9 @@ class Trainer(Training):
 
     def show(self, groups: Groups, held: Groups) -> None:
         """Takes the groups to learn from, and those to measure progress on."""
-        self.pictures, self.made_of = torch.from_numpy(groups.pictures), torch.from_numpy(groups.made_of)
-        self.goals = torch.from_numpy(targets(groups.scores))
+        self.pictures, self.made_of, self.goals = (
+            torch.from_numpy(part).to(self.device) for part in (groups.pictures, groups.made_of, targets(groups.scores))
+        )
         self.held = held
 
     def parts(self) -> dict[str, Stateful]:
@@ -166,10 +167,9 @@ class Trainer(Training):
         if self.rng.random() < 0.5:
             pictures = pictures.flip(3)
         self.network.train()
-        goals, made_of = self.goals[chosen].to(self.device), self.made_of[chosen].to(self.device)
-        errors = self.scores(pictures) - goals
+        errors = self.scores(pictures) - self.goals[chosen]
         # Of all pictures, of those of one crop against each other, and of those before and after a tool.
-        every, within, of_steps = errors, errors - errors.mean(1, True), errors - errors.gather(1, made_of)
+        every, within, of_steps = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.made_of[chosen])
         parts = [F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in (every, within, of_steps)]
         loss = parts[0] + WITHIN * parts[1] + STEPS * parts[2]
         self.optimiser.descend(loss)

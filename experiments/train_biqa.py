@@ -29,9 +29,7 @@ from hirl_env.weights import load_weights, save_weights
 
 NAME = "hirl-biqa"
 WITHIN_A_GROUP = "spearman within a group"
-WITHIN = 2.0  # weight of the differences within a group
-STEPS = 2.0  # of what tools changed: agents are rewarded, and stopped, by it
-BETA = 1.0  # points of the score; differences above it count linearly
+BETA = 20.0  # points of the score; errors above it count linearly
 
 
 @dataclass(frozen=True)
@@ -168,10 +166,10 @@ class Trainer(Training):
             pictures = pictures.flip(3)
         self.network.train()
         errors = self.scores(pictures) - self.goals[chosen]
-        # Of all pictures, of those of one crop against each other, and of those before and after a tool.
-        every, within, of_steps = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.made_of[chosen])
-        parts = [F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in (every, within, of_steps)]
-        loss = parts[0] + WITHIN * parts[1] + STEPS * parts[2]
+        # Of all pictures; of those of one crop against each other; and of those after a tool against those before, by
+        # which agents are rewarded and stopped.
+        each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.made_of[chosen])
+        loss = torch.stack([F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in each]).sum()
         self.optimiser.descend(loss)
         return {"loss": loss.item()}
 

@@ -15,8 +15,34 @@ from hirl_env.weights import load_weights, without_drawing
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
 CROP = 64  # pixels, in training
+REACHES = 1, 2, 4  # pixels, of the means at each scale
 BATCH = 256  # crops looked at at once
 MAP = 20  # cells of a quality map each way, as of PaQ-2-PiQ
+
+
+class LogVariances(nn.Module):
+    """Adds to images how much there is of detail finer than each of three scales: logarithms of local variances.
+
+    How good a picture is hangs on ratios, of noise to detail and of one scale to the next. A network that has to find
+    logarithms by itself learns less of them.
+    """
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 6, H, W), all about 0 to 1, of images (N, 3, H, W)."""
+        maps, rest = [images], images
+        for reach in REACHES:
+            coarser = _mean(rest, reach)
+            variances = _mean((rest - coarser).square().mean(1, keepdim=True), 2)
+            # From those of flat areas to those of edges, 1e-5 to 0.1.
+            maps.append((variances + 1e-5).log() / 8 + 1.3)
+            rest = coarser
+        return torch.cat(maps, dim=1)
+
+
+def _mean(images: torch.Tensor, reach: int) -> torch.Tensor:
+    """The mean around each pixel, ``reach`` pixels to all sides."""
+    padded = F.pad(images, (reach,) * 4, mode="reflect")
+    return F.avg_pool2d(padded, 2 * reach + 1, stride=1)
 
 
 class BlindQuality(nn.Module):
@@ -24,7 +50,8 @@ class BlindQuality(nn.Module):
 
     Of the kind of PaQ-2-PiQ (Ying et al., CVPR 2020): a ResNet-18 trunk, of which regions are pooled. Here the head
     scores first and pools last, as the full-reference measures do that it learns from: so a score does not depend on
-    the size of the picture, and the quality map is what the score is the mean of.
+    the size of the picture, and the quality map is what the score is the mean of. Beside the image it sees what
+    `LogVariances` says of it.
 
     Args:
         width: Of the ResNet-18.
@@ -32,8 +59,8 @@ class BlindQuality(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        *trunk, _, _ = ResNet18(width)  # without its average pooling
-        self.trunk = nn.Sequential(*trunk)
+        *trunk, _, _ = ResNet18(width, channels=3 + len(REACHES))  # without its average pooling
+        self.trunk = nn.Sequential(LogVariances(), *trunk)
         self.head = nn.Sequential(nn.Conv2d(8 * width, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

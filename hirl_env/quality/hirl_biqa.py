@@ -17,6 +17,7 @@ SMALLEST = 32  # pixels: one cell of the trunk's last stage
 CROP = 64  # pixels, in training
 REACHES = 1, 2, 4  # pixels, of the means at each scale
 BATCH = 256  # crops looked at at once
+MIRRORS = (), (-1,), (-2,), (-2, -1)  # the sides that are turned
 MAP = 20  # cells of a quality map each way, as of PaQ-2-PiQ
 
 
@@ -51,8 +52,8 @@ class BlindQuality(nn.Module):
 
     Of the kind of PaQ-2-PiQ (Ying et al., CVPR 2020): a ResNet-18 trunk, of which regions are pooled. Here the head
     scores first and pools last, as the full-reference measures do that it learns from: so a score does not depend on
-    the size of the picture, and the quality map is what the score is the mean of. Beside the image it sees what
-    `LogVariances` says of it.
+    the size of the picture, and a map shows where it comes from. Beside the image it sees what `LogVariances` says
+    of it.
 
     Args:
         width: Of the ResNet-18.
@@ -88,8 +89,13 @@ class BlindQuality(nn.Module):
     def quality_map(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (N, 20, 20) of the parts of images that a grid of 20x20 cuts them into.
 
-        A pixel has the score of its place; where crops overlap, the mean of theirs.
+        A pixel has the score of its place; where crops overlap, the mean of theirs. It is the mean of what four mirror
+        images say: training knows the scores of whole crops alone, and leaves some places of a crop above others.
         """
+        return torch.stack([self._map(images.flip(sides)).flip(sides) for sides in MIRRORS]).mean(0)
+
+    def _map(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N, 20, 20), of images seen once."""
         height, width = images.shape[-2:]
         sums, counts = images.new_zeros((len(images), height, width)), images.new_zeros((height, width))
         for top, row in zip(_places(height), self._scores_of_crops(images), strict=True):

@@ -47,14 +47,19 @@ def test_large_pictures_are_looked_at_in_crops(network):
     assert network.local_scores(images).shape == (2, 2, 4)
 
 
-def test_the_map_says_where_a_picture_is_bad(network):
+def test_the_map_is_of_the_size_of_paq2piqs_and_has_the_mean_of_the_scores(network):
     images = torch.rand(2, 3, 128, 128)
     maps = network.quality_map(images)
     assert maps.shape == (2, 20, 20)
-    assert maps.mean().item() == pytest.approx(network(images).mean().item(), abs=1)
-    local = network.local_scores(images)
-    assert torch.allclose(maps[:, 0, 0], local[:, 0, 0])
-    assert torch.allclose(maps[:, -1, -1], local[:, -1, -1])
+    mirrored = [network(images.flip(sides)) for sides in ((), (-1,), (-2,), (-2, -1))]
+    assert maps.mean().item() == pytest.approx(torch.stack(mirrored).mean().item(), abs=0.1)
+
+
+def test_the_map_of_a_mirror_image_is_the_mirrored_map(network):
+    images = torch.rand(2, 3, 96, 150)
+    maps = network.quality_map(images)
+    for sides in ((-1,), (-2,), (-2, -1)):
+        assert torch.allclose(network.quality_map(images.flip(sides)), maps.flip(sides), atol=1e-3)
 
 
 @pytest.fixture

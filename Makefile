@@ -12,7 +12,7 @@ demo: .venv/.user  ## restore the embedded photographs and draw what was done
 test: .venv/.dev  ## run the test suite, a file of tests per processor at a time, and print line coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
-lint: .venv/.dev  ## style and types
+lint: .venv/.dev .venv/packages  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -22,6 +22,13 @@ bench: .venv/.user  ## time the environment
 
 reproduce-quick: .venv/.user  ## every table and figure of the paper, on crops of the embedded photographs
 	$(BIN)/hirl reproduce all --images photos --crop 64 --pictures 1 --out reproduce-quick
+
+# mypy looks for packages by the names that they are imported by, and follows no editable installation.
+.venv/packages: .venv/.python
+	mkdir -p $@
+	ln -sfn ../../agents $@/hirl_agents
+	ln -sfn ../../experiments $@/hirl_experiments
+	touch $@
 
 clean:
 	rm -rf .venv demo reproduce-quick

@@ -1,8 +1,8 @@
 """What acts in the environment."""
 
-from agents.flat_dqn import FlatDQN
-from agents.hirl import HIRL
-from agents.rl_restore import RLRestore
-from agents.vec_env import RestoreVecEnv, make_vec_env
+from hirl_agents.common.vec_env import RestoreVecEnv, make_vec_env
+from hirl_agents.flat_dqn import FlatDQN
+from hirl_agents.hirl import HIRL
+from hirl_agents.rl_restore import RLRestore
 
 __all__ = ["HIRL", "FlatDQN", "RLRestore", "RestoreVecEnv", "make_vec_env"]

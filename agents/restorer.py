@@ -19,9 +19,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.following import Agent, Stopping, follow
-from agents.networks import SUFFIX, VIEW, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, load_q
-from agents.tiles import GRID, TILE, tiled
+from hirl_agents.common.tiling import GRID, TILE, tiled
+from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, load_q
+from hirl_agents.rollout import Agent, Stopping, follow
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction

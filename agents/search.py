@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from agents.following import Agent, Found, as_followed, check_length, looking
-from agents.networks import CellValues
+from hirl_agents.networks import CellValues
+from hirl_agents.rollout import Agent, Found, as_followed, check_length, looking
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Toolset

@@ -1,66 +1,92 @@
-"""The `hirl` command."""
+"""The `hirl` command: imports of its sub-commands the one that is called."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
-import tyro
-
-from experiments.bench import bench
-from experiments.compare import compare
-from experiments.demo import demo
-from experiments.evaluate import evaluate
-from experiments.evaluate_measures import evaluate_measures
-from experiments.evaluate_tools import evaluate_tools
-from experiments.reproduce import reproduce
-from experiments.restore import restore
-from experiments.score import score
-from experiments.sweep import sweep
-from experiments.train import train
-from experiments.train_biqa import train_biqa
-from experiments.train_pixel_rl import train_pixel_rl
-from experiments.train_tools import train_tools
-from hirl_env import __version__
-
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "demo": demo,
-    "restore": restore,
-    "score": score,
-    "evaluate": evaluate,
-    "evaluate-tools": evaluate_tools,
-    "evaluate-measures": evaluate_measures,
-    "train-tools": train_tools,
-    "train-biqa": train_biqa,
-    "train": train,
-    "train-pixel-rl": train_pixel_rl,
-    "sweep": sweep,
-    "compare": compare,
-    "reproduce": reproduce,
-    "bench": bench,
-}
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.
 
-Start with "hirl demo". "hirl COMMAND --help" explains a command.
-"""
+Start with "hirl demo". "hirl COMMAND --help" explains a command."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command.
+
+    Attributes:
+        target: Where its function is, as "module:function".
+        help: What it does, in one line.
+    """
+
+    target: str
+    help: str
+
+    def load(self) -> Callable[..., Any]:
+        """Imports the function."""
+        module, _, name = self.target.partition(":")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+
+def _shipped(name: str, text: str) -> Command:
+    """A command whose function has the name of its module, in the room of commands."""
+    return Command(f"hirl_experiments.commands.{name}:{name}", text)
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": _shipped("demo", "restore the embedded photographs and draw what was done"),
+    "restore": _shipped("restore", "restore picture files"),
+    "score": _shipped("score", "score pictures by any quality measure"),
+    "evaluate": _shipped("evaluate", "measure restoration methods on a folder of photographs"),
+    "evaluate-tools": _shipped("evaluate_tools", "measure every tool on its own distortion"),
+    "evaluate-measures": _shipped("evaluate_measures", "check blind measures against those that see the reference"),
+    "train-tools": _shipped("train_tools", "train a network of the toolset"),
+    "train-biqa": _shipped("train_biqa", "train the embedded blind measure"),
+    "train": _shipped("train", "train an agent"),
+    "train-pixel-rl": _shipped("train_pixel_rl", "train PixelRL"),
+    "sweep": _shipped("sweep", "train many settings, several seeds each, side by side"),
+    "compare": _shipped("compare", "draw and tabulate learning curves"),
+    "reproduce": _shipped("reproduce", "measure the paper's tables and figures"),
+    "bench": _shipped("bench", "time environments, agents and measures"),
+}
 
 
 def main() -> None:
     """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"hirl {__version__}")
-        return
+    explained = "\n".join(f"  {name:<18} {command.help}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="hirl",
+        usage="hirl [--help] [--version] COMMAND ...",
+        description=DESCRIPTION,
+        epilog=f"commands:\n{explained}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hirl {version('hirl-restore')}")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
+    name = parser.parse_args(sys.argv[1:2]).command
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
-            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hirl", description=DESCRIPTION)
+        _run(COMMANDS[name], f"hirl {name}", sys.argv[2:])
     except (ValueError, OSError) as error:
         sys.exit(f"hirl: {error}")
     except KeyboardInterrupt as interrupt:
-        print(f"hirl: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
+
+
+def _run(command: Command, prog: str, arguments: list[str]) -> None:
+    """Reads the arguments of a sub-command, and calls it with them."""
+    import tyro
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
+        tyro.cli(command.load(), prog=prog, args=arguments)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 Norm = Literal["group", "batch", "none"]
 GROUPS = 8
@@ -26,6 +25,37 @@ class Centre(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The same shape."""
         return 4 * (images - 0.5)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions of 3x3, and around them the input itself or, where the shape changes, a convolution of 1x1.
+
+    Names and order of the parameters are those of torchvision's ``BasicBlock``.
+
+    Args:
+        narrower: Channels of the input.
+        wider: Channels of the result.
+        stride: Stride of the first convolution.
+        make_norm: Maps a number of channels to their normalisation.
+    """
+
+    def __init__(self, narrower: int, wider: int, stride: int, make_norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        shortcut = None
+        if stride > 1:
+            shortcut = nn.Sequential(nn.Conv2d(narrower, wider, 1, stride, bias=False), make_norm(wider))
+        self.conv1 = nn.Conv2d(narrower, wider, 3, stride, padding=1, bias=False)
+        self.bn1 = make_norm(wider)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
+        self.bn2 = make_norm(wider)
+        self.downsample = shortcut
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Maps (N, ``narrower``, H, W) to (N, ``wider``, H / ``stride``, W / ``stride``)."""
+        residual: torch.Tensor = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(features)))))
+        residual += features if self.downsample is None else self.downsample(features)
+        return cast(torch.Tensor, self.relu(residual))
 
 
 class ResNet18(nn.Sequential):
@@ -54,13 +84,7 @@ class ResNet18(nn.Sequential):
         blocks, narrower = [], width
         for stage in range(4):
             wider, stride = width * 2**stage, 1 if stage == 0 else 2
-            shortcut = None
-            if stride > 1:
-                shortcut = nn.Sequential(nn.Conv2d(narrower, wider, 1, stride, bias=False), make_norm(wider))
-            blocks += [
-                BasicBlock(narrower, wider, stride, shortcut, norm_layer=make_norm),
-                BasicBlock(wider, wider, norm_layer=make_norm),
-            ]
+            blocks += [ResidualBlock(narrower, wider, stride, make_norm), ResidualBlock(wider, wider, 1, make_norm)]
             narrower = wider
         super().__init__(
             Centre(),

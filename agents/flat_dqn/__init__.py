@@ -1,5 +1,5 @@
 """The baseline: a DQN that chooses among all tools at once."""
 
-from agents.flat_dqn.algorithm import FlatDQN
+from hirl_agents.flat_dqn.algorithm import FlatDQN
 
 __all__ = ["FlatDQN"]

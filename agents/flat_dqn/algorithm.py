@@ -9,8 +9,8 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
-from agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
-from agents.vec_env import check_trainable, longest_episode
+from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
 
 Self = TypeVar("Self", bound="FlatDQN")
 

@@ -1,6 +1,6 @@
 """The paper's agent: a two-level DQN that chooses the type of a tool, then its degree."""
 
-from agents.hirl.algorithm import HIRL
-from agents.hirl.policy import HIRLPolicy
+from hirl_agents.hirl.algorithm import HIRL
+from hirl_agents.hirl.policy import HIRLPolicy
 
 __all__ = ["HIRL", "HIRLPolicy"]

@@ -16,10 +16,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
-from agents.hirl.feedback import Feedback, FeedbackReplayBuffer
-from agents.hirl.policy import HIRLPolicy
-from agents.networks import MAX_STEPS, TwoLevelQ, turned
-from agents.vec_env import check_trainable, longest_episode
+from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.hirl.feedback import Feedback, FeedbackReplayBuffer
+from hirl_agents.hirl.policy import HIRLPolicy
+from hirl_agents.networks import MAX_STEPS, TwoLevelQ, turned
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {

@@ -12,7 +12,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space, preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
-from agents.networks import DegreeHead, FlatQ, TwoLevelQ
+from hirl_agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
 
 # By the channels of observations: whether they show the start, and the tool used last.
@@ -31,7 +31,7 @@ class HIRLPolicy(BasePolicy):
         width: Of the ResNet-18 trunks.
         norm: Of the trunks: ``group``, ``batch`` or ``none``.
         degree_head: ``per-type``, or ``blind`` as in the paper.
-        squash: Learns the square root of large values (see `agents.networks.squashed`), so that small ones count.
+        squash: Learns the square root of large values (see `hirl_agents.networks.squashed`), so that small ones count.
         acts_by_target: Acts by the target networks instead of the evaluation networks.
         optimizer_class: Of both optimisers.
         optimizer_kwargs: For both of them.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from agents.pixel_rl.environment import STEPS, PixelEnvironment
-from agents.pixel_rl.network import PixelRL
+from hirl_agents.pixel_rl.environment import STEPS, PixelEnvironment
+from hirl_agents.pixel_rl.network import PixelRL
 from hirl_env.tools.toolset import Precision
 
 GAMMA = 0.95

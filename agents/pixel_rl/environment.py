@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from agents.pixel_rl.actions import act
+from hirl_agents.pixel_rl.actions import act
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import Photograph, Pixels
 

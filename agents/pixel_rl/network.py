@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from agents.networks import SUFFIX
-from agents.pixel_rl.actions import ACTIONS
+from hirl_agents.networks import SUFFIX
+from hirl_agents.pixel_rl.actions import ACTIONS
 from hirl_env.weights import load_weights, read_metadata, save_weights, without_drawing
 
 SHIPPED = Path(__file__).parent / "weights" / f"pixel-rl{SUFFIX}"

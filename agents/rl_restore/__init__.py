@@ -1,8 +1,8 @@
 """RL-Restore (Yu et al., CVPR 2018): a Q-network that remembers its steps, choosing among twelve tools."""
 
-from agents.rl_restore.agent import RLRestoreAgent
-from agents.rl_restore.algorithm import RLRestore
-from agents.rl_restore.released import load_released
-from agents.rl_restore.weights import load_rl_restore, save_rl_restore
+from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_agents.rl_restore.algorithm import RLRestore
+from hirl_agents.rl_restore.released import load_released
+from hirl_agents.rl_restore.weights import load_rl_restore, save_rl_restore
 
 __all__ = ["RLRestore", "RLRestoreAgent", "load_released", "load_rl_restore", "save_rl_restore"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from agents.rl_restore.network import RecurrentQ, State
+from hirl_agents.rl_restore.network import RecurrentQ, State
 from hirl_env.restoration import Restoration
 from hirl_env.tools.rl_restore import LargeTool, SmallTool
 from hirl_env.tools.toolset import Toolset, rl_restore_toolset
@@ -18,7 +18,7 @@ MAX_STEPS = 3
 
 
 class RLRestoreAgent(nn.Module):
-    """Chooses tools by values that remember the steps before; `agents.following.follow` takes it as any agent.
+    """Chooses tools by values that remember the steps before; `hirl_agents.rollout.follow` takes it as any agent.
 
     Follow it with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
     where PSNR falls under its start is a rule of their training only, for it needs the reference.

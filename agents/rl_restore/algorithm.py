@@ -16,11 +16,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import polyak_update, update_learning_rate
 
-from agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
-from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
-from agents.rl_restore.network import RecurrentQ
-from agents.rl_restore.policy import RLRestorePolicy
-from agents.vec_env import check_trainable, longest_episode
+from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
+from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
+from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_agents.rl_restore.policy import RLRestorePolicy
 from hirl_env.tools.toolset import Toolset
 
 Self = TypeVar("Self", bound="RLRestore")

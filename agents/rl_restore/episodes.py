@@ -11,7 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.replay import CompactReplayBuffer
+from hirl_agents.common.buffers import CompactReplayBuffer
 
 
 class Episodes(NamedTuple):

@@ -13,7 +13,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
-from agents.rl_restore.network import RecurrentQ
+from hirl_agents.rl_restore.network import RecurrentQ
 
 
 class RLRestorePolicy(BasePolicy):

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from agents.rl_restore.agent import RLRestoreAgent
-from agents.rl_restore.network import FORGET_BIAS, RecurrentQ, SameConv2d
+from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_agents.rl_restore.network import FORGET_BIAS, RecurrentQ, SameConv2d
 from hirl_env.tools.rl_restore import Released, new_tools
 from hirl_env.weights import without_drawing
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from agents.rl_restore.agent import RLRestoreAgent
-from agents.rl_restore.network import RecurrentQ
-from agents.rl_restore.released import load_released
+from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_agents.rl_restore.released import load_released
 from hirl_env.tools.rl_restore import new_tools
 from hirl_env.weights import load_weights, read_metadata, save_weights, without_drawing
 
@@ -26,7 +26,7 @@ def load_rl_restore(path: str | Path) -> RLRestoreAgent:
     """Reads an agent, ready for inference.
 
     Args:
-        path: What `save_rl_restore` wrote, or the authors' weights (.npz, see `agents.rl_restore.released`).
+        path: What `save_rl_restore` wrote, or the authors' weights (.npz, see `hirl_agents.rl_restore.released`).
 
     Raises:
         ValueError: If the file is missing, damaged, or holds no RL-Restore.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agents.search import nearest_cell
-from experiments.paper.study import Distortion, Study
+from hirl_agents.search import nearest_cell
 from hirl_env.data.degradations import (
     LEVELS,
     Degradation,
@@ -16,6 +15,7 @@ from hirl_env.data.degradations import (
 )
 from hirl_env.data.photographs import DATASETS, Photographs
 from hirl_env.tools.toolset import Toolset
+from hirl_experiments.paper.study import Distortion, Study
 
 # Five levels of each, for those who do not have CSIQ: the paper's three settings, a milder and a harder one.
 MADE: dict[str, dict[str, Degradation]] = {

@@ -7,17 +7,17 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.following import Found
-from agents.search import brute_force, greedy, reverse_order
-from experiments.drawing import FONT, show
-from experiments.paper.report import Report, publish
-from experiments.paper.reported import FIGURE1
-from experiments.paper.study import Study
-from experiments.starts import begin, starts_of
+from hirl_agents.rollout import Found
+from hirl_agents.search import brute_force, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, GaussianNoise, InOrder, JpegCompression, MotionBlur
 from hirl_env.data.episodes import Start
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell
+from hirl_experiments.evaluation.sampling import begin, starts_of
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.reported import FIGURE1
+from hirl_experiments.paper.study import Study
+from hirl_experiments.reporting.figures import FONT, show
 
 DISTORTION = InOrder((MotionBlur(25), GaussianNoise(15), JpegCompression(10)))
 LENGTH = 3

@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from tqdm import tqdm
 
-from experiments.drawing import save_image, show
-from experiments.evaluation import METHODS, Options
-from experiments.paper.distortions import network_rows, single_notes, table1_rows
-from experiments.paper.records import Records
-from experiments.paper.report import Report, publish
-from experiments.paper.study import Distortion, Study
-from experiments.paper.table1 import COLUMNS
-from experiments.starts import begin
 from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.quality import ssim
+from hirl_experiments.evaluation.methods import METHODS, Options
+from hirl_experiments.evaluation.sampling import begin
+from hirl_experiments.paper.distortions import network_rows, single_notes, table1_rows
+from hirl_experiments.paper.records import Records
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.study import Distortion, Study
+from hirl_experiments.paper.table1 import COLUMNS
+from hirl_experiments.reporting.figures import save_image, show
 
 PANEL = 1.9  # inches
 ENLARGED = 64  # side of the part that is shown enlarged, in pixels; half the picture where that is less

@@ -8,14 +8,14 @@ from typing import Any
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from agents.following import Stopping, follow
-from agents.networks import QAgent
-from experiments.drawing import save_image, show
-from experiments.paper.report import Report, publish
-from experiments.paper.study import Study
-from experiments.starts import begin
+from hirl_agents.networks import QAgent
+from hirl_agents.rollout import Stopping, follow
 from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
+from hirl_experiments.evaluation.sampling import begin
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.study import Study
+from hirl_experiments.reporting.figures import save_image, show
 
 PANEL = 3.0  # inches
 MEASURE = "hirl-biqa"

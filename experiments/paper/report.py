@@ -9,12 +9,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.drawing import save_figure
-from experiments.output import markdown_table, print_table, write_json
-from experiments.paper.study import Study
-from experiments.provenance import provenance
-from experiments.weights_and_biases import start_wandb
 from hirl_env.files import written_whole
+from hirl_experiments.io.output import markdown_table, print_table, write_json
+from hirl_experiments.paper.study import Study
+from hirl_experiments.reporting.figures import save_figure
+from hirl_experiments.reporting.provenance import provenance
+from hirl_experiments.training.weights_and_biases import start_wandb
 
 
 @dataclass(frozen=True)

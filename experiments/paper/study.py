@@ -9,13 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
-from agents.restorer import SHIPPED_AGENTS
-from agents.tiles import tiled
-from experiments.evaluation import Options, Row, evaluate_level, load_agents, load_peers
-from experiments.output import at_least
-from experiments.paper.records import Records
-from experiments.starts import PIXELS, starts_of
+from hirl_agents.common.tiling import tiled
+from hirl_agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
+from hirl_agents.restorer import SHIPPED_AGENTS
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.episodes import Start
@@ -23,6 +19,10 @@ from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, toolsets
 from hirl_env.weights import HASHES
+from hirl_experiments.evaluation.methods import Options, Row, evaluate_level, load_agents, load_peers
+from hirl_experiments.evaluation.sampling import PIXELS, starts_of
+from hirl_experiments.io.output import at_least
+from hirl_experiments.paper.records import Records
 
 # Methods of the comparison that need weights of their own: how tables call them.
 PEERS = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
@@ -99,8 +99,8 @@ class Distortion:
 class Study:
     """A user's settings with what they name, opened.
 
-    Memory holds one batch of crops (`experiments.starts.PIXELS`) or one whole photograph, a few times over; tools
-    run over tiles, and agents look at crops of what is large.
+    Memory holds one batch of crops (`hirl_experiments.evaluation.sampling.PIXELS`) or one whole photograph, a few times
+    over; tools run over tiles, and agents look at crops of what is large.
 
     Attributes:
         photographs: Of ``--images``.

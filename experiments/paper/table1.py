@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
 
-from experiments.drawing import table_figure
-from experiments.paper.distortions import NETWORKS, network_rows, single_notes, table1_rows
-from experiments.paper.report import Report, publish
-from experiments.paper.reported import TABLE1, Scores
-from experiments.paper.study import PEERS, Study
+from hirl_experiments.paper.distortions import NETWORKS, network_rows, single_notes, table1_rows
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.reported import TABLE1, Scores
+from hirl_experiments.paper.study import PEERS, Study
+from hirl_experiments.reporting.figures import table_figure
 
 BY_VALUE, BY_REFERENCE = "HIRL, stops by value", "HIRL, stops by reference"
 BOUND = "brute force"

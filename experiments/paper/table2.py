@@ -10,11 +10,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.paper.report import Report, publish
-from experiments.paper.reported import TABLE2
-from experiments.paper.study import Study
-from experiments.starts import PIXELS
 from hirl_env.data.degradations import LEVELS
+from hirl_experiments.evaluation.sampling import PIXELS
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.reported import TABLE2
+from hirl_experiments.paper.study import Study
 
 LONGEST = 4  # of brute force's paths, in the paper
 MEMORY = 4 << 30  # bytes for the images that the guided search keeps

@@ -7,10 +7,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.paper.report import Report, publish
-from experiments.paper.reported import TABLE3, Scores
-from experiments.paper.study import Study
 from hirl_env.data.degradations import LEVELS
+from hirl_experiments.paper.report import Report, publish
+from hirl_experiments.paper.reported import TABLE3, Scores
+from hirl_experiments.paper.study import Study
 
 LENGTHS = (3, 5, 7)
 METHODS = ("hirl",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import piq
 import torch
 
 PSNR_CAP = 100.0  # dB; equal images would score infinity
@@ -31,7 +30,7 @@ def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
         ValueError: If an image is smaller than the window of 11 pixels.
     """
     check_size("ssim", images, SSIM_WINDOW)
-    return _from_piq(piq.ssim, downsample=False)(images, references)
+    return _from_piq("ssim", downsample=False)(images, references)
 
 
 def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
@@ -42,12 +41,15 @@ def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
 
 
 def _from_piq(
-    function: Callable[..., torch.Tensor], distance: bool = False, **options: bool
+    name: str, distance: bool = False, **options: bool
 ) -> Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]:
     """A function of piq's as one of images and references; a distance is negated, so that larger is better."""
 
     def score(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+        import piq  # here, as it takes torchvision with it, which only few of those who import this need
+
         assert references is not None
+        function: Callable[..., torch.Tensor] = getattr(piq, name)
         # piq refuses what is a rounding error outside of the range.
         scores = function(images.clamp(0, 1), references.clamp(0, 1), data_range=1.0, reduction="none", **options)
         return 0 - scores if distance else scores
@@ -57,7 +59,7 @@ def _from_piq(
 
 def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     """HaarPSI; its mean over the places with structure is 1 where neither image has any, and piq's infinite."""
-    scores = _from_piq(piq.haarpsi)(images, references)
+    scores = _from_piq("haarpsi")(images, references)
     return torch.where(scores.isinf(), 1.0, scores)
 
 
@@ -65,11 +67,11 @@ def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Ten
 # Equal images score 1; MDSI and GMSD are distances, negated, so there it is 0.
 FROM_PIQ: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor], int]] = {
     "ssim": (ssim, SSIM_WINDOW),
-    "ms-ssim": (_from_piq(piq.multi_scale_ssim), 161),  # the window of 11 on the coarsest of five scales
-    "vif": (_from_piq(piq.vif_p), 41),
-    "fsim": (_from_piq(piq.fsim), 2),
-    "vsi": (_from_piq(piq.vsi), 2),
-    "mdsi": (_from_piq(piq.mdsi, distance=True), 2),
+    "ms-ssim": (_from_piq("multi_scale_ssim"), 161),  # the window of 11 on the coarsest of five scales
+    "vif": (_from_piq("vif_p"), 41),
+    "fsim": (_from_piq("fsim"), 2),
+    "vsi": (_from_piq("vsi"), 2),
+    "mdsi": (_from_piq("mdsi", distance=True), 2),
     "haarpsi": (_haarpsi, 16),
-    "gmsd": (_from_piq(piq.gmsd, distance=True), 3),
+    "gmsd": (_from_piq("gmsd", distance=True), 3),
 }

@@ -10,8 +10,6 @@ import numpy as np
 import pooch
 import torch
 from torch import nn
-from torchvision.models import resnet18
-from torchvision.ops import RoIPool
 
 from hirl_env.files import cache_folder, written_whole
 
@@ -46,6 +44,9 @@ class PaQ2PiQ(nn.Module):
     """
 
     def __init__(self) -> None:
+        from torchvision.models import resnet18
+        from torchvision.ops import RoIPool
+
         super().__init__()
         self.body = nn.Sequential(*list(resnet18(weights=None).children())[:-2])
         self.roi_pool = RoIPool((2, 2), 1 / STRIDE)

@@ -1,6 +1,6 @@
 """RL-Restore's twelve tools: small convolutional networks, each made for one band of one distortion.
 
-The authors' weights are not part of this package. `agents.rl_restore.released` says how to make one file of them;
+The authors' weights are not part of this package. `hirl_agents.rl_restore.released` says how to make one file of them;
 `hirl train-tools rl-restore-1` to ``rl-restore-12`` train others.
 """
 
@@ -156,7 +156,7 @@ class Released:
     Their kernels are (height, width, in, out), and for images whose height and width are swapped.
 
     Args:
-        path: An .npz file with arrays ``tool01/conv1/weights``, ``policy/l1/w``, ...; `agents.rl_restore.released`
+        path: An .npz file with arrays ``tool01/conv1/weights``, ``policy/l1/w``, ...; `hirl_agents.rl_restore.released`
             says how to make it.
 
     Raises:

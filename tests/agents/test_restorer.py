@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents import restorer as module
-from agents.networks import FlatQ, TwoLevelQ, save_q
-from agents.restorer import Restorer, cell_values
+from hirl_agents import restorer as module
+from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
+from hirl_agents.restorer import Restorer, cell_values
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import open_photographs

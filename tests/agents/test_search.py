@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.following import follow
-from agents.networks import QAgent
-from agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
+from hirl_agents.networks import QAgent
+from hirl_agents.rollout import follow
+from hirl_agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, MotionBlur, degradations
 

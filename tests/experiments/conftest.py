@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments import cli
+from hirl_experiments import cli
 from tests.conftest import DEADLINE
 
 

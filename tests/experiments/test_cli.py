@@ -11,23 +11,49 @@ import docstring_parser
 import numpy as np
 import pytest
 
-from agents.networks import FlatQ, QNetwork, TwoLevelQ, save_q
-from agents.rl_restore import RLRestoreAgent, save_rl_restore
-from agents.rl_restore.network import RecurrentQ
-from experiments import cli
-from experiments.bench_agents import bench_updates
-from experiments.starts import starts_of
+from hirl_agents.networks import FlatQ, QNetwork, TwoLevelQ, save_q
+from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
+from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env import __version__
 from hirl_env.quality import measures
 from hirl_env.tools.rl_restore import new_tools
 from hirl_env.tools.toolset import toolsets
+from hirl_experiments import cli
+from hirl_experiments.benchmarks.agents import bench_updates
+from hirl_experiments.evaluation.sampling import starts_of
 
 
 def test_version_and_help_from_the_shell():
-    command = [sys.executable, "-m", "experiments.cli"]
+    command = [sys.executable, "-m", "hirl_experiments.cli"]
     assert subprocess.check_output([*command, "--version"], text=True) == f"hirl {__version__}\n"
     shown = subprocess.check_output([*command, "--help"], text=True)
-    assert all(name in shown for name in cli.COMMANDS)
+    assert all(f" {name} " in shown and command.help in shown for name, command in cli.COMMANDS.items())
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_import_no_command(option):
+    code = f"""
+import sys
+from hirl_experiments.cli import main
+sys.argv = ["hirl", "{option}"]
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(ran.stderr.split())
+    assert "hirl_experiments.cli" in imported
+    assert not imported & {"torch", "tyro", "numpy", "hirl_env", "hirl_agents"}
+
+
+def test_ctrl_c_during_the_imports_prints_no_traceback(hirl, capsys, monkeypatch):
+    def interrupted(module):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_module", interrupted)
+    assert hirl("train") == 130
+    assert capsys.readouterr().err == "hirl: interrupted\n"
 
 
 def options_of(explained: Any) -> list[tuple[str, str | None]]:
@@ -45,8 +71,9 @@ def options_of(explained: Any) -> list[tuple[str, str | None]]:
 def test_every_command_explains_every_option(name, hirl, capsys):
     assert hirl(name, "--help") == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert cli.COMMANDS[name].__doc__.splitlines()[0].split(",")[0][:40] in shown
-    assert [option for option, said in options_of(cli.COMMANDS[name]) if not said] == []
+    command = cli.COMMANDS[name].load()
+    assert command.__doc__.splitlines()[0].split(",")[0][:40] in shown
+    assert [option for option, said in options_of(command) if not said] == []
 
 
 def test_an_unknown_command_is_an_error(hirl, capsys):
@@ -218,7 +245,7 @@ def test_updates_are_compared_with_the_passes_that_they_make(monkeypatch):
             counts[name] = len(made)
         return counts
 
-    monkeypatch.setattr("experiments.bench_agents._alternating", counted)
+    monkeypatch.setattr("hirl_experiments.benchmarks.agents._alternating", counted)
     row = bench_updates(1.0, 0)
     assert row["of_passes_alone"] == 1
     assert row["of_two_networks_alone"] == pytest.approx(2 / 3), "what TS learns is a third"
@@ -226,8 +253,8 @@ def test_updates_are_compared_with_the_passes_that_they_make(monkeypatch):
 
 def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, capsys, monkeypatch):
     monkeypatch.setenv("HIRL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("experiments.bench_quality.CROPS", 2)
-    monkeypatch.setattr("experiments.bench_quality.PHOTOGRAPH", (192, 192))
+    monkeypatch.setattr("hirl_experiments.benchmarks.quality.CROPS", 2)
+    monkeypatch.setattr("hirl_experiments.benchmarks.quality.PHOTOGRAPH", (192, 192))
     target = tmp_path / "quality.json"
     assert hirl("bench", "--parts", "quality", "--seconds", "0.01", "--json", str(target)) == 0
     rows = {row["measure"]: row for row in json.loads(target.read_text())["rows"]}

@@ -80,7 +80,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
     ran = subprocess.run([sys.executable, "-c", code], cwd=README.parent, capture_output=True, text=True, check=True)
     imported = set(ran.stdout.split())
     assert "hirl_env" in imported
-    assert not imported & {"agents", "experiments", "wandb", "stable_baselines3"}
+    assert not imported & {"hirl_agents", "hirl_experiments", "wandb", "stable_baselines3", "torchvision", "piq"}
 
 
 def test_spaces():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from agents.pixel_rl.actions import ACTIONS, act
+from hirl_agents.pixel_rl.actions import ACTIONS, act
 
 NAMES = [action.name for action in ACTIONS]
 

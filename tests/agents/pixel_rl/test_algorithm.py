@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.pixel_rl import PixelEnvironment, PixelRL
-from agents.pixel_rl.algorithm import ActorCritic, Step, actor_critic_loss, play
+from hirl_agents.pixel_rl import PixelEnvironment, PixelRL
+from hirl_agents.pixel_rl.algorithm import ActorCritic, Step, actor_critic_loss, play
 from hirl_env.data.degradations import GaussianNoise
 from hirl_env.data.episodes import Episodes
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.pixel_rl import PixelEnvironment
+from hirl_agents.pixel_rl import PixelEnvironment
 from hirl_env.data.degradations import GaussianNoise, InOrder
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import Entry, Photographs

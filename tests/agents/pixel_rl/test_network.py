@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from agents.networks import FlatQ, save_q
-from agents.pixel_rl import PixelRL, load_pixel_rl, save_pixel_rl
-from agents.pixel_rl.network import ConvGRU
+from hirl_agents.networks import FlatQ, save_q
+from hirl_agents.pixel_rl import PixelRL, load_pixel_rl, save_pixel_rl
+from hirl_agents.pixel_rl.network import ConvGRU
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.pixel_rl import PixelRL, load_pixel_rl, restore
-from agents.pixel_rl.actions import ACTIONS, act
-from agents.pixel_rl.network import SHIPPED
+from hirl_agents.pixel_rl import PixelRL, load_pixel_rl, restore
+from hirl_agents.pixel_rl.actions import ACTIONS, act
+from hirl_agents.pixel_rl.network import SHIPPED
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import open_photographs

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from agents.following import follow
-from agents.networks import TwoLevelQ, save_q
-from agents.restorer import Restorer
-from agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
-from agents.rl_restore.network import RecurrentQ
+from hirl_agents.networks import TwoLevelQ, save_q
+from hirl_agents.restorer import Restorer
+from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
+from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_agents.rollout import follow
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import open_toolset

@@ -9,9 +9,9 @@ from PIL import Image
 from stable_baselines3.common.callbacks import StopTrainingOnMaxEpisodes
 from stable_baselines3.common.utils import LinearSchedule
 
-from agents import RLRestore, make_vec_env
-from agents.following import follow
-from agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
+from hirl_agents import RLRestore, make_vec_env
+from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
+from hirl_agents.rollout import follow
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import measures

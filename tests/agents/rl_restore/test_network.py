@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from agents.rl_restore.network import RecurrentQ, SameConv2d, views
+from hirl_agents.rl_restore.network import RecurrentQ, SameConv2d, views
 
 
 def test_parameter_count_is_the_published_one_and_a_second_bias():

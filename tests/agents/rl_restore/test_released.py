@@ -12,8 +12,8 @@ import pytest
 import torch
 from scipy.signal import correlate
 
-from agents.following import follow
-from agents.rl_restore import load_released
+from hirl_agents.rl_restore import load_released
+from hirl_agents.rollout import follow
 from hirl_env.data.images import to_tensor
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration

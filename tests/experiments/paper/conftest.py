@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents.networks import TwoLevelQ, save_q
+from hirl_agents.networks import TwoLevelQ, save_q
 from hirl_env.tools.toolset import Toolset, toolsets
 
 
@@ -19,7 +19,7 @@ def quick(monkeypatch):
 
     What is tested here is what becomes of their results.
     """
-    monkeypatch.setattr("agents.networks.TurnAveraged", lambda network: network)
+    monkeypatch.setattr("hirl_agents.networks.q_networks.TurnAveraged", lambda network: network)
     shipped = toolsets.resolve("hirl")
 
     def blend(share: float) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -5,10 +5,10 @@ import json
 import numpy as np
 from PIL import Image
 
-from experiments import evaluation
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import Photographs
 from hirl_env.quality import measures
+from hirl_experiments.evaluation import methods as evaluation
 
 
 def test_scores_are_those_of_the_pictures_and_never_fall(hirl, two, tmp_path, written):
@@ -53,7 +53,7 @@ def test_scores_of_another_measure_are_not_mixed_in(reproduce, tmp_path, monkeyp
     first, *_ = (tmp_path / "out" / "figure4.jsonl").read_text().splitlines()
     assert set(json.loads(first)["settings"]["weights"]) == {"tools", "hirl", "hirl-biqa"}
     (tmp_path / "other.safetensors").write_bytes(b"other")
-    monkeypatch.setattr("experiments.paper.study.SHIPPED_BIQA", tmp_path / "other.safetensors")
+    monkeypatch.setattr("hirl_experiments.paper.study.SHIPPED_BIQA", tmp_path / "other.safetensors")
     assert reproduce("figure4") == 1
     assert "weights of hirl-biqa" in capsys.readouterr().err
 

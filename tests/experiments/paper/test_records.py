@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.paper.records import Records
+from hirl_experiments.paper.records import Records
 
 SETTINGS = {"crop": 64, "seed": 0, "weights": {"tools": "a"}}
 

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.rl_restore import RLRestoreAgent, save_rl_restore
-from agents.rl_restore.network import RecurrentQ
-from agents.search import brute_force, greedy
-from experiments import evaluation
-from experiments.paper.distortions import MADE, network_rows
-from experiments.paper.figure1 import DISTORTION
-from experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
-from experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, margins
-from experiments.reproduce import PARTS
-from experiments.starts import begin, starts_of
+from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
+from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_agents.search import brute_force, greedy
 from hirl_env import __version__
 from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import toolsets
+from hirl_experiments.commands.reproduce import PARTS
+from hirl_experiments.evaluation import methods as evaluation
+from hirl_experiments.evaluation.sampling import begin, starts_of
+from hirl_experiments.paper.distortions import MADE, network_rows
+from hirl_experiments.paper.figure1 import DISTORTION
+from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
+from hirl_experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, margins
 
 FIGURES = {
     "table1": {"table1"},
@@ -203,7 +203,7 @@ def test_table_3_agrees_with_evaluate(reproduce, written, evaluated):
 
 
 def test_figure_1_shows_what_the_searches_find(reproduce, written, two, monkeypatch, tmp_path):
-    from experiments.paper import figure1
+    from hirl_experiments.paper import figure1
 
     monkeypatch.setattr(figure1, "LENGTH", 2)  # 90 trials instead of 819
     assert reproduce("figure1", "--picture", "picture1") == 0
@@ -308,7 +308,7 @@ def test_a_part_that_is_refused_does_not_stop_the_others(reproduce, tmp_path, mo
     def refusing(study):
         raise ValueError("too large")
 
-    monkeypatch.setattr("experiments.reproduce.PARTS", {"table2": refusing, "figure1": PARTS["figure1"]})
+    monkeypatch.setattr("hirl_experiments.commands.reproduce.PARTS", {"table2": refusing, "figure1": PARTS["figure1"]})
     assert reproduce("all") == 1
     assert "hirl: table2: too large" in capsys.readouterr().err
     assert (tmp_path / "out" / "figure1.md").exists()

@@ -8,10 +8,10 @@ import os
 import numpy as np
 import pytest
 
-from experiments.evaluate_tools import Sums
-from experiments.starts import starts_of
 from hirl_env.data.photographs import open_photographs
 from hirl_env.tools.toolset import toolsets
+from hirl_experiments.commands.evaluate_tools import Sums
+from hirl_experiments.evaluation.sampling import starts_of
 
 FOLDER = os.environ.get("HIRL_TEST_CBSD68")
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="HIRL_TEST_CBSD68 names no folder of photographs")

@@ -1,0 +1,81 @@
+"""By how much to lower an agent's values so that stopping at zero gains most."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from hirl_agents.networks import TOOL_WEIGHT, CellValues, FlatQ, TwoLevelQ
+from hirl_agents.rollout import Agent, follow
+from hirl_env.restoration import Restoration
+
+MARGINS = 51  # tried, on either side of zero
+
+
+def stopping_margins(
+    starts: Iterable[Restoration], values: CellValues | Agent, max_steps: int, per_tool: bool
+) -> npt.NDArray[np.float64]:
+    """How far above zero the best value should be for a step to be taken: what gains most on given images.
+
+    The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
+    what was done: after one tool little is left to say, after another a small and certain gain.
+
+    Args:
+        starts: Batches of images, measured by whatever gains are to be gains of.
+        values: Of the cells.
+        max_steps: Longest path.
+        per_tool: Whether each tool has a margin of its own, for steps after it.
+
+    Returns:
+        By the number of the tool used last, 0 for none, (tools + 1,).
+    """
+    every_value, every_gain, every_tool = [], [], []
+    for start in starts:
+        steps = [start]
+        followed = follow(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
+        every_value.append(followed.values)
+        every_gain.append(np.stack([step.scores - start.scores for step in steps], axis=1))
+        every_tool.append(np.stack([step.last_tools for step in steps[:-1]], axis=1))
+    best, gains, tools = (np.concatenate(each) for each in (every_value, every_gain, every_tool))
+    sizes = np.quantile(np.abs(best), np.linspace(0, 0.5, MARGINS))
+    # Of margins that gain the same, the smallest.
+    candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
+
+    def gain(margins: npt.NDArray[np.float64]) -> float:
+        stops = best <= margins[tools]
+        length = np.where(stops.any(axis=1), stops.argmax(axis=1), max_steps)
+        return float(gains[np.arange(len(gains)), length].mean())
+
+    every = np.arange(len(start.toolset.cells) + 1)
+    margins = max((np.full(len(every), candidate) for candidate in candidates), key=gain)
+    for tool in [*every, *every] if per_tool else ():
+        tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
+        margins = max((margins, *tried), key=gain)
+    return margins
+
+
+def lowered(network: TwoLevelQ | FlatQ, margins: npt.NDArray[np.float64]) -> TwoLevelQ | FlatQ:
+    """A copy that makes the same choices, and takes a value of a margin for nothing: it stops earlier, or later.
+
+    Of one look that is exact. The mean of several looks (`TurnAveraged`) of a network that squashes is near it.
+
+    Args:
+        network: Any.
+        margins: By the number of the tool used last, 0 for none, in units of the reward, (tools + 1,); all alike for a
+            network that does not see that tool.
+    """
+    lower = copy.deepcopy(network)
+    by = torch.as_tensor(margins, dtype=torch.float32)
+    head, by = (lower.ts[-1], lower.encode(by)) if isinstance(lower, TwoLevelQ) else (lower.q[-1], by)
+    assert isinstance(head, nn.Linear)
+    with torch.no_grad():
+        if lower.sees_tool:
+            head.weight[:, -len(by) :].sub_(by.to(head.weight.device) / TOOL_WEIGHT)
+        else:
+            head.bias.sub_(by[0])
+    return lower

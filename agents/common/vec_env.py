@@ -1,0 +1,190 @@
+"""Stable-Baselines3's vector interface over the native vector environment: its agents train on batched tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_normalize
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+import hirl_env  # noqa: F401  (registers the ids)
+from hirl_agents.networks import MAX_STEPS
+from hirl_env.task import Facts
+from hirl_env.vector_env import RestoreVectorEnv
+
+
+class RestoreVecEnv(VecEnv):
+    """The native vector environment in its SAME_STEP autoreset mode, as a Stable-Baselines3 ``VecEnv``.
+
+    Its environments are one batch: what is set or called, is for all of them.
+
+    Args:
+        env: The vector environment; wrappers of Gymnasium's may be on it.
+
+    Raises:
+        ValueError: If it is another, or resets in another mode.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        if not isinstance(env.unwrapped, RestoreVectorEnv):
+            raise ValueError(
+                f"this is for the native vector environment, not {type(env.unwrapped).__name__}; for single ones there "
+                "is Stable-Baselines3's DummyVecEnv"
+            )
+        mode = env.metadata.get("autoreset_mode")
+        if mode != gym.vector.AutoresetMode.SAME_STEP:
+            raise ValueError(f"Stable-Baselines3 needs autoreset_mode='SameStep', this environment has {mode}")
+        self.env = env
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+
+    def reset(self) -> npt.NDArray[np.uint8]:
+        """Starts an episode in every environment, with the seeds of `seed`, if it was called.
+
+        Raises:
+            ValueError: If the environments were given options that differ.
+        """
+        if not all(_equal(options, self._options[0]) for options in self._options):
+            raise ValueError("this environment resets all of its images with the same options")
+        seeds = None if self._seeds[0] is None else self._seeds
+        observations, infos = self.env.reset(seed=seeds, options=self._options[0] or None)  # type: ignore[arg-type]
+        self.reset_infos = self._per_environment(infos)
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Takes note of the actions."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps; the last observation of an ended episode is in its info, as ``terminal_observation``."""
+        observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        each = self._per_environment(infos)
+        dones = terminated | truncated
+        for row in np.flatnonzero(dones):
+            final = each[row].pop("final_info")
+            self.reset_infos[row] = {key: value for key, value in each[row].items() if key != "final_obs"}
+            each[row] = final | {
+                "terminal_observation": each[row]["final_obs"],
+                "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
+            }
+        return observations, rewards.astype(np.float32), dones, each
+
+    def _per_environment(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
+        """Gymnasium's dictionary of arrays (with masks, and dictionaries inside) as a dictionary per environment."""
+        each: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for key, values in infos.items():
+            if key.startswith("_"):
+                continue
+            split = self._per_environment(values) if isinstance(values, dict) else values
+            for row in np.flatnonzero(infos.get(f"_{key}", np.ones(self.num_envs, dtype=np.bool_))):
+                each[row][key] = split[row]
+        return each
+
+    def close(self) -> None:
+        """Closes the vector environment."""
+        self.env.close()
+
+    def get_images(self) -> Sequence[npt.NDArray[np.uint8] | None]:
+        """A frame of every environment."""
+        frames = self.env.render()
+        return [None] * self.num_envs if frames is None else list(frames)  # type: ignore[arg-type]
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The attribute, once per environment: spaces and generators are its own, they share all else but images."""
+        rows = list(self._get_indices(indices))
+        if attr_name in ("action_space", "observation_space"):
+            attr_name = f"single_{attr_name}"
+        value = getattr(self.env, attr_name)
+        return [value[row] if attr_name in ("np_random", "np_random_seed") else value for row in rows]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Sets an attribute of the vector environment, for all.
+
+        Raises:
+            ValueError: If indices leave some out.
+        """
+        self._check_all(indices)
+        setattr(self.env.unwrapped, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Calls a method of the vector environment once; its result, once per environment.
+
+        Raises:
+            ValueError: If indices leave some out.
+        """
+        self._check_all(indices)
+        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+
+    def _check_all(self, indices: VecEnvIndices) -> None:
+        if len(set(self._get_indices(indices))) < self.num_envs:
+            raise ValueError("these environments are one batch: set and call for all of them, without indices")
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
+        """False throughout: there are no single environments that could be."""
+        return [False] * len(list(self._get_indices(indices)))
+
+
+def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Whether options, some of which are pictures, are the same."""
+    return options.keys() == others.keys() and all(np.array_equal(options[key], others[key]) for key in options)
+
+
+def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
+    """Checks an environment before an agent learns in it.
+
+    Args:
+        env: If there is one.
+        stops: Whether the agent stops by an action; if not, by its values.
+
+    Raises:
+        ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), it restores whole
+            pictures, whose sizes differ, it has a STOP and should not, or has none, or images are stacked: three more
+            channels are the start of the episode.
+    """
+    if env is None:
+        return
+    if unwrap_vec_normalize(env) is not None:
+        raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
+    for facts in facts_of(env):
+        if facts.crop_size is None:
+            raise ValueError(
+                "agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size"
+            )
+        if facts.stop_action != stops:
+            by = "an action" if stops else "its values"
+            raise ValueError(f"this agent stops by {by}: make the environment with stop_action={stops}")
+        shape = env.observation_space.shape or ()
+        if facts.channels not in shape:
+            raise ValueError(
+                f"the environment shows images of {facts.channels} channels, and a wrapper makes {shape} of them; "
+                "leave stacks of images out"
+            )
+
+
+def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
+    """Steps after which the environments' episodes are cut off; ``otherwise`` where they say nothing of it."""
+    known = [] if env is None else facts_of(env)
+    return max((facts.max_steps or otherwise for facts in known), default=otherwise)
+
+
+def facts_of(env: VecEnv) -> list[Facts]:
+    """The facts of environments of this package; none where they cannot be asked."""
+    return env.get_attr("facts") if env.has_attr("facts") else []
+
+
+def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:
+    """The native vector environment, monitored, for Stable-Baselines3.
+
+    Args:
+        env_id: ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
+        n_envs: Images restored side by side.
+        **task: Keyword arguments of the environment.
+    """
+    return VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **task)))

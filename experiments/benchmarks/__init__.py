@@ -1,0 +1,1 @@
+"""How fast the environment, the agents and the measures are."""

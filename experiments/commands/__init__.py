@@ -1,0 +1,1 @@
+"""One module per `hirl` command: options, the call, what is printed."""

@@ -1,0 +1,96 @@
+"""`hirl demo`: restores the embedded photographs with every search and with the agent, and draws the paths."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hirl_agents.rollout import Found
+from hirl_env.data.degradations import LEVELS
+from hirl_env.data.episodes import Start
+from hirl_env.data.photographs import open_photographs
+from hirl_env.tools.toolset import Precision, toolsets
+from hirl_experiments.commands.evaluate import DECIMALS
+from hirl_experiments.evaluation.methods import Options, Row, as_json, evaluate_level, load_agents
+from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.io.output import at_least, print_table, write_json
+from hirl_experiments.reporting.figures import save_figure, show
+
+COLUMNS = {
+    "distorted": "distorted",
+    "reverse": "reverse order",
+    "greedy": "greedy",
+    "brute-force": "brute force",
+    "hirl": "HIRL, blind",
+}
+METHODS = ("distorted", "single", "reverse", "greedy", "brute-force", "hirl")
+PANEL = 2.4  # inches
+Result = tuple[Start, dict[str, Found], int]  # an image, what was found for its batch, and its row in there
+
+
+def demo(
+    out: Path = Path("demo"),
+    depth: int = 2,
+    crop: int = 128,
+    seed: int = 0,
+    precision: Precision = "float32",
+) -> None:
+    """Degrade the embedded photographs at the three levels, restore them with searches and the agent, show the paths.
+
+    Prints a table and saves it as demo.json, with one figure per level. Needs no data and no network.
+
+    Args:
+        out: Folder for the figures and the table.
+        depth: Longest path that greedy and brute force try; 3 takes nine times as long.
+        crop: Side of the crops in pixels; twice the side takes four times as long.
+        seed: Of the crops and of the noise.
+        precision: bf16 is faster where the processor has it.
+    """
+    at_least(0, seed=seed)
+    photographs = open_photographs("photos")
+    toolset = toolsets.resolve("hirl")
+    options = Options(depth=depth, **load_agents(METHODS, toolset))
+    rows: list[Row] = []
+    for level in LEVELS:
+        results: list[Result] = []
+
+        starts = starts_of(photographs, level, crop, 1, seed)
+        rows += evaluate_level(
+            starts, len(photographs), level, METHODS, options, toolset, precision, partial(_collect, results)
+        )
+        figure = out / f"{level}.png"
+        draw_paths(results, level, figure)
+        print(f"wrote {figure}")
+    print_table(f"{len(photographs)} photographs, crops of {crop}x{crop}", as_json(rows), DECIMALS)
+    write_json(out / "demo.json", {"depth": depth, "crop": crop, "seed": seed, "precision": precision}, as_json(rows))
+
+
+def _collect(results: list[Result], batch: list[Start], found: dict[str, Found]) -> None:
+    results.extend((start, found, row) for row, start in enumerate(batch))
+
+
+def draw_paths(results: list[Result], level: str, path: Path) -> None:
+    """Saves a figure: a row per photograph, a column per method with its path and gain, the reference last.
+
+    Args:
+        results: One per image.
+        level: For the title.
+        path: Of the PNG.
+    """
+    columns = [*COLUMNS, "reference"]
+    figure = Figure(figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5), layout="constrained")
+    axes = figure.subplots(len(results), len(columns), squeeze=False)
+    for (start, found, row), line in zip(results, axes, strict=True):
+        for method, axis in zip(COLUMNS, line, strict=False):
+            restored = found[method].restoration
+            decibels = f"{restored.scores[row]:.2f} dB"
+            if method != "distorted":
+                decibels += f" ({restored.gains[row]:+.2f})"
+            steps = "\n".join(restored.tool_names(row)) or ("nothing gains" if method != "distorted" else "")
+            show(axis, restored.images[row], f"{COLUMNS[method]}: {decibels}\n{steps}")
+        assert start.reference is not None
+        show(line[-1], start.reference, f"reference: {start.name}")
+    figure.suptitle(f"{level}: what each method does, step by step, and what it gains")
+    save_figure(figure, path)

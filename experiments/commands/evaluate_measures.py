@@ -1,0 +1,184 @@
+"""`hirl evaluate-measures`: whether blind measures agree with those that see the reference, and cannot be gamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import spearmanr
+from tqdm import tqdm
+
+from hirl_agents.search import chain
+from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
+from hirl_env.data.episodes import Start
+from hirl_env.data.photographs import open_photographs
+from hirl_env.quality import Measure, as_measure
+from hirl_env.restoration import Restoration
+from hirl_env.tools.toolset import Cell, Precision, Toolset, toolsets
+from hirl_experiments.evaluation.methods import blind_measure
+from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.io.output import at_least, print_table, write_json
+
+FAMILIES = {
+    "noise": tuple(f"noise-{sigma}" for sigma in NOISE_SIGMAS),
+    "jpeg": tuple(f"jpeg-{quality}" for quality in JPEG_QUALITIES),
+    "blur": tuple(f"blur-{size}" for size in BLUR_SIZES),
+    **{level: (level,) for level in LEVELS},
+}
+PATH = 3  # random tools after each of the levels; every step counts
+TRIED = ("random tools", "levels and random tools")  # groups beside the distortions
+IN_ORDER = "in order"
+REPEATS = 5
+GAMES: dict[str, Cell] = {f"Sharpen x {REPEATS} lowers": (2, 0), f"FFDNet 35 x {REPEATS} lowers": (0, 2)}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Versions of the same pictures, side by side.
+
+    Attributes:
+        distorted: A restoration per degradation.
+        tried: By level, what a random path makes of it, step by step.
+        gamed: By game, what it makes of the clean pictures.
+    """
+
+    distorted: dict[str, Restoration]
+    tried: dict[str, list[Restoration]]
+    gamed: dict[str, Restoration]
+
+    def groups(self) -> dict[str, list[Restoration]]:
+        """What correlations are reported on."""
+        groups = {name: [self.distorted[part] for part in parts] for name, parts in FAMILIES.items()}
+        tried = [step for steps in self.tried.values() for step in steps]
+        return groups | dict(zip(TRIED, (tried, [self.distorted[level] for level in LEVELS] + tried), strict=True))
+
+
+def evaluate_measures(
+    images: str,
+    measures: tuple[str, ...] = ("hirl-biqa",),
+    against: tuple[str, ...] = ("fsim", "vsi", "ssim"),
+    crop: int | None = 64,
+    per_image: int = 1,
+    seed: int = 0,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Compare blind measures with those that see the reference, on distorted and on restored pictures.
+
+    Prints Spearman's rank correlation per distortion, on what random tools make of the three levels, and on both; and
+    in how many cases a measure orders a picture as it should (clean, mild, moderate, severe), and is not gamed: a tool
+    applied five times to a clean picture must lower its score.
+
+    Args:
+        images: Clean photographs: a folder, or a name (photos, cbsd68, ...).
+        measures: The blind measures.
+        against: Those that see the reference.
+        crop: Side of the crops in pixels; None for whole photographs.
+        per_image: Crops of each photograph.
+        seed: Of crops, noise and tools.
+        precision: In which the tools run.
+        device: Where to compute: cpu, cuda, mps.
+        json: Also write settings and rows to this file.
+    """
+    settings = {key: value for key, value in locals().items() if key != "json"}
+    at_least(1, per_image=per_image)
+    at_least(0, seed=seed)
+    if not measures or not against:
+        raise ValueError("--measures and --against need at least one each")
+    blind = [blind_measure(name, "--measures") for name in measures]
+    seeing = [as_measure(name) for name in against]
+    toolset = toolsets.resolve("hirl").on(device)
+    photographs = open_photographs(images)
+    rng = np.random.default_rng(seed)
+    names = [part for parts in FAMILIES.values() for part in parts]
+    # The same pictures at every degradation, in the same batches.
+    side_by_side = zip(*(batches(starts_of(photographs, name, crop, per_image, seed)) for name in names), strict=True)
+    found: list[dict[tuple[str, str], npt.NDArray[Any]]] = []
+    with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
+        for starts in side_by_side:
+            pictures = _pictures(dict(zip(names, starts, strict=True)), toolset, precision, rng)
+            found.append(_scores_of_groups([*blind, *seeing], pictures) | _cases(blind, pictures))
+            bar.update(len(starts[0]))
+    every = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+
+    correlations, cases = [], []
+    for measure in blind:
+        for group in (*FAMILIES, *TRIED):
+            row: dict[str, Any] = {"pictures": group, "measure": measure.name}
+            for truth in seeing:
+                row[truth.name] = float(spearmanr(every[measure.name, group], every[truth.name, group]).statistic)
+            correlations.append(row)
+        rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES)}
+        cases.append({"measure": measure.name, **rates})
+    size = "whole" if crop is None else f"{len(every[blind[0].name, LEVELS[0]])} crops of {crop}x{crop}"
+    title = f"{photographs.name}, {size}"
+    print_table(
+        f"{title}: Spearman's rank correlation", correlations, dict.fromkeys((truth.name for truth in seeing), 3)
+    )
+    print_table(f"{title}: percent of cases", cases, dict.fromkeys(list(cases[0])[1:], 1))
+    if json is not None:
+        write_json(json, settings, [*correlations, *cases])
+
+
+def _pictures(
+    starts: dict[str, list[Start]], toolset: Toolset, precision: Precision, rng: np.random.Generator
+) -> Pictures:
+    """All versions of some pictures, from these by degradation."""
+    distorted = {name: begin(batch, toolset, precision) for name, batch in starts.items()}
+    cells = np.array(toolset.cells)
+    tried: dict[str, list[Restoration]] = {}
+    for level in LEVELS:
+        current = distorted[level]
+        for _ in range(PATH):
+            current = current.branch()
+            current.step(cells[rng.integers(len(cells), size=len(current.images))])
+            tried.setdefault(level, []).append(current)
+    clean = distorted[LEVELS[0]].references
+    assert clean is not None
+    gamed = {}
+    for name, cell in GAMES.items():
+        gamed[name] = distorted[LEVELS[0]].branch()
+        gamed[name].begin(clean, clean)
+        gamed[name] = chain(gamed[name], [cell] * REPEATS).restoration
+    return Pictures(distorted, tried, gamed)
+
+
+def _scores(measure: Measure, images: torch.Tensor, references: torch.Tensor | None) -> npt.NDArray[np.float64]:
+    """Of images as 8-bit pictures."""
+    rounded = (images * 255).round() / 255
+    return measure.score(rounded, references if measure.needs_reference else None).double().cpu().numpy()
+
+
+def _scores_of_groups(
+    measures: Sequence[Measure], pictures: Pictures
+) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
+    """By the names of measures and groups."""
+    scores = {}
+    for measure in measures:
+        known: dict[int, npt.NDArray[np.float64]] = {}
+        for group, parts in pictures.groups().items():
+            for one in parts:
+                if id(one) not in known:
+                    known[id(one)] = _scores(measure, one.images, one.references)
+            scores[measure.name, group] = np.concatenate([known[id(one)] for one in parts])
+    return scores
+
+
+def _cases(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, str], npt.NDArray[Any]]:
+    """By the names of measures and cases, which pictures are ordered as they should be, or score less when gamed."""
+    cases: dict[tuple[str, str], npt.NDArray[Any]] = {}
+    originals = pictures.distorted[LEVELS[0]].references
+    assert originals is not None
+    for measure in measures:
+        clean = _scores(measure, originals, None)
+        levels = [_scores(measure, pictures.distorted[level].images, None) for level in LEVELS]
+        cases[measure.name, IN_ORDER] = np.all(np.diff([clean, *levels], axis=0) < 0, axis=0)
+        for name, gamed in pictures.gamed.items():
+            cases[measure.name, name] = _scores(measure, gamed.images, None) < clean
+    return cases

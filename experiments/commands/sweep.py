@@ -1,0 +1,303 @@
+"""`hirl sweep`: trains the settings of a sweep configuration, several seeds each, side by side on Ray Tune."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import inspect
+import io
+import json
+import secrets
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from hirl_agents import make_vec_env
+from hirl_agents.networks import load_q
+from hirl_env.files import written_whole
+from hirl_env.task import Task
+from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
+from hirl_experiments.commands.train import Settings, open_both
+from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
+from hirl_experiments.sweeps.config import SweepConfig, Value, read_sweep_config
+from hirl_experiments.training.progress import evaluated_levels
+from hirl_experiments.training.seeds import spaced_seeds
+
+if TYPE_CHECKING:
+    from hirl_experiments.sweeps.ray_tune import Outcome
+
+# Options of hirl train that a sweep sets itself.
+SET_HERE = {
+    "seed": "every setting is trained with --seeds seeds that have no randomness in common",
+    "label": "settings are named by what they vary",
+}
+
+
+def sweep(
+    config: Annotated[Path | None, tyro.conf.Positional] = None,
+    images: str | None = None,
+    out: Path | None = None,
+    seeds: int | None = None,
+    seed: int | None = None,
+    resume: Path | None = None,
+    address: str | None = None,
+    storage: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+    max_failures: int | None = None,
+    wandb: bool = True,
+) -> None:
+    """Train many settings, several seeds each, side by side on Ray Tune.
+
+    Takes the YAML of "wandb sweep": method grid or random, and parameters named as the options of hirl train
+    (hirl.gamma, environment.degradation, total-steps). Stop it with Ctrl-C, or lose it to a power cut, and go on with
+    "hirl sweep --resume DIR"; a run whose process or node is lost goes on from its last checkpoint by itself. Writes
+    to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
+    summary.json (mean over seeds and its bootstrap interval), curves.png, and tune/ (checkpoints and Ray's own notes).
+
+    Args:
+        config: The sweep configuration, as experiments/configs/sweep_hirl_vs_flat.yaml.
+        images: Photographs to train on, where the configuration has no parameter of that name.
+        out: Folder for the sweep. Default: sweeps/NAME.
+        seeds: Runs of each setting. Default: 2.
+        seed: That the runs' seeds, and random settings, follow from. Default: 0.
+        resume: Goes on with the sweep in this folder, failed runs too; all other options but --address and --wandb are
+            those it had.
+        address: Of a Ray cluster that has this package on every node, and photographs at the same place; "auto" for
+            the one this machine is part of. Default: this machine alone.
+        storage: Where runs keep checkpoints, if nodes share no disk: a URI that all reach, as s3://BUCKET/FOLDER.
+            Default: --out, which all nodes must see.
+        cpus_per_trial: Processors for each run. Default: 1.
+        gpus_per_trial: GPUs for each run; parts of one are fine. Default: 0.
+        max_failures: How often a run that fails or is lost is tried again. Default: 3.
+        wandb: Log to Weights & Biases, in a group with the sweep's name; as in hirl train.
+    """
+    others = (config, images, out, seeds, seed, storage, cpus_per_trial, gpus_per_trial, max_failures)
+    if resume is not None:
+        if any(other is not None for other in others):
+            raise ValueError("--resume goes on with the settings the sweep had; give no others")
+        plan, out = _read_plan(resume), resume
+    else:
+        if config is None:
+            raise ValueError("name a sweep configuration (or --resume a sweep)")
+        at_least(1, seeds=seeds)
+        at_least(0, seed=seed, max_failures=max_failures, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)
+        wanted = read_sweep_config(config)
+        out = out or Path("sweeps") / wanted.name
+        if (out / "sweep.json").exists():
+            raise ValueError(f"{out} holds a sweep already; go on with it by --resume {out}, or choose another --out")
+        plan = {
+            "name": wanted.name,
+            "command": shlex.join(sys.argv),
+            "metric": wanted.metric,
+            "maximize": wanted.maximize,
+            "storage": _absolute(storage),
+            "cpus": 1.0 if cpus_per_trial is None else cpus_per_trial,
+            "gpus": gpus_per_trial or 0.0,
+            "max_failures": 3 if max_failures is None else max_failures,
+            "runs": plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0),
+        }
+    _require_ray()
+    _run(plan, out, address, wandb)
+
+
+def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) -> list[dict[str, Any]]:
+    """Every run of a sweep: each setting with each of its seeds.
+
+    Args:
+        wanted: What is varied.
+        images: To train on, where that is no parameter.
+        seeds: Runs per setting.
+        seed: That theirs follow from.
+
+    Returns:
+        Of each its ``name`` (SETTING-REPETITION) and its ``config``.
+
+    Raises:
+        ValueError: If a parameter is no option of ``hirl train``, or has a value it does not take.
+    """
+    fixed: dict[str, Value] = {} if images is None else {"images": images}
+    if images is not None and "images" in wanted.parameters:
+        raise ValueError("--images is a parameter of the sweep configuration; give it once")
+    settings = wanted.settings(seed)
+    configs = [train_settings(fixed | setting).config() for setting in settings]
+    _check(wanted, configs)
+    group = {"name": wanted.name, "id": secrets.token_hex(4)}
+    spread = iter(spaced_seeds(seed, len(configs) * seeds, max(map(_width, configs))))
+    # Every setting once before any for the second time, so that half a sweep compares something.
+    return [
+        {
+            "name": f"{number}-{repetition}",
+            "config": config | {"label": wanted.label(setting), "seed": next(spread), "sweep": group},
+        }
+        for repetition in range(seeds)
+        for number, (setting, config) in enumerate(zip(settings, configs, strict=True))
+    ]
+
+
+def _check(wanted: SweepConfig, configs: list[dict[str, Any]]) -> None:
+    """Raises ValueError where a run could not begin, or not be ranked: better now than after hours of others."""
+    rewards = {str(config["environment"].get("reward", "psnr")) for config in configs}
+    if len(rewards) > 1:
+        names = " and ".join(sorted(rewards))
+        raise ValueError(f"gains in {names} cannot be ranked: sweep with one environment.reward")
+    of_data = ("images", "validate", "hold_out", "environment")
+    for config in {json.dumps([one[key] for key in of_data]): one for one in configs}.values():
+        photographs, held_out = open_both(config["images"], config["validate"], config["hold_out"])
+        Task(photographs, **{key: value for key, value in config["environment"].items() if key != "n_envs"})
+        columns = ("gain", *evaluated_levels(config["environment"], held_out), "trials")
+        if wanted.metric not in columns:
+            raise ValueError(
+                f"metric: {wanted.metric} is not measured on these photographs; choose from "
+                f"{', '.join(f'evaluation/{column}' for column in columns)}"
+            )
+    for weights in {config["start_from"] for config in configs} - {None}:
+        load_q(weights)
+
+
+def _width(config: dict[str, Any]) -> int:
+    """How many numbers after its seed a run draws from: it resumes from the seed plus the steps it has taken."""
+    default = inspect.signature(make_vec_env).parameters["n_envs"].default
+    return int(config["total_steps"]) + int(config["environment"].get("n_envs", default))
+
+
+def train_settings(options: dict[str, Value]) -> Settings:
+    """Settings of ``hirl train`` from options by their names.
+
+    Raises:
+        ValueError: If there is no such option, or it does not take the value; names both.
+    """
+    known = [*_options()]
+    for name in options:
+        plain = name.replace("-", "_")
+        if plain in SET_HERE:
+            raise ValueError(f"parameter {name} is set by hirl sweep: {SET_HERE[plain]}")
+        if plain not in known:
+            near = difflib.get_close_matches(plain, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"parameter {name} is no option of hirl train{hint}")
+    try:
+        return _parsed(options)
+    except ValueError:
+        for name, value in options.items():
+            _parsed({name: value})
+        raise
+
+
+def _options() -> list[str]:
+    """Names of the options of ``hirl train`` that are settings."""
+    names = []
+    for field in dataclasses.fields(Settings):
+        inner: Any = field.default
+        nested = dataclasses.fields(inner) if dataclasses.is_dataclass(inner) else ()
+        names += [f"{field.name}.{one.name}" for one in nested] or [field.name]
+    return names
+
+
+def _parsed(options: dict[str, Value]) -> Settings:
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            return tyro.cli(Settings, args=arguments)
+    except SystemExit:
+        name, value = next(iter(options.items()))
+        raise ValueError(f"parameter {name} does not take {value!r}") from None
+
+
+def _require_ray() -> None:
+    try:
+        import ray.tune  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f'hirl sweep needs Ray Tune: pip install "ray[tune]" ({error})') from None
+
+
+def _absolute(storage: str | None) -> str | None:
+    """A folder so that it is found from anywhere; a URI as it is."""
+    return storage if storage is None or "://" in storage else str(Path(storage).resolve())
+
+
+def _read_plan(folder: Path) -> dict[str, Any]:
+    try:
+        plan: dict[str, Any] = json.loads((folder / "sweep.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} holds no sweep to resume ({error})") from None
+    return plan
+
+
+def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> None:
+    """Trains what is not trained yet, and sums up.
+
+    Raises:
+        KeyboardInterrupt: If stopped before the end.
+        ValueError: If runs failed; names them.
+    """
+    import ray
+
+    from hirl_experiments.sweeps.ray_tune import connect, train_all
+
+    group = plan["runs"][0]["config"]["sweep"]
+    own = (str(out.resolve()), "tune")
+    storage, name = own if plan["storage"] is None else (plan["storage"], f"{group['name']}-{group['id']}")
+    try:
+        connect(address, plan["cpus"], plan["gpus"])
+        if not (out / "sweep.json").exists():
+            with written_whole(out / "sweep.json") as beside:
+                beside.write_text(json.dumps(plan, indent=1) + "\n")
+        outcomes = train_all(
+            plan["runs"],
+            storage,
+            name,
+            command=plan["command"],
+            wandb=wandb,
+            cpus=plan["cpus"],
+            gpus=plan["gpus"],
+            max_failures=plan["max_failures"],
+        )
+    finally:
+        ray.shutdown()
+    complete = _collect(plan["runs"], outcomes, out / "runs")
+    if complete:
+        _sum_up(plan, complete, out)
+    failed = [f"{outcome.name} ({outcome.error})" for outcome in outcomes if outcome.error is not None]
+    again = f"go on with: hirl sweep --resume {out}"
+    if len(complete) + len(failed) < len(plan["runs"]):
+        raise KeyboardInterrupt(f"stopped with {len(complete)} of {len(plan['runs'])} runs complete; {again}")
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(plan['runs'])} runs failed: {'; '.join(failed)}; {again}")
+
+
+def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], place: Path) -> list[dict[str, Any]]:
+    """Copies the folders of runs that are complete out of Ray's storage; returns these runs."""
+    checkpoints = {outcome.name: outcome for outcome in outcomes if outcome.checkpoint is not None}
+    complete = []
+    for one in runs:
+        if one["name"] not in checkpoints:
+            continue
+        with checkpoints[one["name"]].folder() as folder:
+            if read_curve(Path(folder))[-1]["step"] >= one["config"]["total_steps"]:
+                shutil.copytree(folder, place / one["name"], dirs_exist_ok=True)
+                complete.append(one)
+    return complete
+
+
+def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None:
+    """Draws curves, and prints and writes the table, best setting first."""
+    groups: dict[str, list[list[dict[str, float]]]] = {}
+    for one in runs:
+        groups.setdefault(one["config"]["label"], []).append(read_curve(out / "runs" / one["name"]))
+    rows = [summary(label, curves, plan["metric"], plan["maximize"]) for label, curves in groups.items()]
+    rows.sort(key=lambda row: row["best"], reverse=plan["maximize"])
+    draw_curves(groups, out / "curves.png")
+    interval = "its bootstrap interval (95%; of two or three seeds, their range)"
+    title = f"{plan['metric']} on the photographs kept apart: mean over seeds, and {interval}"
+    print_table(title, rows, DECIMALS)
+    with written_whole(out / "summary.md") as beside:
+        beside.write_text(
+            f"# {plan['name']}\n\n`{plan['command']}`\n\n{title}\n\n{markdown_table(rows, DECIMALS)}\n![](curves.png)\n"
+        )
+    write_json(out / "summary.json", plan, rows)

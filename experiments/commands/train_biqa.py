@@ -1,0 +1,212 @@
+"""`hirl train-biqa`: trains the embedded blind measure on computed scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import tyro
+from scipy.stats import spearmanr
+
+from hirl_agents.networks import SUFFIX
+from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.files import written_whole
+from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
+from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, available_device, toolsets
+from hirl_env.weights import load_weights, save_weights
+from hirl_experiments.io.output import at_least
+from hirl_experiments.reporting.model_cards import model_card
+from hirl_experiments.training.biqa_examples import KINDS, SLIPS, TEACHERS, WALKS, Groups, Maker, made_groups, targets
+from hirl_experiments.training.loop import Stateful, Training
+from hirl_experiments.training.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
+
+NAME = "hirl-biqa"
+WITHIN_A_GROUP = "spearman within a group"
+BETA = 20.0  # points of the score; errors above it count linearly
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; saved with the run, and a resumed run must have the same.
+
+    Args:
+        images: Photographs to train on: a folder, or the name of a data set.
+        groups: Groups of examples, twelve pictures each.
+        apart: Photographs kept apart to measure progress on.
+        agent: Whose restored pictures are among the examples: hirl, or a .safetensors file written by hirl train.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Groups a step.
+        crop: Side of the crops in pixels.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
+        precision: bf16 is faster where the processor has it; of the tools, too.
+        seed: Of everything random.
+        start_from: Weights to start from instead of random ones.
+        examples: Set by the command: a name after all that the examples are made of.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    images: str
+    groups: int = 4_000
+    apart: int = 40
+    agent: str = "hirl"
+    steps: int = 6_000
+    batch: int = 12
+    crop: int = 64
+    lr: float = 0.01
+    precision: Precision = "float32"
+    seed: int = 0
+    start_from: str | None = None
+    examples: tyro.conf.Suppress[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.crop < SMALLEST:
+            raise ValueError(f"--crop must be at least {SMALLEST}, got {self.crop}")
+        at_least(1, groups=self.groups, steps=self.steps, batch=self.batch)
+        at_least(0, seed=self.seed)
+
+
+def train_biqa(
+    settings: Annotated[Settings, tyro.conf.arg(name="")],
+    out: Path,
+    device: str = "cpu",
+    threads: int | None = None,
+    every: int = 500,
+    wandb: bool = False,
+) -> None:
+    """Train the blind measure hirl-biqa on a folder of photographs, against full-reference measures.
+
+    First makes the examples, groups of better and worse versions of a crop, then trains on them. Stop it with Ctrl-C
+    and run the same command again: it goes on where it was. Writes hirl-biqa.safetensors, its model card and a log to
+    --out.
+
+    Args:
+        settings: How to train.
+        out: Folder for the examples, the weights, the model card, the log and the checkpoint.
+        device: Where to compute: cpu, cuda, cuda:1, mps.
+        threads: Processor threads. Default: all.
+        every: Steps between log lines and checkpoints.
+        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+    """
+    at_least(1, every=every, threads=threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    where = available_device(device)
+    toolset = toolsets.resolve("hirl").on(where)
+    chooser = load_agent(settings.agent, toolset)
+    settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
+    trainer = Trainer(settings, out, where)
+    learned_from, kept_apart = open_photographs(settings.images).split(settings.apart)
+    examples = out / f"examples-{settings.examples}"
+
+    def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> Groups:
+        maker = Maker(photographs, toolset, chooser, settings.crop, settings.precision)
+        return made_groups(maker, count, seed, examples / name)
+
+    # A twentieth as many are enough to watch by.
+    held = groups_of(kept_apart, max(1, settings.groups // 20), settings.seed + 1, "kept-apart")
+    trainer.show(groups_of(learned_from, settings.groups, settings.seed, "learned-from"), held)
+    trainer.run(every, wandb)
+
+
+def _name_of_examples(settings: Settings) -> str:
+    """A name after all that examples are made of, so that none are taken for others."""
+    said = (settings.images, settings.apart, settings.agent, settings.crop, settings.precision)
+    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, KINDS, SLIPS)).encode())
+    agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
+    for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), agent):
+        digest.update(weights.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+class Trainer(Training):
+    """One training run; `show` it examples before it runs."""
+
+    project = NAME
+
+    def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
+        super().__init__(NAME, settings, out, device, settings.steps)
+        network = BlindQuality()
+        if settings.start_from is not None:
+            load_weights(network, settings.start_from)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        flatten_kernels(self.network)
+        self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
+        self.resume()
+
+    def show(self, groups: Groups, held: Groups) -> None:
+        """Takes the groups to learn from, and those to measure progress on."""
+        self.pictures, self.made_of, self.goals = (
+            torch.from_numpy(part).to(self.device) for part in (groups.pictures, groups.made_of, targets(groups.scores))
+        )
+        self.held = held
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.network, "optimiser": self.optimiser}
+
+    def scores(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Scores (groups, versions) of pictures uint8 (groups, versions, H, W, 3)."""
+        images = pictures.to(self.device).flatten(0, 1).permute(0, 3, 1, 2).float().div(255)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            return self.network(images).unflatten(0, pictures.shape[:2])
+
+    def train_step(self) -> dict[str, float]:
+        """One step on a batch of groups, all turned alike."""
+        chosen = torch.from_numpy(self.rng.integers(len(self.pictures), size=self.settings.batch))
+        pictures = torch.rot90(self.pictures[chosen], int(self.rng.integers(4)), dims=(2, 3))
+        if self.rng.random() < 0.5:
+            pictures = pictures.flip(3)
+        self.network.train()
+        errors = self.scores(pictures) - self.goals[chosen]
+        # Of all pictures; of those of one crop against each other; and of those after a tool against those before, by
+        # which agents are rewarded and stopped.
+        each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.made_of[chosen])
+        loss = torch.stack([F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in each]).sum()
+        self.optimiser.descend(loss)
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """How its order agrees with the teachers': over all pictures kept apart, and of the versions of one."""
+        self.network.eval()
+        parts = np.array_split(self.held.pictures, 20)
+        scores = torch.cat([self.scores(torch.from_numpy(part)) for part in parts if len(part)])
+        ours, goals = scores.cpu().numpy(), targets(self.held.scores)
+        rows = {
+            f"spearman {name}": float(spearmanr(ours.ravel(), self.held.scores[..., index].ravel()).statistic)
+            for index, name in enumerate(TEACHERS)
+        }
+        within = [spearmanr(one, goal).statistic for one, goal in zip(ours, goals, strict=True)]
+        return rows | {WITHIN_A_GROUP: float(np.nanmean(within))}
+
+    def glance(self, row: dict[str, Any]) -> str:
+        return f"loss={row['loss']:.2f} within={row[WITHIN_A_GROUP]:.3f}"
+
+    def publish(self, measured: dict[str, float]) -> None:
+        unflatten_kernels(self.network)
+        save_weights(self.network, self.weights, torch.float16)
+        made = (
+            f"By `hirl train-biqa` on computed scores ({', '.join(TEACHERS)}, combined by rank), not on what people "
+            f"said; in {self.seconds / 60:.0f} minutes on {self.device.type}, making the examples not counted:"
+        )
+        with written_whole(self.weights.with_suffix(".md")) as beside:
+            beside.write_text(
+                model_card(
+                    NAME,
+                    self.network,
+                    made,
+                    dataclasses.asdict(self.settings),
+                    "Rank correlations on the photographs kept apart:",
+                    ("", ""),
+                    {name: f"{value:.3f}" for name, value in measured.items()},
+                )
+            )
+        print(f"wrote {self.weights} and its model card")

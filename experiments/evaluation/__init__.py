@@ -1,0 +1,1 @@
+"""What methods gain on distorted photographs."""

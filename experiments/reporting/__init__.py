@@ -1,0 +1,1 @@
+"""Figures, model cards, and what identifies a run."""

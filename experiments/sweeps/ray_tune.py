@@ -1,0 +1,216 @@
+"""Ray Tune runs trainings side by side, on this machine or a cluster, and starts those again that it loses."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from tqdm import tqdm
+
+from hirl_experiments.commands.compare import read_curve
+from hirl_experiments.commands.train import run, write_config
+from hirl_experiments.training.progress import MEMORY
+
+OBJECT_STORE = 100 * 2**20  # bytes; next to nothing goes through it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of a run.
+
+    Attributes:
+        name: Of the run.
+        error: In a line; None where it did not fail.
+        checkpoint: The run's folder as it was last, in Ray's storage.
+    """
+
+    name: str
+    error: str | None
+    checkpoint: tune.Checkpoint | None
+
+    def folder(self) -> AbstractContextManager[str]:
+        """The checkpoint as a folder on this machine."""
+        assert self.checkpoint is not None
+        return self.checkpoint.as_directory()
+
+
+def connect(address: str | None, cpus: float, gpus: float) -> None:
+    """Starts Ray on this machine, or joins a cluster.
+
+    Args:
+        address: Of the cluster, ``auto`` for the one that this machine is part of; None for this machine alone.
+        cpus: That a run needs.
+        gpus: That a run needs.
+
+    Raises:
+        OSError: If Ray does not start, or there is no cluster.
+        ValueError: If this machine has less than a run needs.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
+    # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    elif address.startswith("ray://"):
+        raise ValueError(f"--address {address} is for clients; start the sweep on a node, with --address auto")
+    else:
+        if address != "auto":
+            _check_answers(address)
+        variables = {key: value for key, value in os.environ.items() if key.startswith("WANDB_")}
+        options |= {"runtime_env": {"env_vars": variables}} if variables else {}
+    try:
+        ray.init(**options)
+    except Exception as error:  # Ray raises bare ones
+        where = f"at --address {address}" if address else "on this machine"
+        raise OSError(f"Ray could not be started {where}: {str(error).splitlines()[0]}") from error
+    if address is None:
+        for name, needed in {"CPU": cpus, "GPU": gpus}.items():
+            here = ray.cluster_resources().get(name, 0)
+            if needed > here:
+                raise ValueError(f"a trial is to have {needed:g} {name}s, and this machine has {here:g}")
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--address {address}: no cluster answers there ({error}); give HOST:PORT or auto") from None
+
+
+def train_all(
+    runs: Sequence[dict[str, Any]],
+    storage: str,
+    name: str,
+    *,
+    command: str,
+    wandb: bool,
+    cpus: float,
+    gpus: float,
+    max_failures: int,
+) -> list[Outcome]:
+    """Trains every run to its end, from where it was left; `connect` first.
+
+    Args:
+        runs: Each a ``name`` and a ``config``, as of `hirl_experiments.commands.train.Settings.config`.
+        storage: Folder or URI that all nodes reach.
+        name: Of the folder there, for checkpoints and Ray's own notes. What it holds goes on.
+        command: To note in the runs' config.yaml.
+        wandb: Whether to log to Weights & Biases.
+        cpus: That a run needs.
+        gpus: That a run needs.
+        max_failures: How often a run that failed, or whose node was lost, goes on from its last checkpoint.
+
+    Returns:
+        As many as were started; fewer than the runs after Ctrl-C.
+    """
+
+    def train(config: dict[str, Any]) -> None:
+        _train(config["run"], command, wandb)
+
+    trainable = tune.with_resources(train, {"cpu": cpus, "gpu": gpus})
+    place = f"{storage.rstrip('/')}/{name}"
+    if tune.Tuner.can_restore(place):
+        tuner = tune.Tuner.restore(place, trainable, resume_errored=True)
+    else:
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"run": tune.grid_search(list(runs))},
+            tune_config=tune.TuneConfig(trial_name_creator=_name, trial_dirname_creator=_name, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=storage,
+                failure_config=tune.FailureConfig(max_failures=max_failures),
+                # Two: what a killed driver noted last may be the checkpoint before the newest.
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                callbacks=[_ProgressBar(sum(one["config"]["total_steps"] for one in runs))],
+                verbose=0,
+            ),
+        )
+    results = tuner.fit()
+    for number in range(len(results)):
+        _forget_memory(results[number])
+    return [_outcome(results[number]) for number in range(len(results))]
+
+
+def _name(trial: Any) -> str:
+    return str(trial.config["run"]["name"])
+
+
+def _forget_memory(result: tune.Result) -> None:
+    """Removes replay buffers, most of a checkpoint, from those of a run that is complete and needs them no more."""
+    total = (result.config or {})["run"]["config"]["total_steps"]
+    if (result.metrics or {}).get("step", 0) < total:
+        return
+    for checkpoint, _ in result.best_checkpoints or ():
+        memory = f"{checkpoint.path}/{MEMORY}"
+        if checkpoint.filesystem.get_file_info(memory).is_file:
+            checkpoint.filesystem.delete_file(memory)
+
+
+def _outcome(result: tune.Result) -> Outcome:
+    assert result.config is not None
+    # Of an error that crossed processes, all but the last line is the traceback.
+    error = None if result.error is None else str(result.error).strip().splitlines()[-1]
+    return Outcome(result.config["run"]["name"], error, result.checkpoint)
+
+
+def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
+    """A run, in a process that Ray started; each evaluation is reported with the run's folder as its checkpoint."""
+    config = one["config"]
+    with tempfile.TemporaryDirectory(prefix="hirl-sweep-") as scratch:
+        out = Path(scratch) / one["name"]
+        out.mkdir()
+
+        def report(row: dict[str, float]) -> None:
+            measured = {key: value for key, value in row.items() if key != "step"}
+            for link in (path for path in out.rglob("*") if path.is_symlink()):
+                link.unlink()  # W&B's to its latest run, of which storage would make copies
+            tune.report(
+                {"step": row["step"], "evaluation": measured}, checkpoint=tune.Checkpoint.from_directory(str(out))
+            )
+
+        checkpoint = tune.get_checkpoint()
+        if checkpoint is not None:
+            checkpoint.to_directory(str(out))
+        if not (out / "config.yaml").exists():
+            write_config(config, out, command)
+        # The last one follows when all logs are closed.
+        run(config, out, wandb, lambda row: report(row) if row["step"] < config["total_steps"] else None)
+        (out / MEMORY).unlink(missing_ok=True)
+        report(read_curve(out)[-1])
+
+
+class _ProgressBar(tune.Callback):
+    """Steps of all runs, and a line for each that is lost."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def setup(self, *_: Any, **__: Any) -> None:
+        self.bar = tqdm(total=self.total, desc="sweep", unit="step", mininterval=1, disable=None)
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        done = sum((one.last_result or {}).get("step", 0) for one in trials)
+        self.bar.update(done - self.bar.n)
+        self.bar.set_postfix(finished=sum(one.is_finished() for one in trials), of=len(trials))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        tqdm.write(f"hirl: run {trial} failed", file=sys.stderr)
+
+    def on_experiment_end(self, trials: list[Any], **_: Any) -> None:
+        self.bar.close()

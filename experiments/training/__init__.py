@@ -1,0 +1,1 @@
+"""How agents, tools and the blind measure are trained."""

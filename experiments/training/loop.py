@@ -1,0 +1,160 @@
+"""Trainings outside Stable-Baselines3: the loop, the checkpoints and the logs that all of them share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.training.checkpoints import read_checkpoint, write_checkpoint
+from hirl_experiments.training.interrupts import deferred_interrupts
+from hirl_experiments.training.weights_and_biases import start_wandb
+
+
+class Stateful(Protocol):
+    """What a checkpoint keeps: networks, optimisers, schedules, remembered examples."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What there is to keep."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Goes on from what was kept."""
+
+
+class Training(ABC):
+    """A training that goes on where it was interrupted.
+
+    A subclass has what is learned, and says what a step is, how progress is measured, and what becomes of the result.
+
+    Args:
+        name: Of the files: NAME.checkpoint.pt, NAME.safetensors, NAME.csv.
+        settings: A frozen dataclass with a ``seed``; a resumed run must have the same.
+        out: Folder of the files.
+        device: Where to compute.
+        steps: Length of the training.
+
+    Attributes:
+        unit: What a step is called.
+        project: In Weights & Biases.
+        rng: The source of what is drawn at random; part of the checkpoint.
+        step: Steps taken.
+        seconds: That they took.
+    """
+
+    unit: ClassVar[str] = "step"
+    project: ClassVar[str]
+
+    def __init__(self, name: str, settings: Any, out: Path, device: torch.device, steps: int) -> None:
+        self.name, self.settings, self.out, self.device, self.steps = name, settings, out, device, steps
+        self.rng = np.random.default_rng(settings.seed)
+        torch.manual_seed(settings.seed)
+        self.log = CsvLog(out / f"{name}.csv")
+        self.step, self.seconds = 0, 0.0
+
+    @abstractmethod
+    def parts(self) -> dict[str, Stateful]:
+        """What a checkpoint keeps, by name."""
+
+    @abstractmethod
+    def train_step(self) -> dict[str, float]:
+        """One step; returns what is to be logged of it."""
+
+    @abstractmethod
+    def measure(self) -> dict[str, float]:
+        """Measures progress."""
+
+    @abstractmethod
+    def glance(self, row: dict[str, Any]) -> str:
+        """Of a row of the log, what the progress bar shows."""
+
+    def keep(self, row: dict[str, Any]) -> None:  # noqa: B027  (most keep the last network only)
+        """Called with every row of the log, before it is written."""
+
+    @abstractmethod
+    def publish(self, measured: dict[str, float]) -> None:
+        """Writes the result; called at the end, with what was measured then."""
+
+    @property
+    def weights(self) -> Path:
+        """Where the result goes."""
+        return self.out / f"{self.name}.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the training stands."""
+        return self.out / f"{self.name}.checkpoint.pt"
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint, if there is one; called when everything is made.
+
+        Raises:
+            ValueError: If the checkpoint is damaged or of other settings, or weights or a log are there without one.
+        """
+        state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings))
+        if state is not None:
+            for name, part in self.parts().items():
+                part.load_state_dict(state[name])
+            self.rng.bit_generator.state = state["rng"]
+            self.step, self.seconds = state["step"], state["seconds"]
+        elif self.log.path.exists():
+            raise ValueError(f"{self.log.path} is there already, without a checkpoint; choose another --out")
+        # What was measured after the checkpoint is measured again.
+        self.log.rewrite([row for row in self.log.read() if int(row[self.unit]) <= self.step])
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts().items()}
+        state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
+
+    def run(self, every: int, wandb: bool) -> None:
+        """Trains to the end and publishes, or until asked to stop; either way saves the checkpoint.
+
+        Args:
+            every: Steps between measurements (with checkpoints).
+            wandb: Whether to log to Weights & Biases.
+
+        Raises:
+            KeyboardInterrupt: If asked to stop.
+        """
+        tracked = None
+        if wandb:
+            tracked = start_wandb(self.project, self.name, self.out, dataclasses.asdict(self.settings))
+        bar = tqdm(total=self.steps, initial=self.step, desc=self.name, unit=self.unit, mininterval=1, disable=None)
+        began = time.monotonic() - self.seconds
+        recent: list[dict[str, float]] = []
+        measured: dict[str, float] = {}
+        with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
+            if not self.step:
+                # Weights may come before the next checkpoint, and alone they are taken for another run's.
+                self.save()
+            while self.step < self.steps and not interrupted:
+                recent.append(self.train_step())
+                self.step += 1
+                bar.update()
+                if self.step % every == 0 or self.step == self.steps:
+                    self.seconds = time.monotonic() - began
+                    means = {key: float(np.mean([one[key] for one in recent])) for key in recent[0]}
+                    measured = self.measure()
+                    row = {self.unit: self.step, **means, "seconds": round(self.seconds), **measured}
+                    self.keep(row)
+                    self.log.write(row)
+                    self.save()
+                    bar.set_postfix_str(self.glance(row))
+                    if tracked is not None:
+                        tracked.log(row, step=self.step)
+                    recent.clear()
+            self.seconds = time.monotonic() - began
+            self.save()
+        if self.step < self.steps:
+            raise KeyboardInterrupt(f"stopped at {self.unit} {self.step}; the same command goes on from there")
+        # A run that was killed before it could publish has measured nothing since.
+        self.publish(measured or self.measure())

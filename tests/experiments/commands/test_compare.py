@@ -1,0 +1,81 @@
+import pytest
+import yaml
+
+from hirl_experiments.commands.compare import _common
+from hirl_experiments.io.csv_log import CsvLog
+
+
+def written(folder, label: str, gains: list[float], **config):
+    log = CsvLog(folder / "evaluation.csv")
+    for number, gain in enumerate(gains):
+        log.write({"step": number * 100, "gain": gain, "mild": gain, "moderate": gain, "severe": gain, "trials": 3})
+    (folder / "config.yaml").write_text(yaml.safe_dump({"algo": "hirl", "label": label, **config}))
+    return folder
+
+
+def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
+    runs = [
+        written(tmp_path / "a", "hirl", [0, 1, 2], seed=0),
+        written(tmp_path / "b", "hirl", [0, 2, 3, 4], seed=1),
+        written(tmp_path / "c", "flat-dqn", [0, 1, 1]),
+    ]
+    figure = tmp_path / "figures" / "curves.png"
+    assert hirl("compare", *map(str, runs), "--out", str(figure)) == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (row,) = [line for line in lines if "hirl" in line]
+    assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
+
+
+def test_curves_are_compared_where_all_have_been_measured(tmp_path):
+    curves = [[{"step": step, **dict.fromkeys(("gain", "mild", "moderate", "severe"), step)} for step in steps]
+              for steps in ((0, 100, 200), (0, 200, 300))]  # fmt: skip
+    steps, gains = _common(curves, ("gain", "mild", "moderate", "severe"))
+    assert steps == [0, 200]
+    assert gains.shape == (2, 2, 4)
+
+
+def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):
+    levels = written(tmp_path / "levels", "hirl", [0, 1])
+    unpaired = tmp_path / "unpaired"
+    CsvLog(unpaired / "evaluation.csv").write({"step": 0, "gain": 1, "as given": 1, "trials": 3, "margin": 0})
+    (unpaired / "config.yaml").write_text("algo: hirl\nlabel: blind\n")
+    out = str(tmp_path / "curves.png")
+    assert hirl("compare", str(unpaired), "--out", out) == 0
+    assert hirl("compare", str(levels), str(unpaired), "--out", out) == 1
+    assert "different levels (as given | mild, moderate, severe)" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, capsys):
+    first = written(tmp_path / "first", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0}, git_revision="a")
+    second = written(tmp_path / "second", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, git_revision="b")
+    other = written(tmp_path / "other", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.9})
+    out = str(tmp_path / "curves.png")
+    assert hirl("compare", str(first), str(second), "--out", out) == 0
+    assert hirl("compare", str(first), str(other), "--out", out) == 1
+    assert f"{first} and {other} are both called 'hirl', and differ in algorithm" in capsys.readouterr().err
+    elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, images="/data/others")
+    assert hirl("compare", str(first), str(elsewhere), "--out", out) == 1
+    assert "differ in images" in capsys.readouterr().err
+    copied = written(tmp_path / "copied", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0})
+    assert hirl("compare", str(first), str(copied), "--out", out) == 1
+    assert "have the same seed" in capsys.readouterr().err
+    by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], environment={"reward": "ssim"})
+    assert hirl("compare", str(first), str(by_ssim), "--out", out) == 1
+    assert "gains in psnr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"), [([], "at least one"), (["nowhere"], "no run of hirl train, which has a config.yaml")]
+)
+def test_mistakes(hirl, runs, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hirl("compare", *runs) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_without_evaluations(hirl, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("algo: hirl\nlabel: x\n")
+    assert hirl("compare", str(tmp_path / "run")) == 1
+    assert "nothing was evaluated" in capsys.readouterr().err

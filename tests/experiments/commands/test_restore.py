@@ -1,0 +1,493 @@
+"""`hirl restore`, mostly with tools that add 8 of 255 at each step, so that every pixel is known."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from hirl_agents.networks import TwoLevelQ, save_q
+from hirl_agents.restorer import Restorer
+from hirl_env.quality import Measure, measures
+from hirl_experiments.commands import restore as module
+from hirl_experiments.commands.restore import restore
+from tests.conftest import colours
+
+
+@pytest.fixture
+def brighter(toy_toolset, monkeypatch):
+    """Replaces the restorer by one that adds 8 at each step, until the mean is 200."""
+
+    def values(images: torch.Tensor) -> torch.Tensor:
+        cells = torch.zeros(len(images), 2, 2)
+        cells[:, 0, 1] = 200 / 255 - images.mean(dim=(1, 2, 3))
+        return cells
+
+    monkeypatch.setattr(
+        "hirl_experiments.commands.restore.Restorer",
+        lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments),
+    )
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def picture(path: str, pixels: np.ndarray | None = None, **options) -> Path:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(colours() if pixels is None else pixels).save(path, **options)
+    return Path(path)
+
+
+def log(out: str = "out") -> list[dict]:
+    return json.loads((Path(out) / "restore.json").read_text())["rows"]
+
+
+run = partial(restore, out=Path("out"), max_steps=1)
+
+
+# What comes out; of which kind of file, test_picture_files.py says
+
+
+def test_a_picture_is_restored_and_what_is_not_the_same_is_said(brighter, place, capsys):
+    picture("a.png")
+    Image.new("CMYK", (16, 16), (100, 120, 140, 20)).save("b.jpg")
+    run(("a.png", "b.jpg"))
+    assert (np.asarray(Image.open("out/a.png")) == colours() + 8).all()
+    note = "saved as RGB instead of CMYK, without a colour profile"
+    assert [row["notes"] for row in log()] == [[], [note]]
+    assert f"hirl: b.jpg: {note}" in capsys.readouterr().err
+
+
+def test_greys_that_are_stored_as_colours_are_not_tinted(place, monkeypatch):
+    seen = []
+
+    class Note(Restorer):
+        def __init__(self, agent, toolset, **arguments):
+            super().__init__(TwoLevelQ(3, 3, width=8), **{**arguments, "stop": "steps"})
+
+        def restore(self, image, *arguments, **options):
+            seen.append(image.shape)
+            return super().restore(image, *arguments, **options)
+
+    monkeypatch.setattr("hirl_experiments.commands.restore.Restorer", Note)
+    picture("a.png", np.repeat(colours(20, 24, 1), 3, axis=2))
+    run(("a.png",))
+    assert seen == [(20, 24)]
+    result = np.asarray(Image.open("out/a.png").convert("RGB"))
+    assert (result == result[..., :1]).all()
+
+
+def test_a_picture_on_which_nothing_is_done_is_copied(brighter, place, capsys):
+    picture("a.jpg", np.full((16, 16, 3), 230, dtype=np.uint8), quality=30)
+    run(("a.jpg",))
+    assert Path("out/a.jpg").read_bytes() == Path("a.jpg").read_bytes()
+    assert "a.jpg: left as it is (stopped: value)" in capsys.readouterr().out
+    (row,) = log()
+    assert (row["path"], row["why"], row["saved"]) == ([], "value", "out/a.jpg")
+
+
+# Which files, and where to
+
+
+def names(out: str = "out") -> set[str]:
+    return {str(path.relative_to(out)) for path in Path(out).rglob("*") if path.is_file()} - {"restore.json"}
+
+
+def test_folders_globs_and_files(brighter, place):
+    for path in ("one/a.png", "one/deep/b.jpg", "two/c.png", "two/d.png", "two/e.webp", "f.tif"):
+        picture(path)
+    Path("one/notes.txt").write_text("no picture")
+    run(("one", "two/*.png", "f.tif"))
+    assert names() == {"a.png", "deep/b.jpg", "c.png", "d.png", "f.tif"}
+    assert [row["file"] for row in log()] == ["one/a.png", "one/deep/b.jpg", "two/c.png", "two/d.png", "f.tif"]
+
+
+def test_a_file_named_twice_is_restored_once(brighter, place):
+    picture("one/a.png")
+    run(("one/a.png", "one", "one/*"))
+    assert len(log()) == 1
+
+
+def test_the_results_of_an_earlier_run_are_not_restored_again(brighter, place):
+    picture("a.png")
+    picture("deep/b.png")
+    for _ in range(2):
+        run((".",), force=True)
+        assert names() == {"a.png", "deep/b.png"}
+
+
+def test_a_pattern_that_finds_the_results_means_the_others(brighter, place, capsys):
+    picture("holiday/a.png")
+    run(("**/*.png",))
+    picture("holiday/b.png")
+    run(("**/*.png",))
+    assert names() == {"a.png", "b.png"}
+    assert [row["file"] for row in log()] == ["holiday/a.png", "holiday/b.png"]
+
+
+def test_pictures_of_the_same_names_elsewhere_are_others(brighter, place, monkeypatch):
+    for folder in ("first", "second"):
+        picture(f"{folder}/a.png")
+    monkeypatch.chdir(place / "first")
+    run(("a.png",), out=place / "out")
+    monkeypatch.chdir(place / "second")
+    with pytest.raises(ValueError, match="of other settings"):
+        run(("a.png",), out=place / "out")
+
+
+@pytest.mark.parametrize("arguments", [(("one",), "one"), (("one/a.png",), "one"), (("a.png", "two"), ".")])
+def test_the_originals_are_never_overwritten(brighter, place, arguments):
+    pictures, out = arguments
+    before = {path: path.read_bytes() for path in (picture("one/a.png"), picture("a.png"), picture("two/b.png"))}
+    with pytest.raises(ValueError, match="is one of the pictures and would be overwritten"):
+        restore(pictures, Path(out), force=True)
+    assert all(path.read_bytes() == data for path, data in before.items())
+    assert not Path(out, "restore.json").exists()
+
+
+def test_two_pictures_of_one_name_are_an_error_before_anything_is_done(brighter, place):
+    picture("one/a.png")
+    picture("two/a.png")
+    with pytest.raises(ValueError, match=r"one/a.png and two/a.png would both be saved as out/a.png"):
+        run(("one", "two"))
+    picture("three/a.jpg")
+    picture("three/a.webp")
+    with pytest.raises(ValueError, match=r"both be saved as out/a.step1.png"):
+        run(("three",), save_steps=True)
+    picture("restore.json", format="PNG")
+    with pytest.raises(ValueError, match=r"the log and restore.json would both be saved"):
+        run(("restore.json",))
+    assert not Path("out").exists()
+    run(("three",))
+    assert names() == {"a.jpg", "a.webp"}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [((), "name at least one picture"), (("empty",), "empty: no pictures in there"), (("a.png",), "out is a file")],
+)
+def test_mistakes_are_said_before_anything_is_done(brighter, place, pictures, message):
+    Path("empty").mkdir()
+    picture("a.png")
+    if pictures == ("a.png",):
+        Path("out").write_text("")
+    with pytest.raises(ValueError, match=message):
+        run(pictures)
+    assert not Path("out").is_dir()
+
+
+# What is never lost
+
+
+def test_nothing_is_overwritten_unless_asked(brighter, place, capsys):
+    picture("a.png")
+    picture("b.png")
+    Path("out").mkdir()
+    Path("out/a.png").write_text("mine")
+    with pytest.raises(ValueError, match=r"1 of 2 pictures could not be restored; out/restore\.json says why"):
+        run(("a.png", "b.png"))
+    assert Path("out/a.png").read_text() == "mine"
+    assert "a.png: out/a.png exists already; --force overwrites it" in capsys.readouterr().err
+    assert [row["saved"] for row in log()] == [None, "out/b.png"]
+
+    with pytest.raises(ValueError, match=r"out/restore\.json is there already, of other settings"):
+        run(("b.png",), max_steps=2)
+    run(("a.png", "b.png"), force=True)
+    assert [row["saved"] for row in log()] == ["out/a.png", "out/b.png"]
+    assert (np.asarray(Image.open("out/a.png")) == colours() + 8).all()
+
+
+def test_steps_of_an_earlier_run_are_in_the_way_too(brighter, place):
+    picture("a.png")
+    Path("out").mkdir()
+    Path("out/a.step1.png").write_text("mine")
+    with pytest.raises(ValueError, match="1 of 1 pictures"):
+        run(("a.png",), save_steps=True)
+    assert names() == {"a.step1.png"}
+    assert Path("out/a.step1.png").read_text() == "mine"
+
+
+def test_bad_files_do_not_stop_the_rest(brighter, place, capsys, monkeypatch):
+    picture("a.png")
+    Path("b.png").write_text("no picture")
+    Path("c.jpg").write_bytes(picture("whole.jpg", colours(64, 64, 3)).read_bytes()[:900])
+    Image.fromarray(colours()).save("d.gif")
+    Image.fromarray(colours()[..., 0].astype(np.float32)).save("e.tif")
+    picture("f.png")
+    picture("g.bmp")
+    monkeypatch.setattr(module, "save_picture", failing_for("g.bmp", module.save_picture))
+    with pytest.raises(ValueError, match="6 of 8 pictures could not be restored"):
+        run(("a.png", "b.png", "c.jpg", "d.gif", "e.tif", "absent.png", "g.bmp", "f.png"))
+    assert names() == {"a.png", "f.png"}
+    errors = capsys.readouterr().err.strip().splitlines()
+    rows = [row for row in log() if row["error"]]
+    assert [f"hirl: {row['error']}" for row in rows] == errors
+    parts = [
+        *("b.png: not a readable", "c.jpg: not a readable", "d.gif: not a readable picture (its format is GIF"),
+        *("e.tif: not a readable picture (its pixels are floating", "absent.png: no such file"),
+        "g.bmp: RuntimeError: out of memory",
+    ]
+    assert all(error.startswith(f"hirl: {part}") for error, part in zip(errors, parts, strict=True))
+    assert all(row["saved"] is None and row["path"] == [] for row in rows)
+
+
+def failing_for(name: str, save):
+    def save_or_fail(picture, pixels, path, *rest):
+        if path.name == name:
+            raise RuntimeError("out of memory")
+        save(picture, pixels, path, *rest)
+
+    return save_or_fail
+
+
+def test_other_pictures_with_the_same_settings_go_to_the_same_log(brighter, place):
+    with pytest.raises(ValueError, match="1 of 1 pictures could not be restored"):
+        run(("mistyped.png",))
+    for name in ("a.png", "b.png"):
+        picture(name)
+        run((name,))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+    with pytest.raises(ValueError, match=r"of other settings \(max_steps\)"):
+        run(("a.png",), max_steps=2)
+
+
+def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, monkeypatch):
+    seen = []
+
+    def values(images):
+        seen.append(images)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])
+
+    monkeypatch.setattr(
+        "hirl_experiments.commands.restore.Restorer",
+        lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments),
+    )
+    for name in "abc":
+        picture(f"{name}.png")
+    with pytest.raises(KeyboardInterrupt):
+        run(("a.png", "b.png", "c.png"))
+    assert names() == {"a.png"}
+    assert [row["file"] for row in log()] == ["a.png"]
+
+
+def test_what_ends_a_run_at_once_loses_no_finished_picture(brighter, place, monkeypatch):
+    for name in "ab":
+        picture(f"{name}.png")
+    whole = module._restore_file
+
+    def killed_at_b(job, *rest):
+        if job.file.name == "b.png":
+            # As good as a kill: nothing that the command could do about it runs.
+            before.extend(log())
+            raise SystemExit
+        return whole(job, *rest)
+
+    before = []
+    monkeypatch.setattr(module, "_restore_file", killed_at_b)
+    with pytest.raises(SystemExit):
+        run(("a.png", "b.png"))
+    assert [row["file"] for row in before] == ["a.png"]
+    monkeypatch.setattr(module, "_restore_file", whole)
+    run(("a.png", "b.png"))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+
+
+def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatch):
+    for name in "abc":
+        picture(f"{name}.png")
+    whole, restored = module._restore_file, []
+
+    def interrupted_before(name):
+        def restore_file(job, *rest):
+            if job.file.name == name:
+                raise KeyboardInterrupt
+            restored.append(job.file.name)
+            return whole(job, *rest)
+
+        return restore_file
+
+    for name in ("b.png", "c.png", None):
+        monkeypatch.setattr(module, "_restore_file", interrupted_before(name))
+        if name is None:
+            run(("a.png", "b.png", "c.png"))
+        else:
+            with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+                run(("a.png", "b.png", "c.png"))
+    assert restored == ["a.png", "b.png", "c.png"]
+    assert [row["file"] for row in log()] == ["a.png", "b.png", "c.png"]
+    # What is no longer there is restored again, and with --force everything is.
+    Path("out/b.png").unlink()
+    run(("a.png", "b.png", "c.png"))
+    assert restored[3:] == ["b.png"]
+    run(("a.png", "b.png", "c.png"), force=True)
+    assert restored[4:] == ["a.png", "b.png", "c.png"]
+
+
+def test_what_is_restored_again_by_force_leaves_the_rest_of_the_log(brighter, place, capsys):
+    for name in "ab":
+        picture(f"{name}.png")
+    run(("a.png", "b.png"))
+    run(("b.png",), force=True)
+    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+    run(("a.png",))
+    assert [row["file"] for row in log()] == ["a.png", "b.png"], "which is known to be done"
+    run(("b.png",), force=True, max_steps=2)
+    assert [row["file"] for row in log()] == ["b.png"], "of other settings"
+
+
+def test_other_pictures_leave_a_note_of_what_a_kill_left(brighter, place, monkeypatch):
+    for name in "ab":
+        picture(f"{name}.png")
+
+    def killed(*_):
+        picture("out/a.png")  # as far as it came
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(module, "save_picture", killed)
+        run(("a.png",))
+    run(("b.png",))
+    run(("a.png",))
+    assert [row["saved"] for row in log()] == ["out/b.png", "out/a.png"]
+
+
+def test_a_picture_that_was_interrupted_while_it_was_saved_is_gone_on_with(brighter, place, monkeypatch):
+    picture("a.png", np.full((16, 16), 180, dtype=np.uint8))
+    again = partial(restore, ("a.png",), Path("out"), save_steps=True)
+    whole, saved = module.save_picture, []
+
+    def interrupted(picture, pixels, path, *rest):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.append(path)
+        whole(picture, pixels, path, *rest)
+
+    monkeypatch.setattr(module, "save_picture", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        again()
+    assert names() == {"a.step1.png", "a.step2.png"}
+    monkeypatch.setattr(module, "save_picture", whole)
+    again()
+    assert names() == {"a.png", "a.step1.png", "a.step2.png", "a.step3.png"}
+    # Files that were there before are never taken for such a rest.
+    Path("out/a.png").unlink()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="could not be restored"):
+            again()
+
+
+@pytest.mark.parametrize("text", ["mine", "[]", '{"settings": {}, "rows": []}'])
+def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
+    picture("a.png")
+    Path("out").mkdir()
+    Path("out/restore.json").write_text(text)
+    with pytest.raises(ValueError, match="of other settings"):
+        run(("a.png",))
+    assert Path("out/restore.json").read_text() == text
+
+
+# Steps and the log
+
+
+def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture("deep/a.jpg", np.full((16, 16), 180, dtype=np.uint8), icc_profile=profile)
+    restore(("deep",), Path("out"), max_steps=7, save_steps=True)
+    assert names() == {"a.jpg", "a.step1.png", "a.step2.png", "a.step3.png"}
+    for step, level in enumerate((188, 196, 204), start=1):
+        with Image.open(f"out/a.step{step}.png") as result:
+            assert (result.format, result.mode) == ("PNG", "L")
+            assert result.info["icc_profile"] == profile
+            assert (np.asarray(result) == level).all()
+    assert "a.jpg: add +8 -> add +8 -> add +8 (stopped: value)" in capsys.readouterr().out
+    written = json.loads(Path("out/restore.json").read_text())
+    assert written["settings"] == {
+        **{"folder": str(place), "pictures": ["deep"], "out": "out", "agent": "hirl", "toolset": "hirl"},
+        **{"max_steps": 7, "stop": "value"},
+        **{"measure": "hirl-biqa", "references": None},
+        **{"precision": "float32", "device": "cpu", "save_steps": True, "force": False},
+    }
+    (row,) = written["rows"]
+    assert row.pop("values") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)
+    assert row.pop("final_value") == 0
+    assert row.pop("seconds") > 0
+    assert row == {
+        **{"file": "deep/a.jpg", "saved": "out/a.jpg", "path": ["add +8"] * 3, "types": ["brighten"] * 3},
+        **{"degrees": [1, 1, 1], "why": "value", "score_before": None, "score_after": None, "notes": [], "error": None},
+    }
+
+
+def test_stopping_by_quality_and_by_reference(brighter, place, capsys):
+    picture("a.png", np.full((16, 16, 3), 100, dtype=np.uint8))
+    picture("clean/a.png", np.full((16, 16, 3), 117, dtype=np.uint8))
+    restore(("a.png",), Path("by-reference"), stop="reference", references=Path("clean"))
+    assert (np.asarray(Image.open("by-reference/a.png")) == 116).all()
+    assert log("by-reference")[0]["why"] == "reference"
+    measures.register("flat", lambda: Measure("flat", lambda images, _: images.new_zeros(len(images)), False))
+    try:
+        restore(("a.png",), Path("by-quality"), stop="quality", measure="flat")
+    finally:
+        measures.factories.pop("flat")
+    (row,) = log("by-quality")
+    assert (row["path"], row["why"], row["score_before"], row["score_after"]) == ([], "quality", 0.0, 0.0)
+    assert "a.png: left as it is (stopped: quality; flat: 0.0 to 0.0)" in capsys.readouterr().out
+
+
+def test_a_grey_original_may_have_noise_in_colours(brighter, place):
+    picture("a.png", np.full((16, 16, 3), (100, 102, 98), dtype=np.uint8))
+    picture("clean/a.png", np.full((16, 16), 108, dtype=np.uint8))
+    run(("a.png",), stop="reference", references=Path("clean"))
+    (row,) = log()
+    assert (row["error"], row["path"]) == (None, ["add +8"])
+
+
+def test_references_and_their_stop_go_together(place):
+    picture("a.png")
+    for arguments in ({"stop": "reference"}, {"references": Path("clean")}):
+        with pytest.raises(ValueError, match="--stop reference and --references DIR"):
+            run(("a.png",), **arguments)
+    with pytest.raises(ValueError, match="1 of 1 pictures could not be restored"):
+        run(("a.png",), stop="reference", references=Path("clean"))
+    assert log()[0]["error"] == "clean/a.png: no such file"
+
+
+# From the shell
+
+
+def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
+    save_q(TwoLevelQ(3, 3, width=8), "agent.safetensors")
+    picture("one/a.png", colours(20, 24, 3))
+    picture("one/b.jpg", colours(20, 24, 1)[..., 0])
+    arguments = ["--out", "out", "--agent", "agent.safetensors", "--stop", "steps", "--max-steps", "2"]
+    assert hirl("restore", "one/*", *arguments) == 0
+    assert [len(row["path"]) for row in log()] == [2, 2]
+    assert capsys.readouterr().out.count("(stopped: steps)") == 2
+    assert hirl("restore", "one", *arguments, "--save-steps") == 1
+    assert capsys.readouterr().err == (
+        "hirl: out/restore.json is there already, of other settings (save_steps): choose another --out, or overwrite "
+        "with --force\n"
+    )
+    Path("one/c.png").write_text("no picture")
+    assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1
+    assert capsys.readouterr().err.endswith(
+        "\nhirl: 1 of 3 pictures could not be restored; out/restore.json says why\n"
+    )
+    assert names() == {"a.png", "b.jpg", *(f"{name}.step{step}.png" for name in "ab" for step in (1, 2))}
+
+
+def test_a_wrong_agent_is_one_line(place, hirl, capsys):
+    picture("a.png")
+    assert hirl("restore", "a.png", "--out", "out", "--agent", "hirll") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("hirl: unknown agent 'hirll'")
+    assert errors.count("\n") == 1
+    assert not Path("out").exists()

@@ -1,0 +1,347 @@
+"""`hirl train`: what it writes, that it goes on after a kill, and what it says to bad input."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hirl_agents import make_vec_env
+from hirl_agents.networks import FlatQ, TwoLevelQ, load_q
+from hirl_agents.rl_restore import load_rl_restore
+from hirl_experiments import cli
+from hirl_experiments.commands.train import EnvironmentOptions, HIRLOptions, Settings, _restored, train
+from hirl_experiments.training.algorithms import ALGORITHMS, load_preset, preset_names
+from hirl_experiments.training.progress import Progress
+from tests.conftest import DEADLINE
+
+SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
+TINY = [*SMALL, "--threads", "1", "--no-wandb"]
+SETTINGS = {
+    "hirl": ["--hirl.width", "8", "--hirl.learning-starts", "8", "--hirl.batch-size", "8", "--hirl.buffer-size", "64"],
+    "flat-dqn": ["--flat-dqn.width", "8", "--flat-dqn.learning-starts", "8", "--flat-dqn.buffer-size", "64"],
+    "rl-restore": [
+        *("--rl-restore.learning-starts", "8", "--rl-restore.batch-size", "8", "--rl-restore.buffer-size", "64"),
+        *("--rl-restore.exploration-steps", "32", "--rl-restore.units", "8"),
+    ],
+    "ppo": ["--ppo.width", "8", "--ppo.n-steps", "8", "--ppo.batch-size", "16", "--ppo.n-epochs", "1"],
+}
+
+
+def curve(out: Path) -> list[dict[str, str]]:
+    with (out / "evaluation.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--algo", algo, "--images", str(folder), "--out", str(out), "--total-steps", "64"]
+    assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
+    rows = curve(out)
+    assert [int(row["step"]) for row in rows] == [0, 32, 64]
+    assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "singles", "trials", "margin"}
+    for row in rows:
+        levels = [float(row[level]) for level in ("mild", "moderate", "severe")]
+        assert float(row["gain"]) == pytest.approx(sum(levels) / 3), "the mean of the levels alone"
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["total_steps"] == 64
+    assert config["algorithm"]["gamma"] == load_preset(algo)["algorithm"]["gamma"]
+    assert {"command", "git_revision", "versions"} <= set(config)
+    assert list((out / "tensorboard").glob("events*"))
+    with (out / "progress.csv").open(newline="") as file:
+        logged = set(next(csv.reader(file)))
+    assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2", "rollout/ep_rew_mean"} <= logged
+    if algo == "ppo":
+        assert not (out / "best.safetensors").exists()
+    else:
+        if algo == "rl-restore":
+            assert load_rl_restore(out / "best.safetensors").q.n_tools == 9
+        else:
+            best = load_q(out / "best.safetensors")
+            assert isinstance(best, TwoLevelQ if algo == "hirl" else FlatQ)
+            assert best.max_steps == config["environment"]["max_steps"]
+        assert "## How it was made" in (out / "best.md").read_text()
+        assert {"train/n_updates", "rollout/exploration_rate"} <= logged
+        best = max(rows, key=lambda row: 3 * float(row["gain"]) + float(row["singles"]))
+        assert f"By `hirl train`, {best['step']} of 64 environment steps" in (out / "best.md").read_text()
+    assert not list(out.glob(".*.part"))
+
+
+def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path, monkeypatch, hirl, capsys):
+    """CLIVE's layout: distorted pictures, and no clean ones anywhere."""
+    data = tmp_path / "data" / "ChallengeDB_release"
+    data.mkdir(parents=True)
+    folder.rename(data / "Images")
+    monkeypatch.setenv("HIRL_DATA", str(tmp_path / "data"))
+    out = tmp_path / "run"
+    small = ["--total-steps", "16", "--hold-out", "1", "--every", "8", "--threads", "1", "--no-wandb"]
+    environment = ["--environment.n-envs", "2", "--environment.crop-size", "32", "--environment.reward", "hirl-biqa"]
+    arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *SETTINGS["hirl"]]
+    assert hirl(*arguments) == 0, capsys.readouterr().err
+    rows = curve(out)
+    assert set(rows[0]) == {"step", "gain", "as given", "trials", "margin"}
+    assert "Gain in hirl-biqa" in (out / "best.md").read_text()
+    arguments[arguments.index("hirl-biqa")] = "psnr"
+    arguments[arguments.index(str(out))] = str(tmp_path / "other")
+    assert hirl(*arguments) == 1
+    assert "compares with a reference, and there is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_presets_name_options_that_exist(preset):
+    settings = load_preset(preset)
+    algorithm = ALGORITHMS[settings["algo"]]
+    assert set(settings["algorithm"]) <= set(algorithm.options.__dataclass_fields__)
+    assert set(settings["environment"]) <= set(train.__globals__["EnvironmentOptions"].__dataclass_fields__)
+
+
+def test_the_papers_preset_is_the_papers():
+    settings = load_preset("paper")["algorithm"]
+    assert (settings["buffer_size"], settings["batch_size"], settings["target_update_interval"]) == (100, 30, 30)
+    assert (settings["exploration_initial_eps"], settings["exploration_final_eps"]) == (0.5, 0.1)
+    assert (settings["gamma"], settings["exploration_stairs"]) == (0.9, 4)
+    assert (settings["degree_updates"], settings["type_target"]) == ("online", "transition")
+    assert (settings["degree_head"], settings["loss"]) == ("blind", "mse")
+    assert not (settings["double_q"] or settings["may_stop"] or settings["augment"])
+    assert (settings["tau"], settings["max_grad_norm"], settings["gradient_steps"]) == (1, float("inf"), 1)
+    assert load_preset("paper")["environment"]["n_envs"] == 1
+
+
+def test_none_is_a_setting(folder):
+    options = ALGORITHMS["hirl"].options(gamma=0.5, full_feedback=False)
+    environment = EnvironmentOptions(degradation=None, max_steps=None, reward="hirl-biqa")
+    config = Settings(images=str(folder), environment=environment, hirl=options).config()
+    preset = load_preset("hirl")
+    assert (config["environment"]["degradation"], config["environment"]["max_steps"]) == (None, None)
+    assert config["environment"]["crop_size"] == preset["environment"]["crop_size"]
+    assert config["algorithm"]["gamma"] == 0.5
+    assert config["algorithm"]["tau"] == preset["algorithm"]["tau"]
+
+
+def test_the_environment_tells_what_the_agent_learns_from(folder):
+    """HIRL with full feedback makes its environment give it."""
+    for full in (True, False):
+        config = Settings(images=str(folder), hirl=HIRLOptions(full_feedback=full)).config()
+        assert config["algorithm"]["full_feedback"] is full
+        assert config["environment"].get("full_feedback", False) is full
+
+
+@pytest.mark.parametrize("options", [{"gamma": 0.9}, {"n_steps": 2}])
+def test_looking_ahead_needs_another_preset(folder, options):
+    with pytest.raises(ValueError, match=r"take --preset hirl-transitions, or --hirl.full-feedback False"):
+        Settings(images=str(folder), hirl=HIRLOptions(**options)).config()
+    Settings(images=str(folder), hirl=HIRLOptions(full_feedback=False, **options)).config()
+    with pytest.raises(ValueError, match=r"goes with --hirl.full-feedback False"):
+        Settings(images=str(folder), environment=EnvironmentOptions(full_feedback=False)).config()
+
+
+def test_too_few_steps_to_learn_anything_are_named(folder):
+    with pytest.warns(UserWarning, match="--total-steps 500 is no more than learning_starts, 500"):
+        Settings(images=str(folder), total_steps=500).config()
+
+
+def test_exploration_that_outlasts_the_training_is_named(folder):
+    with pytest.warns(UserWarning, match="--total-steps 8000 ends while exploration still falls"):
+        Settings(images=str(folder), total_steps=8000).config()
+
+
+def test_feedback_that_nobody_learns_from_is_refused(folder):
+    every_tool = EnvironmentOptions(full_feedback=True)
+    with pytest.raises(ValueError, match="hirl-transitions learns from one of them"):
+        Settings(images=str(folder), preset="hirl-transitions", environment=every_tool).config()
+
+
+def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
+    assert hirl("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for option in ("--hirl.double-q", "--flat-dqn.exploration-fraction", "--ppo.clip-range", "--environment.n-envs"):
+        assert option in shown
+    assert "one may always stop" in shown
+
+
+def command(folder: Path, out: Path, steps: int) -> list[str]:
+    start = [sys.executable, "-m", "hirl_experiments.cli", "train", "--images", str(folder), "--out", str(out)]
+    return [*start, "--total-steps", str(steps), *TINY, *SETTINGS["hirl"]]
+
+
+def has_rows(out: Path, count: int) -> bool:
+    return (out / "evaluation.csv").exists() and len(curve(out)) >= count and (out / "model.zip").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
+    out = tmp_path / "run"
+    with subprocess.Popen(command(folder, out, 10**6), stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: has_rows(out, 2), process)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=DEADLINE)
+    before = curve(out)
+    if how == signal.SIGTERM:
+        assert process.returncode == 130
+        assert f"go on with: hirl train --resume {out}" in errors
+    # A shorter horizon, so that the rest is soon done.
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    total = int(before[-1]["step"]) + 40
+    (out / "config.yaml").write_text(yaml.safe_dump(config | {"total_steps": total}))
+    hirl_train = [sys.executable, "-m", "hirl_experiments.cli", "train"]
+    resume = [*hirl_train, "--resume", str(out), "--threads", "1", "--no-wandb"]
+    subprocess.run(resume, check=True, timeout=DEADLINE)
+    rows = curve(out)
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= total
+    kept = [row for row in before if int(row["step"]) <= steps[len(before) - 1]]
+    assert rows[: len(kept) - 1] == kept[:-1]
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 0
+    assert "is complete" in capsys.readouterr().out
+    assert curve(out) == rows
+
+
+def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", *arguments) == 0
+    rows = curve(out)
+    written = (out / "evaluation.csv").read_text().splitlines(keepends=True)
+    (out / "evaluation.csv").write_text("".join(written[:-1]))
+    assert hirl("train", "--resume", str(out), "--threads", "1", "--no-wandb") == 0
+    assert "is complete" not in capsys.readouterr().out
+    assert curve(out) == rows
+
+
+def test_starting_from_weights(folder, tmp_path, hirl, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", "--out", str(first), *arguments, "--environment.observe-tool", "False") == 0
+    weights = str(first / "best.safetensors")
+    assert hirl("train", "--out", str(second), *arguments, "--start-from", weights) == 0
+    assert yaml.safe_load((second / "config.yaml").read_text())["start_from"] == weights
+    card = (second / "best.md").read_text()
+    assert "start_from: best.safetensors" in card
+    assert str(tmp_path) not in card
+    capsys.readouterr()
+    for others, words in (
+        (["--start-from", str(tmp_path / "none.safetensors")], "none.safetensors: No such file"),
+        (["--start-from", "hirl"], "the weights are of another architecture"),
+        (["--start-from", "hirl", "--algo", "flat-dqn"], "--start-from is for --algo hirl"),
+    ):
+        algo = [] if "--algo" in others else SETTINGS["hirl"]
+        given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
+        assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "third" / "config.yaml").exists()
+
+
+def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
+    """Sums of several rewards would otherwise run on from one episode into another."""
+    out = tmp_path / "run"
+    preset = ["--preset", "hirl-transitions"]
+    settings = [*preset, *SETTINGS["hirl"], "--every", "64", "--hirl.n-steps", "2", "--environment.max-steps", "4"]
+    assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    env = make_vec_env("HIRL-Restore-v0", images=str(folder), **config["environment"])
+    memory = _restored(config | {"total_steps": 128}, out, env).replay_buffer
+    last = (memory.pos - 1) % memory.buffer_size
+    assert (memory.dones[last] == 1).all()
+    assert (memory.dones[(last - 1) % memory.buffer_size] == 0).any(), "where others went on"
+
+
+def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
+    out = tmp_path / "run"
+    arguments = [argument for argument in command(folder, out, 16) if argument != "--no-wandb"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    subprocess.run(arguments, check=True, timeout=DEADLINE, env={**environment, "HOME": str(tmp_path)})
+    (run,) = (out / "wandb").glob("offline-run-*")
+    assert list(run.glob("*.wandb"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--images is missing"),
+        (
+            ["--images", "FOLDER", "--preset", "papre"],
+            "unknown preset 'papre'; known are: flat-dqn, hirl, hirl-transitions, paper",
+        ),
+        (["--images", "FOLDER", "--preset", "paper", "--algo", "ppo"], "is one for --algo hirl"),
+        (["--images", "FOLDER", "--ppo.n-steps", "8"], "--ppo.* has no meaning for --algo hirl"),
+        (["--images", "FOLDER", "--total-steps", "0"], "--total-steps must be at least 1"),
+        (["--images", "FOLDER", "--hold-out", "3"], "of 3 pictures, 3 cannot be kept apart"),
+        (["--images", "FOLDER", "--hold-out", "1", "--environment.degradation", "fog"], "unknown degradation 'fog'"),
+        (["--images", "FOLDER", "--hold-out", "1", "--hirl.width", "12"], "width"),
+        (["--resume", "NOWHERE"], "is no run of hirl train"),
+        (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
+        (["--resume", "NOWHERE", "--hirl.gamma", "0.9"], "give no others"),
+        (["--images", "FOLDER", "--environment.stop-action", "True"], "is for --algo ppo"),
+        (
+            ["--images", "FOLDER", "--algo", "rl-restore", "--environment.stop-action", "False"],
+            "leave --environment.stop-action True",
+        ),
+        (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
+        (["--images", "NOWHERE"], "no such folder"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monkeypatch, capsys, hirl):
+    monkeypatch.chdir(tmp_path)
+    places = {"FOLDER": str(folder), "NOWHERE": str(tmp_path / "nowhere")}
+    given = [places.get(argument, argument) for argument in arguments]
+    assert hirl("train", *given, "--no-wandb") == 1
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "runs").exists(), "nothing stands in the way of the next try"
+
+
+def test_pictures_too_small_to_validate_on(folder, tmp_path, hirl, capsys):
+    arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path / "run"), "--no-wandb"]
+    assert hirl("train", *arguments) == 1
+    assert "a crop of 64x64 fits into no picture" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", *arguments) == 0
+    assert hirl("train", *arguments) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    (out / "model.zip").write_bytes(b"torn")
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_train_is_a_command():
+    assert cli.COMMANDS["train"] is train
+
+
+def test_the_name_of_a_data_set_comes_before_a_folder_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "mine"):
+        (tmp_path / name).mkdir()
+    assert Settings(images="photos").config()["images"] == "photos"
+    assert Settings(images="mine").config()["images"] == str(tmp_path / "mine")
+
+
+def test_an_interrupt_in_the_last_rollout_leaves_a_run_to_resume(folder, tmp_path, hirl, capsys, monkeypatch):
+    """The steps that overshoot the total are no complete training."""
+    out = tmp_path / "run"
+    on_step = Progress._on_step
+
+    def interrupting(progress):
+        if progress.model.num_timesteps > 4:
+            progress.interrupted = [signal.SIGINT]
+        return on_step(progress)
+
+    monkeypatch.setattr(Progress, "_on_step", interrupting)
+    few = ["--algo", "ppo", "--ppo.n-steps", "4", "--ppo.batch-size", "8", "--ppo.width", "8"]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "4", *TINY, *few]
+    assert hirl("train", *arguments) != 0
+    assert f"go on with: hirl train --resume {out}" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert hirl("train", "--resume", str(out), "--threads", "1", "--no-wandb") == 0
+    assert "is complete" not in capsys.readouterr().out

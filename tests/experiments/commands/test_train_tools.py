@@ -1,0 +1,194 @@
+"""Training a tool: it learns, resumes after a kill as if nothing had happened, and leaves usable files."""
+
+import signal
+import subprocess
+import sys
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.weights import load_weights
+from hirl_experiments.commands.train_tools import Settings, ToolName, Trainer, train_tools
+from hirl_experiments.training.tool_recipes import RECIPES, noise_level
+from tests.conftest import DEADLINE
+
+
+def train(folder, out, steps=4, every=2, wandb=False, **arguments):
+    settings = Settings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=(16,), **arguments)
+    train_tools(settings, out, every=every, wandb=wandb)
+    return load_file(out / "fast-arcnn-10.safetensors")
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
+    train(folder, tmp_path, validate=str(folder))
+    load_weights(FastARCNN(), tmp_path / "fast-arcnn-10.safetensors")
+    card = (tmp_path / "fast-arcnn-10.md").read_text()
+    assert "85,763 parameters" in card
+    assert "\nseed: 0\n" in card
+    assert str(tmp_path) not in card
+    lines = (tmp_path / "fast-arcnn-10.csv").read_text().splitlines()
+    assert lines[0] == "step,loss,seconds,JpegCompression(quality=10)"
+    assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
+
+
+def test_a_seed_repeats_the_run(folder, tmp_path):
+    assert_same(train(folder, tmp_path / "a"), train(folder, tmp_path / "b"))
+
+
+@pytest.mark.parametrize("tool", RECIPES)
+def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
+    settings = Settings(tool, str(folder), None, 30, 2, (16,), 0.005, 0.5, 0.5, "float32", 0, None)
+    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    examples = trainer.examples.batch(np.random.default_rng(1))
+    trainer.examples.batch = lambda rng: examples
+    losses = [trainer.train_step()["loss"] for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+def test_larger_patches_make_smaller_batches(folder, tmp_path):
+    settings = Settings("fast-arcnn-10", str(folder), batch=8, patch=(16, 32), own_share=0, leftover_share=1)
+    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    shapes = {tuple(trainer.examples.batch(rng)[0].shape) for _ in range(8)}
+    assert shapes == {(8, 3, 16, 16), (2, 3, 32, 32)}
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
+    shares = {"own_share": 0.2, "leftover_share": 0.8}  # leftovers are remembered
+    whole = train(folder, tmp_path / "whole", steps=5, every=1, **shares)
+    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, (16,), 0.02, 0.2, 0.8, "float32", 0, None)
+    (tmp_path / "cut").mkdir()
+    first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
+    for _ in range(3):
+        first.train_step()
+        first.step += 1
+    first.save()
+    assert first.examples.leftovers[16]
+    assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path, until):
+    command = [sys.executable, "-m", "hirl_experiments.cli", "train-tools", "fast-arcnn-10", "--images", str(folder)]
+    command += ["--out", str(tmp_path), "--batch", "2", "--patch", "16", "--every", "1", "--steps"]
+    process = subprocess.Popen([*command, "1000000"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    checkpoint = tmp_path / "fast-arcnn-10.checkpoint.pt"
+    until((tmp_path / "fast-arcnn-10.csv").exists, process)  # written after a step
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in error
+    assert torch.load(checkpoint, weights_only=True)["step"] >= 1
+    assert not list(tmp_path.glob(".*.part"))
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_weights_and_biases_offline(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    train(folder, tmp_path / "out", wandb=True)
+    (run,) = (tmp_path / "out" / "wandb").glob("offline-run-*")
+    assert list(run.glob("*.wandb"))
+
+
+def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
+    train(folder, tmp_path)
+    with pytest.raises(ValueError, match=r"run with other settings \(lr 0.02\)"):
+        train(folder, tmp_path, lr=0.5)
+
+
+def test_a_damaged_checkpoint_is_named(folder, tmp_path):
+    train(folder, tmp_path)
+    checkpoint = tmp_path / "fast-arcnn-10.checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged; start over in another --out"):
+        train(folder, tmp_path)
+
+
+def test_weights_of_someone_are_not_overwritten(folder, tmp_path):
+    (tmp_path / "fast-arcnn-10.safetensors").write_bytes(b"precious")
+    with pytest.raises(ValueError, match="is there already"):
+        train(folder, tmp_path)
+    assert (tmp_path / "fast-arcnn-10.safetensors").read_bytes() == b"precious"
+
+
+def test_figures_of_someone_are_not_overwritten(folder, tmp_path):
+    (tmp_path / "fast-arcnn-10.csv").write_text("day,weight\n1,70\n")
+    with pytest.raises(ValueError, match=r"fast-arcnn-10.csv is there already, without a checkpoint"):
+        train(folder, tmp_path)
+    assert (tmp_path / "fast-arcnn-10.csv").read_text() == "day,weight\n1,70\n"
+
+
+def test_validation_on_nothing_is_refused(folder, tmp_path):
+    (tmp_path / "small").mkdir()
+    Image.new("RGB", (40, 8)).save(tmp_path / "small" / "flat.png")
+    with pytest.raises(ValueError, match="no clean photograph of 16 pixels or more to validate on"):
+        train(folder, tmp_path, validate=str(tmp_path / "small"))
+
+
+def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
+    Image.new("RGB", (8, 8)).save(folder / "tiny.png")
+    train(folder, tmp_path, validate=str(folder))
+    with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
+        train_tools(Settings("srn", str(folder), steps=1, patch=(64,)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"steps": 0},
+        {"batch": 0},
+        {"every": 0},
+        {"threads": 0},
+        {"own_share": 2.0},
+        {"leftover_share": -1.0},
+        {"patch": (64, 50)},
+    ],
+)
+def test_impossible_options_are_named(arguments, folder, tmp_path):
+    (name,) = arguments
+    command = {key: arguments.pop(key) for key in ("every", "threads") if key in arguments}
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must"):
+        train_tools(Settings("srn", str(folder), **arguments), tmp_path, **command)
+
+
+def test_starting_from_weights(folder, tmp_path):
+    train(folder, tmp_path / "first")
+    weights = tmp_path / "first" / "fast-arcnn-10.safetensors"
+    settings = Settings("fast-arcnn-20", str(folder), None, 4, 2, (16,), 0.01, 0.7, 0.0, "float32", 1, str(weights))
+    network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
+    assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
+
+
+def test_rl_restores_tools_learn_their_own_bands():
+    assert set(get_args(ToolName)) == set(RECIPES)
+    rng = np.random.default_rng(0)
+    drawn = {
+        number: [RECIPES[f"rl-restore-{number}"].own(rng).strength for _ in range(200)] for number in (1, 4, 7, 9, 12)
+    }
+    ranges = {number: (min(strengths), max(strengths)) for number, strengths in drawn.items()}
+    assert ranges[1] == pytest.approx((0, 1.25), abs=0.05)
+    assert ranges[4] == pytest.approx((3.75, 5), abs=0.05)
+    assert ranges[7] == pytest.approx((25, 37.5), abs=0.5)
+    assert ranges[9] == pytest.approx((0, 40), abs=1), "100 less the quality"
+    assert ranges[12] == pytest.approx((80, 90), abs=1)
+    sizes = [sum(value.numel() for value in RECIPES[f"rl-restore-{n}"].network().parameters()) for n in range(1, 13)]
+    assert sizes == [21_827, 21_827, 50_851, 50_851] * 3
+
+
+def test_the_noise_map_states_a_setting_within_the_tools_range():
+    assert noise_level(degradations.resolve("moderate")) == 25
+    assert noise_level(GaussianNoise(50)) == 35
+    assert noise_level(JpegCompression(10)) == 15

@@ -1,0 +1,12 @@
+from hirl_experiments.io.csv_log import CsvLog
+
+
+def test_a_row_that_was_cut_off_is_not_read(tmp_path):
+    log = CsvLog(tmp_path / "log.csv")
+    for step in (0, 1):
+        log.write({"step": step, "gain": 12.5})
+    log.path.write_bytes(log.path.read_bytes()[:-4])
+    assert log.read() == [{"step": "0", "gain": "12.5"}]
+    log.rewrite(log.read())
+    log.write({"step": 1, "gain": 13.0})
+    assert [row["gain"] for row in log.read()] == ["12.5", "13.0"]

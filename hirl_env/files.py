@@ -2,51 +2,139 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pooch
 
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed, which serves as its lock
+    fcntl = None  # type: ignore[assignment]
+
 CACHE = "HIRL_CACHE"
+PREFIX, SUFFIX = ".hirl-", ".part"  # of the names of files that are being written
+_swept: set[Path] = set()
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
-    """Yields a path beside ``path`` to write to, and renames it at the end; nothing is left behind on failure.
+def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
+    """Yields a file to write to, which gets its name at the end; nothing is left behind on failure.
 
-    After a power cut, too, ``path`` is the whole old file or the whole new one.
+    ``path`` is the whole old file or the whole new one at any moment, after a power cut too. Until then the file has a
+    random name in the same folder, from where what killed processes left is removed first.
 
-    Something that is there and no ordinary file (``/dev/stdout``) is written to directly.
+    Something that is there and no ordinary file (``/dev/stdout``) is written to directly. Where ``path`` is a link,
+    what it leads to is replaced.
 
     Raises:
-        OSError: If the disk is full or the folder is not writable; the message names the file.
+        OSError: If the disk is full, or the folder is not writable; the message names the file.
     """
     path = Path(path)
-    if path.is_symlink() and (path.is_file() or not path.exists()):
-        path = path.resolve()  # the file is replaced, and the link stays
-    direct = path.exists() and not path.is_file()
-    beside = path if direct else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        if path.is_symlink() and (path.is_file() or not path.exists()):
+            path = path.resolve()
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:
+                yield device
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        if not direct:
+        remove_leftovers(path.parent)
+        temporary, descriptor = _open_temporary(path.parent)
+        try:
+            raw = _Counted(os.dup(descriptor), "wb")
+            with _Unlent(raw) as file:
+                yield file
+            if os.fstat(descriptor).st_size != raw.end:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             # Without this, a power cut after the renaming could leave the new name on an empty file.
-            with beside.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(beside, path)
+            os.fsync(descriptor)
+            os.replace(temporary, path)
+        finally:
+            os.close(descriptor)
+            with suppress(OSError):
+                temporary.unlink()
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        if not direct:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
+
+
+def atomic_write_text(path: str | Path, text: str) -> None:
+    """Writes a text in UTF-8, as `atomic_write`."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+class _Counted(io.FileIO):
+    """A file that knows how long it should be."""
+
+    end = 0
+
+    def write(self, data: Any, /) -> int:
+        count = super().write(data)
+        self.end = max(self.end, self.tell())
+        return count
+
+
+class _Unlent(io.BufferedWriter):
+    """A file that lends its descriptor to nobody: libraries write to it themselves then, and pass over short writes."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
+def _open_temporary(folder: Path) -> tuple[Path, int]:
+    """Makes a file of a name that nobody can know before, and locks it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+        descriptor = os.open(temporary, flags, 0o666)
+        if _locked(descriptor) and os.path.lexists(temporary):
+            return temporary, descriptor
+        os.close(descriptor)  # another process took it for a leftover before it was locked
+
+
+def _locked(descriptor: int) -> bool:
+    """Locks an open file until it is closed; False where another process has locked it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: then nobody takes it for a leftover either
+        pass
+    return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes from a folder what killed processes were writing; once in a process."""
+    folder = folder.resolve()
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for temporary in folder.glob(f"{PREFIX}{'[0-9a-f]' * 16}{SUFFIX}"):
+        with suppress(OSError):
+            descriptor = os.open(temporary, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if fcntl is not None:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    temporary.unlink()
+            finally:
+                os.close(descriptor)
+            if fcntl is None:
+                temporary.unlink()
 
 
 def unwritable(path: str | Path, error: OSError) -> OSError:
     """The error to raise where a file cannot be written: names it, the reason and the remedy."""
-    return OSError(f"could not write {path}: {error.strerror or error}; make room or choose another place")
+    remedy = "shorten it" if error.errno == errno.ENAMETOOLONG else "make room or choose another place"
+    return OSError(f"could not write {path}: {error.strerror or error}; {remedy}")
 
 
 def cache_folder() -> Path:

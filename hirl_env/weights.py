@@ -14,7 +14,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 
 HASHES = "SHA256SUMS"
 SCALE = ".scale"  # of kernels in whole numbers: follows their name
@@ -43,8 +43,8 @@ def save_weights(
     for name, stored in state.items():
         if not stored.isfinite().all():
             raise ValueError(f"weights {path}: {name} is not finite as {str(stored.dtype).removeprefix('torch.')}")
-    with written_whole(path) as beside:
-        beside.write_bytes(save_safetensors(state, metadata))
+    with atomic_write(path) as file:
+        file.write(save_safetensors(state, metadata))
 
 
 def without_drawing(read: Reader) -> Reader:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from hirl_agents.restorer import Restorer
 from hirl_env.data.images import UnreadablePicture
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.io.output import check_free, check_targets, keep_json
 from hirl_experiments.io.picture_files import found_pictures, read_picture, save_picture
@@ -185,8 +185,8 @@ def _restore_file(
         else:
             # Saving it anew could only lose something.
             content = job.file.read_bytes()
-            with written_whole(job.target) as beside:
-                beside.write_bytes(content)
+            with atomic_write(job.target) as file:
+                file.write(content)
         row["saved"] = str(job.target)
         row["path"] = [step.tool for step in restored.steps]
         row["types"] = [step.type for step in restored.steps]

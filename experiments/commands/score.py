@@ -13,7 +13,7 @@ import tyro
 from tqdm import tqdm
 
 from hirl_env.data.images import read_image, to_tensor
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, as_measure
 from hirl_env.tools.toolset import available_device
 from hirl_experiments.io.output import check_free, check_targets, print_table, write_json
@@ -70,8 +70,8 @@ def score(
             if map:
                 values = judge.quality_map(image)[0].cpu().numpy()
                 pixels = np.kron(values, np.ones((CELL, CELL)))
-                with written_whole(maps[file]) as beside:
-                    matplotlib.image.imsave(beside, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
+                with atomic_write(maps[file]) as drawn:
+                    matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
             rows.append(row)
         except ValueError as error:
             # One bad picture does not stop the rest.

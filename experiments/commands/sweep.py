@@ -19,7 +19,7 @@ import tyro
 
 from hirl_agents import make_vec_env
 from hirl_agents.networks import load_q
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
 from hirl_experiments.commands.train import Settings, open_both
@@ -246,8 +246,7 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
     try:
         connect(address, plan["cpus"], plan["gpus"])
         if not (out / "sweep.json").exists():
-            with written_whole(out / "sweep.json") as beside:
-                beside.write_text(json.dumps(plan, indent=1) + "\n")
+            atomic_write_text(out / "sweep.json", json.dumps(plan, indent=1) + "\n")
         outcomes = train_all(
             plan["runs"],
             storage,
@@ -296,8 +295,8 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
     interval = "its bootstrap interval (95%; of two or three seeds, their range)"
     title = f"{plan['metric']} on the photographs kept apart: mean over seeds, and {interval}"
     print_table(title, rows, DECIMALS)
-    with written_whole(out / "summary.md") as beside:
-        beside.write_text(
-            f"# {plan['name']}\n\n`{plan['command']}`\n\n{title}\n\n{markdown_table(rows, DECIMALS)}\n![](curves.png)\n"
-        )
+    table = markdown_table(rows, DECIMALS)
+    atomic_write_text(
+        out / "summary.md", f"# {plan['name']}\n\n`{plan['command']}`\n\n{title}\n\n{table}\n![](curves.png)\n"
+    )
     write_json(out / "summary.json", plan, rows)

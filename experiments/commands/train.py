@@ -23,7 +23,7 @@ from hirl_agents import HIRL, make_vec_env
 from hirl_agents.networks import load_q
 from hirl_agents.restorer import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, open_photographs, photographs
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_env.tools.toolset import toolsets
 from hirl_experiments.io.output import at_least
@@ -227,8 +227,7 @@ def _located(environment: dict[str, Any]) -> dict[str, Any]:
 
 def write_config(config: dict[str, Any], out: Path, command: str | None = None) -> None:
     """Writes config.yaml: what a run is, and which command (default: this one) and which code made it."""
-    with written_whole(out / "config.yaml") as beside:
-        beside.write_text(yaml.safe_dump(config | provenance(command), sort_keys=False))
+    atomic_write_text(out / "config.yaml", yaml.safe_dump(config | provenance(command), sort_keys=False))
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from hirl_agents.networks import SUFFIX
 from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
 from hirl_env.data.photographs import Photographs, open_photographs
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, available_device, toolsets
 from hirl_env.weights import load_weights, save_weights
@@ -197,16 +197,14 @@ class Trainer(Training):
             f"By `hirl train-biqa` on computed scores ({', '.join(TEACHERS)}, combined by rank), not on what people "
             f"said; in {self.seconds / 60:.0f} minutes on {self.device.type}, making the examples not counted:"
         )
-        with written_whole(self.weights.with_suffix(".md")) as beside:
-            beside.write_text(
-                model_card(
-                    NAME,
-                    self.network,
-                    made,
-                    dataclasses.asdict(self.settings),
-                    "Rank correlations on the photographs kept apart:",
-                    ("", ""),
-                    {name: f"{value:.3f}" for name, value in measured.items()},
-                )
-            )
+        card = model_card(
+            NAME,
+            self.network,
+            made,
+            dataclasses.asdict(self.settings),
+            "Rank correlations on the photographs kept apart:",
+            ("", ""),
+            {name: f"{value:.3f}" for name, value in measured.items()},
+        )
+        atomic_write_text(self.weights.with_suffix(".md"), card)
         print(f"wrote {self.weights} and its model card")

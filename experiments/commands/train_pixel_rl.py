@@ -15,7 +15,7 @@ from hirl_agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_
 from hirl_agents.pixel_rl.algorithm import ActorCritic, play
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.episodes import Episodes, stacked
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
 from hirl_experiments.commands.train import open_both
@@ -171,8 +171,7 @@ class Trainer(Training):
         if row["gain"] > self.best:
             self.best = row["gain"]
             save_pixel_rl(self.network, self.weights)
-            with written_whole(self.weights.with_suffix(".md")) as beside:
-                beside.write_text(self._model_card(row))
+            atomic_write_text(self.weights.with_suffix(".md"), self._model_card(row))
 
     def publish(self, measured: dict[str, float]) -> None:
         print(f"the best network and its model card are in {self.weights}")

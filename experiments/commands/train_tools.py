@@ -20,7 +20,7 @@ from hirl_agents.networks import turned
 from hirl_env.data.degradations import NOISE_SIGMAS
 from hirl_env.data.images import crop_at_random, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device, toolsets
 from hirl_env.weights import load_weights, save_weights
@@ -304,8 +304,7 @@ class Trainer(Training):
         network = self.average.module
         unflatten_kernels(network)
         save_weights(network, self.weights, self.recipe.stored)
-        with written_whole(self.weights.with_suffix(".md")) as beside:
-            beside.write_text(self._model_card(measured))
+        atomic_write_text(self.weights.with_suffix(".md"), self._model_card(measured))
         print(f"wrote {self.weights} and its model card")
 
     def _model_card(self, scores: dict[str, float]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
-from hirl_env.files import unwritable, written_whole
+from hirl_env.files import atomic_write_text, unwritable
 
 
 class CsvLog:
@@ -35,10 +36,11 @@ class CsvLog:
     def rewrite(self, rows: list[dict[str, str]]) -> None:
         """Replaces all rows."""
         if rows:
-            with written_whole(self.path) as beside, beside.open("w", newline="") as file:
-                writer = csv.DictWriter(file, rows[0])
-                writer.writeheader()
-                writer.writerows(rows)
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+            atomic_write_text(self.path, text.getvalue())
         else:
             self.path.unlink(missing_ok=True)
 

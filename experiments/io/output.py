@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 
 WIDTH = 120  # columns of tables in files and pipes
 
@@ -89,5 +89,4 @@ def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[s
 
 def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes the same without a word."""
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")
+    atomic_write_text(path, json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")

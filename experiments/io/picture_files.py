@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from hirl_env.data.images import PICTURE_SUFFIXES, deep_grey, opened, upright
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 
 # How each format that Pillow names is written. Phones' MPO is a JPEG with further pictures behind it.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -161,6 +161,5 @@ def save_picture(picture: Picture, pixels: Pixels, path: Path, format: str | Non
     image = Image.fromarray(pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
-    with written_whole(path) as beside:
-        # The name ends in .part, so Pillow has to be told the format.
-        image.save(beside, format="JPEG" if format == "MPO" else format, **FORMATS[format], **picture.extras)
+    with atomic_write(path) as file:
+        image.save(file, format="JPEG" if format == "MPO" else format, **FORMATS[format], **picture.extras)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hirl_env.files import unwritable, written_whole
+from hirl_env.files import atomic_write_text, unwritable
 
 Key = tuple[str | int, ...]
 
@@ -39,8 +39,7 @@ class Records(UserDict[Any, Any]):
             self.settings["weights"] = first["settings"]["weights"] | self.settings["weights"]
             self.data = {tuple(line["key"]): line["result"] for line in lines}
             # Anew, for settings may have come, and the last line may have been cut off.
-            with written_whole(path) as beside:
-                beside.write_text("".join(map(_line, [{"settings": self.settings}, *lines])))
+            atomic_write_text(path, "".join(map(_line, [{"settings": self.settings}, *lines])))
         else:
             path.unlink()
 

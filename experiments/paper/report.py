@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write_text
 from hirl_experiments.io.output import markdown_table, print_table, write_json
 from hirl_experiments.paper.study import Study
 from hirl_experiments.reporting.figures import save_figure
@@ -47,8 +47,8 @@ def publish(report: Report, study: Study) -> None:
         print(f"wrote {out / name}.png")
     pictures = "".join(f"\n![{report.title}]({name}.png)\n" for name in report.figures)
     notes = "".join(f"- {note}\n" for note in report.notes)
-    with written_whole(out / f"{report.name}.md") as beside:
-        beside.write_text(f"# {report.title}\n\n{markdown_table(report.table, {})}{pictures}\n{notes}")
+    text = f"# {report.title}\n\n{markdown_table(report.table, {})}{pictures}\n{notes}"
+    atomic_write_text(out / f"{report.name}.md", text)
     print(f"wrote {out / report.name}.md")
     write_json(out / f"{report.name}.json", settings | provenance() | {"notes": list(report.notes)}, report.rows)
     print_table(report.title, report.table, {})

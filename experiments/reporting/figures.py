@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from hirl_env.data.images import to_pixels
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 
 DPI = 110
 FONT = 8  # points
@@ -55,11 +55,11 @@ def table_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
 
 def save_image(image: torch.Tensor, path: Path) -> None:
     """Writes an image (3, H, W) in [0, 1] as PNG, whole or not at all."""
-    with written_whole(path) as beside:
-        Image.fromarray(to_pixels(image)).save(beside, format="PNG")
+    with atomic_write(path) as file:
+        Image.fromarray(to_pixels(image)).save(file, format="PNG")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
-    with written_whole(path) as beside:
-        figure.savefig(beside, dpi=DPI, format="png")
+    with atomic_write(path) as file:
+        figure.savefig(file, dpi=DPI, format="png")

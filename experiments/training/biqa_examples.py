@@ -24,7 +24,7 @@ from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Precision, Toolset
@@ -159,7 +159,7 @@ def made_groups(maker: Maker, count: int, seed: int, folder: Path) -> Groups:
                     made.append(maker.make(min(SIDE_BY_SIDE, size - first), rng))
                     bar.update(len(made[-1].pictures))
                 groups = Groups.joined(made)
-                with written_whole(path) as beside, beside.open("wb") as file:
+                with atomic_write(path) as file:
                     np.savez(file, **vars(groups))
             else:
                 bar.update(size)

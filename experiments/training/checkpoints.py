@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write
 
 
 def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
@@ -17,8 +17,8 @@ def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]
     # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
     buffer = io.BytesIO()
     torch.save(state | {"settings": settings}, buffer)
-    with written_whole(path) as beside:
-        beside.write_bytes(buffer.getbuffer())
+    with atomic_write(path) as file:
+        file.write(buffer.getbuffer())
 
 
 def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any]) -> dict[str, Any] | None:

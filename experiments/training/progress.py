@@ -23,7 +23,7 @@ from hirl_agents.rollout import Stopping, follow
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
-from hirl_env.files import written_whole
+from hirl_env.files import atomic_write, atomic_write_text
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import open_toolset
 from hirl_experiments.evaluation.sampling import batches, begin, starts_of
@@ -149,8 +149,7 @@ class Progress(BaseCallback):
                 save_rl_restore(self.model.agent(self.toolset), self.out / "best.safetensors")
                 card = self._card(self.model.policy.q, row)
             if card is not None:
-                with written_whole(self.out / "best.md") as beside:
-                    beside.write_text(card)
+                atomic_write_text(self.out / "best.md", card)
         self.curve.write(row)
         if self.on_evaluation is not None:
             self.on_evaluation(row)
@@ -226,9 +225,9 @@ class Progress(BaseCallback):
     def _save(self) -> None:
         # The model last: a kill in between leaves an older model with a newer memory, which go together.
         if isinstance(self.model, OffPolicyAlgorithm):
-            with written_whole(self.out / MEMORY) as beside, beside.open("wb") as file:
+            with atomic_write(self.out / MEMORY) as file:
                 self.model.save_replay_buffer(file)
-        with written_whole(self.out / "model.zip") as beside, beside.open("wb") as file:
+        with atomic_write(self.out / "model.zip") as file:
             self.model.save(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pooch
 import torch
 from torch import nn
 
-from hirl_env.files import cache_folder, written_whole
+from hirl_env.files import atomic_write, cache_folder
 
 NAME = "RoIPoolModel-fit.10.bs.120.pth"
 URL = f"https://github.com/baidut/PaQ-2-PiQ/releases/download/v1.0/{NAME}"
@@ -107,26 +108,29 @@ def _cached() -> Path:
     path = cached_paq2piq()
     if path.is_file():
         return path
-    with written_whole(path) as beside:
-        try:
-            fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)
-            fetch(URL, str(beside), None)
-        except OSError as error:
-            raise ValueError(
-                f"measure 'paq2piq' needs its published weights: download {URL} and save it as {path}, or set "
-                f"HIRL_CACHE to the folder that holds it (fetching it failed: {error})"
-            ) from None
-        try:
-            _read(beside)
-        except ValueError as error:
-            raise ValueError(f"what was fetched from {URL} is of no use and was not kept: {error}") from None
+    fetched = io.BytesIO()
+    try:
+        fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)
+        fetch(URL, fetched, None)
+    except OSError as error:
+        raise ValueError(
+            f"measure 'paq2piq' needs its published weights: download {URL} and save it as {path}, or set "
+            f"HIRL_CACHE to the folder that holds it (fetching it failed: {error})"
+        ) from None
+    try:
+        fetched.seek(0)
+        _read(path, fetched)
+    except ValueError as error:
+        raise ValueError(f"what was fetched from {URL} is of no use and was not kept: {error}") from None
+    with atomic_write(path) as file:
+        file.write(fetched.getbuffer())
     return path
 
 
-def _read(path: Path) -> PaQ2PiQ:
+def _read(path: Path, fetched: io.BytesIO | None = None) -> PaQ2PiQ:
     try:
         with torch.serialization.safe_globals(_NUMBERS):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            checkpoint = torch.load(fetched or path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(f"weights {path}: {error.strerror}; download them from {URL}") from None
     except Exception as error:  # bytes that are no checkpoint fail in any way they like

@@ -14,7 +14,7 @@ import gymnasium as gym
 from hirl_env.data import Degradation, Photographs, degradations, photographs
 from hirl_env.env import RestoreEnv
 from hirl_env.quality import Measure, measures
-from hirl_env.restoration import Restoration
+from hirl_env.restoration import Restoration, Rules, State
 from hirl_env.tools import Tool, Toolset, toolsets
 from hirl_env.vector_env import RestoreVectorEnv
 
@@ -25,6 +25,8 @@ __all__ = [
     "Restoration",
     "RestoreEnv",
     "RestoreVectorEnv",
+    "Rules",
+    "State",
     "Tool",
     "Toolset",
     "degradations",

@@ -43,20 +43,20 @@ def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
     Raises:
         RuntimeError: Before the first reset.
     """
-    restoration = task.restoration
-    if not restoration.paths:
+    restoration, state = task.restoration, task.restoration.state
+    if not len(state):
         raise RuntimeError("render before reset: there is no image yet; call reset first")
-    picture = enlarged(to_pixels(restoration.images[row]), SIDE)
+    picture = enlarged(to_pixels(state.images[row]), SIDE)
     names = restoration.tool_names(row) or ("nothing done yet",)
-    lines = [f"{number}. {name}" if restoration.paths[row] else name for number, name in enumerate(names, 1)]
-    gain = restoration.gains[row]
-    room = min(restoration.max_steps or ROOM, ROOM)
+    lines = [f"{number}. {name}" if state.lengths[row] else name for number, name in enumerate(names, 1)]
+    gain = state.gains[row]
+    room = min(restoration.rules.max_steps or ROOM, ROOM)
     height = SIDE + LINE * (room + 1) + 3 * MARGIN
     frame = Image.new("RGB", (SIDE + 2 * MARGIN, height), PAPER)
     frame.paste(picture, (MARGIN + (SIDE - picture.width) // 2, MARGIN + (SIDE - picture.height) // 2))
     pen, font = ImageDraw.Draw(frame), ImageFont.load_default(FONT_SIZE)
     top = SIDE + 2 * MARGIN
-    score = f"{task.measure.name} {restoration.scores[row]:.3f}"
+    score = f"{task.measure.name} {state.scores[row]:.3f}"
     pen.text((MARGIN, top), score, INK, font)
     pen.text((SIDE + MARGIN, top), f"{gain:+.3f}", UP if gain >= 0 else DOWN, font, anchor="ra")
     for line in lines[-room:]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
@@ -18,11 +18,130 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 Stop = Literal["no_gain", "below_start"]
+Array = TypeVar("Array", torch.Tensor, npt.NDArray[Any])
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ends an episode.
+
+    Attributes:
+        max_steps: Steps after which an episode is truncated; None for no bound.
+        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back;
+            ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule in training);
+            None does neither.
+        stop_action: Whether there is one type after the toolset's own, STOP, which ends the episode and changes
+            nothing.
+
+    Raises:
+        ValueError: If an attribute is not one of the above.
+    """
+
+    max_steps: int | None = None
+    stop: Stop | None = None
+    stop_action: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_steps is not None and not (isinstance(self.max_steps, int | np.integer) and self.max_steps >= 1):
+            raise ValueError(f"max_steps must be at least 1, or None for no bound; got {self.max_steps!r}")
+        if self.stop not in (None, *get_args(Stop)):
+            raise ValueError(f"stop must be None, 'no_gain' or 'below_start'; got {self.stop!r}")
+
+
+UNBOUNDED = Rules()  # nothing ends an episode
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """N images, what has been done to them, and how well they score: one row per image in every array.
+
+    Arrays are replaced and never written to, so states share what they have in common.
+
+    Attributes:
+        images: The images now, float32 (N, 3, H, W), in [0, 1] but for what tools leave that do not clamp.
+        first_images: The images as their episodes began, of the same shape.
+        references: The clean originals, of the same shape; None where there are none.
+        scores: The measure of the images now, float64 (N,).
+        first_scores: The measure of the first images, float64 (N,).
+        psnr: PSNR of the images now in dB, float64 (N,); None without references.
+        path: The (type, degree) pairs applied, int64 (N, length, 2), after the end of a path -1.
+        steps: The number of steps taken, int64 (N,): also those taken back, and STOP.
+        ended: Whether the episode is over, (N,).
+    """
+
+    images: torch.Tensor
+    first_images: torch.Tensor
+    references: torch.Tensor | None
+    scores: Floats
+    first_scores: Floats
+    psnr: Floats | None
+    path: Indices
+    steps: Indices
+    ended: Flags
+
+    @classmethod
+    def first(
+        cls, images: torch.Tensor, references: torch.Tensor | None, scores: Floats, decibels: Floats | None
+    ) -> State:
+        """The state in which episodes begin.
+
+        Args:
+            images: Distorted images, float32 (N, 3, H, W).
+            references: Clean originals of the same shape, or None.
+            scores: The measure of the images, float64 (N,).
+            decibels: PSNR of the images in dB, float64 (N,), or None.
+        """
+        count = len(images)
+        path, steps, ended = np.full((count, 1, 2), -1), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        return cls(images, images, references, scores, scores, decibels, path, steps, ended)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Indices | Flags | slice) -> State:
+        """The state of some images, in the order of ``rows``."""
+        numbers = np.arange(len(self))
+        rows = numbers[rows]
+        if np.array_equal(rows, numbers):
+            return self
+        return _fieldwise(lambda values: values[rows], [self])
+
+    def replace(self, rows: Indices, other: State) -> State:
+        """The state with some rows replaced by those of another, in its order.
+
+        Raises:
+            ValueError: If one of the two has references and the other has none.
+        """
+        return _fieldwise(lambda values, new: _assigned(values, rows, new), _aligned([self, other]))
+
+    @staticmethod
+    def join(parts: Sequence[State]) -> State:
+        """States of images of one size as one, row after row.
+
+        Raises:
+            ValueError: If some of them have references and others have none.
+        """
+        return _fieldwise(_concatenated, _aligned(parts))
+
+    @property
+    def gains(self) -> Floats:
+        """How much each image has gained since the beginning, float64 (N,): the sum of its rewards."""
+        return self.scores - self.first_scores
+
+    @property
+    def lengths(self) -> Indices:
+        """The length of each path, int64 (N,)."""
+        return (self.path[:, :, 0] >= 0).sum(axis=1)
+
+    @property
+    def paths(self) -> list[tuple[Cell, ...]]:
+        """The path of each image as (type, degree) pairs."""
+        return [tuple((kind, degree) for kind, degree in path if kind >= 0) for path in self.path.tolist()]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did to the rows that took it.
+    """What a step did to the n images that took it.
 
     Attributes:
         gains: Change of the measure, float64 (n,): the reward.
@@ -42,70 +161,39 @@ class Outcome:
 
 
 class Restoration:
-    """N images, what has been done to them, and how well they score.
-
-    Tensors are replaced and never written to, so `branch` is cheap: searches keep one restoration per depth.
+    """Steps N images by the tools that actions choose.
 
     Args:
         toolset: What the actions choose from.
-        measure: What gains are gains of.
-        max_steps: Steps after which an episode is truncated; None for no bound.
-        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back;
-            ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule in training).
-        stop_action: Adds one type after the toolset's own, which ends the episode and changes nothing.
-        precision: In which the tools run.
+        measure: The measure whose gain is the reward.
+        rules: What ends an episode.
+        precision: The precision in which the tools run.
 
     Raises:
-        ValueError: If an argument is not one of the above.
+        ValueError: If the precision is unknown.
 
     Attributes:
-        images: (N, 3, H, W), float32, on the toolset's device; in [0, 1], but for what tools leave that do not clamp.
-        first_images: What they were at the beginning.
-        references: The same shape, or None.
-        scores: What the measure says of the images now, float64 (N,).
-        first_scores: What it said of them at the beginning.
-        psnr: In dB, float64 (N,), or None without references.
-        paths: The cells applied so far, per image.
-        steps: Steps taken, (N,).
-        ended: Which episodes are over, (N,).
+        state: The images and what was done to them, on the toolset's device; no images before `begin`.
     """
 
-    images: torch.Tensor
-    first_images: torch.Tensor
-    references: torch.Tensor | None
-    scores: Floats
-    first_scores: Floats
-    psnr: Floats | None
-
     def __init__(
-        self,
-        toolset: Toolset,
-        measure: Measure,
-        max_steps: int | None = None,
-        stop: Stop | None = None,
-        stop_action: bool = False,
-        precision: Precision = "float32",
+        self, toolset: Toolset, measure: Measure, rules: Rules = UNBOUNDED, precision: Precision = "float32"
     ) -> None:
-        if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
-            raise ValueError(f"max_steps must be at least 1, or None for no bound; got {max_steps!r}")
-        if stop not in (None, *get_args(Stop)):
-            raise ValueError(f"stop must be None, 'no_gain' or 'below_start'; got {stop!r}")
         check_precision(precision)
-        self.toolset, self.measure = toolset, measure
-        self.max_steps, self.stop, self.stop_action, self.precision = max_steps, stop, stop_action, precision
-        self.paths: list[tuple[Cell, ...]] = []
-        self.steps: Indices = np.zeros(0, dtype=np.int64)
-        self.ended: Flags = np.zeros(0, dtype=np.bool_)
+        self.toolset, self.measure, self.rules, self.precision = toolset, measure, rules, precision
+        self.state = State.first(torch.zeros(0, 3, 0, 0), None, np.zeros(0), None)
 
-    def begin(self, images: torch.Tensor, references: torch.Tensor | None) -> None:
-        """Starts anew with a batch of images and their references, if there are any.
+    def begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None = None) -> None:
+        """Starts episodes.
 
         Args:
-            images: float32 (N, 3, H, W) in [0, 1], N at least 1.
-            references: The same, or None.
+            images: Distorted images, float32 (n, 3, H, W) in [0, 1], n at least 1.
+            references: Clean originals of the same shape, or None.
+            rows: The rows whose episodes are replaced, (n,), distinct; None for a new batch.
 
         Raises:
-            ValueError: If one of the two is something else, or the measure refuses them; what there was stays.
+            ValueError: If an argument is something else, the measure refuses it, or it goes not with the other rows;
+                what there was stays.
         """
         _check_images("images", images)
         if references is not None:
@@ -117,164 +205,78 @@ class Restoration:
                 )
         images = images.to(self.toolset.device)
         references = None if references is None else references.to(self.toolset.device)
-        # Scoring may refuse; then the episode before stays as it was.
-        self.scores, self.psnr = self._score(images, references)
-        self.images, self.references = images, references
-        self.first_images, self.first_scores = images, self.scores
-        count = len(images)
-        self.paths = [()] * count
-        self.steps = np.zeros(count, dtype=np.int64)
-        self.ended = np.zeros(count, dtype=np.bool_)
-
-    def put(self, rows: Indices, other: Restoration) -> None:
-        """Replaces some rows by those of another restoration, in its order.
-
-        Raises:
-            ValueError: If one of the two has references and the other has none.
-        """
-        _check_one_kind([self, other])
-        self.images = _replaced(self.images, rows, other.images)
-        self.first_images = _replaced(self.first_images, rows, other.first_images)
-        if self.references is not None and other.references is not None:
-            self.references = _replaced(self.references, rows, other.references)
-        if self.psnr is not None and other.psnr is not None:
-            self.psnr = _assigned(self.psnr, rows, other.psnr)
-        self.scores = _assigned(self.scores, rows, other.scores)
-        self.first_scores = _assigned(self.first_scores, rows, other.first_scores)
-        self.steps = _assigned(self.steps, rows, other.steps)
-        self.ended = _assigned(self.ended, rows, other.ended)
-        self.paths = list(self.paths)
-        for row, path in zip(rows, other.paths, strict=True):
-            self.paths[row] = path
+        fresh = State.first(images, references, *self._score(images, references))
+        self.state = fresh if rows is None else self.state.replace(rows, fresh)
 
     def branch(self) -> Restoration:
         """An independent continuation from here; shares memory until either of the two moves."""
         return copy.copy(self)
 
-    def unbounded(self) -> Restoration:
-        """A branch that no rule of an episode ends."""
+    def at(self, state: State) -> Restoration:
+        """A branch that goes on from another state."""
         branch = self.branch()
-        branch.max_steps, branch.stop = None, None
-        branch.ended = np.zeros_like(self.ended)
+        branch.state = state
         return branch
 
-    def select(self, rows: Indices | Flags) -> Restoration:
-        """A restoration of some of the images, as they are now."""
-        chosen = copy.copy(self)
-        rows = np.arange(len(self.images))[rows]
-        chosen.images = self.images[rows]
-        chosen.references = None if self.references is None else self.references[rows]
-        chosen.first_images, chosen.first_scores = self.first_images[rows], self.first_scores[rows]
-        chosen.scores, chosen.psnr = self.scores[rows], None if self.psnr is None else self.psnr[rows]
-        chosen.paths = [self.paths[row] for row in rows]
-        chosen.steps, chosen.ended = self.steps[rows], self.ended[rows]
-        return chosen
-
-    @staticmethod
-    def joined(parts: Sequence[Restoration]) -> Restoration:
-        """Restorations of images of one size as one, row after row; rules and tools are those of the first.
-
-        Raises:
-            ValueError: If some of them have references and others have none.
-        """
-        _check_one_kind(parts)
-        whole = copy.copy(parts[0])
-        whole.images = torch.cat([part.images for part in parts])
-        whole.first_images = torch.cat([part.first_images for part in parts])
-        references = [part.references for part in parts if part.references is not None]
-        whole.references = torch.cat(references) if references else None
-        decibels = [part.psnr for part in parts if part.psnr is not None]
-        whole.psnr = np.concatenate(decibels) if decibels else None
-        whole.scores = np.concatenate([part.scores for part in parts])
-        whole.first_scores = np.concatenate([part.first_scores for part in parts])
-        whole.paths = [path for part in parts for path in part.paths]
-        whole.steps = np.concatenate([part.steps for part in parts])
-        whole.ended = np.concatenate([part.ended for part in parts])
-        return whole
+    def under(self, rules: Rules) -> Restoration:
+        """A branch under other rules, by which no episode has ended yet."""
+        branch = self.at(replace(self.state, ended=np.zeros_like(self.state.ended)))
+        branch.rules = rules
+        return branch
 
     def step(self, actions: npt.ArrayLike, rows: Indices | None = None, try_all: bool = False) -> Outcome:
         """Applies one tool to each of the images, each distinct tool once.
 
         Args:
-            actions: Integers (n, 2): a (type, degree) for each row.
-            rows: Which images take a step, (n,), distinct; default: all.
-            try_all: Runs the other tools, too, and says what each would have gained.
+            actions: A (type, degree) for each row, integers (n, 2).
+            rows: The images that take a step, (n,), distinct; None for all.
+            try_all: Whether the other tools run, too, and the outcome says what each would have gained.
+
+        Returns:
+            What the step did, row by row.
 
         Raises:
             RuntimeError: Before `begin`, or where an episode is over.
-            ValueError: If actions have another shape or type, or name no cell.
+            ValueError: If actions have another shape or type, or name no tool.
         """
-        if not self.paths:
-            raise RuntimeError("step before reset: there is no image yet; call reset first")
-        all_rows = np.arange(len(self.images))
-        rows = all_rows if rows is None else rows
-        everyone = np.array_equal(rows, all_rows)
+        rows = np.arange(len(self.state)) if rows is None else rows
+        self._check_running(rows)
         actions = self._checked(actions, len(rows))
-        over = rows[self.ended[rows]]
-        if len(over):
-            raise RuntimeError(
-                f"step after the end of the episode (of image {', '.join(map(str, over))}); call reset first"
-            )
+        before = self.state[rows]
+        images, tool_gains = self._try_all(before, actions) if try_all else (self._apply(before, actions), None)
+        scores, decibels = self._score(images, before.references)
 
-        stopping = actions[:, 0] == self.toolset.n_types
-        before = self.images if everyone else self.images[rows]
-        references = self.references if everyone or self.references is None else self.references[rows]
-        after = before
-        tool_gains = np.empty((len(rows), self.toolset.n_types, self.toolset.n_degrees)) if try_all else None
-        for cell in self.toolset.cells:
-            chosen = np.flatnonzero((actions == cell).all(axis=1))
-            if tool_gains is not None:
-                restored = self.toolset.apply(before, cell, self.precision)
-                tool_gains[:, cell[0], cell[1]] = self._measured(restored, references) - self.scores[rows]
-                restored = restored[chosen]
-            elif len(chosen):
-                mine = before if len(chosen) == len(rows) else before[chosen]
-                restored = self.toolset.apply(mine, cell, self.precision)
-            if len(chosen):
-                after = restored if len(chosen) == len(rows) else _replaced(after, chosen, restored)
-        scores, decibels = self._score(after, references)
+        stopped = actions[:, 0] == self.toolset.n_types
+        terminated, undone = self._judge(before, scores, stopped)
+        truncated = ~terminated & (before.steps + 1 >= (self.rules.max_steps or np.inf))
+        gains = np.where(undone, 0.0, scores - before.scores)
 
-        gains = np.where(stopping, 0.0, scores - self.scores[rows])
-        terminated = stopping.copy()
-        undone = np.zeros(len(rows), dtype=np.bool_)
-        if self.stop == "no_gain":
-            undone = ~stopping & (gains <= 0)
-            terminated |= undone
-            gains[undone] = 0.0
-        elif self.stop == "below_start":
-            terminated |= scores < self.first_scores[rows]
-        kept = np.flatnonzero(~(undone | stopping))
-        if everyone and len(kept) == len(rows):
-            self.images, self.scores, self.psnr = after, scores, decibels
-        else:
-            self.images = _replaced(self.images, rows[kept], after[kept])
-            self.scores = _assigned(self.scores, rows[kept], scores[kept])
-            if self.psnr is not None and decibels is not None:
-                self.psnr = _assigned(self.psnr, rows[kept], decibels[kept])
-        self.paths = list(self.paths)
-        for row, action in zip(rows[kept], actions[kept], strict=True):
-            self.paths[row] = (*self.paths[row], (int(action[0]), int(action[1])))
-        self.steps = self.steps.copy()
-        self.steps[rows] += 1
-        truncated = ~terminated & (self.steps[rows] >= (self.max_steps or np.inf))
-        self.ended = self.ended.copy()
-        self.ended[rows] = terminated | truncated
+        after = replace(before, images=images, scores=scores, psnr=decibels, path=_lengthened(before.path, actions))
+        kept = np.flatnonzero(~undone)
+        after = before.replace(kept, after[kept])
+        after = replace(after, steps=before.steps + 1, ended=terminated | truncated)
+        self.state = self.state.replace(rows, after)
         return Outcome(gains, terminated, truncated, tool_gains)
-
-    @property
-    def gains(self) -> Floats:
-        """How much each image has gained since the beginning: the sum of its rewards."""
-        return self.scores - self.first_scores
 
     @property
     def last_tools(self) -> Indices:
         """The number of the tool used last on each image, from 1, type by type; 0 where none was; int64 (N,)."""
-        degrees = self.toolset.n_degrees
-        return np.array([1 + path[-1][0] * degrees + path[-1][1] if path else 0 for path in self.paths], dtype=np.int64)
+        lengths = self.state.lengths
+        kinds, degrees = self.state.path[np.arange(len(lengths)), lengths - 1].T
+        return np.where(lengths > 0, 1 + kinds * self.toolset.n_degrees + degrees, 0)
 
     def tool_names(self, row: int) -> tuple[str, ...]:
         """The names of the tools on the path of an image."""
-        return tuple(self.toolset[cell].name for cell in self.paths[row])
+        return tuple(self.toolset[kind, degree].name for kind, degree in self.state.path[row].tolist() if kind >= 0)
+
+    def _check_running(self, rows: Indices) -> None:
+        if not len(self.state):
+            raise RuntimeError("step before reset: there is no image yet; call reset first")
+        over = rows[self.state.ended[rows]]
+        if len(over):
+            raise RuntimeError(
+                f"step after the end of the episode (of image {', '.join(map(str, over))}); call reset first"
+            )
 
     def _checked(self, actions: npt.ArrayLike, count: int) -> Indices:
         array = np.asarray(actions)
@@ -283,7 +285,7 @@ class Restoration:
                 f"actions must be integers of shape ({count}, 2), a (type, degree) for each image; "
                 f"got {array.dtype} of shape {array.shape}"
             )
-        bounds = np.array([self.toolset.n_types + self.stop_action, self.toolset.n_degrees])
+        bounds = np.array([self.toolset.n_types + self.rules.stop_action, self.toolset.n_degrees])
         wrong = np.flatnonzero(((array < 0) | (array >= bounds)).any(axis=1))
         if len(wrong):
             raise ValueError(
@@ -292,11 +294,42 @@ class Restoration:
             )
         return array.astype(np.int64)
 
+    def _apply(self, before: State, actions: Indices) -> torch.Tensor:
+        """The images after their tools; those of STOP as they were."""
+        images = before.images
+        for cell in self.toolset.cells:
+            rows = np.flatnonzero((actions == cell).all(axis=1))
+            if len(rows):
+                chosen = before.images if len(rows) == len(before) else before.images[rows]
+                images = _assigned(images, rows, self.toolset.apply(chosen, cell, self.precision))
+        return images
+
+    def _try_all(self, before: State, actions: Indices) -> tuple[torch.Tensor, Floats]:
+        """The images after their tools, and what each of all tools would have gained, (n, types, degrees)."""
+        images = before.images
+        tool_gains = np.empty((len(before), self.toolset.n_types, self.toolset.n_degrees))
+        for cell in self.toolset.cells:
+            restored = self.toolset.apply(before.images, cell, self.precision)
+            tool_gains[:, cell[0], cell[1]] = self._measured(restored, before.references) - before.scores
+            rows = np.flatnonzero((actions == cell).all(axis=1))
+            images = _assigned(images, rows, restored[rows])
+        return images, tool_gains
+
+    def _judge(self, before: State, scores: Floats, stopped: Flags) -> tuple[Flags, Flags]:
+        """Which episodes terminate, and which images stay as they were before the step."""
+        gains_nothing = scores <= before.scores
+        if self.rules.stop == "no_gain":
+            return stopped | gains_nothing, stopped | gains_nothing
+        if self.rules.stop == "below_start":
+            return stopped | (scores < before.first_scores), stopped
+        return stopped, stopped
+
     def _measured(self, images: torch.Tensor, references: torch.Tensor | None) -> Floats:
         scores: Floats = self.measure.score(images, references).cpu().double().numpy()
         return scores
 
     def _score(self, images: torch.Tensor, references: torch.Tensor | None) -> tuple[Floats, Floats | None]:
+        """The measure and the PSNR in dB of images, (n,) each."""
         scores = self._measured(images, references)
         if references is None:
             return scores, None
@@ -314,21 +347,44 @@ def _check_images(name: str, images: torch.Tensor) -> None:
         raise ValueError(f"{name} must lie in 0 to 1, got {low:g} to {high:g}")
 
 
-def _check_one_kind(parts: Sequence[Restoration]) -> None:
-    if len({part.references is None for part in parts}) > 1:
+def _aligned(states: Sequence[State]) -> list[State]:
+    """The states with room for paths of one length.
+
+    Raises:
+        ValueError: If some of them have references and others have none.
+    """
+    if len({state.references is None for state in states}) > 1:
         raise ValueError("images with and without a reference cannot be restored side by side; use one kind at a time")
+    longest = max(state.path.shape[1] for state in states)
+    return [replace(state, path=_with_room(state.path, longest)) for state in states]
 
 
-def _replaced(images: torch.Tensor, rows: Sequence[int] | Indices, new: torch.Tensor) -> torch.Tensor:
-    copied = images.clone()
-    copied[torch.as_tensor(rows, device=images.device)] = new
-    return copied
+def _with_room(path: Indices, length: int) -> Indices:
+    return np.pad(path, ((0, 0), (0, length - path.shape[1]), (0, 0)), constant_values=-1)
 
 
-Array = TypeVar("Array", bound=npt.NDArray[Any])
+def _lengthened(path: Indices, actions: Indices) -> Indices:
+    """Paths (n, length, 2), each with one more (type, degree) at its end."""
+    lengths = (path[:, :, 0] >= 0).sum(axis=1)
+    path = _with_room(path, max(path.shape[1], lengths.max() + 1))
+    path[np.arange(len(path)), lengths] = actions
+    return path
+
+
+def _fieldwise(combine: Callable[..., Any], states: Sequence[State]) -> State:
+    """The state that has in each field what ``combine`` makes of the states' arrays; None stays None."""
+    columns = {field.name: [getattr(state, field.name) for state in states] for field in fields(State)}
+    return State(**{name: None if values[0] is None else combine(*values) for name, values in columns.items()})
+
+
+def _concatenated(*values: Array) -> Array:
+    return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
 
 
 def _assigned(values: Array, rows: Indices, new: Array) -> Array:
-    copied = values.copy()
+    """The values with those of some rows replaced; the new ones themselves where that is all."""
+    if np.array_equal(rows, np.arange(len(values))):
+        return new
+    copied = values.clone() if isinstance(values, torch.Tensor) else values.copy()
     copied[rows] = new
     return copied

@@ -19,7 +19,7 @@ from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.quality import Measure, as_measure
 from hirl_env.quality.measure import ScoreFunction
-from hirl_env.restoration import Outcome, Restoration, Stop
+from hirl_env.restoration import Outcome, Restoration, Rules, Stop
 from hirl_env.tools.toolset import Precision, Toolset, open_toolset
 
 
@@ -107,7 +107,7 @@ class Task:
         self.observe_start, self.observe_tool = observe_start, observe_tool
         if observe_tool and len(self.toolset.cells) > 255:
             raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
-        self.restoration = Restoration(self.toolset, self.measure, max_steps, stop, stop_action, precision)
+        self.restoration = Restoration(self.toolset, self.measure, Rules(max_steps, stop, stop_action), precision)
         self.facts = Facts(crop_size, 3 + 3 * observe_start + observe_tool, max_steps, stop_action)
 
     @cached_property
@@ -115,8 +115,8 @@ class Task:
         """MultiDiscrete([types, degrees]), or Discrete where flat; with STOP one type, or one action, more."""
         types, degrees = self.toolset.n_types, self.toolset.n_degrees
         if self.flat:
-            return gym.spaces.Discrete(types * degrees + self.restoration.stop_action)
-        return gym.spaces.MultiDiscrete([types + self.restoration.stop_action, degrees])
+            return gym.spaces.Discrete(types * degrees + self.restoration.rules.stop_action)
+        return gym.spaces.MultiDiscrete([types + self.restoration.rules.stop_action, degrees])
 
     def observation_space(self, height: int, width: int) -> gym.spaces.Box:
         """8-bit RGB of one size, with more channels where more is observed."""
@@ -168,9 +168,9 @@ class Task:
 
     def observations(self) -> npt.NDArray[np.uint8]:
         """The images now, and what else is observed, uint8 (N, H, W, C); in new memory."""
-        seen = [to_pixels(self.restoration.images)]
+        seen = [to_pixels(self.restoration.state.images)]
         if self.observe_start:
-            seen.append(to_pixels(self.restoration.first_images))
+            seen.append(to_pixels(self.restoration.state.first_images))
         if self.observe_tool:
             tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
             seen.append(np.broadcast_to(tools, (*seen[0].shape[:3], 1)))
@@ -183,14 +183,14 @@ class Task:
             ``score`` (of the reward's measure), ``psnr`` (dB, where there is a reference), ``path`` (the (type, degree)
             pairs that made it), ``tool`` (the name of the last one; empty at the start).
         """
-        names = self.restoration.tool_names(row)
+        names, state = self.restoration.tool_names(row), self.restoration.state
         info: dict[str, Any] = {
-            "score": float(self.restoration.scores[row]),
-            "path": self.restoration.paths[row],
+            "score": float(state.scores[row]),
+            "path": state.paths[row],
             "tool": names[-1] if names else "",
         }
-        if self.restoration.psnr is not None:
-            info["psnr"] = float(self.restoration.psnr[row])
+        if state.psnr is not None:
+            info["psnr"] = float(state.psnr[row])
         return info
 
 

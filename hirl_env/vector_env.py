@@ -138,10 +138,10 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
 
     def _checked_start(self, options: dict[str, Any], mask: Flags) -> Start:
         """The given start, where the environment's own can follow it."""
-        start, restoration = self.task.given_start(options), self.task.restoration
+        start, rules = self.task.given_start(options), self.task.restoration.rules
         given, own = start.reference is not None, self.task.episodes.have_references
         resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
-        one_by_one = restoration.stop is not None or restoration.stop_action or not mask.all()
+        one_by_one = rules.stop is not None or rules.stop_action or not mask.all()
         # A reward that needs references refuses images without them by itself.
         blind = not self.task.measure.needs_reference
         if given != own and resets_itself and one_by_one and blind and self.num_envs > 1:
@@ -158,12 +158,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         draw = self.task.episodes.draw
         starts = [draw(self._rng(int(row))) if given is None else given for row in rows]
         images, references = stacked(starts)
-        if len(rows) == self.num_envs:
-            self.task.restoration.begin(images, references)
-        else:
-            fresh = self.task.restoration.branch()
-            fresh.begin(images, references)
-            self.task.restoration.put(rows, fresh)
+        self.task.restoration.begin(images, references, None if len(rows) == self.num_envs else rows)
         self._begun[rows] = True
         for row, start in zip(rows, starts, strict=True):
             infos = self._add_info(infos, self.task.info(int(row)) | start_info(start), int(row))
@@ -190,7 +185,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             )
         over = np.zeros(self.num_envs, dtype=np.bool_)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._begun.all():
-            over = restoration.ended
+            over = restoration.state.ended
         stepping = np.flatnonzero(~over)
         rewards = np.zeros(self.num_envs)
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)

@@ -62,7 +62,7 @@ def test_specs_are_json_and_pickle(env_id):
     again = gym.envs.registration.EnvSpec.from_json(spec.to_json())
     assert json.loads(spec.to_json())["kwargs"]["degradation"] == "severe"
     assert pickle.loads(pickle.dumps(spec)) == spec
-    assert gym.make(again).unwrapped.task.restoration.max_steps == 3
+    assert gym.make(again).unwrapped.task.restoration.rules.max_steps == 3
 
 
 def test_registering_twice_is_harmless():

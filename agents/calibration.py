@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_agents.agent import Agent
 from hirl_agents.networks import TOOL_WEIGHT, CellValues, FlatQ, TwoLevelQ
-from hirl_agents.rollout import Agent, follow
+from hirl_agents.rollout import rollout
 from hirl_env.restoration import Restoration
 
 MARGINS = 51  # tried, on either side of zero
@@ -37,9 +38,9 @@ def stopping_margins(
     every_value, every_gain, every_tool = [], [], []
     for start in starts:
         steps = [start]
-        followed = follow(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
-        every_value.append(followed.values)
-        every_gain.append(np.stack([step.scores - start.scores for step in steps], axis=1))
+        result = rollout(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
+        every_value.append(result.values)
+        every_gain.append(np.stack([step.state.scores - start.state.scores for step in steps], axis=1))
         every_tool.append(np.stack([step.last_tools for step in steps[:-1]], axis=1))
     best, gains, tools = (np.concatenate(each) for each in (every_value, every_gain, every_tool))
     sizes = np.quantile(np.abs(best), np.linspace(0, 0.5, MARGINS))

@@ -19,9 +19,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
-from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, QAgent, TwoLevelQ, as_agent, load_q
-from hirl_agents.rollout import Agent, Stopping, follow
+from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TwoLevelQ, load_q
+from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
@@ -168,17 +169,16 @@ class Restorer:
         elif self.stop == "reference":
             raise ValueError("stop='reference' needs the reference: give restore() one, or use stop='value'")
 
-        # STOP is allowed to everybody: an agent that does not know it never chooses it.
-        start = Restoration(self.toolset, self.measure, None, None, True, self.precision)
+        start = Restoration(self.toolset, self.measure, precision=self.precision)
         start.begin(_as_batch(image), None if reference is None else _as_batch(reference))
         pictures: list[Pixels | None] = []
 
         def keep(restoration: Restoration) -> None:
-            pictures.append(_as_given(restoration.images, image))
+            pictures.append(_as_given(restoration.state.images, image))
 
-        followed = follow(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
-        result, path, values = followed.restoration, followed.restoration.paths[0], followed.values[0]
-        picture = _as_given(result.images, image)
+        result = rollout(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
+        state, path, values = result.state, result.state.paths[0], result.values[0]
+        picture = _as_given(state.images, image)
         # The agent may have said more, of a step that was not taken or not kept.
         steps = tuple(
             RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, after)
@@ -187,12 +187,12 @@ class Restorer:
         return Restored(
             image=picture,
             steps=steps,
-            why=followed.why[0],
+            why=result.why[0],
             final_value=values[len(path)] if len(values) > len(path) else None,
             psnr_before=None if reference is None else _decibels(image, reference),
             psnr_after=None if reference is None else _decibels(picture, reference),
-            score_before=float(result.first_scores[0]) if self.stop == "quality" else None,
-            score_after=float(result.scores[0]) if self.stop == "quality" else None,
+            score_before=float(state.first_scores[0]) if self.stop == "quality" else None,
+            score_after=float(state.scores[0]) if self.stop == "quality" else None,
         )
 
 
@@ -265,7 +265,7 @@ def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | Non
     def viewed(values: CellValues) -> CellValues:
         return partial(cell_values, values, crop=side)
 
-    return as_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else QAgent(viewed(values))
+    return q_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else QAgent(viewed(values))
 
 
 def _fits(toolset: Toolset, *sizes: int | None) -> bool:

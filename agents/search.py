@@ -1,9 +1,9 @@
 """Searches that see the reference, the yardsticks for agents, which do not.
 
-Each starts from a `Restoration`, steps branches of it on whole batches, and returns one `Found` per path length or
-budget. Every application of a tool to an image is charged as a trial. But for `cyclic_best_first`, which keeps what it
-has made, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
-depth.
+Each starts from a `Restoration`, which stays as it is, steps states of it on whole batches, and returns a
+`SearchResult`, or one per path length or budget. Every application of a tool to an image is charged as a trial. But for
+`cyclic_best_first`, which keeps what it has made, memory does not grow with the number of trials: brute force goes
+depth first and keeps one batch of images per depth.
 """
 
 from __future__ import annotations
@@ -11,23 +11,37 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
+from hirl_agents.agent import Agent, as_agent, begin_episodes, check_length
 from hirl_agents.networks import CellValues
-from hirl_agents.rollout import Agent, Found, as_followed, check_length, looking
 from hirl_env.data.degradations import Degradation
-from hirl_env.restoration import Restoration
+from hirl_env.restoration import UNBOUNDED, Restoration, State
 from hirl_env.tools.toolset import Cell, Toolset
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The best that a search made of a batch with paths of at most a given length.
+
+    Attributes:
+        state: The whole batch as the best paths leave it.
+        trials: Applications of a tool that the search took for each image, int64 (N,).
+    """
+
+    state: State
+    trials: npt.NDArray[np.int64]
 
 
 @torch.no_grad()
 def cyclic_best_first(
     start: Restoration, values: CellValues | Agent, budgets: Sequence[int], max_steps: int | None = None
-) -> list[Found]:
+) -> list[SearchResult]:
     """The value-guided search of the paper's Table 2, which leaves open how more trials than one path has are spent.
 
     Trial by trial it takes turns over the lengths of paths, and lengthens that one of a length whose score so far plus
@@ -39,7 +53,7 @@ def cyclic_best_first(
 
     Args:
         start: N images.
-        values: Of the cells, (N, types, degrees) for images (N, 3, H, W), or an agent that looks at single images.
+        values: Cell values, (N, types, degrees) for images (N, 3, H, W), or an agent that looks at single images.
         budgets: Trials an image after which to report, rising.
         max_steps: Longest path; None for that of the agent's training, 7 for a function.
 
@@ -48,64 +62,83 @@ def cyclic_best_first(
     """
     if not budgets or min(budgets) < 1 or list(budgets) != sorted(budgets):
         raise ValueError(f"budgets of trials must be positive and rising, got {list(budgets)}")
-    agent = as_followed(values)
+    agent = as_agent(values)
     max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
-    root = start.unbounded()
-    count, cells = len(start.images), start.toolset.cells
-    best, found = root, []
-    # Per image and length of path, what could be tried next: (minus what it promises, the order of entry for ties, the
-    # node, the cell).
-    frontiers: list[list[list[tuple[float, int, Restoration, Cell]]]]
-    frontiers = [[[] for _ in range(max_steps)] for _ in range(count)]
-    turns = [itertools.cycle(lengths) for lengths in frontiers]
-    entries = itertools.count()
+    root = start.under(UNBOUNDED)
+    frontier = _Frontier(root, agent, max_steps)
+    frontier.enter(root.state, np.arange(len(root.state)))
+    best, results = root.state, []
+    trials = np.zeros(len(best), dtype=np.int64)
+    for budget in budgets:
+        while len(rows := np.flatnonzero((trials < budget) & frontier.nonempty())):
+            nodes, cells = frontier.pop(rows)
+            grown = root.at(nodes)
+            grown.step(cells)
+            trials[rows] += 1
+            better = np.flatnonzero(grown.state.scores > best.scores[rows])
+            if len(better):
+                best = best.replace(rows[better], grown.state[better])
+            frontier.enter(grown.state, rows)
+        results.append(SearchResult(best, trials.copy()))
+    return results
 
-    def enter(nodes: Restoration, rows: npt.NDArray[np.int64]) -> None:
-        lengths = np.array([len(path) for path in nodes.paths])
-        goes_on = lengths < max_steps
+
+class _Frontier:
+    """What a best-first search could try next, for every image and every length of path.
+
+    Args:
+        root: The images.
+        agent: Whose values say what a next tool promises.
+        max_steps: Longest path.
+    """
+
+    def __init__(self, root: Restoration, agent: Agent, max_steps: int) -> None:
+        self.root, self.agent, self.max_steps = root, agent, max_steps
+        # Minus what it promises, the order of entry for ties, the node, the next tool.
+        self.heaps: list[list[list[tuple[float, int, State, Cell]]]]
+        self.heaps = [[[] for _ in range(max_steps)] for _ in range(len(root.state))]
+        self.turns = [itertools.cycle(lengths) for lengths in self.heaps]
+        self.entries = itertools.count()
+
+    def nonempty(self) -> npt.NDArray[np.bool_]:
+        """For which images there is something left to try, (N,)."""
+        return np.array([any(lengths) for lengths in self.heaps])
+
+    def enter(self, nodes: State, rows: npt.NDArray[np.int64]) -> None:
+        """Adds every continuation of nodes, one of each of these rows."""
+        goes_on = nodes.lengths < self.max_steps
         if not goes_on.any():
             return
-        rows, lengths, nodes = rows[goes_on], lengths[goes_on], nodes.select(goes_on)
-        worth = looking(agent, nodes)(np.arange(len(rows))).double().cpu().numpy()
-        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            node = nodes.select(np.array([place]))
-            # One for all nodes of an image.
-            node.references = None if root.references is None else root.references[row : row + 1]
-            node.first_images = root.first_images[row : row + 1]
-            for cell in cells:
+        rows, nodes = rows[goes_on], nodes[goes_on]
+        worth = begin_episodes(self.agent, self.root.at(nodes))(np.arange(len(rows))).double().cpu().numpy()
+        for place, (row, length) in enumerate(zip(rows, nodes.lengths, strict=True)):
+            node = self._slim(nodes[np.array([place])], row)
+            for cell in self.root.toolset.cells:
                 promise = float(node.scores[0] + worth[place][cell])
-                heapq.heappush(frontiers[row][length], (-promise, next(entries), node, cell))
+                heapq.heappush(self.heaps[row][length], (-promise, next(self.entries), node, cell))
 
-    enter(root, np.arange(count))
-    trials = np.zeros(count, dtype=np.int64)
-    for budget in budgets:
-        while True:
-            rows = np.flatnonzero([trials[row] < budget and any(frontiers[row]) for row in range(count)])
-            if not len(rows):
-                break
-            chosen = [heapq.heappop(next(filter(None, turns[row]))) for row in rows]
-            nodes = Restoration.joined([node for _, _, node, _ in chosen])
-            nodes.step(np.array([cell for _, _, _, cell in chosen]))
-            trials[rows] += 1
-            better = np.flatnonzero(nodes.scores > best.scores[rows])
-            if len(better):
-                best = best.branch()
-                best.put(rows[better], nodes.select(better))
-            enter(nodes, rows)
-        found.append(Found(best, trials.copy()))
-    return found
+    def pop(self, rows: npt.NDArray[np.int64]) -> tuple[State, npt.NDArray[np.int64]]:
+        """Of each of these rows the node that promises most, of the length whose turn it is, and its next tool."""
+        chosen = [heapq.heappop(next(filter(None, self.turns[row]))) for row in rows]
+        return State.join([node for _, _, node, _ in chosen]), np.array([cell for *_, cell in chosen])
+
+    def _slim(self, node: State, row: int) -> State:
+        """The node with its image's reference and beginning in the memory of the root's."""
+        root = self.root.state
+        references = None if root.references is None else root.references[row : row + 1]
+        return replace(node, references=references, first_images=root.first_images[row : row + 1])
 
 
-def chain(start: Restoration, cells: Sequence[Cell]) -> Found:
+def chain(start: Restoration, cells: Sequence[Cell]) -> SearchResult:
     """The same tools for every image, one after the other."""
-    current = start.unbounded()
+    current = start.under(UNBOUNDED)
     for cell in cells:
-        current = _applied(current, cell)
-    return Found(current, np.full(len(start.images), len(cells)))
+        _apply(current, cell)
+    return SearchResult(current.state, np.full(len(current.state), len(cells)))
 
 
-def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> list[Found]:
+def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> list[SearchResult]:
     """Undoes the known distortions in reverse order, each with its own tool; the paper's first strategy (Fig. 1).
 
     Args:
@@ -118,15 +151,14 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
     """
     paths = [reverse_path(start.toolset, degradation) for degradation in degradations]
     lengths = np.array([len(path) for path in paths])
-    current, found = start.unbounded(), []
+    current, results = start.under(UNBOUNDED), []
     if not lengths.any():
-        return [Found(current, np.zeros_like(lengths))]
+        return [SearchResult(current.state, np.zeros_like(lengths))]
     for length in range(1, max(lengths) + 1):
-        current = current.branch()
         rows = np.flatnonzero(lengths >= length)
         current.step(np.array([paths[row][length - 1] for row in rows]), rows)
-        found.append(Found(current, np.minimum(lengths, length)))
-    return found
+        results.append(SearchResult(current.state, np.minimum(lengths, length)))
+    return results
 
 
 def reverse_path(toolset: Toolset, degradation: Degradation) -> list[Cell]:
@@ -148,7 +180,7 @@ def nearest_cell(toolset: Toolset, cells: Sequence[Cell], distortion: Degradatio
     return min(strengths, key=lambda cell: abs(strengths[cell] - distortion.strength), default=None)
 
 
-def greedy(start: Restoration, length: int) -> list[Found]:
+def greedy(start: Restoration, length: int) -> list[SearchResult]:
     """Takes the tool that gains most, while any gains; the paper's second strategy (Fig. 1).
 
     Args:
@@ -159,72 +191,68 @@ def greedy(start: Restoration, length: int) -> list[Found]:
         What there is after 1, ..., ``length`` steps.
     """
     check_length(length)
-    current, found = start.unbounded(), []
-    trials = np.zeros(len(start.images), dtype=np.int64)
-    rows = np.arange(len(start.images))
+    root = start.under(UNBOUNDED)
+    state, results = root.state, []
+    trials = np.zeros(len(state), dtype=np.int64)
+    rows = np.arange(len(state))
     for _ in range(length):
         if len(rows):
-            before = current.select(rows)
-            best = before
-            for cell in start.toolset.cells:
-                best = _better(best, _applied(before, cell))
+            before = best = state[rows]
+            for cell in root.toolset.cells:
+                best = _better(best, _applied(root, before, cell))
             trials = trials.copy()
-            trials[rows] += len(start.toolset.cells)
-            current = current.branch()
-            current.put(rows, best)
+            trials[rows] += len(root.toolset.cells)
+            state = state.replace(rows, best)
             rows = rows[best.scores > before.scores]
-        found.append(Found(current, trials))
-    return found
+        results.append(SearchResult(state, trials))
+    return results
 
 
-def brute_force(start: Restoration, length: int, progress: bool = False) -> list[Found]:
+def brute_force(start: Restoration, length: int, progress: bool = False) -> list[SearchResult]:
     """Tries every path; the paper's third strategy (Fig. 1).
 
     Args:
         start: N images.
         length: Longest path; with m tools it costs m + m^2 + ... + m^length trials an image.
-        progress: Shows a progress bar.
+        progress: Whether to show a progress bar.
 
     Returns:
         The best paths of at most 1, ..., ``length`` steps. Doing nothing counts as a path, so no gain is negative.
     """
     check_length(length)
-    root = start.unbounded()
-    cells = start.toolset.cells
+    root = start.under(UNBOUNDED)
+    cells = root.toolset.cells
     costs = np.cumsum([len(cells) ** depth for depth in range(1, length + 1)])
-    best = [root] * length
+    best = [root.state] * length
     with tqdm(
         total=int(costs[-1]), desc="brute force", unit="trial", leave=False, disable=None if progress else True
     ) as bar:
 
-        def expand(node: Restoration, depth: int) -> None:
+        def expand(node: State, depth: int) -> None:
             for cell in cells:
-                child = _applied(node, cell)
+                child = _applied(root, node, cell)
                 bar.update()
                 best[depth] = _better(best[depth], child)
                 if depth + 1 < length:
                     expand(child, depth + 1)
 
-        expand(root, 0)
-    found = []
-    for depth, cost in enumerate(costs):
-        if depth:
-            best[depth] = _better(best[depth - 1], best[depth])
-        found.append(Found(best[depth], np.full(len(start.images), cost)))
-    return found
+        expand(root.state, 0)
+    for depth in range(1, length):
+        best[depth] = _better(best[depth - 1], best[depth])
+    return [SearchResult(state, np.full(len(state), cost)) for state, cost in zip(best, costs, strict=True)]
 
 
-def _applied(node: Restoration, cell: Cell) -> Restoration:
-    child = node.branch()
-    child.step(np.broadcast_to(cell, (len(node.images), 2)))
-    return child
+def _apply(restoration: Restoration, cell: Cell) -> None:
+    restoration.step(np.broadcast_to(cell, (len(restoration.state), 2)))
 
 
-def _better(one: Restoration, other: Restoration) -> Restoration:
+def _applied(root: Restoration, node: State, cell: Cell) -> State:
+    child = root.at(node)
+    _apply(child, cell)
+    return child.state
+
+
+def _better(one: State, other: State) -> State:
     """Row by row the one that scores more; of equals, the first."""
     rows = np.flatnonzero(other.scores > one.scores)
-    if not len(rows):
-        return one
-    merged = one.branch()
-    merged.put(rows, other.select(rows))
-    return merged
+    return one.replace(rows, other[rows]) if len(rows) else one

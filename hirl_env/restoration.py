@@ -374,7 +374,8 @@ def _lengthened(path: Indices, actions: Indices) -> Indices:
 def _fieldwise(combine: Callable[..., Any], states: Sequence[State]) -> State:
     """The state that has in each field what ``combine`` makes of the states' arrays; None stays None."""
     columns = {field.name: [getattr(state, field.name) for state in states] for field in fields(State)}
-    return State(**{name: None if values[0] is None else combine(*values) for name, values in columns.items()})
+    combined: dict[str, Any] = {n: None if values[0] is None else combine(*values) for n, values in columns.items()}
+    return State(**combined)
 
 
 def _concatenated(*values: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Q-networks, what searches and inference follow of them, and their files."""
+"""Q-networks and their files."""
 
 from hirl_agents.networks.q_networks import (
     MAX_STEPS,
@@ -9,12 +9,10 @@ from hirl_agents.networks.q_networks import (
     CellValues,
     DegreeHead,
     FlatQ,
-    QAgent,
     QNetwork,
     ResNet18Extractor,
     TurnAveraged,
     TwoLevelQ,
-    as_agent,
     load_q,
     save_q,
     squashed,
@@ -31,12 +29,10 @@ __all__ = [
     "CellValues",
     "DegreeHead",
     "FlatQ",
-    "QAgent",
     "QNetwork",
     "ResNet18Extractor",
     "TurnAveraged",
     "TwoLevelQ",
-    "as_agent",
     "load_q",
     "save_q",
     "squashed",

@@ -2,27 +2,23 @@
 
 Whatever the agent, its Q-network maps images to *cell values* (N, types, degrees): what each cell of the toolset is
 worth from here on, in units of the reward. A network may see more of an episode than the image as it is; it is given
-that in further channels, as environments with ``observe_start`` and ``observe_tool`` show it. `as_agent` makes of a
-network what searches and inference follow.
+that in further channels, as environments with ``observe_start`` and ``observe_tool`` show it. `hirl_agents.agent`
+makes agents of networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import gymnasium as gym
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
-from hirl_env.restoration import Restoration
 from hirl_env.weights import load_weights, read_metadata, save_weights, without_drawing
 
 DegreeHead = Literal["per-type", "blind"]
@@ -89,7 +85,7 @@ class QNetwork(nn.Sequential):
         channels = self.channels + bool(self.n_tools)
         if images.shape[1] != channels:
             raise ValueError(
-                f"the network looks at {channels} channels, got {images.shape[1]}; ask it through as_agent, which "
+                f"the network looks at {channels} channels, got {images.shape[1]}; ask it through q_agent, which "
                 "shows it what it sees of an episode"
             )
         trunk, head = self
@@ -250,55 +246,6 @@ def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
     """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the layout that convolves fastest."""
     images = images.rot90(turns, dims=(2, 3))
     return (images.flip(3) if mirror else images).contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class QAgent:
-    """Cell values that are shown what they are to see of an episode.
-
-    Attributes:
-        values: Cell values of images (N, C, H, W), which may have further channels, in this order:
-        sees_start: three for the image as the episode began,
-        sees_tool: and one, everywhere the number of the tool used last over 255.
-        max_steps: Longest path of its training.
-    """
-
-    values: CellValues
-    sees_start: bool = False
-    sees_tool: bool = False
-    max_steps: int = MAX_STEPS
-
-    def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
-        """Begins episodes, or goes on with them: a restoration knows its paths.
-
-        Args:
-            restoration: N images.
-
-        Returns:
-            A function of rows: the cell values (n, types, degrees) of what these are by then.
-        """
-
-        def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            images = restoration.images[rows]
-            seen = [images]
-            if self.sees_start:
-                seen.append(restoration.first_images[rows])
-            if self.sees_tool:
-                tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
-                seen.append(tools[:, None, None, None].expand_as(images[:, :1]))
-            return self.values(torch.cat(seen, dim=1))
-
-        return look
-
-
-def as_agent(network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values) -> QAgent:
-    """A Q-network as it is followed: asked in all turns and mirrors, and shown what it sees of the episode.
-
-    Args:
-        network: In evaluation mode.
-        view: How it is to see images of any size.
-    """
-    return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
 
 
 NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "flat": FlatQ}

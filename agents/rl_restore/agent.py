@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_agents.agent import RowValues
 from hirl_agents.rl_restore.network import RecurrentQ, State
 from hirl_env.restoration import Restoration
 from hirl_env.tools.rl_restore import LargeTool, SmallTool
@@ -18,9 +17,9 @@ MAX_STEPS = 3
 
 
 class RLRestoreAgent(nn.Module):
-    """Chooses tools by values that remember the steps before; `hirl_agents.rollout.follow` takes it as any agent.
+    """Chooses tools by values that remember the steps before; `hirl_agents.rollout.rollout` takes it as any agent.
 
-    Follow it with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
+    Roll it out with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
     where PSNR falls under its start is a rule of their training only, for it needs the reference.
 
     Args:
@@ -60,7 +59,7 @@ class RLRestoreAgent(nn.Module):
                 "choose the toolset that the agent was trained with, and train it with stop_action=True"
             )
 
-    def begin(self, restoration: Restoration) -> Callable[[npt.NDArray[np.int64]], torch.Tensor]:
+    def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes.
 
         Args:
@@ -75,7 +74,7 @@ class RLRestoreAgent(nn.Module):
         """
         self._check(restoration.toolset)
         n_degrees = restoration.toolset.n_degrees
-        lengths = [len(path) for path in restoration.paths]
+        first_lengths = restoration.state.lengths
         state: State | None = None
         # A network in training may be elsewhere than the tools.
         device = self.q.q.weight.device
@@ -83,20 +82,20 @@ class RLRestoreAgent(nn.Module):
         @torch.no_grad()
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             nonlocal state
-            paths = [restoration.paths[row][lengths[row] :] for row in rows]
-            last = torch.tensor([path[-1][0] * n_degrees + path[-1][1] if path else -1 for path in paths])
+            went_on = restoration.state.lengths > first_lengths
+            last = torch.as_tensor(np.where(went_on, restoration.last_tools - 1, -1)[rows])
             places = torch.as_tensor(rows, device=device)
             # Rows that have ended are left out: what is remembered stays in its place.
             before = None if state is None else (state[0][places], state[1][places])
-            values, after = self.q(restoration.images[rows].to(device), last.to(device), before)
+            values, after = self.q(restoration.state.images[rows].to(device), last.to(device), before)
             if state is None:
-                h, c = (part.new_zeros(len(lengths), *part.shape[1:]) for part in after)
+                h, c = (part.new_zeros(len(first_lengths), *part.shape[1:]) for part in after)
                 state = h, c
             for whole, part in zip(state, after, strict=True):
                 whole[places] = part
             stop = values.new_full((len(values), 1, n_degrees), -torch.inf)
             stop[:, 0, 0] = values[:, -1]
             cells = torch.cat([values[:, :-1].unflatten(1, (-1, n_degrees)), stop], dim=1)
-            return cells.to(restoration.images.device)
+            return cells.to(restoration.state.images.device)
 
         return look

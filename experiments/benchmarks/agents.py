@@ -126,7 +126,7 @@ def bench_photograph(precision: Precision, seed: int) -> list[dict[str, Any]]:
     began = time.perf_counter()
     found = brute_force(node, DEPTH, progress=True)[-1]
     seconds = time.perf_counter() - began
-    trials, gain = int(found.trials[0]), float(found.restoration.gains[0])
+    trials, gain = int(found.trials[0]), float(found.state.gains[0])
     return [*rows, {"what": f"brute force, length {DEPTH}", "seconds": seconds, "trials": trials, "gain": gain}]
 
 

@@ -85,7 +85,7 @@ def _share_of_step(measure: Measure, seconds: float, images: str, seed: int) -> 
         began = time.perf_counter()
         _, _, terminated, truncated, _ = vector.step(actions)
         stepped = time.perf_counter()
-        measure.score(restoration.images, restoration.references)
+        measure.score(restoration.state.images, restoration.state.references)
         in_step += stepped - began
         in_score += time.perf_counter() - stepped
         if (terminated | truncated).all():

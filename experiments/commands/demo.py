@@ -7,11 +7,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from hirl_agents.rollout import Found
+from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.tools.toolset import Precision, Toolset, toolsets
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import Options, Row, as_json, evaluate_level, load_agents
 from hirl_experiments.evaluation.sampling import starts_of
@@ -27,7 +27,7 @@ COLUMNS = {
 }
 METHODS = ("distorted", "single", "reverse", "greedy", "brute-force", "hirl")
 PANEL = 2.4  # inches
-Result = tuple[Start, dict[str, Found], int]  # an image, what was found for its batch, and its row in there
+Result = tuple[Start, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
 
 
 def demo(
@@ -61,21 +61,22 @@ def demo(
             starts, len(photographs), level, METHODS, options, toolset, precision, partial(_collect, results)
         )
         figure = out / f"{level}.png"
-        draw_paths(results, level, figure)
+        draw_paths(results, toolset, level, figure)
         print(f"wrote {figure}")
     print_table(f"{len(photographs)} photographs, crops of {crop}x{crop}", as_json(rows), DECIMALS)
     write_json(out / "demo.json", {"depth": depth, "crop": crop, "seed": seed, "precision": precision}, as_json(rows))
 
 
-def _collect(results: list[Result], batch: list[Start], found: dict[str, Found]) -> None:
+def _collect(results: list[Result], batch: list[Start], found: dict[str, SearchResult]) -> None:
     results.extend((start, found, row) for row, start in enumerate(batch))
 
 
-def draw_paths(results: list[Result], level: str, path: Path) -> None:
+def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) -> None:
     """Saves a figure: a row per photograph, a column per method with its path and gain, the reference last.
 
     Args:
         results: One per image.
+        toolset: The tools of all paths.
         level: For the title.
         path: Of the PNG.
     """
@@ -84,11 +85,13 @@ def draw_paths(results: list[Result], level: str, path: Path) -> None:
     axes = figure.subplots(len(results), len(columns), squeeze=False)
     for (start, found, row), line in zip(results, axes, strict=True):
         for method, axis in zip(COLUMNS, line, strict=False):
-            restored = found[method].restoration
+            restored = found[method].state
             decibels = f"{restored.scores[row]:.2f} dB"
             if method != "distorted":
                 decibels += f" ({restored.gains[row]:+.2f})"
-            steps = "\n".join(restored.tool_names(row)) or ("nothing gains" if method != "distorted" else "")
+            steps = "\n".join(toolset[cell].name for cell in restored.paths[row]) or (
+                "nothing gains" if method != "distorted" else ""
+            )
             show(axis, restored.images[row], f"{COLUMNS[method]}: {decibels}\n{steps}")
         assert start.reference is not None
         show(line[-1], start.reference, f"reference: {start.name}")

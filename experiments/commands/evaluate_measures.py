@@ -18,7 +18,7 @@ from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE
 from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import Measure, as_measure
-from hirl_env.restoration import Restoration
+from hirl_env.restoration import State
 from hirl_env.tools.toolset import Cell, Precision, Toolset, toolsets
 from hirl_experiments.evaluation.methods import blind_measure
 from hirl_experiments.evaluation.sampling import batches, begin, starts_of
@@ -42,16 +42,16 @@ class Pictures:
     """Versions of the same pictures, side by side.
 
     Attributes:
-        distorted: A restoration per degradation.
+        distorted: The pictures of each degradation.
         tried: By level, what a random path makes of it, step by step.
         gamed: By game, what it makes of the clean pictures.
     """
 
-    distorted: dict[str, Restoration]
-    tried: dict[str, list[Restoration]]
-    gamed: dict[str, Restoration]
+    distorted: dict[str, State]
+    tried: dict[str, list[State]]
+    gamed: dict[str, State]
 
-    def groups(self) -> dict[str, list[Restoration]]:
+    def groups(self) -> dict[str, list[State]]:
         """What correlations are reported on."""
         groups = {name: [self.distorted[part] for part in parts] for name, parts in FAMILIES.items()}
         tried = [step for steps in self.tried.values() for step in steps]
@@ -130,23 +130,20 @@ def _pictures(
     starts: dict[str, list[Start]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
     """All versions of some pictures, from these by degradation."""
-    distorted = {name: begin(batch, toolset, precision) for name, batch in starts.items()}
+    begun = {name: begin(batch, toolset, precision) for name, batch in starts.items()}
     cells = np.array(toolset.cells)
-    tried: dict[str, list[Restoration]] = {}
+    tried: dict[str, list[State]] = {}
     for level in LEVELS:
-        current = distorted[level]
+        current = begun[level].branch()
         for _ in range(PATH):
-            current = current.branch()
-            current.step(cells[rng.integers(len(cells), size=len(current.images))])
-            tried.setdefault(level, []).append(current)
-    clean = distorted[LEVELS[0]].references
-    assert clean is not None
-    gamed = {}
-    for name, cell in GAMES.items():
-        gamed[name] = distorted[LEVELS[0]].branch()
-        gamed[name].begin(clean, clean)
-        gamed[name] = chain(gamed[name], [cell] * REPEATS).restoration
-    return Pictures(distorted, tried, gamed)
+            current.step(cells[rng.integers(len(cells), size=len(current.state))])
+            tried.setdefault(level, []).append(current.state)
+    clean = begun[LEVELS[0]].branch()
+    originals = clean.state.references
+    assert originals is not None
+    clean.begin(originals, originals)
+    gamed = {name: chain(clean, [cell] * REPEATS).state for name, cell in GAMES.items()}
+    return Pictures({name: each.state for name, each in begun.items()}, tried, gamed)
 
 
 def _scores(measure: Measure, images: torch.Tensor, references: torch.Tensor | None) -> npt.NDArray[np.float64]:

@@ -76,8 +76,8 @@ class Sums:
             if after:
                 restoration.step([cell])
             suffix = "" if after else "_before"
-            self.totals[f"psnr{suffix}"] += float(restoration.scores[0])
-            self.totals[f"ssim{suffix}"] += ssim(restoration.images, restoration.references).item()
+            self.totals[f"psnr{suffix}"] += float(restoration.state.scores[0])
+            self.totals[f"ssim{suffix}"] += ssim(restoration.state.images, restoration.state.references).item()
         self.images += 1
 
     def means(self) -> dict[str, float]:

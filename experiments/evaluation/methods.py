@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypedDict
@@ -12,13 +12,14 @@ from typing import Any, TypedDict
 import numpy as np
 from tqdm import tqdm
 
+from hirl_agents.agent import QAgent
 from hirl_agents.common.tiling import tiled
-from hirl_agents.networks import NETWORKS, QAgent
+from hirl_agents.networks import NETWORKS
 from hirl_agents.pixel_rl import STEPS, PixelRL, load_pixel_rl, restore
 from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
 from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore
-from hirl_agents.rollout import Found, follow
-from hirl_agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order
+from hirl_agents.rollout import rollout
+from hirl_agents.search import SearchResult, brute_force, chain, cyclic_best_first, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.episodes import Start
 from hirl_env.quality import Measure, as_measure, psnr, ssim
@@ -99,76 +100,90 @@ class Options:
 
 
 # What a method found, by the names of its rows; each dictionary comes of one run.
-Method = Callable[[Restoration, Sequence[Degradation], Options], Iterator[dict[str, Found]]]
+Method = Callable[[Restoration, Sequence[Degradation], Options], Iterator[dict[str, SearchResult]]]
 
 
-def _distorted(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
-    yield {"distorted": Found(start, np.zeros(len(start.images), dtype=np.int64))}
+def _distorted(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
+    yield {"distorted": SearchResult(start.state, np.zeros(len(start.state), dtype=np.int64))}
 
 
-def _single(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _single(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, SearchResult]]:
     for cell in start.toolset.cells:
         yield {f"single {start.toolset[cell].name}": chain(start, [cell])}
 
 
-def _chain(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _chain(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, SearchResult]]:
     yield {f"chain {' > '.join(start.toolset[cell].name for cell in options.chain)}": chain(start, options.chain)}
 
 
-def _reverse(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _reverse(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, SearchResult]]:
     yield {"reverse": reverse_order(start, applied)[-1]}
 
 
-def _greedy(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _greedy(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, SearchResult]]:
     yield {"greedy": greedy(start, options.depth)[-1]}
 
 
-def _brute_force(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _brute_force(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     *shorter, longest = brute_force(start, options.depth, progress=True)
     yield {f"brute-force-{length}": found for length, found in enumerate(shorter, 1)} | {"brute-force": longest}
 
 
-def _hirl(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _hirl(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, SearchResult]]:
     assert options.hirl is not None
-    yield {"hirl": follow(start, options.hirl, options.max_steps)}
-    yield {"hirl reference stop": follow(start, options.hirl, options.max_steps, "reference")}
+    yield {"hirl": rollout(start, options.hirl, options.max_steps)}
+    yield {"hirl reference stop": rollout(start, options.hirl, options.max_steps, "reference")}
 
 
-def _hirl_stops(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _hirl_stops(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     assert options.measure is not None and options.hirl is not None
     blind = Restoration(start.toolset, options.measure, precision=start.precision)
-    blind.begin(start.images, start.references)
-    yield {"hirl quality stop": follow(blind, options.hirl, options.max_steps, "quality")}
-    yield {"hirl no stop": follow(start, options.hirl, options.max_steps, "steps")}
+    blind.begin(start.state.images, start.state.references)
+    yield {"hirl quality stop": rollout(blind, options.hirl, options.max_steps, "quality")}
+    yield {"hirl no stop": rollout(start, options.hirl, options.max_steps, "steps")}
 
 
-def _flat_dqn(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _flat_dqn(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     assert options.flat_dqn is not None
-    yield {"flat-dqn": follow(start, options.flat_dqn, options.max_steps)}
+    yield {"flat-dqn": rollout(start, options.flat_dqn, options.max_steps)}
 
 
-def _hirl_search(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _hirl_search(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     assert options.hirl is not None
     found = cyclic_best_first(start, options.hirl, options.budgets, options.max_steps)
     yield {f"hirl-search-{budget}": one for budget, one in zip(options.budgets, found, strict=True)}
 
 
-def _pixel_rl(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _pixel_rl(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     assert options.pixel_rl is not None
     restored = start.branch()
-    restored.begin(restore(options.pixel_rl, start.images, start.precision), start.references)
-    restored.first_scores = start.first_scores
-    yield {"pixel-rl": Found(restored, np.full(len(start.images), STEPS))}
+    restored.begin(restore(options.pixel_rl, start.state.images, start.precision), start.state.references)
+    state = replace(restored.state, first_images=start.state.images, first_scores=start.state.scores)
+    yield {"pixel-rl": SearchResult(state, np.full(len(state), STEPS))}
 
 
-def _rl_restore(start: Restoration, applied: Sequence[Degradation], options: Options) -> Iterator[dict[str, Found]]:
+def _rl_restore(
+    start: Restoration, applied: Sequence[Degradation], options: Options
+) -> Iterator[dict[str, SearchResult]]:
     agent, tools = options.rl_restore, options.rl_restore_tools
     assert agent is not None and tools is not None
     own = Restoration(tools, start.measure, precision=start.precision)
-    own.begin(start.images, start.references)
+    own.begin(start.state.images, start.state.references)
     length = min(options.max_steps or agent.max_steps, agent.max_steps)
-    yield {"rl-restore": follow(own, agent, length, "steps")}
-    yield {"rl-restore reference stop": follow(own, agent, length, "reference")}
+    yield {"rl-restore": rollout(own, agent, length, "steps")}
+    yield {"rl-restore reference stop": rollout(own, agent, length, "reference")}
 
 
 METHODS: dict[str, Method] = {
@@ -271,7 +286,7 @@ def evaluate_level(
     options: Options,
     toolset: Toolset,
     precision: Precision,
-    on_found: Callable[[list[Start], dict[str, Found]], None] | None = None,
+    on_found: Callable[[list[Start], dict[str, SearchResult]], None] | None = None,
     finished: Finished | None = None,
     pixels: int = PIXELS,
 ) -> list[Row]:
@@ -297,7 +312,7 @@ def evaluate_level(
     with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
         for number, batch in enumerate(batches(starts, pixels)):
             start = begin(batch, toolset, precision)
-            everything: dict[str, Found] = {}
+            everything: dict[str, SearchResult] = {}
             for method in methods:
                 if (level, number, method) not in finished:
                     found, measured = _run(method, batch, start, options)
@@ -314,10 +329,10 @@ def evaluate_level(
 
 def _run(
     method: str, batch: Sequence[Start], start: Restoration, options: Options
-) -> tuple[dict[str, Found], dict[str, Measured]]:
+) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
     """What a method makes of a batch, and how that measures."""
     applied = [one.degradation or InOrder(()) for one in batch]
-    everything: dict[str, Found] = {}
+    everything: dict[str, SearchResult] = {}
     measured: dict[str, Measured] = {}
     began = time.perf_counter()
     for found in METHODS[method](start, applied, options):
@@ -332,15 +347,15 @@ def _run(
     return everything, measured
 
 
-def _measured(batch: Sequence[Start], start: Restoration, found: Found, seconds: float) -> Measured:
+def _measured(batch: Sequence[Start], start: Restoration, found: SearchResult, seconds: float) -> Measured:
     # Tools need not clamp; a picture does.
-    restored, references = found.restoration.images.clamp(0, 1), found.restoration.references
+    restored, references = found.state.images.clamp(0, 1), found.state.references
     decibels = psnr(restored, references)
     return {
         "images": [one.name for one in batch],
         "psnr": decibels.tolist(),
         "ssim": ssim(restored, references).tolist(),
-        "gain": (decibels - psnr(start.images, start.references)).tolist(),
+        "gain": (decibels - psnr(start.state.images, start.state.references)).tolist(),
         "trials": found.trials.tolist(),
         "seconds": seconds,
     }

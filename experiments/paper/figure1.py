@@ -7,8 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hirl_agents.rollout import Found
-from hirl_agents.search import brute_force, greedy, reverse_order
+from hirl_agents.search import SearchResult, brute_force, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, GaussianNoise, InOrder, JpegCompression, MotionBlur
 from hirl_env.data.episodes import Start
 from hirl_env.restoration import Restoration
@@ -22,7 +21,7 @@ from hirl_experiments.reporting.figures import FONT, show
 DISTORTION = InOrder((MotionBlur(25), GaussianNoise(15), JpegCompression(10)))
 LENGTH = 3
 PANEL = 2.6  # inches
-STRATEGIES: dict[str, Callable[[Restoration, Degradation], list[Found]]] = {
+STRATEGIES: dict[str, Callable[[Restoration, Degradation], list[SearchResult]]] = {
     "reverse order": lambda start, distortion: reverse_order(start, [distortion]),
     "greedy": lambda start, _: greedy(start, LENGTH),
     "brute force": lambda start, _: brute_force(start, LENGTH, progress=True),
@@ -46,7 +45,7 @@ def figure1(study: Study) -> None:
     for strategy, search in STRATEGIES.items():
         if (strategy,) not in records:
             best = search(start, picture.degradation)[-1]
-            records[strategy,] = {"path": best.restoration.paths[0], "trials": int(best.trials[0])}
+            records[strategy,] = {"path": best.state.paths[0], "trials": int(best.trials[0])}
         path, trials = records[strategy,]["path"], records[strategy,]["trials"]
         steps[strategy] = _replayed(start, [(kind, degree) for kind, degree in path])
         papers_path, papers_gain = FIGURE1[strategy]
@@ -54,7 +53,7 @@ def figure1(study: Study) -> None:
         same = _replayed(start, [names[tool] for tool in papers_path])[-1]
         rows.append(
             {"strategy": strategy, "tools": list(steps[strategy][-1].tool_names(0)), "trials": trials}
-            | {"gain": float(steps[strategy][-1].gains[0]), "gain_of_papers_tools": float(same.gains[0])}
+            | {"gain": float(steps[strategy][-1].state.gains[0]), "gain_of_papers_tools": float(same.state.gains[0])}
             | {"papers_tools": list(papers_path), "paper": papers_gain}
         )
     table = [
@@ -74,7 +73,7 @@ def figure1(study: Study) -> None:
     notes = [
         f"The picture: {picture.name}, distorted by motion blur of {blur.length} pixels (at {blur.angle:.0f} degrees, "
         "drawn from the seed), noise of standard deviation 15 of 255, and JPEG of quality 10: "
-        f"{start.scores[0]:.2f} dB. The paper shows another one, and names neither it nor the angle.",
+        f"{start.state.scores[0]:.2f} dB. The paper shows another one, and names neither it nor the angle.",
         "All three strategies see the reference. The reverse order takes the tool of each kind that was made for the "
         "nearest strength: FFDNet 15 for this noise, where the paper's took FFDNet 35.",
         *study.notes(),
@@ -100,9 +99,8 @@ def _replayed(start: Restoration, path: Sequence[Cell]) -> list[Restoration]:
     """The start, and what there is after each step of a path."""
     steps = [start]
     for cell in path:
-        following = steps[-1].branch()
-        following.step([cell])
-        steps.append(following)
+        steps.append(steps[-1].branch())
+        steps[-1].step([cell])
     return steps
 
 
@@ -118,12 +116,12 @@ def _figure(
         axis.set_axis_off()
     assert picture.reference is not None
     show(axes[0, 0], picture.reference, f"reference: {picture.name}")
-    show(axes[1, 0], picture.distorted, f"distorted: {start.scores[0]:.2f} dB")
+    show(axes[1, 0], picture.distorted, f"distorted: {start.state.scores[0]:.2f} dB")
     for (strategy, found), line in zip(steps.items(), axes, strict=True):
         for number, axis in enumerate(line[1:], 1):
             if number < len(found):
-                step, before = found[number], found[number - 1]
-                tool = step.tool_names(0)[-1]
+                step, before = found[number].state, found[number - 1].state
+                tool = found[number].tool_names(0)[-1]
                 change = f"{step.scores[0] - before.scores[0]:+.3f} dB, in all {step.gains[0]:+.3f}"
                 show(axis, step.images[0], f"{strategy}, step {number}: {tool}\n{change}")
             else:

@@ -87,8 +87,8 @@ def _restored(
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:
                         file = folder / f"{place}-{start.name}.{row.replace(' ', '-')}.png"
-                        save_image(result.restoration.images[0], out / file)
-                        restored = result.restoration
+                        save_image(result.state.images[0], out / file)
+                        restored = result.state
                         scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])
                         made.append({"column": column, "psnr": scores[0], "ssim": scores[1], "file": str(file)})
             records[key] = made

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from hirl_agents.networks import QAgent
-from hirl_agents.rollout import Stopping, follow
+from hirl_agents.agent import QAgent
+from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
 from hirl_experiments.evaluation.sampling import begin
@@ -55,14 +55,14 @@ def figure4(study: Study) -> None:
 def _restored(study: Study, agent: QAgent, place: int, start: Start) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
-    results = {"as given": begun}
+    results = {"as given": begun.state}
     for column, stop in STOPS.items():
-        results[column] = follow(begun, agent, stop=stop).restoration
+        results[column] = rollout(begun, agent, stop=stop).state
     made = []
     for column, result in results.items():
         file = Path("figure4", f"{place}-{start.name}.{column.replace(' ', '-')}.png")
         save_image(result.images[0], study.settings.out / file)
-        path = " -> ".join(result.tool_names(0))
+        path = " -> ".join(begun.at(result).tool_names(0))
         made.append(
             {
                 **{"photograph": start.name, "column": column},

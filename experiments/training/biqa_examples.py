@@ -18,8 +18,7 @@ import torch
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from hirl_agents.networks import QAgent
-from hirl_agents.rollout import looking
+from hirl_agents.agent import QAgent, begin_episodes
 from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
 from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
@@ -132,7 +131,7 @@ class Maker:
         restoration.begin(versions[torch.arange(count), torch.from_numpy(origins)], references)
         cells = np.array(self.toolset.cells)
         repeated = cells[rng.integers(len(cells), size=count)]
-        look = looking(self.agent, restoration)
+        look = begin_episodes(self.agent, restoration)
         made = []
         for _ in range(steps):
             with torch.no_grad():
@@ -141,7 +140,7 @@ class Maker:
             slips = rng.random(count) < SLIPS
             actions = np.where(((kinds == WANDERS) | slips)[:, None], random, cells[best])
             restoration.step(np.where((kinds == REPEATS)[:, None], repeated, actions))
-            made.append(restoration.images)
+            made.append(restoration.state.images)
         return torch.stack(made, dim=1)
 
 

@@ -16,10 +16,11 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import nn
 from tqdm import tqdm
 
+from hirl_agents.agent import q_agent
 from hirl_agents.calibration import lowered, stopping_margins
-from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, as_agent, save_q
+from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, save_q
 from hirl_agents.rl_restore import RLRestore, save_rl_restore
-from hirl_agents.rollout import Stopping, follow
+from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
@@ -123,7 +124,7 @@ class Progress(BaseCallback):
         network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
         if network is not None:
             network = copy.deepcopy(network).to(self.toolset.device)
-            margins = stopping_margins(self.found_on, as_agent(network), self.max_steps, network.sees_tool)
+            margins = stopping_margins(self.found_on, q_agent(network), self.max_steps, network.sees_tool)
             network = lowered(network, margins)
         gains, trials, pictures = self._measure(network)
         levels = [level for level in gains if level != SINGLES]
@@ -169,17 +170,17 @@ class Progress(BaseCallback):
         Args:
             network: Stops by its values; None for an agent that has none.
         """
-        values = preferences(self.model) if network is None else as_agent(network)
+        values = preferences(self.model) if network is None else q_agent(network)
         stop: Stopping = "steps" if network is None else "value"
         gains, trials, strips = {}, [], []
         for level, starts in self.starts.items():
             found = []
             for start in starts:
-                followed = follow(start, values, self.max_steps, stop)
-                found.append(followed.restoration.gains)
-                trials.append(followed.trials)
+                result = rollout(start, values, self.max_steps, stop)
+                found.append(result.state.gains)
+                trials.append(result.trials)
                 if len(found) == 1:
-                    for images in (start.images, followed.restoration.images):
+                    for images in (start.state.images, result.state.images):
                         strips.append(np.concatenate(list(to_pixels(images[:SHOWN])), axis=1))
             gains[level] = float(np.concatenate(found).mean())
         return gains, float(np.concatenate(trials).mean()), np.concatenate(strips)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from hirl_agents.agent import QAgent
 from hirl_agents.calibration import lowered, stopping_margins
-from hirl_agents.networks import FlatQ, QAgent, TwoLevelQ
-from hirl_agents.rollout import follow
+from hirl_agents.networks import FlatQ, TwoLevelQ
+from hirl_agents.rollout import rollout
 from hirl_env import Restoration, measures
 
 
@@ -29,13 +30,13 @@ def brighten(bias: float):
 
 @pytest.mark.parametrize("bias", [0.01, 0.6, 1.7])
 def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
-    late = follow(start, brighten(bias), 7)
+    late = rollout(start, brighten(bias), 7)
     assert late.trials.tolist() != [3, 4, 5]
     margins = stopping_margins([start], brighten(bias), 7, per_tool=False)
     margin = margins[0]
     assert (margins == margin).all()
     assert bias - 1e-3 <= margin < bias + 1
-    in_time = follow(start, lambda images: brighten(bias)(images) - margin - 1e-6, 7)
+    in_time = rollout(start, lambda images: brighten(bias)(images) - margin - 1e-6, 7)
     assert in_time.trials.tolist() == [3, 4, 5]
 
 
@@ -46,7 +47,7 @@ def test_no_margin_where_none_is_needed(start):
 def test_values_that_are_too_low_are_raised(start):
     margin = stopping_margins([start], brighten(-1.5), 7, per_tool=False)[0]
     assert -1.5 <= margin < -0.5
-    assert follow(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7).trials.tolist() == [3, 4, 5]
+    assert rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7).trials.tolist() == [3, 4, 5]
 
 
 def test_each_tool_has_a_margin_of_its_own(start):
@@ -57,7 +58,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
         return brighten(0)(images[:, :3]) + bias
 
     agent = QAgent(values, sees_tool=True)
-    assert follow(start, agent, 7).trials.tolist() != [3, 4, 5]
+    assert rollout(start, agent, 7).trials.tolist() != [3, 4, 5]
     margins = stopping_margins([start], agent, 7, per_tool=True)
     assert margins[0] < -1
     assert 0.5 - 1e-3 <= margins[1] < 1.5
@@ -66,7 +67,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
         tools = (images[:, 3, 0, 0] * 255).round().long()
         return values(images) - torch.as_tensor(margins)[tools].float()[:, None, None] - 1e-6
 
-    assert follow(start, QAgent(in_time, sees_tool=True), 7).trials.tolist() == [3, 4, 5]
+    assert rollout(start, QAgent(in_time, sees_tool=True), 7).trials.tolist() == [3, 4, 5]
 
 
 @pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(2, 2, width=8)])

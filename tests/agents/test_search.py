@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from hirl_agents.networks import QAgent
-from hirl_agents.rollout import follow
+from hirl_agents.agent import QAgent
+from hirl_agents.rollout import rollout
 from hirl_agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
-from hirl_env import Restoration, measures, toolsets
+from hirl_env import Restoration, Rules, State, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, MotionBlur, degradations
 
 
@@ -24,71 +24,70 @@ def start(toy_toolset) -> Restoration:
 
 def test_brute_force_is_the_best_of_all_paths(start):
     found = brute_force(start, 3)
-    best = start.scores.copy()
+    best = start.state.scores.copy()
     for length in (1, 2, 3):
         for path in itertools.product(start.toolset.cells, repeat=length):
             node = start.branch()
             for cell in path:
                 node.step([cell] * 3)
-            best = np.maximum(best, node.scores)
-        assert found[length - 1].restoration.scores == pytest.approx(best)
+            best = np.maximum(best, node.state.scores)
+        assert found[length - 1].state.scores == pytest.approx(best)
         assert found[length - 1].trials.tolist() == [sum(4**depth for depth in range(1, length + 1))] * 3
 
 
 def test_paths_lead_to_the_pictures_that_come_with_them(start):
     for search in (greedy, brute_force):
-        result = search(start, 3)[-1].restoration
+        result = search(start, 3)[-1].state
         for row, path in enumerate(result.paths):
-            node = start.select(np.array([row]))
+            node = start.at(start.state[np.array([row])])
             for cell in path:
                 node.step([cell])
-            assert torch.equal(node.images[0], result.images[row])
-            assert node.scores[0] == result.scores[row]
+            assert torch.equal(node.state.images[0], result.images[row])
+            assert node.state.scores[0] == result.scores[row]
 
 
 def test_greedy_by_hand(start):
     found = greedy(start, 3)
     # 97: +1 +1 +1. 93: +8 overshoots by 1, then nothing gains. 80: +8 +8 leaves 4, then +1.
-    assert found[-1].restoration.paths == [((0, 0),) * 3, ((0, 1),), ((0, 1), (0, 1), (0, 0))]
+    assert found[-1].state.paths == [((0, 0),) * 3, ((0, 1),), ((0, 1), (0, 1), (0, 0))]
     assert [each.trials.tolist() for each in found] == [[4, 4, 4], [8, 8, 8], [12, 8, 12]]
 
 
 def test_brute_force_looks_ahead(start):
     # From 80, +8 +8 +8 overshoots by 4, which -2 -2 takes back: exact, at length 5, and out of greedy's reach.
-    gains = [found.restoration.gains for found in brute_force(start, 5)]
+    gains = [found.state.gains for found in brute_force(start, 5)]
     assert (np.diff(gains, axis=0) >= 0).all()
-    assert brute_force(start, 5)[-1].restoration.scores[2] == 100
-    assert (gains[2] >= greedy(start, 3)[-1].restoration.gains - 1e-9).all()
+    assert brute_force(start, 5)[-1].state.scores[2] == 100
+    assert (gains[2] >= greedy(start, 3)[-1].state.gains - 1e-9).all()
 
 
 def test_doing_nothing_is_a_path(start):
-    start.begin(start.references, start.references)
-    assert brute_force(start, 2)[-1].restoration.paths == [()] * 3
-    assert greedy(start, 2)[-1].restoration.paths == [()] * 3
+    start.begin(start.state.references, start.state.references)
+    assert brute_force(start, 2)[-1].state.paths == [()] * 3
+    assert greedy(start, 2)[-1].state.paths == [()] * 3
 
 
 def test_searches_leave_their_start_alone(start):
-    images, scores = start.images, start.scores.copy()
+    images, scores = start.state.images, start.state.scores.copy()
     brute_force(start, 2)
     greedy(start, 2)
     chain(start, [(0, 0)])
-    assert start.images is images
-    assert (start.scores == scores).all()
-    assert start.paths == [()] * 3
+    assert start.state.images is images
+    assert (start.state.scores == scores).all()
+    assert start.state.paths == [()] * 3
 
 
 def test_memory_grows_with_the_length_and_not_with_the_trials(start, monkeypatch):
-    alive: weakref.WeakSet[Restoration] = weakref.WeakSet()
+    alive: weakref.WeakSet[State] = weakref.WeakSet()
     peaks = []
-    branch = Restoration.branch
+    made = State.__init__
 
-    def counted(self):
-        made = branch(self)
-        alive.add(made)
-        peaks.append(len(alive))
-        return made
+    def counted(self, *arguments, **named):
+        made(self, *arguments, **named)
+        alive.add(self)
+        peaks.append(len({id(state.images) for state in alive}))
 
-    monkeypatch.setattr(Restoration, "branch", counted)
+    monkeypatch.setattr(State, "__init__", counted)
     for length in (2, 4):
         peaks.clear()
         brute_force(start, length)
@@ -97,16 +96,16 @@ def test_memory_grows_with_the_length_and_not_with_the_trials(start, monkeypatch
 
 
 def test_the_rules_of_an_episode_do_not_bind_searches(toy_toolset, start):
-    bound = Restoration(toy_toolset, start.measure, max_steps=1, stop="no_gain")
-    bound.begin(start.images, start.references)
-    assert brute_force(bound, 3)[-1].restoration.scores == pytest.approx(brute_force(start, 3)[-1].restoration.scores)
+    bound = Restoration(toy_toolset, start.measure, Rules(max_steps=1, stop="no_gain"))
+    bound.begin(start.state.images, start.state.references)
+    assert brute_force(bound, 3)[-1].state.scores == pytest.approx(brute_force(start, 3)[-1].state.scores)
 
 
 def test_a_chain_is_the_same_for_all(start):
     found = chain(start, [(0, 1), (1, 0)])
-    assert found.restoration.paths == [((0, 1), (1, 0))] * 3
+    assert found.state.paths == [((0, 1), (1, 0))] * 3
     assert found.trials.tolist() == [2, 2, 2]
-    assert torch.allclose(found.restoration.images, start.images + 6 / 255)
+    assert torch.allclose(found.state.images, start.state.images + 6 / 255)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +126,8 @@ def test_reverse_paths(degradation, path):
 def test_reverse_order_of_a_mixed_batch(start):
     found = reverse_order(start, [GaussianNoise(1), InOrder((GaussianNoise(8), JpegCompression(85))), GaussianBlur(5)])
     # The toy toolset knows noise (brighten) and JPEG (darken), and nothing for blur.
-    assert found[0].restoration.paths == [((0, 0),), ((1, 0),), ()]
-    assert found[1].restoration.paths == [((0, 0),), ((1, 0), (0, 1)), ()]
+    assert found[0].state.paths == [((0, 0),), ((1, 0),), ()]
+    assert found[1].state.paths == [((0, 0),), ((1, 0), (0, 1)), ()]
     assert found[1].trials.tolist() == [1, 2, 0]
 
 
@@ -147,37 +146,37 @@ def true_values(images: torch.Tensor) -> torch.Tensor:
 
 
 def test_following_the_true_gains_is_greedy(start):
-    followed = follow(start, true_values, 4)
-    greedily = greedy(start, 4)[-1].restoration
-    assert followed.restoration.paths == greedily.paths
-    assert torch.equal(followed.restoration.images, greedily.images)
+    followed = rollout(start, true_values, 4)
+    greedily = greedy(start, 4)[-1].state
+    assert followed.state.paths == greedily.paths
+    assert torch.equal(followed.state.images, greedily.images)
     assert followed.why == ["value", "value", "steps"]
     assert followed.trials.tolist() == [3, 1, 4]
-    for row, path in enumerate(followed.restoration.paths):
-        gains = np.diff([start.scores[row], *scores_along(start, row, path)])
+    for row, path in enumerate(followed.state.paths):
+        gains = np.diff([start.state.scores[row], *scores_along(start, row, path)])
         assert followed.values[row][: len(path)] == pytest.approx(gains, abs=1e-3)
         assert len(followed.values[row]) == len(path) + (followed.why[row] == "value")
     assert followed.values[0][-1] <= 0
 
 
 def scores_along(start: Restoration, row: int, path) -> list[float]:
-    node, scores = start.select(np.array([row])), []
+    node, scores = start.at(start.state[np.array([row])]), []
     for cell in path:
         node.step([cell])
-        scores.append(node.scores[0])
+        scores.append(node.state.scores[0])
     return scores
 
 
 def test_stopping_by_the_reference_takes_the_last_step_back(start):
     always_first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
-    followed = follow(start, always_first, 5, "reference")
+    followed = rollout(start, always_first, 5, "reference")
     # 97 reaches 100 after three steps of +1; the fourth would leave it, and is taken back, and charged.
-    assert [len(path) for path in followed.restoration.paths] == [3, 5, 5]
+    assert [len(path) for path in followed.state.paths] == [3, 5, 5]
     assert followed.trials.tolist() == [4, 5, 5]
     assert followed.why == ["reference", "steps", "steps"]
-    assert (followed.restoration.gains > 0).all()
-    regardless = follow(start, always_first, 5, "steps")
-    assert [len(path) for path in regardless.restoration.paths] == [5, 5, 5]
+    assert (followed.state.gains > 0).all()
+    regardless = rollout(start, always_first, 5, "steps")
+    assert [len(path) for path in regardless.state.paths] == [5, 5, 5]
 
 
 def test_an_agent_sees_the_tool_used_last(start):
@@ -187,7 +186,7 @@ def test_an_agent_sees_the_tool_used_last(start):
         seen.append((images * 255).round()[:, 3, 0, 0].int().tolist())
         return torch.tensor([[[0.5, 0.5], [2.0, 1.0]]]).expand(len(images), 2, 2)
 
-    follow(start, QAgent(values, sees_tool=True), 2)
+    rollout(start, QAgent(values, sees_tool=True), 2)
     assert seen == [[0, 0, 0], [3, 3, 3]]
     seen.clear()
     cyclic_best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
@@ -196,40 +195,42 @@ def test_an_agent_sees_the_tool_used_last(start):
 
 def test_every_step_is_told(start):
     steps = []
-    follow(start, lambda images: torch.zeros(len(images), 2, 2), 3, "steps", lambda now: steps.append(now.scores))
+    rollout(
+        start, lambda images: torch.zeros(len(images), 2, 2), 3, "steps", lambda now: steps.append(now.state.scores)
+    )
     assert len(steps) == 3
-    assert (np.diff([start.scores, *steps], axis=0) != 0).all()
+    assert (np.diff([start.state.scores, *steps], axis=0) != 0).all()
 
 
 def test_an_agent_may_say_stop(start):
     stop_now = lambda images: torch.tensor([[[0.1, 0.0], [0.0, 0.0], [0.5, 0.2]]]).expand(len(images), 3, 2)  # noqa: E731
-    followed = follow(start, stop_now, 5)
-    assert followed.restoration.paths == [(), (), ()]
+    followed = rollout(start, stop_now, 5)
+    assert followed.state.paths == [(), (), ()]
     assert followed.trials.tolist() == [0, 0, 0]
     assert followed.why == ["stop"] * 3
 
 
 def test_following_leaves_its_start_alone(start):
-    before = start.images.clone(), start.scores.copy(), list(start.paths)
-    follow(start, true_values, 3)
+    before = start.state.images.clone(), start.state.scores.copy(), list(start.state.paths)
+    rollout(start, true_values, 3)
     cyclic_best_first(start, true_values, [5])
-    assert torch.equal(start.images, before[0])
-    assert (start.scores == before[1]).all()
-    assert start.paths == before[2]
-    assert not start.ended.any()
+    assert torch.equal(start.state.images, before[0])
+    assert (start.state.scores == before[1]).all()
+    assert start.state.paths == before[2]
+    assert not start.state.ended.any()
 
 
 def test_best_first_spends_its_budget_where_it_pays(start):
     found = cyclic_best_first(start, true_values, [1, 4, 20], max_steps=5)
     assert [each.trials.tolist() for each in found] == [[1] * 3, [4] * 3, [20] * 3]
-    gains = [each.restoration.gains for each in found]
+    gains = [each.state.gains for each in found]
     assert (np.diff(gains, axis=0) >= 0).all()
-    assert gains[0] == pytest.approx(greedy(start, 1)[0].restoration.gains)
+    assert gains[0] == pytest.approx(greedy(start, 1)[0].state.gains)
     # 20 trials guided by the true gains find what brute force of length 3 needs 84 for.
-    assert (gains[2] >= brute_force(start, 3)[-1].restoration.gains - 1e-9).all()
-    for row, path in enumerate(found[2].restoration.paths):
+    assert (gains[2] >= brute_force(start, 3)[-1].state.gains - 1e-9).all()
+    for row, path in enumerate(found[2].state.paths):
         assert len(path) <= 5
-        assert scores_along(start, row, path)[-1] == pytest.approx(found[2].restoration.scores[row])
+        assert scores_along(start, row, path)[-1] == pytest.approx(found[2].state.scores[row])
 
 
 def test_best_first_with_every_trial_is_brute_force(start):
@@ -238,7 +239,7 @@ def test_best_first_with_every_trial_is_brute_force(start):
     exhausted = cyclic_best_first(start, nothing, [everything, everything + 100], max_steps=2)
     assert exhausted[1].trials.tolist() == [everything] * 3  # there is no more to try
     for each in exhausted:
-        assert each.restoration.scores == pytest.approx(brute_force(start, 2)[-1].restoration.scores)
+        assert each.state.scores == pytest.approx(brute_force(start, 2)[-1].state.scores)
 
 
 @pytest.mark.parametrize("budgets", [[], [0], [9, 3]])

@@ -4,14 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hirl_agents.agent import QAgent, q_agent
 from hirl_agents.networks import (
     TOOL_WEIGHT,
     FlatQ,
-    QAgent,
     ResNet18Extractor,
     TurnAveraged,
     TwoLevelQ,
-    as_agent,
     load_q,
     save_q,
     squashed,
@@ -99,7 +98,7 @@ def test_a_file_says_what_to_build(network, tmp_path):
 
 
 def test_a_network_is_not_shown_less_than_it_sees():
-    with pytest.raises(ValueError, match="looks at 7 channels, got 3; ask it through as_agent"):
+    with pytest.raises(ValueError, match="looks at 7 channels, got 3; ask it through q_agent"):
         TwoLevelQ(2, 2, width=8, sees_start=True, sees_tool=True)(torch.rand(1, 3, 32, 32))
 
 
@@ -117,10 +116,10 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
 
 
 @pytest.mark.parametrize("sees_start", [False, True])
-def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset, sees_start):
+def test_an_agents_network_is_shown_what_it_was_trained_on(toy_toolset, sees_start):
     network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True, max_steps=4).eval()
     torch.nn.init.normal_(network.ts[-1].weight)
-    agent = as_agent(network)
+    agent = q_agent(network)
     assert isinstance(agent, QAgent)
     assert agent.max_steps == 4
     restoration = Restoration(toy_toolset, measures.resolve("psnr"))
@@ -128,12 +127,14 @@ def test_as_agent_a_network_is_shown_what_it_was_trained_on(toy_toolset, sees_st
     restoration.step([(0, 1), (1, 0)], np.array([0, 2]))
     rows = np.array([2, 0, 1])
     numbers = torch.tensor([3.0, 2.0, 0.0])[:, None, None, None].expand(3, 1, 16, 16)
-    firsts = [restoration.first_images[rows]] if sees_start else []
+    firsts = [restoration.state.first_images[rows]] if sees_start else []
     with torch.no_grad():
         values = agent.begin(restoration)(rows)
-        expected = TurnAveraged(network)(torch.cat([restoration.images[rows], *firsts, numbers / 255], dim=1))
+        expected = TurnAveraged(network)(torch.cat([restoration.state.images[rows], *firsts, numbers / 255], dim=1))
         assert torch.equal(values, expected)
-        assert torch.equal(agent.begin(restoration.select(rows))(np.arange(3)), values), "a part knows its paths"
+        assert torch.equal(agent.begin(restoration.at(restoration.state[rows]))(np.arange(3)), values), (
+            "a part knows its paths"
+        )
 
 
 def test_the_tool_used_last_changes_values_as_the_head_says():

@@ -7,7 +7,7 @@ from hirl_agents.networks import TwoLevelQ, save_q
 from hirl_agents.restorer import Restorer
 from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
-from hirl_agents.rollout import follow
+from hirl_agents.rollout import rollout
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import open_toolset
@@ -36,21 +36,21 @@ def test_it_stops_by_its_own_action(toy_toolset):
     nn.init.zeros_(agent.q.q.weight)
     with torch.no_grad():
         agent.q.q.bias.copy_(torch.tensor([-3.0, -2, -4, -5, -1]))
-    followed = follow(begun(toy_toolset), agent, 3, "steps")
-    assert followed.why == ["stop"] * 4
-    assert followed.restoration.paths == [()] * 4
-    assert followed.trials.tolist() == [0] * 4
-    assert followed.values == [[-1.0]] * 4
+    result = rollout(begun(toy_toolset), agent, 3, "steps")
+    assert result.why == ["stop"] * 4
+    assert result.state.paths == [()] * 4
+    assert result.trials.tolist() == [0] * 4
+    assert result.values == [[-1.0]] * 4
     with torch.no_grad():
         agent.q.q.bias[-1] = -2.5
-    followed = follow(begun(toy_toolset), agent, 3, "steps")
-    assert followed.why == ["steps"] * 4
-    assert followed.restoration.paths == [((0, 1),) * 3] * 4
+    result = rollout(begun(toy_toolset), agent, 3, "steps")
+    assert result.why == ["steps"] * 4
+    assert result.state.paths == [((0, 1),) * 3] * 4
 
 
 def test_another_toolset_is_refused(toy_toolset):
     with pytest.raises(ValueError, match="chooses among 3 tools, and the toolset has 4"):
-        follow(begun(toy_toolset), lively(n_tools=3), 3, "steps")
+        rollout(begun(toy_toolset), lively(n_tools=3), 3, "steps")
 
 
 def test_it_restores_pictures(toy_toolset):
@@ -64,14 +64,15 @@ def test_images_side_by_side_are_remembered_apart(toy_toolset):
     """Rows that end early leave the others their memories; each ends as it would alone."""
     for seed in range(20):
         agent = lively(seed=seed)
-        together = follow(begun(toy_toolset), agent, 4, "steps")
-        if len({len(path) for path in together.restoration.paths}) > 2:
+        together = rollout(begun(toy_toolset), agent, 4, "steps")
+        if len({len(path) for path in together.state.paths}) > 2:
             break
     else:
         pytest.fail("no seed whose paths differ in length")
+    start = begun(toy_toolset)
     for row in range(4):
-        alone = follow(begun(toy_toolset).select(np.array([row])), agent, 4, "steps")
-        assert alone.restoration.paths[0] == together.restoration.paths[row]
+        alone = rollout(start.at(start.state[[row]]), agent, 4, "steps")
+        assert alone.state.paths[0] == together.state.paths[row]
         assert alone.values[0] == pytest.approx(together.values[row], abs=1e-4)
         assert alone.why[0] == together.why[row]
 
@@ -81,7 +82,7 @@ def test_the_last_tool_is_that_of_this_episode(toy_toolset):
     start.step([(1, 1)])
     agent = lively()
     with torch.no_grad():
-        expected, _ = agent.q(start.images, torch.tensor([-1]))
+        expected, _ = agent.q(start.state.images, torch.tensor([-1]))
     assert torch.allclose(agent.begin(start)(np.array([0]))[0, :2].flatten(), expected[0, :4], atol=1e-6)
 
 

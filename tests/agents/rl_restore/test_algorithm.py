@@ -11,7 +11,7 @@ from stable_baselines3.common.utils import LinearSchedule
 
 from hirl_agents import RLRestore, make_vec_env
 from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
-from hirl_agents.rollout import follow
+from hirl_agents.rollout import rollout
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import measures
@@ -74,9 +74,9 @@ def test_it_finds_the_tool_that_undoes_each_distortion_and_stops(tmp_path):
     for cell, shift in shifts.items():
         start = Restoration(toolset, measures.resolve("psnr"))
         start.begin(shift(references[0], np.random.default_rng(0))[None], references)
-        followed = follow(start, values, 3, "steps")
-        assert followed.restoration.paths == [(cell,)]
-        assert followed.why == ["stop"]
+        result = rollout(start, values, 3, "steps")
+        assert result.state.paths == [(cell,)]
+        assert result.why == ["stop"]
 
 
 def test_it_needs_an_action_to_stop(pictures, toy_toolset):

@@ -13,7 +13,7 @@ import torch
 from scipy.signal import correlate
 
 from hirl_agents.rl_restore import load_released
-from hirl_agents.rollout import follow
+from hirl_agents.rollout import rollout
 from hirl_env.data.images import to_tensor
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
@@ -114,8 +114,8 @@ def test_the_authors_results():
     start.begin(distorted, reference)
     values = agent.begin(start)(np.arange(3)).flatten(1)[:, :13]
     assert np.abs(values.numpy() - golden["first_q"]).max() < 1e-4
-    followed = follow(start, agent, agent.max_steps, "steps")
-    chains = [[kind * 4 + degree for kind, degree in path] for path in followed.restoration.paths]
+    result = rollout(start, agent, agent.max_steps, "steps")
+    chains = [[kind * 4 + degree for kind, degree in path] for path in result.state.paths]
     assert np.array_equal(chains, golden["toolchain"] - 1), "the authors count from one"
-    images = followed.restoration.images.permute(0, 3, 2, 1).numpy()
+    images = result.state.images.permute(0, 3, 2, 1).numpy()
     assert np.abs(images - golden["restored"]).max() < 1e-5

@@ -210,8 +210,8 @@ def test_figure_1_shows_what_the_searches_find(reproduce, written, two, monkeypa
     rows = {row["strategy"]: row for row in written("figure1")["rows"]}
     _, start = starts_of(from_folder(two), DISTORTION, 32, 1, 0)
     begun = begin([start], toolsets.resolve("hirl"), "float32")
-    assert rows["greedy"]["gain"] == pytest.approx(greedy(begun, 2)[-1].restoration.gains[0])
-    assert rows["brute force"]["gain"] == pytest.approx(brute_force(begun, 2)[-1].restoration.gains[0])
+    assert rows["greedy"]["gain"] == pytest.approx(greedy(begun, 2)[-1].state.gains[0])
+    assert rows["brute force"]["gain"] == pytest.approx(brute_force(begun, 2)[-1].state.gains[0])
     assert rows["brute force"]["trials"] == 90
     assert rows["reverse order"]["tools"] == ["Fast AR-CNN 10", "FFDNet 15", "SRN"]
     assert {strategy: row["paper"] for strategy, row in rows.items()} == {
@@ -220,7 +220,7 @@ def test_figure_1_shows_what_the_searches_find(reproduce, written, two, monkeypa
     node = begun.branch()
     for kind, degree in ((1, 2), (0, 2), (2, 2)):  # the paper's reverse order
         node.step([(kind, degree)])
-    assert rows["reverse order"]["gain_of_papers_tools"] == pytest.approx(node.gains[0])
+    assert rows["reverse order"]["gain_of_papers_tools"] == pytest.approx(node.state.gains[0])
     assert "+1.157 dB" in (tmp_path / "out" / "figure1.md").read_text()
 
 

@@ -1,0 +1,119 @@
+"""Agents: what maps an image under restoration to the value of every tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_agents.networks import MAX_STEPS, CellValues, FlatQ, TurnAveraged, TwoLevelQ
+from hirl_env.restoration import Restoration
+
+RowValues = Callable[[npt.NDArray[np.int64]], torch.Tensor]  # rows to their cell values, as the images are by then
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Chooses tools by values that may depend on the steps before, and not on the images alone."""
+
+    @property
+    def max_steps(self) -> int:
+        """Longest path of its training."""
+        ...
+
+    def begin(self, restoration: Restoration) -> RowValues:
+        """Begins the episodes of a restoration, which will be stepped.
+
+        Args:
+            restoration: N images.
+
+        Returns:
+            A function of the rows that are to take a step, int64 (n,), to be called before each step: their cell
+            values, (n, types, degrees), or with STOP as one type more.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class QAgent:
+    """An agent whose values depend on what an image is, was at first, and was treated with last.
+
+    Attributes:
+        values: Cell values (N, types, degrees) of images (N, C, H, W), which may have further channels, in this order:
+        sees_start: three for the image as the episode began,
+        sees_tool: and one, everywhere the number of the tool used last over 255.
+        max_steps: Longest path of its training.
+    """
+
+    values: CellValues
+    sees_start: bool = False
+    sees_tool: bool = False
+    max_steps: int = MAX_STEPS
+
+    def begin(self, restoration: Restoration) -> RowValues:
+        """Begins episodes, or goes on with them: a restoration knows its paths."""
+
+        def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            images = restoration.state.images[rows]
+            seen = [images]
+            if self.sees_start:
+                seen.append(restoration.state.first_images[rows])
+            if self.sees_tool:
+                tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
+                seen.append(tools[:, None, None, None].expand_as(images[:, :1]))
+            return self.values(torch.cat(seen, dim=1))
+
+        return look
+
+
+def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values) -> QAgent:
+    """The agent of a Q-network, which is shown an image in all turns and mirrors.
+
+    Args:
+        network: A network in evaluation mode.
+        view: How it is to see images of any size: a function of cell values that returns such.
+    """
+    return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
+
+
+def as_agent(values: CellValues | Agent) -> Agent:
+    """An agent as it is; a function of images as an agent that sees no more than these."""
+    return values if isinstance(values, Agent) else QAgent(values)
+
+
+def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowValues:
+    """Begins an agent's episodes, and checks what it says of each step.
+
+    Args:
+        values: An agent, or cell values of images (N, 3, H, W).
+        restoration: N images, which will be stepped.
+
+    Returns:
+        A function of rows, as of `Agent.begin`. It raises ValueError where the values do not fit the toolset, or are
+        not finite.
+    """
+    toolset = restoration.toolset
+    look = as_agent(values).begin(restoration)
+
+    def checked(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        cells = look(rows).float()
+        if cells.shape not in {(len(rows), toolset.n_types + more, toolset.n_degrees) for more in (0, 1)}:
+            raise ValueError(
+                f"the agent must return values (N, {toolset.n_types}, {toolset.n_degrees}), one for each tool of the "
+                f"toolset; got {tuple(cells.shape)}"
+            )
+        if cells.isnan().any() or cells.isposinf().any():
+            raise ValueError("the agent returned a value that is not finite")
+        return cells
+
+    return checked
+
+
+def check_length(length: int) -> None:
+    """Raises ValueError where a path of that length has no step."""
+    if length < 1:
+        raise ValueError(f"the length of a path must be at least 1, got {length}")

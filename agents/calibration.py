@@ -1,39 +1,36 @@
-"""By how much to lower an agent's values so that stopping at zero gains most."""
+"""The stop margin of an agent: how far above zero its best value must be for a step to be taken."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from hirl_agents.agent import Agent
-from hirl_agents.networks import TOOL_WEIGHT, CellValues, FlatQ, TwoLevelQ
+from hirl_agents.networks import CellValues
 from hirl_agents.rollout import rollout
 from hirl_env.restoration import Restoration
 
 MARGINS = 51  # tried, on either side of zero
 
 
-def stopping_margins(
+def stop_margins(
     starts: Iterable[Restoration], values: CellValues | Agent, max_steps: int, per_tool: bool
 ) -> npt.NDArray[np.float64]:
-    """How far above zero the best value should be for a step to be taken: what gains most on given images.
+    """The stop margin that gains most on given images.
 
     The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
     what was done: after one tool little is left to say, after another a small and certain gain.
 
     Args:
-        starts: Batches of images, measured by whatever gains are to be gains of.
-        values: Of the cells.
+        starts: Batches of images, with the measure that is to gain.
+        values: Cell values, or an agent, that stop by no margin yet.
         max_steps: Longest path.
         per_tool: Whether each tool has a margin of its own, for steps after it.
 
     Returns:
-        By the number of the tool used last, 0 for none, (tools + 1,).
+        Margins in units of the reward, float64 (tools + 1,), by the number of the tool used last, 0 for none; or (1,).
     """
     every_value, every_gain, every_tool = [], [], []
     for start in starts:
@@ -57,26 +54,4 @@ def stopping_margins(
     for tool in [*every, *every] if per_tool else ():
         tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
         margins = max((margins, *tried), key=gain)
-    return margins
-
-
-def lowered(network: TwoLevelQ | FlatQ, margins: npt.NDArray[np.float64]) -> TwoLevelQ | FlatQ:
-    """A copy that makes the same choices, and takes a value of a margin for nothing: it stops earlier, or later.
-
-    Of one look that is exact. The mean of several looks (`TurnAveraged`) of a network that squashes is near it.
-
-    Args:
-        network: Any.
-        margins: By the number of the tool used last, 0 for none, in units of the reward, (tools + 1,); all alike for a
-            network that does not see that tool.
-    """
-    lower = copy.deepcopy(network)
-    by = torch.as_tensor(margins, dtype=torch.float32)
-    head, by = (lower.ts[-1], lower.encode(by)) if isinstance(lower, TwoLevelQ) else (lower.q[-1], by)
-    assert isinstance(head, nn.Linear)
-    with torch.no_grad():
-        if lower.sees_tool:
-            head.weight[:, -len(by) :].sub_(by.to(head.weight.device) / TOOL_WEIGHT)
-        else:
-            head.bias.sub_(by[0])
-    return lower
+    return margins if per_tool else margins[:1]

@@ -8,11 +8,14 @@ makes agents of networks.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -23,6 +26,7 @@ from hirl_env.weights import load_weights, read_metadata, save_weights, without_
 
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
+Network = TypeVar("Network", bound="CellQ")
 SUFFIX = ".safetensors"
 VIEW = 64  # pixels: the side of the crops that environments show, if nothing else is said
 MAX_STEPS = 7  # of their episodes, likewise
@@ -91,8 +95,8 @@ class QNetwork(nn.Sequential):
         trunk, head = self
         features = trunk(images[:, : self.channels])
         if self.n_tools:
-            last = (images[:, -1, 0, 0] * 255).round().long()
-            features = torch.cat([features, TOOL_WEIGHT * F.one_hot(last, self.n_tools + 1)], dim=1)
+            last = F.one_hot(_last_tools(images), self.n_tools + 1)
+            features = torch.cat([features, TOOL_WEIGHT * last], dim=1)
         return cast(torch.Tensor, head(features))
 
 
@@ -110,20 +114,68 @@ def unsquashed(values: torch.Tensor) -> torch.Tensor:
     return values.sign() * ((values.abs() / 2 + 1).square() - 1)
 
 
-class TwoLevelQ(nn.Module):
+class CellQ(nn.Module):
+    """What every Q-network has: its sizes, what it sees of an episode, and its stop margin.
+
+    Args:
+        n_types: Number of types.
+        n_degrees: Number of degrees of each type.
+        view: Side in pixels of the images of its training, and of the crops by which it is to see larger ones.
+        max_steps: Longest path of its training, and the longest that it is to take.
+        sees_start: Whether images have three more channels: what they were as the episode began.
+        sees_tool: Whether images have one more channel, the last: the tool used last.
+
+    Attributes:
+        stop_margin: How much a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
+            the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
+        architecture: What else the network was made with, by argument.
+    """
+
+    stop_margin: torch.Tensor
+    architecture: dict[str, Any]
+
+    def __init__(
+        self, n_types: int, n_degrees: int, view: int, max_steps: int, sees_start: bool = False, sees_tool: bool = False
+    ) -> None:
+        super().__init__()
+        self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
+        self.sees_start, self.sees_tool = sees_start, sees_tool
+        self.register_buffer("stop_margin", torch.zeros(n_types * n_degrees + 1 if sees_tool else 1))
+
+    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
+        """What each tool is worth from here on, (N, types, degrees), in units of the reward."""
+        raise NotImplementedError
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Cell values (N, types, degrees): expected returns less the stop margin. One above zero is worth taking."""
+        margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
+        return self.expected_returns(images) - margin[:, None, None]
+
+    def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
+        """A copy that makes the same choices, and stops by another margin.
+
+        Args:
+            margin: As ``stop_margin``, of its shape.
+        """
+        copied = copy.deepcopy(self)
+        copied.stop_margin.copy_(torch.as_tensor(margin))
+        return copied
+
+
+class TwoLevelQ(CellQ):
     """The paper's two strategies (section 2.3): TS values the types, DS the degrees.
 
     Args:
-        n_types: Types.
-        n_degrees: Degrees of each.
-        width: Of both ResNet-18.
-        norm: Of both.
+        n_types: Number of types.
+        n_degrees: Number of degrees of each type.
+        width: Width of both ResNet-18 trunks.
+        norm: Normalisation of both trunks.
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
-        sees_start: Whether images have three more channels: what they were as the episode began.
-        sees_tool: Whether images have one more channel, the last: the tool used last.
+        sees_start: As of `CellQ`.
+        sees_tool: As of `CellQ`.
         squash: Whether the strategies learn values `squashed`.
-        view: Side in pixels of the images of its training, and of the crops by which it is to see larger ones.
-        max_steps: Longest path of its training, and the longest that it is to take.
+        view: As of `CellQ`.
+        max_steps: As of `CellQ`.
 
     Attributes:
         ts: Images (N, C, H, W) to (N, types).
@@ -143,7 +195,7 @@ class TwoLevelQ(nn.Module):
         view: int = VIEW,
         max_steps: int = MAX_STEPS,
     ) -> None:
-        super().__init__()
+        super().__init__(n_types, n_degrees, view, max_steps, sees_start, sees_tool)
         if degree_head not in ("per-type", "blind"):
             raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
         self.architecture = {
@@ -155,9 +207,7 @@ class TwoLevelQ(nn.Module):
             "squash": squash,
             "view": view,
         }
-        self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
-        self.sees_start, self.sees_tool, self.squash = sees_start, sees_tool, squash
-        self.blind = degree_head == "blind"
+        self.squash, self.blind = squash, degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
         self.ts = QNetwork(n_types, width, norm, n_tools, sees_start)
         self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, sees_start)
@@ -181,8 +231,8 @@ class TwoLevelQ(nn.Module):
             return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
         return cast(torch.Tensor, values.unflatten(1, (self.n_types, self.n_degrees)))
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees): the value of the type, less what the degree is worse than its best.
+    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
+        """The value of the type, less what the degree is worse than its best, (N, types, degrees).
 
         The largest is that of the type with the largest T and, within it, the degree with the largest D.
         """
@@ -190,19 +240,17 @@ class TwoLevelQ(nn.Module):
         return self.decode(self.type_values(images)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))
 
 
-class FlatQ(nn.Module):
+class FlatQ(CellQ):
     """One network for all cells at once, as a flat DQN has it.
 
     Args:
-        n_types: Types.
-        n_degrees: Degrees of each.
-        width: Of the ResNet-18.
-        norm: Of the ResNet-18.
-        view: As of `TwoLevelQ`.
-        max_steps: As of `TwoLevelQ`.
+        n_types: Number of types.
+        n_degrees: Number of degrees of each type.
+        width: Width of the ResNet-18 trunk.
+        norm: Normalisation of the trunk.
+        view: As of `CellQ`.
+        max_steps: As of `CellQ`.
     """
-
-    sees_start = sees_tool = False
 
     def __init__(
         self,
@@ -213,14 +261,18 @@ class FlatQ(nn.Module):
         view: int = VIEW,
         max_steps: int = MAX_STEPS,
     ) -> None:
-        super().__init__()
+        super().__init__(n_types, n_degrees, view, max_steps)
         self.architecture = {"width": width, "norm": norm, "view": view}
-        self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees)."""
+    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network says of the cells, (N, types, degrees)."""
         return cast(torch.Tensor, self.q(images).unflatten(1, (self.n_types, self.n_degrees)))
+
+
+def _last_tools(images: torch.Tensor) -> torch.Tensor:
+    """The numbers of the tools used last, int64 (N,), from the last channel of images (N, C, H, W)."""
+    return (images[:, -1, 0, 0] * 255).round().long()
 
 
 class TurnAveraged(nn.Module):

@@ -17,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from hirl_agents.agent import q_agent
-from hirl_agents.calibration import lowered, stopping_margins
+from hirl_agents.calibration import stop_margins
 from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ, save_q
 from hirl_agents.rl_restore import RLRestore, save_rl_restore
 from hirl_agents.rollout import Stopping, rollout
@@ -121,11 +121,11 @@ class Progress(BaseCallback):
         step = self.model.num_timesteps
         self.evaluated = step
         self.model.policy.set_training_mode(False)
-        network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(len(self.toolset.cells) + 1)
+        network, margins = q_network(self.model, self.toolset.n_degrees), np.zeros(1)
         if network is not None:
             network = copy.deepcopy(network).to(self.toolset.device)
-            margins = stopping_margins(self.found_on, q_agent(network), self.max_steps, network.sees_tool)
-            network = lowered(network, margins)
+            margins = stop_margins(self.found_on, q_agent(network), self.max_steps, network.sees_tool)
+            network = network.with_stop_margin(margins)
         gains, trials, pictures = self._measure(network)
         levels = [level for level in gains if level != SINGLES]
         row = {"step": step, "gain": mean_over(levels, gains), **gains, "trials": trials, "margin": margins[0]}
@@ -145,7 +145,7 @@ class Progress(BaseCallback):
             card = None
             if network is not None:
                 save_q(network, self.out / "best.safetensors")
-                card = self._card(network, row, self._in_words(margins, network.sees_tool))
+                card = self._card(network, row, self._in_words(margins))
             elif isinstance(self.model, RLRestore):
                 save_rl_restore(self.model.agent(self.toolset), self.out / "best.safetensors")
                 card = self._card(self.model.policy.q, row)
@@ -185,26 +185,26 @@ class Progress(BaseCallback):
             gains[level] = float(np.concatenate(found).mean())
         return gains, float(np.concatenate(trials).mean()), np.concatenate(strips)
 
-    def _in_words(self, margins: npt.NDArray[np.float64], per_tool: bool) -> str:
-        """By how much values were lowered, for the card."""
-        if not per_tool:
-            return f"Values were then lowered by {margins[0]:.3f}, the margin with which stopping gained most there."
+    def _in_words(self, margins: npt.NDArray[np.float64]) -> str:
+        """The stop margin, for the card."""
+        if len(margins) == 1:
+            return f"Its stop margin is {margins[0]:.3f}, with which stopping gained most there."
         names = ["the first tool", *(f"one after {self.toolset[cell].name}" for cell in self.toolset.cells)]
         each = ", ".join(f"{margin:.3f} for {name}" for margin, name in zip(margins, names, strict=True))
-        return f"Values were then lowered by the margins with which stopping gained most there: {each}."
+        return f"Its stop margins are those with which stopping gained most there: {each}."
 
-    def _card(self, network: nn.Module, row: dict[str, float], lowered_by: str = "") -> str:
-        """The model card; ``lowered_by`` is empty where an agent stops by an action of its own."""
+    def _card(self, network: nn.Module, row: dict[str, float], margin: str = "") -> str:
+        """The model card; ``margin`` is empty where an agent stops by an action of its own."""
         config = self.config
         measure = config["environment"].get("reward", "psnr")
         made = f"By `hirl train`, {row['step']:,} of {config['total_steps']:,} environment steps: of the evaluations on"
         return model_card(
             config["label"],
             network,
-            f"{made} photographs kept apart, the best. {lowered_by}".rstrip(),
+            f"{made} photographs kept apart, the best. {margin}".rstrip(),
             config,
             f"Gain in {measure} on the photographs kept apart, {CROPS} crops each, stopping by "
-            f"{'value' if lowered_by else 'its own action'}, with {row['trials']:.1f} tools on average:",
+            f"{'value' if margin else 'its own action'}, with {row['trials']:.1f} tools on average:",
             ("level", "gain"),
             {level: f"{row[level]:+.2f}" for level in (*LEVELS, SINGLES, AS_GIVEN) if level in row},
         )

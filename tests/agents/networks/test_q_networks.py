@@ -178,3 +178,30 @@ def test_the_extractor_serves_stable_baselines():
     assert extractor(torch.rand(2, 3, 32, 32)).shape == (2, extractor.features_dim)
     with pytest.raises(ValueError, match="leave observe_start and observe_tool False"):
         ResNet18Extractor(Box(0, 255, (4, 32, 32), "uint8"))
+
+
+@pytest.mark.parametrize(
+    "network", [TwoLevelQ(3, 2, width=8), TwoLevelQ(3, 2, width=8, squash=True), FlatQ(3, 2, width=8)]
+)
+def test_a_stop_margin_lowers_values_and_changes_no_choice(network):
+    torch.nn.init.normal_((network.ts if isinstance(network, TwoLevelQ) else network.q)[-1].weight)
+    images = torch.rand(8, 3, 32, 32)
+    with torch.no_grad():
+        values = network.eval()(images)
+        patient = network.with_stop_margin(np.array([0.25]))(images)
+        assert torch.equal(patient, values - 0.25)
+        assert torch.equal(network(images), values), "it is a copy that has the margin"
+        averaged = TurnAveraged(network.with_stop_margin(np.array([0.25])))(images)
+        assert torch.allclose(averaged, TurnAveraged(network)(images) - 0.25, atol=1e-6)
+
+
+def test_each_tool_has_a_stop_margin_of_its_own(tmp_path):
+    network = TwoLevelQ(2, 2, width=8, sees_tool=True).eval()
+    images, margins = torch.rand(5, 4, 32, 32), np.array([0.0, 0.25, -0.5, 1.0, 0.125])
+    images[:, 3] = torch.arange(5)[:, None, None] / 255
+    patient = network.with_stop_margin(margins)
+    with torch.no_grad():
+        by = torch.as_tensor(margins).float()[:, None, None]
+        assert torch.equal(patient(images), network(images) - by)
+    save_q(patient, tmp_path / "q.safetensors")
+    assert load_q(tmp_path / "q.safetensors").stop_margin.tolist() == margins.tolist()

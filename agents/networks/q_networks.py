@@ -148,8 +148,9 @@ class CellQ(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Cell values (N, types, degrees): expected returns less the stop margin. One above zero is worth taking."""
+        returns = self.expected_returns(images)
         margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
-        return self.expected_returns(images) - margin[:, None, None]
+        return returns - margin[:, None, None]
 
     def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
         """A copy that makes the same choices, and stops by another margin.

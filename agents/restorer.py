@@ -27,7 +27,8 @@ from hirl_env.data.images import mirrored, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Precision, Toolset, check_precision, open_toolset
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision, Toolset, check_precision
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -33,7 +33,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         self.facts = self.task.facts
         self.action_space = self.task.action_space
         side = self.task.crop_size
-        height, width = (side, side) if side else next(iter(self.task.episodes.photographs)).pixels.shape[:2]
+        height, width = (side, side) if side else next(iter(self.task.samples.photographs)).pixels.shape[:2]
         self.observation_space: Any = self.task.observation_space(height, width)
 
     def reset(
@@ -52,7 +52,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             ValueError: If an option is wrong, or the reward needs a reference and there is none.
         """
         super().reset(seed=seed)
-        start = self.task.given_start(options) if options else self.task.episodes.draw(self.np_random)
+        start = self.task.given_start(options) if options else self.task.samples.draw(self.np_random)
         self.task.restoration.begin(start.distorted[None], None if start.reference is None else start.reference[None])
         if self.task.crop_size is None:
             self.observation_space = self.task.observation_space(*start.distorted.shape[-2:])

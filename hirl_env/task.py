@@ -14,13 +14,14 @@ import numpy.typing as npt
 import torch
 
 from hirl_env.data.degradations import LEVELS, Degradation, degradations
-from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.samples import Sample, Samples
 from hirl_env.quality import Measure, as_measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Outcome, Restoration, Rules, Stop
-from hirl_env.tools.toolset import Precision, Toolset, open_toolset
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision, Toolset
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Task:
         resolved = None if degradation is None else degradations.resolve(degradation)
         self.measure = as_measure(reward)
         smallest = self.measure.smallest
-        self.episodes = Episodes(open_photographs(images), resolved, crop_size, smallest)
+        self.samples = Samples(open_photographs(images), resolved, crop_size, smallest)
         if crop_size is not None and crop_size < smallest:
             raise ValueError(
                 f"reward {self.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
@@ -136,7 +137,7 @@ class Task:
             raise ValueError(f"actions must be integers in 0..{count - 1}, one for each image; got {actions!r}")
         return np.stack(np.divmod(array, self.toolset.n_degrees), axis=1)
 
-    def given_start(self, options: dict[str, Any]) -> Start:
+    def given_start(self, options: dict[str, Any]) -> Sample:
         """The start that ``reset(options={"image": ..., "reference": ...})`` asks for.
 
         Raises:
@@ -151,7 +152,7 @@ class Task:
             reference = self._checked("reference", reference)
             if reference.shape != image.shape:
                 raise ValueError(f"reset: image {image.shape} and reference {reference.shape} differ in size")
-        return Start("given", to_tensor(image), None if reference is None else to_tensor(reference), None)
+        return Sample("given", to_tensor(image), None if reference is None else to_tensor(reference), None)
 
     def _checked(self, name: str, value: Any) -> npt.NDArray[np.uint8]:
         array = np.asarray(value)
@@ -210,7 +211,7 @@ def make_task(arguments: dict[str, Any]) -> Task:
     return Task(**arguments)
 
 
-def start_info(start: Start) -> dict[str, Any]:
+def start_info(start: Sample) -> dict[str, Any]:
     """What a reset tells beside `Task.info`.
 
     Returns:

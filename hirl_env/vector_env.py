@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from hirl_env.data.episodes import Start, stacked
+from hirl_env.data.samples import Sample, stacked
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
 from hirl_env.task import make_task, start_info
 
@@ -136,10 +136,10 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError("the first reset must reset every sub-environment, so without a reset_mask")
         return mask
 
-    def _checked_start(self, options: dict[str, Any], mask: Flags) -> Start:
+    def _checked_start(self, options: dict[str, Any], mask: Flags) -> Sample:
         """The given start, where the environment's own can follow it."""
         start, rules = self.task.given_start(options), self.task.restoration.rules
-        given, own = start.reference is not None, self.task.episodes.have_references
+        given, own = start.reference is not None, self.task.samples.have_references
         resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
         one_by_one = rules.stop is not None or rules.stop_action or not mask.all()
         # A reward that needs references refuses images without them by itself.
@@ -153,9 +153,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             )
         return start
 
-    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], given: Start | None) -> dict[str, Any]:
+    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], given: Sample | None) -> dict[str, Any]:
         """Starts episodes in some rows, and adds their infos."""
-        draw = self.task.episodes.draw
+        draw = self.task.samples.draw
         starts = [draw(self._rng(int(row))) if given is None else given for row in rows]
         images, references = stacked(starts)
         self.task.restoration.begin(images, references, None if len(rows) == self.num_envs else rows)

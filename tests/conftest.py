@@ -9,8 +9,10 @@ from hypothesis import settings
 from PIL import Image
 
 from hirl_env.data.degradations import GaussianNoise, JpegCompression
-from hirl_env.data.photographs import Photographs, from_folder
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.data.images import to_tensor
+from hirl_env.data.photographs import Photographs, from_folder, open_photographs
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 # Sums come in one order then, and what is learned in a test is the same on machines of more or fewer cores.
 torch.set_num_threads(1)
@@ -58,6 +60,33 @@ def folder(tmp_path: Path) -> Path:
 def pictures(folder: Path) -> Photographs:
     """The same as a source."""
     return from_folder(folder)
+
+
+def translation(before: torch.Tensor, after: torch.Tensor) -> tuple[float, float]:
+    """By how many rows and columns one image (3, H, W) has to be moved to lie best on the other; below a pixel."""
+
+    def brightness(image: torch.Tensor) -> torch.Tensor:
+        plane = image.double().mean(dim=0)
+        return (plane - plane.mean()) * torch.outer(
+            *(torch.hann_window(side, dtype=torch.float64) for side in plane.shape)
+        )
+
+    spectrum = torch.fft.fft2(brightness(after)) * torch.fft.fft2(brightness(before)).conj()
+    likeness = torch.fft.ifft2(spectrum).real
+    centre = likeness[0, 0]
+    # The vertex of the parabola through the likeness unmoved and moved by a pixel to either side.
+    vertices = [
+        (ahead - behind) / (2 * (2 * centre - ahead - behind))
+        for ahead, behind in ((likeness[1, 0], likeness[-1, 0]), (likeness[0, 1], likeness[0, -1]))
+    ]
+    return float(vertices[0]), float(vertices[1])
+
+
+@pytest.fixture(scope="session")
+def photograph() -> torch.Tensor:
+    """A photograph (3, 400, 600)."""
+    (coffee,) = [one for one in open_photographs("photos") if one.name == "coffee"]
+    return to_tensor(coffee.pixels)
 
 
 @pytest.fixture

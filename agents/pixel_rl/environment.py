@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from hirl_agents.pixel_rl.actions import act
-from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import Photograph, Pixels
+from hirl_env.data.samples import Samples
 
 STEPS = 5  # of an episode
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV turn colour into grey
@@ -43,7 +43,7 @@ class PixelEnvironment:
     references: torch.Tensor
 
     def __init__(
-        self, episodes: Episodes, batch: int = 64, channels: int = 3, device: str | torch.device = "cpu"
+        self, episodes: Samples, batch: int = 64, channels: int = 3, device: str | torch.device = "cpu"
     ) -> None:
         if episodes.crop_size is None:
             raise ValueError("PixelEnvironment needs episodes with a crop size: images are restored side by side")
@@ -60,7 +60,7 @@ class PixelEnvironment:
         images, references = [], []
         for _ in range(self.batch):
             photograph = _turned(self.episodes.photographs.draw(rng, self.episodes.crop_size or 1), rng)
-            start = self.episodes.start(_grey(photograph) if self.channels == 1 else photograph, rng)
+            start = self.episodes.of(_grey(photograph) if self.channels == 1 else photograph, rng)
             if start.reference is None:
                 raise ValueError(
                     f"{self.episodes.photographs.name}: {start.name} has no reference, and rewards need one"

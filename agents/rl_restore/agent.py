@@ -10,8 +10,8 @@ from torch import nn
 from hirl_agents.agent import RowValues
 from hirl_agents.rl_restore.network import RecurrentQ, State
 from hirl_env.restoration import Restoration
-from hirl_env.tools.rl_restore import LargeTool, SmallTool
-from hirl_env.tools.toolset import Toolset, rl_restore_toolset
+from hirl_env.tools.rl_restore import LargeTool, SmallTool, rl_restore_toolset
+from hirl_env.tools.toolset import Toolset
 
 MAX_STEPS = 3
 

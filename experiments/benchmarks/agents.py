@@ -21,10 +21,11 @@ from hirl_agents import HIRL
 from hirl_agents.restorer import Restorer
 from hirl_agents.search import brute_force
 from hirl_env.data.degradations import degradations
-from hirl_env.data.episodes import Episodes, Start
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Precision, toolsets
+from hirl_env.data.samples import Sample, Samples
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.sampling import begin
 from hirl_experiments.training.algorithms import ALGORITHMS, load_preset
 
@@ -99,15 +100,15 @@ def _alternating(tasks: dict[str, Callable[[], None]], seconds: float) -> dict[s
     return {name: total / rounds for name, total in spent.items()}
 
 
-def degraded_photograph(size: tuple[int, int], seed: int) -> Start:
+def degraded_photograph(size: tuple[int, int], seed: int) -> Sample:
     """An embedded photograph, brought to a size and degraded."""
     rng = np.random.default_rng(seed)
     photographs = open_photographs("photos")
-    episodes = Episodes(photographs, degradations.resolve(LEVEL), None)
+    episodes = Samples(photographs, degradations.resolve(LEVEL), None)
     photograph = next(iter(photographs))
     assert photograph.reference is not None
     pixels = (resize(photograph.reference, size) * 255).round().astype(np.uint8)
-    return episodes.start(type(photograph)(photograph.name, pixels, None), rng)
+    return episodes.of(type(photograph)(photograph.name, pixels, None), rng)
 
 
 def bench_photograph(precision: Precision, seed: int) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
-from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Precision, Toolset, toolsets
+from hirl_env.data.samples import Sample
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Precision, Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import Options, Row, as_json, evaluate_level, load_agents
 from hirl_experiments.evaluation.sampling import starts_of
@@ -27,7 +28,7 @@ COLUMNS = {
 }
 METHODS = ("distorted", "single", "reverse", "greedy", "brute-force", "hirl")
 PANEL = 2.4  # inches
-Result = tuple[Start, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
+Result = tuple[Sample, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
 
 
 def demo(
@@ -67,7 +68,7 @@ def demo(
     write_json(out / "demo.json", {"depth": depth, "crop": crop, "seed": seed, "precision": precision}, as_json(rows))
 
 
-def _collect(results: list[Result], batch: list[Start], found: dict[str, SearchResult]) -> None:
+def _collect(results: list[Result], batch: list[Sample], found: dict[str, SearchResult]) -> None:
     results.extend((start, found, row) for row, start in enumerate(batch))
 
 

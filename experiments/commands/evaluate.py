@@ -8,7 +8,8 @@ from typing import Literal
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Precision, open_toolset
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.methods import (
     Options,
     Row,

@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from hirl_agents.search import chain
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
-from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
+from hirl_env.data.samples import Sample
 from hirl_env.quality import Measure, as_measure
 from hirl_env.restoration import State
-from hirl_env.tools.toolset import Cell, Precision, Toolset, toolsets
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Cell, Precision, Toolset
 from hirl_experiments.evaluation.methods import blind_measure
 from hirl_experiments.evaluation.sampling import batches, begin, starts_of
 from hirl_experiments.io.output import at_least, print_table, write_json
@@ -127,7 +128,7 @@ def evaluate_measures(
 
 
 def _pictures(
-    starts: dict[str, list[Start]], toolset: Toolset, precision: Precision, rng: np.random.Generator
+    starts: dict[str, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
     """All versions of some pictures, from these by degradation."""
     begun = {name: begin(batch, toolset, precision) for name, batch in starts.items()}

@@ -7,10 +7,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
-from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import open_photographs
+from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
-from hirl_env.tools.toolset import Cell, Precision, Toolset, open_toolset
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Cell, Precision, Toolset
 from hirl_experiments.evaluation.sampling import begin, starts_of
 from hirl_experiments.io.output import at_least, print_table, write_json
 
@@ -69,7 +70,7 @@ class Sums:
         self.totals = dict.fromkeys(("psnr_before", "psnr", "ssim_before", "ssim"), 0.0)
         self.images = 0
 
-    def add(self, start: Start, tools: Toolset, cell: Cell, precision: Precision) -> None:
+    def add(self, start: Sample, tools: Toolset, cell: Cell, precision: Precision) -> None:
         """Applies the tool to one image."""
         restoration = begin([start], tools, precision)
         for after in (False, True):

@@ -25,7 +25,7 @@ from hirl_agents.restorer import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, open_photographs, photographs
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
-from hirl_env.tools.toolset import toolsets
+from hirl_env.tools.known import toolsets
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.provenance import provenance
 from hirl_experiments.training.algorithms import ALGORITHMS, given, load_preset, options_of

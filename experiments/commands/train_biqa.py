@@ -19,7 +19,9 @@ from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
-from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, available_device, toolsets
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.tool import SHIPPED_TOOLS
+from hirl_env.tools.toolset import Precision, available_device
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card

@@ -14,7 +14,7 @@ import tyro
 from hirl_agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_rl
 from hirl_agents.pixel_rl.algorithm import ActorCritic, play
 from hirl_env.data.degradations import LEVELS, degradations
-from hirl_env.data.episodes import Episodes, stacked
+from hirl_env.data.samples import Samples, stacked
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
@@ -45,7 +45,7 @@ class Settings:
         grey: One channel, as published; photographs are turned grey. Default: colour.
         precision: bf16 is faster where the processor has it.
         seed: Of everything random.
-        every: Episodes between evaluations (with checkpoints), of which the best is kept.
+        every: Samples between evaluations (with checkpoints), of which the best is kept.
 
     Raises:
         ValueError: If one is out of range.
@@ -126,7 +126,7 @@ class Trainer(Training):
         self.validation = {
             level: list(batches(starts_of(held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED))) for level in LEVELS
         }
-        episodes = Episodes(photographs, degradations.resolve(settings.degradation), settings.crop)
+        episodes = Samples(photographs, degradations.resolve(settings.degradation), settings.crop)
         channels = 1 if settings.grey else 3
         self.environment = PixelEnvironment(episodes, settings.batch, channels, device)
         self.sampler = Sampler(device, settings.seed)

@@ -5,39 +5,52 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 import tyro
 from torch.optim.swa_utils import AveragedModel
 
 from hirl_agents.networks import turned
-from hirl_env.data.degradations import NOISE_SIGMAS
-from hirl_env.data.images import crop_at_random, to_tensor
+from hirl_env.data.degradations import Degradation, degradations
+from hirl_env.data.images import rgb_to_grey, to_tensor
 from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.samples import Samples
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
-from hirl_env.tools.toolset import Precision, available_device, toolsets
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Precision, available_device
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
 from hirl_experiments.training.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
-from hirl_experiments.training.tool_recipes import RECIPES, ToolRecipe, noise_level, run_network
+from hirl_experiments.training.tool_recipes import RECIPES, ToolRecipe, run_network
 
 EMA_DECAY = 0.998
 VALIDATION_CROP = 128
 SMALLEST = 16  # pixels: SRN works on multiples of it
 DRAWN_TOOLS = 3
-LEFTOVERS = 512  # kept, to be learned from again: to make one costs more than to learn from it
-FRESH = 0.25  # share of them that is made anew
+LEFTOVERS = 1024  # kept, to be learned from again: to make one costs more than to learn from it
+FRESH = 0.1  # share of them that is made anew
+ITSELF = 0.3  # share of these that the network itself has been at
+GREY_SHARE = 0.05  # of examples, so that a tool does not colour what is grey
+ERRING = 0.25  # an agent takes a strength for up to that much (of its logarithm) more or less
+_LIGHT = degradations.resolve("light")
 # The keys of RECIPES, spelt out for --help.
 ToolName = Literal[
+    "hirl-denoise",
+    "hirl-dejpeg-80",
+    "hirl-dejpeg-50",
+    "hirl-dejpeg-28",
+    "hirl-dejpeg-14",
+    "hirl-deblur",
+    "hirl-restore",
     "ffdnet",
     "fast-arcnn-30",
     "fast-arcnn-20",
@@ -64,7 +77,7 @@ class Settings:
     """How to train; saved with the run, and a resumed run must have the same.
 
     Args:
-        tool: Which network. FFDNet serves the three degrees of denoising, the others one cell each; rl-restore-1 to
+        tool: Network to train: hirl-* of the toolset hirl, ffdnet to srn of the toolset paper; rl-restore-1 to
             rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
@@ -74,7 +87,11 @@ class Settings:
             SRN, learns the borders of 64 alone and is then of little use for whole photographs: give it 64 128.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
-        leftover_share: Share of the hybrid examples that other tools of the toolset have been at before.
+        light_share: Share of the examples that need nothing or next to nothing, half of which a conditional network
+            takes for strongly distorted.
+        leftover_share: Share of the hybrid examples that tools, the one that is trained among them, have been at
+            before.
+        toolset: Toolset of these tools.
         precision: bf16 is about three times faster where the processor has it.
         seed: Of everything random.
         start_from: Weights to start from instead of random ones.
@@ -91,7 +108,9 @@ class Settings:
     patch: tuple[int, ...] = (64,)
     lr: float | None = None
     own_share: float = 0.7
+    light_share: float = 0.0
     leftover_share: float = 0.0
+    toolset: str = "hirl"
     precision: Precision = "float32"
     seed: int = 0
     start_from: str | None = None
@@ -103,7 +122,11 @@ class Settings:
             raise ValueError(f"--patch must be multiples of {SMALLEST}, got {' '.join(map(str, self.patch)) or 'none'}")
         at_least(1, steps=self.steps, batch=self.batch)
         at_least(0, seed=self.seed)
-        for option, share in {"own-share": self.own_share, "leftover-share": self.leftover_share}.items():
+        for option, share in {
+            "own-share": self.own_share,
+            "light-share": self.light_share,
+            "leftover-share": self.leftover_share,
+        }.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"--{option} must lie in 0 to 1, got {share}")
 
@@ -115,36 +138,65 @@ def _average_in(averages: Any, values: Any, count: Any) -> None:
         average.lerp_(value, 1 - decay)
 
 
-class Examples:
-    """Draws training examples: (distorted or half-restored patch, reference patch, noise level)."""
+Example = tuple[torch.Tensor, torch.Tensor, float]  # distorted image, reference, strength
+Restore = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of images (N, 3, H, W) and strengths (N,)
 
-    def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings) -> None:
-        self.photographs, self.recipe, self.settings = photographs, recipe, settings
-        self.leftovers: dict[int, deque[tuple[torch.Tensor, torch.Tensor]]] = {
-            side: deque(maxlen=LEFTOVERS) for side in settings.patch
-        }
+
+class Examples:
+    """Draws training examples: (distorted or half-restored patch, reference patch, strength of the distortion).
+
+    Args:
+        photographs: Clean photographs.
+        recipe: Recipe of the network that is trained.
+        settings: Shares of the kinds of examples, sides of the patches.
+        itself: Restores images as the network that is trained does by now.
+    """
+
+    def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings, itself: Restore) -> None:
+        self.photographs, self.recipe, self.settings, self.itself = photographs, recipe, settings, itself
+        self.leftovers: dict[int, deque[Example]] = {side: deque(maxlen=LEFTOVERS) for side in settings.patch}
         if settings.leftover_share:
-            self.toolset = toolsets.resolve("hirl")
+            self.toolset = toolsets.resolve(settings.toolset)
 
     def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch: two images (N, 3, side, side), and (N,) noise levels of 255."""
-        inputs, references, sigmas = [], [], []
+        """A batch: two images (N, 3, side, side), and (N,) strengths, 0 for a network that is given none."""
         side = int(rng.choice(self.settings.patch))
-        for _ in range(max(1, self.settings.batch * min(self.settings.patch) ** 2 // side**2)):
-            own = rng.random() < self.settings.own_share
-            if not own and rng.random() < self.settings.leftover_share:
-                distorted, reference = self._leftover(side, rng)
-                sigma = float(NOISE_SIGMAS[0])  # little noise is left by then, and there is no lower map
-            else:
-                reference = self._patch(side, rng)
-                degradation = self.recipe.own(rng) if own else self.recipe.hybrid.draw(rng)
-                # Only FFDNet looks at it; of its own noise it is told the truth, whatever the strength.
-                sigma = degradation.strength if own else noise_level(degradation)
-                distorted = degradation(reference, rng)
-            inputs.append(distorted)
-            references.append(reference)
-            sigmas.append(sigma)
-        return torch.stack(inputs), torch.stack(references), torch.tensor(sigmas)
+        count = max(1, self.settings.batch * min(self.settings.patch) ** 2 // side**2)
+        images, references, strengths = zip(*(self._example(side, rng) for _ in range(count)), strict=True)
+        return torch.stack(images), torch.stack(references), torch.tensor(strengths, dtype=torch.float32)
+
+    def _example(self, side: int, rng: np.random.Generator) -> Example:
+        kind = rng.random()
+        if kind < self.settings.light_share:
+            distorted, reference, strength = self._distorted(_LIGHT.draw(rng), side, rng)
+            return distorted, reference, self._exaggerated(strength, rng) if rng.random() < 0.5 else strength
+        if rng.random() < self.settings.own_share:
+            return self._distorted(self.recipe.own(rng), side, rng)
+        if rng.random() < self.settings.leftover_share:
+            return self._leftover(side, rng)
+        return self._distorted(self.recipe.hybrid.draw(rng), side, rng)
+
+    def _distorted(self, degradation: Degradation, side: int, rng: np.random.Generator) -> Example:
+        sample = Samples(self.photographs, degradation, side).draw(rng)
+        if sample.reference is None:
+            raise ValueError(f"{self.photographs.name}: {sample.name} has no reference; choose clean photographs")
+        pair = torch.stack([sample.distorted, sample.reference])
+        if rng.random() < GREY_SHARE:
+            pair = rgb_to_grey(pair)
+        distorted, reference = turned(pair, int(rng.integers(4)), bool(rng.integers(2)))
+        return distorted, reference, self._strength(degradation, distorted, reference, rng)
+
+    def _strength(
+        self, degradation: Degradation, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator
+    ) -> float:
+        """What a conditional network is given: the truth, give or take what an agent may err."""
+        if self.recipe.condition is None:
+            return 0.0
+        error = 255 * (image - reference).square().mean().sqrt().item()
+        return self.recipe.condition(degradation, error) * float(np.exp(rng.uniform(-ERRING, ERRING)))
+
+    def _exaggerated(self, strength: float, rng: np.random.Generator) -> float:
+        return float(rng.uniform(strength, max(strength, self.recipe.strongest)))
 
     def state_dict(self) -> dict[str, Any]:
         """The leftovers in memory."""
@@ -155,30 +207,24 @@ class Examples:
         for side, kept in state_dict["leftovers"].items():
             self.leftovers[side].extend(kept)
 
-    def _patch(self, side: int, rng: np.random.Generator) -> torch.Tensor:
-        """A patch of a photograph, (3, side, side), turned and mirrored at random."""
-        pixels = self._photograph(side, rng)
-        patch = pixels[crop_at_random(pixels, side, rng)]
-        return to_tensor(np.rot90(patch[:, :: rng.choice((1, -1))], int(rng.integers(4))))
-
-    def _photograph(self, side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        """One that a patch fits into; a folder of all sizes need not be sorted first."""
-        photograph = self.photographs.draw(rng, side)
-        if photograph.reference is None:
-            raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference; choose clean photographs")
-        return photograph.reference
-
-    def _leftover(self, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """A half-restored patch and its reference, new or from memory; one from memory is turned anew."""
+    def _leftover(self, side: int, rng: np.random.Generator) -> Example:
+        """A half-restored patch, new or from memory; one from memory is turned anew."""
         kept = self.leftovers[side]
         if kept and rng.random() >= FRESH:
-            pair = torch.stack(kept[rng.integers(len(kept))])
-            distorted, reference = turned(pair, int(rng.integers(4)), bool(rng.integers(2)))
-            return distorted, reference
-        reference = self._patch(side, rng)
-        distorted = self._half_restored(self.recipe.hybrid.draw(rng)(reference, rng), reference, rng)
-        kept.append((distorted, reference))
-        return distorted, reference
+            image, reference, strength = kept[rng.integers(len(kept))]
+            image, reference = turned(torch.stack([image, reference]), int(rng.integers(4)), bool(rng.integers(2)))
+            return image, reference, strength
+        degradation = self.recipe.hybrid.draw(rng)
+        distorted, reference, strength = self._distorted(degradation, side, rng)
+        if rng.random() < ITSELF:
+            image = self.itself(distorted[None], torch.tensor([strength]))[0]
+        else:
+            image = self._half_restored(distorted, reference, rng)
+        left = self._strength(degradation, image, reference, rng)
+        # What was there is the most that can be left.
+        example = image, reference, min(left, strength * float(rng.uniform(0, 1)))
+        kept.append(example)
+        return example
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """What a fair agent leaves after one or two steps: of a few tools drawn, the one that helps most is taken."""
@@ -245,13 +291,13 @@ class Trainer(Training):
         super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = RECIPES[settings.tool]
         self.validation = [] if settings.validate is None else _centres(open_photographs(settings.validate))
-        self.examples = Examples(open_photographs(settings.images), self.recipe, settings)
         network = self.recipe.network()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
+        self.examples = Examples(open_photographs(settings.images), self.recipe, settings, self.restored)
         assert settings.lr is not None
         self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
         self.resume()
@@ -267,11 +313,18 @@ class Trainer(Training):
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
+    @torch.no_grad()
+    def restored(self, images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
+        """What the averaged network makes of images (N, 3, H, W), of strengths (N,); on the CPU."""
+        with self._autocast():
+            results = run_network(self.average.module, images.to(self.device), strengths.to(self.device))
+        return results[-1].float().clamp(0, 1).cpu()
+
     def train_step(self) -> dict[str, float]:
         """One step of the optimisers; the loss is the root mean square error per image."""
-        images, references, sigmas = (part.to(self.device) for part in self.examples.batch(self.rng))
+        images, references, strengths = (part.to(self.device) for part in self.examples.batch(self.rng))
         with self._autocast():
-            results = run_network(self.network, images.to(memory_format=torch.channels_last), sigmas)
+            results = run_network(self.network, images.to(memory_format=torch.channels_last), strengths)
         losses = []
         for result in results:
             scale = references.shape[-1] // result.shape[-1]
@@ -288,11 +341,12 @@ class Trainer(Training):
         scores: dict[str, list[float]] = {}
         for reference in self.validation:
             for degradation in self.recipe.validation:
-                distorted = degradation(reference, np.random.default_rng(0))[None].to(self.device)
-                sigma = torch.tensor([noise_level(degradation)], device=self.device)
-                with self._autocast():
-                    restored = run_network(self.average.module, distorted, sigma)[-1]
-                restored = restored.float().clamp(0, 1).cpu()
+                distorted = degradation(reference, np.random.default_rng(0))
+                strength = 0.0
+                if self.recipe.condition is not None:
+                    error = 255 * (distorted - reference).square().mean().sqrt().item()
+                    strength = self.recipe.condition(degradation, error)
+                restored = self.restored(distorted[None], torch.tensor([strength]))
                 scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
         return {name: float(np.mean(values)) for name, values in scores.items()}
 

@@ -21,7 +21,7 @@ from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore
 from hirl_agents.rollout import rollout
 from hirl_agents.search import SearchResult, brute_force, chain, cyclic_best_first, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, InOrder
-from hirl_env.data.episodes import Start
+from hirl_env.data.samples import Sample
 from hirl_env.quality import Measure, as_measure, psnr, ssim
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell, Precision, Toolset
@@ -279,14 +279,14 @@ def load_peers(
 
 
 def evaluate_level(
-    starts: Iterable[Start],
+    starts: Iterable[Sample],
     count: int,
     level: str,
     methods: Sequence[str],
     options: Options,
     toolset: Toolset,
     precision: Precision,
-    on_found: Callable[[list[Start], dict[str, SearchResult]], None] | None = None,
+    on_found: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
     finished: Finished | None = None,
     pixels: int = PIXELS,
 ) -> list[Row]:
@@ -328,7 +328,7 @@ def evaluate_level(
 
 
 def _run(
-    method: str, batch: Sequence[Start], start: Restoration, options: Options
+    method: str, batch: Sequence[Sample], start: Restoration, options: Options
 ) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
     """What a method makes of a batch, and how that measures."""
     applied = [one.degradation or InOrder(()) for one in batch]
@@ -347,7 +347,7 @@ def _run(
     return everything, measured
 
 
-def _measured(batch: Sequence[Start], start: Restoration, found: SearchResult, seconds: float) -> Measured:
+def _measured(batch: Sequence[Sample], start: Restoration, found: SearchResult, seconds: float) -> Measured:
     # Tools need not clamp; a picture does.
     restored, references = found.state.images.clamp(0, 1), found.state.references
     decibels = psnr(restored, references)

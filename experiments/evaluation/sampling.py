@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from hirl_env.data.degradations import Degradation, degradations
-from hirl_env.data.episodes import Episodes, Start, stacked
 from hirl_env.data.photographs import Photographs
+from hirl_env.data.samples import Sample, Samples, stacked
 from hirl_env.quality import Measure, as_measure
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Precision, Toolset
@@ -20,7 +20,7 @@ PIXELS = 32 * 64 * 64  # of images restored side by side
 
 def starts_of(
     photographs: Photographs, level: str | Degradation | None, crop: int | None, per_image: int, seed: int
-) -> Iterator[Start]:
+) -> Iterator[Sample]:
     """Distorted crops of every photograph, one after the other; the crops are the same at every level.
 
     Photographs that the crop does not fit into are left out, with a warning.
@@ -36,7 +36,7 @@ def starts_of(
         ValueError: If there is a level, and a photograph has no reference, or comes distorted already; or if the crop
             fits into none.
     """
-    episodes = Episodes(photographs, None if level is None else degradations.resolve(level), crop)
+    episodes = Samples(photographs, None if level is None else degradations.resolve(level), crop)
     found, left_out = False, []
     for number, photograph in enumerate(photographs):
         if level is None:
@@ -51,19 +51,19 @@ def starts_of(
             continue
         found = True
         for part in range(per_image):
-            yield episodes.start(photograph, np.random.default_rng((seed, number, part)))
+            yield episodes.of(photograph, np.random.default_rng((seed, number, part)))
     if not found:
         raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
     if left_out:
         warnings.warn(f"{photographs.name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
 
 
-def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Start]]:
+def batches(starts: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sample]]:
     """Starts side by side, all of one size; a batch is full where one more would exceed ``pixels``: a bound on memory.
 
     An image that exceeds them alone is a batch of one.
     """
-    pending: dict[torch.Size, list[Start]] = {}
+    pending: dict[torch.Size, list[Sample]] = {}
     for start in starts:
         batch = pending.setdefault(start.distorted.shape, [])
         batch.append(start)
@@ -73,7 +73,7 @@ def batches(starts: Iterable[Start], pixels: int = PIXELS) -> Iterator[list[Star
 
 
 def begin(
-    batch: Sequence[Start], toolset: Toolset, precision: Precision, measure: str | Measure = "psnr"
+    batch: Sequence[Sample], toolset: Toolset, precision: Precision, measure: str | Measure = "psnr"
 ) -> Restoration:
     """A restoration of a batch of starts."""
     restoration = Restoration(toolset, as_measure(measure), precision=precision)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from hirl_agents.search import SearchResult, brute_force, greedy, reverse_order
 from hirl_env.data.degradations import Degradation, GaussianNoise, InOrder, JpegCompression, MotionBlur
-from hirl_env.data.episodes import Start
+from hirl_env.data.samples import Sample
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.evaluation.sampling import begin, starts_of
@@ -81,7 +81,7 @@ def figure1(study: Study) -> None:
     publish(Report("figure1", TITLE, table, rows, notes, {"figure1": _figure(picture, start, steps, rows)}), study)
 
 
-def _start(study: Study) -> Start:
+def _start(study: Study) -> Sample:
     """The picture, distorted."""
     chosen = study.settings
     names = []
@@ -105,7 +105,7 @@ def _replayed(start: Restoration, path: Sequence[Cell]) -> list[Restoration]:
 
 
 def _figure(
-    picture: Start, start: Restoration, steps: dict[str, list[Restoration]], rows: list[dict[str, Any]]
+    picture: Sample, start: Restoration, steps: dict[str, list[Restoration]], rows: list[dict[str, Any]]
 ) -> Figure:
     """On the left the reference and the distorted picture; a row of steps for each strategy beside them."""
     _, height, width = picture.distorted.shape

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from tqdm import tqdm
 
-from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
+from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
 from hirl_experiments.evaluation.methods import METHODS, Options
 from hirl_experiments.evaluation.sampling import begin
@@ -67,7 +67,7 @@ def figure3(study: Study) -> None:
 def _restored(
     study: Study,
     place: int,
-    start: Start,
+    start: Sample,
     distortion: Distortion,
     methods: Sequence[str],
     options: Options,
@@ -97,7 +97,7 @@ def _restored(
     return sorted(columns, key=lambda one: order.index(one["column"]))
 
 
-def _figure(title: str, lines: Sequence[tuple[Start, Sequence[Mapping[str, Any]]]], out: Path) -> Figure:
+def _figure(title: str, lines: Sequence[tuple[Sample, Sequence[Mapping[str, Any]]]], out: Path) -> Figure:
     """A row per picture: the reference with a frame, then what is in the frame, restored by each method."""
     columns = 2 + len(lines[0][1])
     figure = Figure(figsize=(PANEL * columns, (PANEL + 0.4) * len(lines) + 0.4), layout="constrained")

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from hirl_agents.agent import QAgent
 from hirl_agents.rollout import Stopping, rollout
-from hirl_env.data.episodes import Start
 from hirl_env.data.images import read_image, to_tensor
+from hirl_env.data.samples import Sample
 from hirl_experiments.evaluation.sampling import begin
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.study import Study
@@ -52,7 +52,7 @@ def figure4(study: Study) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _restored(study: Study, agent: QAgent, place: int, start: Start) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: QAgent, place: int, start: Sample) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
     results = {"as given": begun.state}

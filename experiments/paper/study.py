@@ -14,10 +14,12 @@ from hirl_agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
 from hirl_agents.restorer import SHIPPED_AGENTS
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
-from hirl_env.data.episodes import Start
 from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.samples import Sample
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
-from hirl_env.tools.toolset import SHIPPED_TOOLS, Precision, toolsets
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.tool import SHIPPED_TOOLS
+from hirl_env.tools.toolset import Precision
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.methods import Options, Row, evaluate_level, load_agents, load_peers
 from hirl_experiments.evaluation.sampling import PIXELS, starts_of
@@ -167,7 +169,7 @@ class Study:
             },
         )
 
-    def chosen(self, photographs: Photographs, level: Degradation | None) -> Iterator[Start]:
+    def chosen(self, photographs: Photographs, level: Degradation | None) -> Iterator[Sample]:
         """One crop each of a few photographs, evenly spread, for figures; only these are read.
 
         Args:

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from hirl_agents.agent import QAgent, begin_episodes
 from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
-from hirl_env.data.episodes import Episodes
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
+from hirl_env.data.samples import Samples
 from hirl_env.files import atomic_write
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
@@ -111,7 +111,7 @@ class Maker:
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
-        start = Episodes(self.photographs, InOrder(()), self.crop).draw(rng)
+        start = Samples(self.photographs, InOrder(()), self.crop).draw(rng)
         if start.reference is None:
             raise ValueError(f"{self.photographs.name}: {start.name} has no reference; give clean photographs")
         return start.reference

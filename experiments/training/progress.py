@@ -26,7 +26,7 @@ from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.files import atomic_write, atomic_write_text
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import open_toolset
+from hirl_env.tools.known import open_toolset
 from hirl_experiments.evaluation.sampling import batches, begin, starts_of
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.reporting.model_cards import model_card

@@ -1,15 +1,17 @@
 """What each tool is trained on.
 
-A tool is the specialist of its cell, so most of its examples carry its own distortion alone. In an episode it meets
-the others too, and what other tools leave behind; RL-Restore's authors found that tools trained for that combine
-better. So a share of the examples is a hybrid distortion, and a share of those has been through other tools already.
-The target is always the clean reference.
+A tool is the specialist of its cell over a range of strengths, so most of its examples carry its own distortion alone.
+In an episode it meets the others too, what other tools and itself leave behind, and pictures that need nothing. So
+shares of the examples are hybrids, hybrids that tools have been at before, and `light`; the target is always the clean
+reference. A conditional network, which is given the strength of its distortion, is now and then given too much: it must
+not take away what is not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,17 +23,25 @@ from hirl_env.data.degradations import (
     LEVELS,
     NOISE_SIGMAS,
     Degradation,
+    DoubleJpeg,
+    FullColourJpeg,
     GaussianBlur,
     GaussianNoise,
     JpegCompression,
     Mixture,
+    Unknown,
     degradations,
 )
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.hirl import BLUR_UNIT, BLURS, ERROR_UNIT, ERRORS, NOISES, QUALITIES
 from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, Band, new_tools
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
+from hirl_env.tools.unet import UNet
+
+Draw = Callable[[np.random.Generator], Degradation]
+Condition = Callable[[Degradation, float], float]
 
 
 @dataclass(frozen=True)
@@ -41,44 +51,138 @@ class ToolRecipe:
     Attributes:
         network: Builds it, untrained.
         own: Draws its own distortion at a strength it is meant for.
-        hybrid: The hybrid distortions it meets.
-        validation: The distortions on which progress is measured.
-        lr: The learning rate of Muon that suits it: plain ReLU layers die of what residual blocks need.
-        stored: In which numbers its weights are written.
+        hybrid: Hybrid distortions that it meets.
+        validation: Distortions on which progress is measured.
+        lr: Learning rate of Muon that suits it: plain ReLU layers die of what residual blocks need.
+        condition: Strength that a conditional network is given, by what was done to an image and its root mean square
+            error (of 255); None for other networks.
+        strongest: Largest strength that it is given.
+        stored: Type of numbers in which its weights are written.
     """
 
     network: Callable[[], nn.Module]
-    own: Callable[[np.random.Generator], Degradation]
+    own: Draw
     hybrid: Degradation
     validation: tuple[Degradation, ...]
     lr: float
+    condition: Condition | None = None
+    strongest: float = 0.0
     # Half the download of float32, and the PSNR is the same to the second decimal.
     stored: torch.dtype = torch.float16
 
 
-# Mostly the paper's levels; RL-Restore's recipe keeps the tools from knowing three strengths only.
-_ANY_LEVEL = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resolve("rl-restore-moderate"),))
-# What most of every path gains is SRN's; the middle level it also learns from the two beside it.
-_OUTER_LEVELS = Mixture(
-    tuple(
-        degradations.resolve(name) for name in ("mild", "mild", "moderate", "severe", "severe", "rl-restore-moderate")
-    )
-)
+_UNKNOWN = degradations.resolve("unknown")
+_MIXED = Unknown(present=0.8)
+_HYBRIDS = Mixture((_UNKNOWN, _MIXED, degradations.resolve("rl-restore-any"), degradations.resolve("levels")))
+_PAPER = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resolve("rl-restore-moderate"),))
 
 
-def _noise(rng: np.random.Generator) -> Degradation:
+def strongest(degradation: Degradation, family: str) -> float:
+    """The strength of the strongest distortion of a family that was applied; 0 where none was."""
+    return max((step.strength for step in degradation.steps if step.family == family), default=0.0)
+
+
+def _noise_strength(degradation: Degradation, error: float) -> float:
+    # What JPEG has swallowed of the noise, or a tool taken away, is not there any more.
+    return min(strongest(degradation, "noise"), error)
+
+
+def _blur_strength(degradation: Degradation, error: float) -> float:
+    return strongest(degradation, "blur")
+
+
+def _error_strength(degradation: Degradation, error: float) -> float:
+    return error
+
+
+def _unknown_jpeg(lowest: int, highest: int) -> Draw:
+    return Unknown(jpeg_quality=(lowest, highest)).draw_jpeg
+
+
+# The toolset `hirl`: each network's range of strengths, and what it meets.
+_HIRL: dict[str, ToolRecipe] = {
+    "hirl-denoise": ToolRecipe(
+        FFDNet,
+        Unknown().draw_noise,
+        _HYBRIDS,
+        tuple(GaussianNoise(sigma) for sigma in NOISES),
+        lr=0.005,
+        condition=_noise_strength,
+        strongest=60.0,
+    ),
+    **{
+        f"hirl-dejpeg-{quality}": ToolRecipe(
+            FastARCNN,
+            _unknown_jpeg(lowest, highest),
+            _HYBRIDS,
+            (JpegCompression(quality), FullColourJpeg(quality), DoubleJpeg(quality, quality, 3, 5)),
+            lr=0.01,
+        )
+        for quality, (lowest, highest) in QUALITIES.items()
+    },
+    "hirl-deblur": ToolRecipe(
+        partial(UNet, unit=BLUR_UNIT),
+        Unknown().draw_blur,
+        _HYBRIDS,
+        tuple(GaussianBlur.of_sigma(sigma) for sigma in BLURS),
+        lr=0.012,
+        condition=_blur_strength,
+        strongest=4.0,
+    ),
+    "hirl-restore": ToolRecipe(
+        partial(UNet, unit=ERROR_UNIT),
+        _MIXED.draw,
+        _HYBRIDS,
+        tuple(degradations.resolve(level) for level in LEVELS),
+        lr=0.012,
+        condition=_error_strength,
+        strongest=1.5 * max(ERRORS),
+    ),
+}
+
+
+def _paper_noise(rng: np.random.Generator) -> Degradation:
     # Near the three settings of its map, and mostly the strongest, which is learned last.
     return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.1, 0.2, 0.7)) + rng.uniform(-2, 2)))
 
 
-def _blur(rng: np.random.Generator) -> Degradation:
+def _paper_blur(rng: np.random.Generator) -> Degradation:
     return GaussianBlur(int(rng.choice(BLUR_SIZES)))
 
 
-def _dejpeg(quality: int, level: str) -> ToolRecipe:
-    own = JpegCompression(quality)
-    hybrid = Mixture((degradations.resolve(level), _ANY_LEVEL))
-    return ToolRecipe(FastARCNN, lambda rng: own, hybrid, (own,), lr=0.02)
+def _always(degradation: Degradation) -> Draw:
+    return lambda rng: degradation
+
+
+_PAPER_BLURS = tuple(GaussianBlur(size) for size in BLUR_SIZES)
+
+# The toolset `paper`.
+_PAPER_TOOLS: dict[str, ToolRecipe] = {
+    "ffdnet": ToolRecipe(
+        FFDNet,
+        _paper_noise,
+        _PAPER,
+        tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS),
+        lr=0.007,
+        condition=_noise_strength,
+        strongest=float(NOISE_SIGMAS[-1]),
+    ),
+    **{
+        f"fast-arcnn-{quality}": ToolRecipe(
+            FastARCNN, _always(JpegCompression(quality)), _PAPER, (JpegCompression(quality),), lr=0.02
+        )
+        for quality in JPEG_QUALITIES
+    },
+    "srcnn": ToolRecipe(SRCNN, _paper_blur, _PAPER, _PAPER_BLURS, lr=0.004),
+    "srn": ToolRecipe(
+        SRN,
+        _paper_blur,
+        _PAPER,
+        _PAPER_BLURS,
+        lr=0.0015,
+        stored=torch.int8,  # four times the weights of all other tools
+    ),
+}
 
 
 # How a degradation of RL-Restore's recipe is made from its strength, for each of its types of tools.
@@ -97,17 +201,8 @@ def _rl_restore(network: Callable[[], nn.Module], band: Band, make: Callable[[fl
 
 
 RECIPES: dict[str, ToolRecipe] = {
-    "ffdnet": ToolRecipe(FFDNet, _noise, _ANY_LEVEL, tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS), lr=0.007),
-    **{f"fast-arcnn-{quality}": _dejpeg(quality, level) for quality, level in zip(JPEG_QUALITIES, LEVELS, strict=True)},
-    "srcnn": ToolRecipe(SRCNN, _blur, _ANY_LEVEL, tuple(GaussianBlur(size) for size in BLUR_SIZES), lr=0.004),
-    "srn": ToolRecipe(
-        SRN,
-        _blur,
-        _OUTER_LEVELS,
-        tuple(GaussianBlur(size) for size in BLUR_SIZES),
-        lr=0.0015,
-        stored=torch.int8,  # four times the weights of all other tools
-    ),
+    **_HIRL,
+    **_PAPER_TOOLS,
     **{
         f"rl-restore-{number}": _rl_restore(type(network), band, make)
         for number, network, (band, make) in zip(
@@ -120,16 +215,16 @@ RECIPES: dict[str, ToolRecipe] = {
 }
 
 
-def noise_level(degradation: Degradation) -> float:
-    """The strength of the noise in a degradation, as FFDNet's map states it: within 15 to 35, its three settings."""
-    sigmas = [step.sigma for step in degradation.steps if isinstance(step, GaussianNoise)]
-    return float(np.clip(max(sigmas, default=0.0), NOISE_SIGMAS[0], NOISE_SIGMAS[-1]))
+def run_network(network: nn.Module, images: torch.Tensor, strengths: torch.Tensor) -> list[torch.Tensor]:
+    """Results of a network whose targets are known, coarse to fine (only SRN has more than one).
 
-
-def run_network(network: nn.Module, images: torch.Tensor, sigmas: torch.Tensor) -> list[torch.Tensor]:
-    """Results of a network whose targets are known, coarse to fine (only SRN has more than one)."""
-    if isinstance(network, FFDNet):
-        return [network(images, sigmas)]
+    Args:
+        network: Any of a recipe's.
+        images: (N, 3, H, W) in [0, 1].
+        strengths: (N,), for conditional networks.
+    """
+    if isinstance(network, FFDNet | UNet):
+        return [network(images, strengths)]
     if isinstance(network, SRN):
         return network.pyramid(images)
     return [network(images)]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
@@ -97,16 +98,7 @@ def mirrored(images: torch.Tensor, side: int) -> torch.Tensor:
     return images
 
 
-def crop_at_random(pixels: npt.NDArray[np.uint8], size: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Where a square of ``size`` lies in a picture, as the two slices that cut it out.
-
-    Raises:
-        ValueError: If the picture is smaller than the square, or that has no pixel.
-    """
-    if size < 1:
-        raise ValueError(f"a crop needs a side of at least one pixel, got {size}")
-    height, width = pixels.shape[:2]
-    if height < size or width < size:
-        raise ValueError(f"a crop of {size}x{size} does not fit into a picture of {width}x{height} (width x height)")
-    top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-    return slice(top, top + size), slice(left, left + size)
+def rgb_to_grey(images: torch.Tensor) -> torch.Tensor:
+    """Images (..., 3, H, W) without their colours, in three equal channels (the luma of ITU-R BT.601)."""
+    weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
+    return torch.einsum("c,...chw->...hw", weights, images).unsqueeze(-3).expand_as(images).contiguous()

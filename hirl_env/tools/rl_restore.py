@@ -7,6 +7,7 @@ The authors' weights are not part of this package. `hirl_agents.rl_restore.relea
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hirl_env.data.degradations import RLRestoreRecipe
+from hirl_env.data.degradations import Degradation, GaussianBlur, GaussianNoise, JpegCompression, RLRestoreRecipe
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import load_weights, without_drawing
 
 TOOLS = 12
@@ -196,3 +199,29 @@ class Released:
             for name, layer in zip(RELEASED_LAYERS[type(tool)], convolutions, strict=True):
                 place = f"tool{number:02d}/{name}"
                 self.fill(layer, f"{place}/weights", f"{place}/biases")
+
+
+def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device = "cpu") -> Toolset:
+    """RL-Restore's 3 x 4 toolset (Yu et al., CVPR 2018).
+
+    Args:
+        networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
+            from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
+        device: Where they are.
+    """
+    undone: dict[str, list[Degradation]] = {
+        "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],
+        "denoise": [GaussianNoise(band.middle) for band in NOISE_BANDS],
+        "dejpeg": [JpegCompression(round(band.middle)) for band in JPEG_BANDS],
+    }
+    numbered = enumerate(networks, 1)
+    return Toolset(
+        {
+            name: [
+                Tool(f"RL-Restore {number} ({name})", network, undoes, clamp=False)
+                for undoes, (number, network) in zip(each, numbered, strict=False)
+            ]
+            for name, each in undone.items()
+        },
+        device,
+    )

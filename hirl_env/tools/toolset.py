@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from hirl_env.data.degradations import (
-    BLUR_SIZES,
-    JPEG_QUALITIES,
-    NOISE_SIGMAS,
-    Degradation,
-    GaussianBlur,
-    GaussianNoise,
-    JpegCompression,
-)
-from hirl_env.registry import Registry
-from hirl_env.tools.fast_arcnn import FastARCNN
-from hirl_env.tools.ffdnet import FFDNet
-from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, read_tools
-from hirl_env.tools.sharpen import Sharpen
-from hirl_env.tools.srcnn import SRCNN
-from hirl_env.tools.srn import SRN
-from hirl_env.weights import load_weights, without_drawing
+from hirl_env.tools.tool import Tool
 
-SHIPPED_TOOLS = Path(__file__).parent / "weights"
 Precision = Literal["float32", "bf16"]
 Cell = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Tool:
-    """One restoration operator.
-
-    Attributes:
-        name: As shown in paths and tables.
-        restore: Maps images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A function,
-            or a module in evaluation mode.
-        undoes: The distortion it is the specialist of, if of any: for the reverse order, and to be measured on.
-        clamp: Whether its results are clamped to [0, 1]. RL-Restore's are not: its tools were trained on, and its agent
-            decides by, what lies beyond.
-    """
-
-    name: str
-    restore: Callable[[torch.Tensor], torch.Tensor]
-    undoes: Degradation | None = None
-    clamp: bool = True
 
 
 class Toolset:
@@ -193,22 +156,6 @@ def check_precision(precision: str) -> None:
         raise ValueError(f"unknown precision {precision!r}; known are: {', '.join(get_args(Precision))}")
 
 
-class DenoiseAt(nn.Module):
-    """FFDNet told one noise level (of 255); cells share the network."""
-
-    def __init__(self, network: FFDNet, sigma: float) -> None:
-        super().__init__()
-        self.network, self.sigma = network, sigma
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.network(images, images.new_full((len(images),), self.sigma))
-
-
-def _shipped(network: nn.Module, name: str) -> nn.Module:
-    load_weights(network, SHIPPED_TOOLS / f"{name}.safetensors")
-    return network.eval().to(memory_format=torch.channels_last)
-
-
 class ShippedToolset(Toolset):
     """A toolset whose networks nobody trains: one copy on each device serves the whole process."""
 
@@ -220,71 +167,3 @@ class ShippedToolset(Toolset):
 @cache
 def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
     return Toolset.on(toolset, device)
-
-
-@lru_cache(maxsize=1)
-@without_drawing
-def paper_toolset() -> Toolset:
-    """The paper's 3 x 3 toolset (section 2.1) with the shipped weights; made once per process and shared."""
-    ffdnet = FFDNet()
-    _shipped(ffdnet, "ffdnet")
-    denoise = [Tool(f"FFDNet {sigma}", DenoiseAt(ffdnet, sigma), GaussianNoise(sigma)) for sigma in NOISE_SIGMAS]
-    dejpeg = [
-        Tool(f"Fast AR-CNN {quality}", _shipped(FastARCNN(), f"fast-arcnn-{quality}"), JpegCompression(quality))
-        for quality in JPEG_QUALITIES
-    ]
-    # The paper sorts the three deblurring tools by what they measure on Gaussian blur.
-    sorted_tools = {"Sharpen": Sharpen(), "SRCNN": _shipped(SRCNN(), "srcnn"), "SRN": _shipped(SRN(), "srn")}
-    deblur = [
-        Tool(name, network, GaussianBlur(size))
-        for (name, network), size in zip(sorted_tools.items(), BLUR_SIZES, strict=True)
-    ]
-    return ShippedToolset({"denoise": denoise, "dejpeg": dejpeg, "deblur": deblur})
-
-
-def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device = "cpu") -> Toolset:
-    """RL-Restore's 3 x 4 toolset (Yu et al., CVPR 2018).
-
-    Args:
-        networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
-            from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
-        device: Where they are.
-    """
-    undone: dict[str, list[Degradation]] = {
-        "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],
-        "denoise": [GaussianNoise(band.middle) for band in NOISE_BANDS],
-        "dejpeg": [JpegCompression(round(band.middle)) for band in JPEG_BANDS],
-    }
-    numbered = enumerate(networks, 1)
-    return Toolset(
-        {
-            name: [
-                Tool(f"RL-Restore {number} ({name})", network, undoes, clamp=False)
-                for undoes, (number, network) in zip(each, numbered, strict=False)
-            ]
-            for name, each in undone.items()
-        },
-        device,
-    )
-
-
-toolsets: Registry[Toolset] = Registry("toolset", Toolset)
-toolsets.register("hirl", paper_toolset)
-
-
-def open_toolset(value: str | Path | Toolset) -> Toolset:
-    """A toolset from its name, from itself, or from where RL-Restore's twelve tools are.
-
-    Args:
-        value: A registered name, a toolset, or a place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or
-            .safetensors file, or a folder.
-
-    Raises:
-        ValueError: If it is none of these.
-    """
-    if isinstance(value, Path) or (isinstance(value, str) and value not in toolsets.names()):
-        place = Path(value)
-        if place.is_dir() or place.suffix in (".npz", ".safetensors"):
-            return rl_restore_toolset(read_tools(place))
-        value = str(value)
-    return toolsets.resolve(value)

@@ -10,7 +10,8 @@ from hirl_agents.restorer import Restorer, cell_values
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 DELTAS = torch.tensor([[1.0, 8.0], [-2.0, -16.0]])  # what the toy tools add, of 255
 

@@ -313,7 +313,7 @@ def test_rendering_out_of_turn():
     [
         ({"degradation": "sever"}, "unknown degradation 'sever'; known are: mild, moderate, severe"),
         ({"reward": "lpips"}, "unknown measure 'lpips'; known are: psnr, ssim"),
-        ({"toolset": "mine"}, "unknown toolset 'mine'; known are: hirl"),
+        ({"toolset": "mine"}, "unknown toolset 'mine'; known are: paper, hirl"),
         ({"images": "nowhere"}, "nowhere: no such folder"),
         ({"crop_size": 0}, "crop_size must be a positive"),
         ({"max_steps": 0}, "max_steps must be at least 1"),

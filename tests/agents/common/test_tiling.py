@@ -9,7 +9,8 @@ from hirl_env import toolsets
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import open_photographs
 from hirl_env.quality import psnr
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 
 @pytest.mark.parametrize("cell", [(0, 1), (1, 2), (2, 0), (2, 1), (2, 2)])

@@ -14,7 +14,8 @@ from stable_baselines3.common.vec_env import VecFrameStack
 from hirl_agents import HIRL, make_vec_env
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 SMALL = {"width": 8}
 

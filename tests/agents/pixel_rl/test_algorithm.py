@@ -7,7 +7,7 @@ import torch
 from hirl_agents.pixel_rl import PixelEnvironment, PixelRL
 from hirl_agents.pixel_rl.algorithm import ActorCritic, Step, actor_critic_loss, play
 from hirl_env.data.degradations import GaussianNoise
-from hirl_env.data.episodes import Episodes
+from hirl_env.data.samples import Samples
 
 
 def step(log_probability, entropy, value, reward):
@@ -51,7 +51,7 @@ def test_neighbours_returns_reach_a_pixel_through_the_reward_map():
 
 @pytest.fixture
 def environment(pictures):
-    return PixelEnvironment(Episodes(pictures, GaussianNoise(35), 16), batch=2)
+    return PixelEnvironment(Samples(pictures, GaussianNoise(35), 16), batch=2)
 
 
 def test_one_update_by_hand(environment):

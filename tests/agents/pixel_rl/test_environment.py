@@ -6,13 +6,13 @@ import torch
 
 from hirl_agents.pixel_rl import PixelEnvironment
 from hirl_env.data.degradations import GaussianNoise, InOrder
-from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import Entry, Photographs
+from hirl_env.data.samples import Samples
 
 
 @pytest.fixture
 def environment(pictures):
-    return PixelEnvironment(Episodes(pictures, GaussianNoise(25), 16), batch=3)
+    return PixelEnvironment(Samples(pictures, GaussianNoise(25), 16), batch=3)
 
 
 def test_reset_draws_a_batch_and_repeats_from_a_seed(environment):
@@ -48,7 +48,7 @@ def test_rewards_add_up_to_what_the_episode_gained(environment):
 
 
 def test_grey_is_the_luma_of_the_photograph(pictures):
-    environment = PixelEnvironment(Episodes(pictures, InOrder(()), 32), batch=1, channels=1)
+    environment = PixelEnvironment(Samples(pictures, InOrder(()), 32), batch=1, channels=1)
     images = environment.reset(np.random.default_rng(0))
     assert images.shape == (1, 1, 32, 32)
     colour = PixelEnvironment(environment.episodes, batch=1).reset(np.random.default_rng(0))
@@ -58,12 +58,12 @@ def test_grey_is_the_luma_of_the_photograph(pictures):
 
 def test_bad_input_is_named(pictures, folder):
     with pytest.raises(ValueError, match="needs episodes with a crop size"):
-        PixelEnvironment(Episodes(pictures, None, None))
+        PixelEnvironment(Samples(pictures, None, None))
     for arguments in ({"batch": 0}, {"channels": 2}):
         with pytest.raises(ValueError, match="batch must be at least 1 and channels 1 or 3"):
-            PixelEnvironment(Episodes(pictures, None, 16), **arguments)
+            PixelEnvironment(Samples(pictures, None, 16), **arguments)
     blind = Photographs([Entry("blind", distorted=next(folder.iterdir()))], "blind")
     with pytest.raises(ValueError, match="blind has no reference, and rewards need one"):
-        PixelEnvironment(Episodes(blind, None, 16)).reset(np.random.default_rng(0))
+        PixelEnvironment(Samples(blind, None, 16)).reset(np.random.default_rng(0))
     with pytest.raises(ValueError, match="choose another crop size"):
-        PixelEnvironment(Episodes(pictures, None, 99)).reset(np.random.default_rng(0))
+        PixelEnvironment(Samples(pictures, None, 99)).reset(np.random.default_rng(0))

@@ -8,8 +8,8 @@ from hirl_agents.pixel_rl import PixelRL, load_pixel_rl, restore
 from hirl_agents.pixel_rl.actions import ACTIONS, act
 from hirl_agents.pixel_rl.network import SHIPPED
 from hirl_env.data.degradations import LEVELS, degradations
-from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import open_photographs
+from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
 
 
@@ -67,8 +67,8 @@ def test_half_precision_does_much_the_same():
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_shipped_network_restores(level):
     photographs = open_photographs("photos")
-    episodes = Episodes(photographs, degradations.resolve(level), 48)
-    starts = [episodes.start(photograph, np.random.default_rng(0)) for photograph in photographs]
+    episodes = Samples(photographs, degradations.resolve(level), 48)
+    starts = [episodes.of(photograph, np.random.default_rng(0)) for photograph in photographs]
     images = torch.stack([start.distorted for start in starts])
     references = torch.stack([start.reference for start in starts])
     gains = psnr(restore(load_pixel_rl(), images), references) - psnr(images, references)

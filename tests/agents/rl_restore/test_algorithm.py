@@ -16,7 +16,8 @@ from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 FLAT = "HIRL-RestoreFlat-v0"
 

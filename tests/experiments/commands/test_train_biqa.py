@@ -12,7 +12,7 @@ from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import load_blind_quality
-from hirl_env.tools.toolset import toolsets
+from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.train_biqa import Settings, Trainer, train_biqa
 from hirl_experiments.training.biqa_examples import STARTS, TEACHERS, VERSIONS, Groups, Maker, made_groups, targets
 

@@ -15,7 +15,7 @@ from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradati
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
 from hirl_experiments.commands.train_tools import Settings, ToolName, Trainer, train_tools
-from hirl_experiments.training.tool_recipes import RECIPES, noise_level
+from hirl_experiments.training.tool_recipes import RECIPES
 from tests.conftest import DEADLINE
 
 
@@ -49,7 +49,17 @@ def test_a_seed_repeats_the_run(folder, tmp_path):
 
 @pytest.mark.parametrize("tool", RECIPES)
 def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
-    settings = Settings(tool, str(folder), None, 30, 2, (16,), 0.005, 0.5, 0.5, "float32", 0, None)
+    settings = Settings(
+        tool,
+        str(folder),
+        steps=30,
+        batch=2,
+        patch=(16,),
+        lr=0.005,
+        own_share=0.5,
+        light_share=0.2,
+        leftover_share=0.5,
+    )
     trainer = Trainer(settings, tmp_path, torch.device("cpu"))
     examples = trainer.examples.batch(np.random.default_rng(1))
     trainer.examples.batch = lambda rng: examples
@@ -68,7 +78,7 @@ def test_larger_patches_make_smaller_batches(folder, tmp_path):
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     shares = {"own_share": 0.2, "leftover_share": 0.8}  # leftovers are remembered
     whole = train(folder, tmp_path / "whole", steps=5, every=1, **shares)
-    settings = Settings("fast-arcnn-10", str(folder), None, 5, 2, (16,), 0.02, 0.2, 0.8, "float32", 0, None)
+    settings = Settings("fast-arcnn-10", str(folder), steps=5, batch=2, patch=(16,), **shares)
     (tmp_path / "cut").mkdir()
     first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
     for _ in range(3):
@@ -154,6 +164,7 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
         {"threads": 0},
         {"own_share": 2.0},
         {"leftover_share": -1.0},
+        {"light_share": 1.5},
         {"patch": (64, 50)},
     ],
 )
@@ -167,7 +178,7 @@ def test_impossible_options_are_named(arguments, folder, tmp_path):
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "fast-arcnn-10.safetensors"
-    settings = Settings("fast-arcnn-20", str(folder), None, 4, 2, (16,), 0.01, 0.7, 0.0, "float32", 1, str(weights))
+    settings = Settings("fast-arcnn-20", str(folder), steps=4, batch=2, patch=(16,), seed=1, start_from=str(weights))
     network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
 
@@ -188,7 +199,23 @@ def test_rl_restores_tools_learn_their_own_bands():
     assert sizes == [21_827, 21_827, 50_851, 50_851] * 3
 
 
-def test_the_noise_map_states_a_setting_within_the_tools_range():
-    assert noise_level(degradations.resolve("moderate")) == 25
-    assert noise_level(GaussianNoise(50)) == 35
-    assert noise_level(JpegCompression(10)) == 15
+@pytest.mark.parametrize(
+    ("tool", "degradation", "error", "strength"),
+    [
+        ("hirl-denoise", GaussianNoise(50), 47.0, 47.0),
+        ("hirl-denoise", GaussianNoise(20), 30.0, 20.0),
+        ("hirl-denoise", JpegCompression(10), 9.0, 0.0),
+        ("hirl-deblur", degradations.resolve("moderate"), 20.0, 1.85),
+        ("hirl-restore", degradations.resolve("moderate"), 20.0, 20.0),
+    ],
+)
+def test_a_conditional_network_is_given_the_strength_of_what_is_there(tool, degradation, error, strength):
+    assert RECIPES[tool].condition(degradation, error) == pytest.approx(strength)
+
+
+def test_a_conditional_network_learns_from_strengths_that_are_too_large(folder, tmp_path):
+    settings = Settings("hirl-denoise", str(folder), batch=64, patch=(16,), light_share=1.0)
+    _, _, strengths = Trainer(settings, tmp_path, torch.device("cpu")).examples.batch(np.random.default_rng(0))
+    assert (strengths < 9).any(), "the truth"
+    assert (strengths > 20).any(), "an exaggeration"
+    assert strengths.max() <= 60

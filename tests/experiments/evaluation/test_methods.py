@@ -12,8 +12,8 @@ from hirl_agents.networks import TwoLevelQ, save_q
 from hirl_agents.restorer import SHIPPED_AGENTS
 from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
-from hirl_env.tools.toolset import toolsets
 from hirl_experiments.commands import evaluate as command
 from hirl_experiments.commands.evaluate import MethodName
 from hirl_experiments.commands.reproduce import PARTS, PartName

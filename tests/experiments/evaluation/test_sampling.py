@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from hirl_env.data.episodes import Start
+from hirl_env.data.samples import Sample
 from hirl_experiments.evaluation.sampling import PIXELS, batches
 
 
-def start(height: int, width: int) -> Start:
-    return Start("", torch.zeros(3, height, width), None, None)
+def start(height: int, width: int) -> Sample:
+    return Sample("", torch.zeros(3, height, width), None, None)
 
 
 @pytest.mark.parametrize(

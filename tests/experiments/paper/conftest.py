@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from hirl_agents.networks import TwoLevelQ, save_q
-from hirl_env.tools.toolset import Toolset, toolsets
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Toolset
 
 
 @pytest.fixture(autouse=True)

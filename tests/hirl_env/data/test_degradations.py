@@ -8,17 +8,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hirl_env.data.degradations import (
+    AnisotropicBlur,
+    DefocusBlur,
+    DoubleJpeg,
+    FullColourJpeg,
     GaussianBlur,
     GaussianNoise,
+    GreyNoise,
     InOrder,
     JpegCompression,
+    Light,
     Mixture,
     MotionBlur,
     RLRestoreRecipe,
+    ShotNoise,
+    Unknown,
     degradations,
     opencv_sigma,
 )
 from hirl_env.data.images import to_pixels, to_tensor
+from tests.conftest import translation
 
 
 @pytest.fixture
@@ -75,12 +84,115 @@ def test_blur_of_a_point_is_the_kernel():
     assert blurred[:, 0].max() == 0
 
 
-def test_even_kernels_are_centred_between_pixels():
-    point = torch.zeros(3, 32, 32)
-    point[:, 16, 16] = 1
-    blurred = GaussianBlur(10)(point, np.random.default_rng(0))[0]
-    centre = (blurred.sum(dim=0) * torch.arange(32)).sum() / blurred.sum()
-    assert abs(centre.item() - 16) == pytest.approx(0.5, abs=0.05)
+@pytest.mark.parametrize("name", [*degradations.names()])
+def test_no_degradation_moves_the_picture(name, photograph):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        steps = degradations.resolve(name).draw(rng).steps
+        # Noise moves nothing, and hides what does.
+        visible = InOrder(tuple(step for step in steps if step.family != "noise"))
+        assert max(map(abs, translation(photograph, visible(photograph, rng)))) < 0.1, steps
+
+
+@pytest.mark.parametrize(
+    "blur",
+    [
+        GaussianBlur(10),
+        GaussianBlur.of_sigma(0.7),
+        AnisotropicBlur(3.0, 0.5, 30.0),
+        DefocusBlur(1.6),
+        DefocusBlur(3.7),
+        MotionBlur(8, 20.0),
+    ],
+)
+def test_blurs_are_centred_and_keep_the_brightness(blur):
+    point = torch.zeros(3, 63, 63)
+    point[:, 31, 31] = 1
+    # Without rounding to 8 bits, which small weights do not survive.
+    blurred = blur._apply(point, np.random.default_rng(0))[0].double()
+    assert blurred.sum().item() == pytest.approx(1, abs=1e-5)
+    places = torch.arange(63.0, dtype=torch.float64) - 31
+    assert (blurred.sum(dim=0) @ places).item() == pytest.approx(0, abs=1e-4)
+    assert (blurred.sum(dim=1) @ places).item() == pytest.approx(0, abs=1e-4)
+    spread = ((blurred.sum(dim=0) + blurred.sum(dim=1)) @ places**2 / 2).sqrt().item()
+    # Of a line, the strength is its spread along itself.
+    expected = blur.strength / 2**0.5 if isinstance(blur, MotionBlur) else blur.strength
+    assert spread == pytest.approx(expected, rel=0.15)
+
+
+def test_a_wide_gaussian_lies_along_its_angle():
+    point = torch.zeros(3, 63, 63)
+    point[:, 31, 31] = 1
+    level = AnisotropicBlur(4.0, 1.0, 0.0)._apply(point, np.random.default_rng(0))[0]
+    places = torch.arange(63.0) - 31
+    assert ((level.sum(dim=0) @ places**2).sqrt() / (level.sum(dim=1) @ places**2).sqrt()).item() == pytest.approx(
+        4, rel=0.02
+    )
+    assert torch.allclose(
+        AnisotropicBlur(4.0, 1.0, 90.0)._apply(point, np.random.default_rng(0))[0], level.T, atol=1e-6
+    )
+
+
+def test_grey_noise_is_the_same_in_all_channels_and_shot_noise_grows_with_brightness():
+    rng = np.random.default_rng(0)
+    grey = torch.full((3, 100, 100), 0.5)
+    noisy = GreyNoise(20)(grey, rng)
+    assert torch.equal(noisy[0], noisy[2])
+    assert (noisy - grey).std().item() * 255 == pytest.approx(20, rel=0.05)
+    assert (ShotNoise(20)(grey, rng) - grey).std().item() * 255 == pytest.approx(20, rel=0.05)
+    dark = torch.full((3, 100, 100), 0.125)
+    assert (ShotNoise(20)(dark, rng) - dark).std().item() * 255 == pytest.approx(10, rel=0.05)
+    assert torch.equal(ShotNoise(20)(0 * grey, rng), 0 * grey)
+
+
+def test_jpeg_with_full_colour_keeps_colours_that_half_resolution_loses():
+    stripes = torch.zeros(3, 64, 64)
+    stripes[0, :, ::2], stripes[2, :, 1::2] = 1, 1
+    errors = [
+        (jpeg(stripes, np.random.default_rng(0)) - stripes).abs().mean()
+        for jpeg in (FullColourJpeg(90), JpegCompression(90))
+    ]
+    assert errors[0] < errors[1] / 2
+
+
+def test_double_jpeg_is_two_jpegs_whose_blocks_differ(image):
+    rng = np.random.default_rng(0)
+    twice = DoubleJpeg(20, 80, 0, 0)(image, rng)
+    assert torch.equal(twice, JpegCompression(80)(JpegCompression(20)(image, rng), rng))
+    moved = DoubleJpeg(20, 80, 3, 5)(image, rng)
+    assert moved.shape == image.shape
+    assert not torch.equal(moved, twice)
+
+
+def test_unknown_has_each_distortion_half_of_the_time_and_some_of_every_kind():
+    rng = np.random.default_rng(0)
+    drawn = [degradations.resolve("unknown").draw(rng) for _ in range(2000)]
+    families = [[step.family for step in one.steps] for one in drawn]
+    assert all(each == [family for family in ("blur", "noise", "jpeg") if family in each] for each in families)
+    for family in ("blur", "noise", "jpeg"):
+        assert np.mean([family in each for each in families]) == pytest.approx(0.5, abs=0.04)
+    assert np.mean([not each for each in families]) == pytest.approx(1 / 8, abs=0.03)
+    steps = [step for one in drawn for step in one.steps]
+    kinds = {type(step) for step in steps}
+    assert kinds == {
+        *(GaussianBlur, AnisotropicBlur, DefocusBlur, MotionBlur),
+        *(GaussianNoise, GreyNoise, ShotNoise),
+        *(JpegCompression, FullColourJpeg, DoubleJpeg),
+    }
+    for step in steps:
+        if type(step) is GaussianBlur:
+            assert 0.3 <= step.sigma <= 4
+        if step.family == "noise":
+            assert 1 <= step.sigma <= 60
+
+
+def test_ranges_are_fields_that_a_user_varies():
+    rng = np.random.default_rng(0)
+    recipe = Unknown(present=1.0, blur_sigma=(1.0, 1.0), other_blur=0.0, noise_sigma=(9.0, 9.0), other_noise=0.0)
+    blur, noise, _ = recipe.draw(rng).steps
+    assert (blur.sigma, noise.sigma) == (1.0, 9.0)
+    only_drawings = Light(contents=("drawing",))
+    assert {only_drawings.draw(rng).kind for _ in range(10)} == {"drawing"}
 
 
 def test_blur_keeps_a_flat_picture_to_its_border():
@@ -142,6 +254,14 @@ def test_mixture_draws_every_choice():
         (lambda: JpegCompression(0), "from 1 to 100, got 0"),
         (lambda: Mixture(()), "at least one"),
         (lambda: RLRestoreRecipe(20, 9), "got 20 to 9"),
+        (lambda: DefocusBlur(0), "radius must be positive, got 0"),
+        (lambda: AnisotropicBlur(2, -1, 0), "short must be positive, got -1"),
+        (lambda: ShotNoise(float("nan")), "must not be negative, got nan"),
+        (lambda: DoubleJpeg(20, 101, 0, 0), "second must be from 1 to 100, got 101"),
+        (lambda: DoubleJpeg(20, 90, 8, 0), "from 0 to 7, got 8 and 0"),
+        (lambda: Unknown(present=1.5), "present must lie in 0 to 1, got 1.5"),
+        (lambda: Unknown(jpeg_quality=(95, 10)), "jpeg_quality must rise within 1 to 100, got 95 to 10"),
+        (lambda: Light(contents=("cats",)), "some of photograph, colours, drawing, near-grey; got cats"),
     ],
 )
 def test_impossible_strengths_are_errors(make, message):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from hirl_env.data.images import UnreadablePicture, crop_at_random, mirrored, read_image, to_pixels, to_tensor
+from hirl_env.data.images import UnreadablePicture, mirrored, read_image, rgb_to_grey, to_pixels, to_tensor
 
 
 def test_grey_becomes_three_equal_channels(tmp_path):
@@ -99,15 +99,12 @@ def test_to_pixels_rounds_and_clamps():
     ].tolist() == [0, 0, 1, 255]
 
 
-@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_crops_lie_within_the_picture(size, seed):
-    pixels = np.zeros((12, 15, 3), dtype=np.uint8)
-    assert pixels[crop_at_random(pixels, size, np.random.default_rng(seed))].shape == (size, size, 3)
-
-
-def test_a_crop_larger_than_the_picture_is_an_error():
-    with pytest.raises(ValueError, match="16x16 does not fit into a picture of 20x10"):
-        crop_at_random(np.zeros((10, 20, 3), dtype=np.uint8), 16, np.random.default_rng(0))
+def test_grey_of_colours():
+    image = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.5]]).T[:, None]
+    grey = rgb_to_grey(image)
+    assert torch.allclose(grey[0, 0], torch.tensor([0.299, 0.587 + 0.057]))
+    assert torch.equal(grey[0], grey[2])
+    assert torch.allclose(rgb_to_grey(grey), grey, atol=1e-6)
 
 
 def test_small_pictures_are_mirrored():

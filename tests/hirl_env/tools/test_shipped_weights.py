@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.toolset import toolsets
+from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.evaluate_tools import Sums
 from hirl_experiments.evaluation.sampling import starts_of
 

@@ -6,11 +6,14 @@ import torch
 from torch import nn
 
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise
-from hirl_env.data.episodes import Episodes
 from hirl_env.data.photographs import open_photographs
+from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
-from hirl_env.tools.rl_restore import new_tools
-from hirl_env.tools.toolset import Tool, Toolset, open_toolset, paper_toolset, rl_restore_toolset, toolsets
+from hirl_env.tools.known import open_toolset, toolsets
+from hirl_env.tools.paper import paper_toolset
+from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import save_weights
 
 
@@ -132,8 +135,8 @@ def test_a_network_that_trains_is_copied_as_it_is_now():
 @pytest.mark.parametrize("cell", [cell for cell in itertools.product(range(3), range(3)) if cell != (2, 0)])
 def test_every_trained_tool_undoes_its_own_distortion(cell):
     toolset = toolsets.resolve("hirl")
-    episodes = Episodes(open_photographs("photos"), toolset[cell].undoes, 64)
-    starts = [episodes.start(photograph, np.random.default_rng(0)) for photograph in episodes.photographs]
+    episodes = Samples(open_photographs("photos"), toolset[cell].undoes, 64)
+    starts = [episodes.of(photograph, np.random.default_rng(0)) for photograph in episodes.photographs]
     distorted = torch.stack([start.distorted for start in starts])
     references = torch.stack([start.reference for start in starts])
     gain = psnr(toolset.apply(distorted, cell), references) - psnr(distorted, references)
@@ -170,7 +173,7 @@ def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
     (tmp_path / "rl-restore-7.safetensors").unlink()
     with pytest.raises(ValueError, match=r"rl-restore-7.safetensors: No such file"):
         open_toolset(tmp_path)
-    with pytest.raises(ValueError, match="unknown toolset 'hril'; known are: hirl"):
+    with pytest.raises(ValueError, match="unknown toolset 'hril'; known are: paper, hirl"):
         open_toolset("hril")
 
 

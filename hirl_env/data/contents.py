@@ -1,0 +1,130 @@
+"""Pictures that are no photographs: flat colours, drawings and text, and greys that are not quite grey."""
+
+from __future__ import annotations
+
+import colorsys
+import string
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from hirl_env.data.images import LUMA
+
+Pixels = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+LARGEST = 256  # pixels: the longer side of what is drawn, where the crop lets it
+
+
+def shrunk(pixels: Pixels, factor: float) -> Pixels:
+    """A picture made smaller by Lanczos' filter.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        factor: How much smaller, at least 1; 1 leaves it as it is.
+
+    Returns:
+        uint8, at least 1 x 1.
+    """
+    if factor == 1:
+        return pixels
+    height, width = (max(1, round(side / factor)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def photograph(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """The photograph itself."""
+    return pixels
+
+
+def near_grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """The photograph in greys of which each channel may be one level off: by a tint, or pixel by pixel."""
+    grey = (pixels @ np.array(LUMA)).round()[..., None]
+    shape = (1, 1, 3) if rng.random() < 0.5 else (*grey.shape[:2], 3)
+    return (grey + rng.integers(-1, 2, size=shape)).clip(0, 255).astype(np.uint8)
+
+
+def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """Areas of one colour, of which many are saturated, or a gradient from one to another."""
+    width, height = _canvas(pixels, smallest)
+    if rng.random() < 0.25:
+        ends = np.array([_colour(rng), _colour(rng)], dtype=np.float64)
+        rows, columns = np.mgrid[0:height, 0:width]
+        angle = rng.uniform(0, 2 * np.pi)
+        along = columns / width * np.cos(angle) + rows / height * np.sin(angle)
+        share = ((along - along.min()) / max(np.ptp(along), 1e-9))[..., None]
+        return (ends[0] + share * (ends[1] - ends[0])).round().astype(np.uint8)
+    picture = Image.new("RGB", (width, height), _colour(rng))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(int(rng.integers(0, 24))):
+        shape = draw.rectangle if rng.random() < 0.7 else draw.ellipse
+        shape(_box(width, height, rng), fill=_colour(rng))
+    return np.asarray(picture)
+
+
+def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """Text and lines on paper of one colour, smooth or, as on screens of old, hard."""
+    width, height = _canvas(pixels, smallest)
+    paper: Colour = (255, 255, 255) if rng.random() < 0.5 else _colour(rng)
+    picture = Image.new("RGB", (width, height), paper)
+    draw = ImageDraw.Draw(picture)
+    draw.fontmode = "1" if rng.random() < 0.25 else "L"
+    for _ in range(int(rng.integers(2, 12))):
+        box, ink, thickness = _box(width, height, rng), _ink(rng), int(rng.integers(1, 5))
+        kind = int(rng.integers(4))
+        if kind == 0:
+            draw.line(box, fill=ink, width=thickness)
+        elif kind == 1:
+            draw.rectangle(box, outline=ink, width=thickness)
+        elif kind == 2:
+            draw.ellipse(box, outline=ink, width=thickness)
+        else:
+            first, last = sorted(float(angle) for angle in rng.uniform(0, 360, 2))
+            draw.arc(box, first, last, fill=ink, width=thickness)
+    top = int(rng.integers(0, 16))
+    while top < height:
+        size = int(rng.integers(9, 33))
+        words = "".join(rng.choice(list(string.ascii_letters + string.digits + "    .,;-"), size=int(width / size * 2)))
+        draw.text((int(rng.integers(-8, 24)), top), words, fill=_ink(rng), font=ImageFont.load_default(size))
+        top += int(size * rng.uniform(1.2, 3))
+    return np.asarray(picture)
+
+
+CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
+    "photograph": photograph,
+    "colours": colours,
+    "drawing": drawing,
+    "near-grey": near_grey,
+}
+
+
+def _canvas(pixels: Pixels, smallest: int) -> tuple[int, int]:
+    """Width and height of what is drawn in place of a photograph."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, max(LARGEST / max(height, width), smallest / min(height, width)))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _colour(rng: np.random.Generator) -> Colour:
+    """A corner of the RGB cube, a saturated colour, or any, equally often."""
+    kind = int(rng.integers(3))
+    if kind == 0:
+        red, green, blue = (int(value) * 255 for value in rng.integers(0, 2, size=3))
+    elif kind == 1:
+        red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(rng.random(), 1.0, rng.uniform(0.4, 1)))
+    else:
+        red, green, blue = (int(value) for value in rng.integers(0, 256, size=3))
+    return red, green, blue
+
+
+def _ink(rng: np.random.Generator) -> Colour:
+    return (0, 0, 0) if rng.random() < 0.5 else _colour(rng)
+
+
+def _box(width: int, height: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a box that may begin and end outside of the picture."""
+    left, right = sorted(float(value) for value in rng.uniform(-0.1, 1.1, size=2) * width)
+    top, bottom = sorted(float(value) for value in rng.uniform(-0.1, 1.1, size=2) * height)
+    return left, top, right, bottom

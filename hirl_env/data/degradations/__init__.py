@@ -1,0 +1,50 @@
+"""What turns a reference into a distorted image.
+
+A degradation is a small frozen value. It may be random in its kind or strength (`Unknown`, `Mixture`,
+`RLRestoreRecipe`); `draw` settles that, and what it returns lists its `steps` in the order of application. Applying it
+draws the noise itself. All randomness comes from the generator that is passed in.
+
+Every step ends in 8 bits, as if the picture had been saved: a distorted image is a picture, not a tensor. No step moves
+the picture, by half a pixel neither.
+"""
+
+from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur, opencv_sigma
+from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
+from hirl_env.data.degradations.jpeg import DoubleJpeg, FullColourJpeg, JpegCompression
+from hirl_env.data.degradations.known import (
+    BLUR_SIZES,
+    JPEG_QUALITIES,
+    LEVELS,
+    NOISE_SIGMAS,
+    SINGLES,
+    degradations,
+)
+from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
+from hirl_env.data.degradations.recipes import Light, Pictured, RLRestoreRecipe, Unknown
+
+__all__ = [
+    "BLUR_SIZES",
+    "JPEG_QUALITIES",
+    "LEVELS",
+    "NOISE_SIGMAS",
+    "SINGLES",
+    "AnisotropicBlur",
+    "DefocusBlur",
+    "Degradation",
+    "DoubleJpeg",
+    "FullColourJpeg",
+    "GaussianBlur",
+    "GaussianNoise",
+    "GreyNoise",
+    "InOrder",
+    "JpegCompression",
+    "Light",
+    "Mixture",
+    "MotionBlur",
+    "Pictured",
+    "RLRestoreRecipe",
+    "ShotNoise",
+    "Unknown",
+    "degradations",
+    "opencv_sigma",
+]

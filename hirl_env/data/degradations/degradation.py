@@ -1,0 +1,153 @@
+"""What every degradation is, and how several become one."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Degradation(ABC):
+    """Maps a reference to a distorted image of the same shape, which it does not move.
+
+    Attributes:
+        family: ``blur``, ``noise`` or ``jpeg`` for single distortions, so that a tool for it can be found; else empty.
+    """
+
+    family: ClassVar[str] = ""
+
+    @property
+    def strength(self) -> float:
+        """How bad a single distortion is, comparable within its family."""
+        return 0.0
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        """Settles what is random in kind and strength; a fixed degradation returns itself."""
+        return self
+
+    def content(self, pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+        """The picture that a photograph stands for before it is cut and distorted; the photograph itself by default.
+
+        Args:
+            pixels: The photograph, uint8 (H, W, 3).
+            smallest: Pixels that the shorter side of the picture must have, where the photograph has them.
+            rng: The source of all randomness.
+
+        Returns:
+            uint8 (H', W', 3), which may have another size; never ``pixels`` changed in place.
+        """
+        return pixels
+
+    @property
+    def steps(self) -> tuple[Degradation, ...]:
+        """The single distortions, in the order of application."""
+        return (self,)
+
+    def __call__(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Distorts one image.
+
+        Args:
+            image: float32, (3, H, W), in [0, 1].
+            rng: The source of all randomness.
+
+        Returns:
+            A new tensor of the same shape whose values are multiples of 1/255.
+        """
+        return (self._apply(image, rng) * 255).round().clamp(0, 255) / 255
+
+    @abstractmethod
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class InOrder(Degradation):
+    """Applies several degradations one after the other.
+
+    Args:
+        parts: Degradations, first to last; none of them leaves an image as it is.
+    """
+
+    parts: tuple[Degradation, ...]
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        return InOrder(tuple(part.draw(rng) for part in self.parts))
+
+    @property
+    def steps(self) -> tuple[Degradation, ...]:
+        return tuple(step for part in self.parts for step in part.steps)
+
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        for part in self.parts:
+            image = part(image, rng)
+        return image
+
+
+class Random(Degradation):
+    """A degradation whose kind or strength is drawn anew for every image; a subclass says how in `draw`."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Degradation: ...
+
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return self.draw(rng)(image, rng)
+
+
+@dataclass(frozen=True)
+class Mixture(Random):
+    """Draws one of several degradations, all equally likely.
+
+    Args:
+        choices: Degradations to draw from, at least one.
+
+    Raises:
+        ValueError: If there is none.
+    """
+
+    choices: tuple[Degradation, ...]
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise ValueError("Mixture: needs at least one degradation to choose from")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        return self.choices[int(rng.integers(len(self.choices)))].draw(rng)
+
+
+def whole(what: str, value: Any) -> int:
+    """A whole number of any kind, NumPy's too, as Python's; raises ValueError for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{what} must be a whole number, got {value!r}") from None
+
+
+def check_ranges(recipe: Any, least: float, most: float, *names: str) -> None:
+    """Raises ValueError where a field of a recipe is not a range (low, high) within ``least`` to ``most``."""
+    for name, (low, high) in _ranges(recipe, names):
+        if not least <= low <= high <= most:
+            raise ValueError(
+                f"{type(recipe).__name__}: {name} must rise within {least:g} to {most:g}, got {low:g} to {high:g}"
+            )
+
+
+def check_shares(recipe: Any, *names: str) -> None:
+    """Raises ValueError where a field of a recipe is not a probability."""
+    for name in names:
+        if not 0 <= getattr(recipe, name) <= 1:
+            raise ValueError(f"{type(recipe).__name__}: {name} must lie in 0 to 1, got {getattr(recipe, name)}")
+
+
+def _ranges(recipe: Any, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[float, float]]]:
+    for name in names:
+        value = getattr(recipe, name)
+        if len(value) != 2:
+            raise ValueError(f"{type(recipe).__name__}: {name} must be a pair (low, high), got {value!r}")
+        yield name, value

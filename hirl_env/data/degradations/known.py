@@ -1,0 +1,48 @@
+"""The degradations that have a name."""
+
+from __future__ import annotations
+
+from hirl_env.data.degradations.blur import GaussianBlur
+from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
+from hirl_env.data.degradations.jpeg import JpegCompression
+from hirl_env.data.degradations.noise import GaussianNoise
+from hirl_env.data.degradations.recipes import Light, RLRestoreRecipe, Unknown
+from hirl_env.registry import Registry
+
+BLUR_SIZES = (5, 10, 15)
+NOISE_SIGMAS = (15, 25, 35)
+JPEG_QUALITIES = (30, 20, 10)
+LEVELS = ("mild", "moderate", "severe")
+SINGLES = "singles"
+
+degradations: Registry[Degradation] = Registry("degradation", Degradation)  # type: ignore[type-abstract]
+
+
+def _register(name: str, degradation: Degradation) -> None:
+    degradations.register(name, lambda: degradation)
+
+
+_levels = tuple(
+    InOrder((GaussianBlur(size), GaussianNoise(sigma), JpegCompression(quality)))
+    for size, sigma, quality in zip(BLUR_SIZES, NOISE_SIGMAS, JPEG_QUALITIES, strict=True)
+)
+_singles = {
+    **{f"blur-{size}": GaussianBlur(size) for size in BLUR_SIZES},
+    **{f"noise-{sigma}": GaussianNoise(sigma) for sigma in NOISE_SIGMAS},
+    **{f"jpeg-{quality}": JpegCompression(quality) for quality in JPEG_QUALITIES},
+}
+for _name, _level in zip(LEVELS, _levels, strict=True):
+    _register(_name, _level)
+_any_level, _any_single = Mixture(_levels), Mixture(tuple(_singles.values()))
+_register("levels", _any_level)
+for _name, _single in _singles.items():
+    _register(_name, _single)
+_register(SINGLES, _any_single)
+_register("mixture", Mixture((_any_level, _any_single)))
+_register("unknown", Unknown())
+_register("light", Light())
+_register("clean", InOrder(()))
+_register("rl-restore-mild", RLRestoreRecipe(9, 11))
+_register("rl-restore-moderate", RLRestoreRecipe(12, 17))
+_register("rl-restore-severe", RLRestoreRecipe(18, 20))
+_register("rl-restore-any", RLRestoreRecipe(1, 28))

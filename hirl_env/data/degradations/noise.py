@@ -1,0 +1,74 @@
+"""Noise: Gaussian in colour, Gaussian in grey, and shot noise."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from hirl_env.data.degradations.degradation import Degradation
+
+
+@dataclass(frozen=True)
+class _Noise(Degradation):
+    """Noise of one standard deviation, clipped and rounded to 8 bits.
+
+    Args:
+        sigma: Standard deviation, of 255.
+
+    Raises:
+        ValueError: If it is negative.
+    """
+
+    sigma: float
+    family: ClassVar[str] = "noise"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma < float("inf"):
+            raise ValueError(f"{type(self).__name__}: sigma must not be negative, got {self.sigma}")
+
+    @property
+    def strength(self) -> float:
+        return self.sigma
+
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return image + self._noise(image, rng) * (self.sigma / 255)
+
+    @abstractmethod
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Noise of standard deviation 1, for an image (3, H, W)."""
+
+
+def _normal(rng: np.random.Generator, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class GaussianNoise(_Noise):
+    """Adds white Gaussian noise to every channel by itself."""
+
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return _normal(rng, *image.shape)
+
+
+@dataclass(frozen=True)
+class GreyNoise(_Noise):
+    """Adds the same white Gaussian noise to all three channels."""
+
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return _normal(rng, 1, *image.shape[1:])
+
+
+@dataclass(frozen=True)
+class ShotNoise(_Noise):
+    """Adds noise whose variance is proportional to the brightness, as the counting of photons has it.
+
+    ``sigma`` is its standard deviation where the image is half as bright as it can be. The counts are large enough to
+    be taken for Gaussian.
+    """
+
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return _normal(rng, *image.shape) * (2 * image).sqrt()

@@ -1,0 +1,202 @@
+"""Random degradations: what people bring, what needs next to nothing, and RL-Restore's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from hirl_env.data.contents import CONTENTS, shrunk
+from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
+from hirl_env.data.degradations.degradation import Degradation, InOrder, Pixels, Random, check_ranges, check_shares
+from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
+from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Unknown(Random):
+    """What people bring: each of blur, noise and JPEG with a probability of its own, at any strength, in this order.
+
+    Args:
+        present: Probability of each of the three.
+        blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
+        other_blur: Share of blurs that are not round Gaussians but, equally often, anisotropic, a disc or a motion.
+        disc_radius: Range of the radius of discs, pixels; uniform.
+        motion_length: Range of the length of motions, whole pixels; uniform.
+        noise_sigma: Range of the standard deviation of noise, of 255; uniform.
+        other_noise: Share of noise that is not Gaussian in colour but, equally often, grey or shot noise.
+        jpeg_quality: Range of the quality of JPEGs; uniform.
+        full_colour: Share of JPEGs with colour at full resolution (4:4:4).
+        twice: Share of JPEGs that were compressed once before, with the blocks elsewhere.
+
+    Raises:
+        ValueError: If a share is no probability, or a range does not rise within what is possible.
+    """
+
+    present: float = 0.5
+    blur_sigma: Range = (0.3, 4.0)
+    other_blur: float = 0.25
+    disc_radius: Range = (1.0, 5.0)
+    motion_length: tuple[int, int] = (3, 25)
+    noise_sigma: Range = (1.0, 60.0)
+    other_noise: float = 0.25
+    jpeg_quality: tuple[int, int] = (10, 95)
+    full_colour: float = 0.25
+    twice: float = 0.125
+
+    def __post_init__(self) -> None:
+        check_shares(self, "present", "other_blur", "other_noise", "full_colour", "twice")
+        check_ranges(self, 1e-3, 100, "blur_sigma", "disc_radius")
+        check_ranges(self, 1, 255, "motion_length")
+        check_ranges(self, 0, 255, "noise_sigma")
+        check_ranges(self, 1, 100, "jpeg_quality")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        steps = (self.draw_blur, self.draw_noise, self.draw_jpeg)
+        return InOrder(tuple(step(rng) for step in steps if rng.random() < self.present))
+
+    def draw_blur(self, rng: np.random.Generator) -> Degradation:
+        """A blur as it occurs."""
+        if rng.random() >= self.other_blur:
+            return GaussianBlur.of_sigma(float(rng.uniform(*self.blur_sigma)))
+        kind = int(rng.integers(3))
+        if kind == 0:
+            short, long = sorted(float(sigma) for sigma in rng.uniform(*self.blur_sigma, size=2))
+            return AnisotropicBlur(long, short, float(rng.uniform(0, 180)))
+        if kind == 1:
+            return DefocusBlur(float(rng.uniform(*self.disc_radius)))
+        shortest, longest = self.motion_length
+        return MotionBlur(int(rng.integers(shortest, longest + 1)), float(rng.uniform(0, 180)))
+
+    def draw_noise(self, rng: np.random.Generator) -> Degradation:
+        """Noise as it occurs."""
+        sigma = float(rng.uniform(*self.noise_sigma))
+        if rng.random() >= self.other_noise:
+            return GaussianNoise(sigma)
+        return GreyNoise(sigma) if rng.random() < 0.5 else ShotNoise(sigma)
+
+    def draw_jpeg(self, rng: np.random.Generator) -> Degradation:
+        """JPEG compression as it occurs."""
+        lowest, highest = self.jpeg_quality
+        quality, before = (int(value) for value in rng.integers(lowest, highest + 1, size=2))
+        if rng.random() < self.twice:
+            return DoubleJpeg(before, quality, int(rng.integers(BLOCK)), int(rng.integers(BLOCK)))
+        return FullColourJpeg(quality) if rng.random() < self.full_colour else JpegCompression(quality)
+
+
+@dataclass(frozen=True)
+class Pictured(Degradation):
+    """A degradation of something else than the photograph: of a drawing, say, or of the photograph made smaller.
+
+    Args:
+        kind: What the picture is: a key of `hirl_env.data.contents.CONTENTS`.
+        degradation: What is done to it, settled.
+        shrink: Factor by which it is made smaller before, at least 1.
+    """
+
+    kind: str
+    degradation: Degradation
+    shrink: float = 1.0
+
+    def content(self, pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+        picture = CONTENTS[self.kind](pixels, smallest, rng)
+        return shrunk(picture, max(1.0, min(self.shrink, min(picture.shape[:2]) / smallest)))
+
+    @property
+    def steps(self) -> tuple[Degradation, ...]:
+        return self.degradation.steps
+
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        return self.degradation(image, rng)
+
+
+@dataclass(frozen=True)
+class Light(Random):
+    """What needs nothing or next to nothing, of photographs and of what is none, each content equally likely.
+
+    Five kinds, equally likely: clean, a good JPEG, little noise, little blur, and made smaller by Lanczos' filter
+    (then the small picture is the reference, and there is nothing to do).
+
+    Args:
+        jpeg_quality: Range of the quality of JPEGs; uniform.
+        noise_sigma: Range of the standard deviation of noise, of 255; uniform.
+        blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
+        shrink: Range of the factor by which pictures are made smaller; uniform.
+        contents: What pictures show: keys of `hirl_env.data.contents.CONTENTS`.
+
+    Raises:
+        ValueError: If a range does not rise within what is possible, or a content is unknown.
+    """
+
+    jpeg_quality: tuple[int, int] = (75, 98)
+    noise_sigma: Range = (0.0, 6.0)
+    blur_sigma: Range = (0.1, 0.6)
+    shrink: Range = (1.2, 3.0)
+    contents: tuple[str, ...] = ("photograph", "colours", "drawing", "near-grey")
+
+    def __post_init__(self) -> None:
+        check_ranges(self, 1, 100, "jpeg_quality", "shrink")
+        check_ranges(self, 0, 255, "noise_sigma")
+        check_ranges(self, 1e-3, 100, "blur_sigma")
+        unknown = [content for content in self.contents if content not in CONTENTS]
+        if unknown or not self.contents:
+            raise ValueError(f"Light: contents are some of {', '.join(CONTENTS)}; got {', '.join(unknown) or 'none'}")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        content = self.contents[int(rng.integers(len(self.contents)))]
+        kind = int(rng.integers(5))
+        lowest, highest = self.jpeg_quality
+        strengths = rng.uniform(*self.noise_sigma), rng.uniform(*self.blur_sigma), rng.uniform(*self.shrink)
+        noise, blur, shrink = (float(strength) for strength in strengths)
+        single: list[tuple[Degradation, ...]] = [
+            (),
+            (JpegCompression(int(rng.integers(lowest, highest + 1))),),
+            (GaussianNoise(noise),),
+            (GaussianBlur.of_sigma(blur),),
+            (),
+        ]
+        return Pictured(content, InOrder(single[kind]), shrink if kind == 4 else 1.0)
+
+
+@dataclass(frozen=True)
+class RLRestoreRecipe(Random):
+    """The degradations of RL-Restore (Yu et al., CVPR 2018): blur, noise and JPEG, each from one of ten bands.
+
+    With band numbers k, m, n in 1..10 the strength is k + m + n - 2. Blur (sigma 0 to 5, 21 taps) and noise (sigma 0
+    to 50) are split evenly, JPEG at the qualities below; within a band the value is uniform.
+
+    Args:
+        lowest: Smallest strength drawn.
+        highest: Largest strength drawn.
+
+    Raises:
+        ValueError: If they do not rise within 1 to 28.
+    """
+
+    lowest: int
+    highest: int
+
+    QUALITIES: ClassVar[tuple[int, ...]] = (100, 80, 60, 50, 40, 35, 30, 25, 20, 15, 10)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lowest <= self.highest <= 28:
+            raise ValueError(f"RLRestoreRecipe: strengths lie in 1 to 28, got {self.lowest} to {self.highest}")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        while True:
+            blur, noise, jpeg = (int(band) for band in rng.integers(1, 11, size=3))
+            if self.lowest <= blur + noise + jpeg - 2 <= self.highest:
+                break
+        sigma = float(rng.uniform(blur - 1, blur)) * 0.5
+        quality = int(rng.integers(self.QUALITIES[jpeg], self.QUALITIES[jpeg - 1] + 1))
+        return InOrder(
+            (
+                GaussianBlur(21, max(sigma, 1e-3)),
+                GaussianNoise(float(rng.uniform(noise - 1, noise)) * 5),
+                JpegCompression(quality),
+            )
+        )

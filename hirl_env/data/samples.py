@@ -1,0 +1,176 @@
+"""Draws what episodes and trainings start from: a distorted image, and its reference where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_env.data.degradations import Degradation
+from hirl_env.data.images import to_tensor
+from hirl_env.data.photographs import Photograph, Photographs
+
+MARGIN = 32  # pixels: wider than half of any kernel, so that what borders do to a filter stays outside
+GRID = 8  # pixels: the blocks of a JPEG begin at any of as many rows and columns of a crop
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A distorted image and what is known of it.
+
+    Attributes:
+        name: Name of the photograph.
+        distorted: float32, (3, H, W), in [0, 1].
+        reference: The same shape; None where the picture is taken as it was found, and no clean one came with it.
+        degradation: What was applied, settled; None where the picture is taken as it was found.
+    """
+
+    name: str
+    distorted: torch.Tensor
+    reference: torch.Tensor | None
+    degradation: Degradation | None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Makes samples from photographs and a degradation.
+
+    The degradation is applied to a window that is larger than the crop by `MARGIN` pixels on every side, where the
+    picture has them, and the crop is cut from the result. Its place in the window is drawn pixel by pixel: a JPEG's
+    blocks begin anywhere in it, as in any cropped photograph, and what a filter does at borders stays outside.
+
+    Args:
+        photographs: Source of pictures. One that comes with a distorted version keeps it.
+        degradation: What is applied to pictures that come without a distorted version. None takes them as they are:
+            what they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
+        crop_size: Side of the square cut out at random, in pixels; None for whole pictures, degraded as they are.
+        smallest: Pixels that the shorter side of a whole picture must have.
+    """
+
+    photographs: Photographs
+    degradation: Degradation | None
+    crop_size: int | None
+    smallest: int = 1
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """One sample, from a photograph drawn at random of those that are large enough.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        return self.of(self.photographs.draw(rng, self.crop_size or self.smallest), rng)
+
+    @property
+    def have_references(self) -> bool:
+        """Whether samples have a reference."""
+        return any(
+            entry.reference is not None and (entry.distorted is not None or self.degradation is not None)
+            for entry in self.photographs.entries
+        )
+
+    def of(self, photograph: Photograph, rng: np.random.Generator) -> Sample:
+        """One sample from a given photograph; crop and degradation are drawn.
+
+        Raises:
+            ValueError: If the photograph is smaller than the crop.
+        """
+        # Drawn first, so that crops are the same whatever the degradation draws.
+        place = Place.drawn(rng)
+        try:
+            if photograph.distorted is not None or self.degradation is None:
+                return self._as_found(photograph, place)
+            degradation = self.degradation.draw(rng)
+            picture = degradation.content(photograph.pixels, self.crop_size or self.smallest, rng)
+            window, crop = place.cut(picture.shape[0], picture.shape[1], self.crop_size)
+        except ValueError as problem:
+            raise ValueError(
+                f"{self.photographs.name}, {photograph.name}: {problem}; choose another crop size"
+            ) from None
+        reference = to_tensor(picture[window])
+        distorted = degradation(reference, rng)
+        inside = (slice(None), *crop)
+        return Sample(photograph.name, distorted[inside], reference[inside], degradation)
+
+    def _as_found(self, photograph: Photograph, place: Place) -> Sample:
+        window, crop = place.cut(photograph.pixels.shape[0], photograph.pixels.shape[1], self.crop_size)
+        pair = photograph.reference if photograph.distorted is not None else None
+        reference = None if pair is None else to_tensor(pair[window][crop])
+        return Sample(photograph.name, to_tensor(photograph.pixels[window][crop]), reference, None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a crop lies in a picture of any size, and where the window around it begins.
+
+    Attributes:
+        down: Share of the rows that the window could begin at that lie above it, in [0, 1).
+        right: Share of the columns, likewise.
+        row: Rows by which the crop lies lower in the window than it must, 0 to `GRID` - 1.
+        column: Columns by which it lies further to the right.
+    """
+
+    down: float
+    right: float
+    row: int
+    column: int
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> Place:
+        """A place of which all are equally likely."""
+        down, right = rng.random(2)
+        row, column = rng.integers(GRID, size=2)
+        return cls(float(down), float(right), int(row), int(column))
+
+    def cut(self, height: int, width: int, crop_size: int | None) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """The window in a picture, and the crop in the window, each as (rows, columns).
+
+        Args:
+            height: Height of the picture, pixels.
+            width: Width of the picture, pixels.
+            crop_size: Side of the crop, pixels; None for the whole picture.
+
+        Raises:
+            ValueError: If the crop is larger than the picture, or has no pixel.
+        """
+        if crop_size is None:
+            return (slice(None), slice(None)), (slice(None), slice(None))
+        if crop_size < 1:
+            raise ValueError(f"a crop needs a side of at least one pixel, got {crop_size}")
+        if height < crop_size or width < crop_size:
+            raise ValueError(
+                f"a crop of {crop_size}x{crop_size} does not fit into a picture of {width}x{height} (width x height)"
+            )
+        rows, row = _along(height, crop_size, self.down, self.row)
+        columns, column = _along(width, crop_size, self.right, self.column)
+        return (rows, columns), (row, column)
+
+
+def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, slice]:
+    """Window and crop along one axis."""
+    window = min(length, crop + 2 * MARGIN + GRID - 1)
+    begin = int(where * (length - window + 1))
+    room = window - crop
+    # In a picture with little room around the crop, the margins give way before the place of the grid does.
+    offset = max(0, room - (GRID - 1)) // 2 + shift * min(room, GRID - 1) // (GRID - 1)
+    return slice(begin, begin + window), slice(offset, offset + crop)
+
+
+def stacked(samples: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Samples of one size side by side, as `Restoration.begin` takes them.
+
+    Returns:
+        The distorted images (N, 3, H, W), and their references, the same shape, or None.
+
+    Raises:
+        ValueError: If some have a reference and some have none.
+    """
+    images = torch.stack([sample.distorted for sample in samples])
+    references = [sample.reference for sample in samples if sample.reference is not None]
+    if len(references) not in (0, len(samples)):
+        raise ValueError("some pictures of this source have a reference and some have none; use one kind at a time")
+    return images, torch.stack(references) if references else None

@@ -1,0 +1,46 @@
+"""The toolset that restores photographs best: 4 x 4, three types of specialists and one of generalists."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from hirl_env.data.degradations import GaussianBlur, GaussianNoise, JpegCompression
+from hirl_env.tools.fast_arcnn import FastARCNN
+from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.tools.tool import Conditioned, Tool, shipped
+from hirl_env.tools.toolset import ShippedToolset, Toolset
+from hirl_env.tools.unet import UNet
+from hirl_env.weights import without_drawing
+
+NOISES = (6, 15, 28, 48)  # standard deviations of noise, of 255
+QUALITIES = {80: (66, 95), 50: (38, 65), 28: (20, 37), 14: (10, 19)}  # of JPEGs, each with its range
+BLURS = (0.7, 1.3, 2.1, 3.2)  # standard deviations of blurs, pixels
+ERRORS = (5, 9, 15, 24)  # root mean square errors of mixtures, of 255
+BLUR_UNIT = 2.0  # strengths that the maps of the two U-Nets show as 1
+ERROR_UNIT = 16.0
+
+
+@lru_cache(maxsize=1)
+@without_drawing
+def hirl_toolset() -> Toolset:
+    """The toolset with the shipped weights; made once per process and shared."""
+    denoise = shipped(FFDNet(), "hirl", "denoise")
+    deblur = shipped(UNet(unit=BLUR_UNIT), "hirl", "deblur")
+    restore = shipped(UNet(unit=ERROR_UNIT), "hirl", "restore")
+    return ShippedToolset(
+        {
+            "denoise": [Tool(f"FFDNet {sigma}", Conditioned(denoise, sigma), GaussianNoise(sigma)) for sigma in NOISES],
+            "dejpeg": [
+                Tool(
+                    f"Fast AR-CNN {quality}",
+                    shipped(FastARCNN(), "hirl", f"dejpeg-{quality}"),
+                    JpegCompression(quality),
+                )
+                for quality in QUALITIES
+            ],
+            "deblur": [
+                Tool(f"Deblur {sigma}", Conditioned(deblur, sigma), GaussianBlur.of_sigma(sigma)) for sigma in BLURS
+            ],
+            "restore": [Tool(f"Restore {error}", Conditioned(restore, error)) for error in ERRORS],
+        }
+    )

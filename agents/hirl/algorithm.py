@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,26 +17,16 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from hirl_agents.common.vec_env import check_trainable, longest_episode
-from hirl_agents.hirl.feedback import Feedback, FeedbackReplayBuffer
+from hirl_agents.hirl.feedback import Feedback
+from hirl_agents.hirl.learning import FromFeedback, FromTransitions, Learning, Transitions
 from hirl_agents.hirl.policy import HIRLPolicy
-from hirl_agents.networks import MAX_STEPS, TwoLevelQ, turned
+from hirl_agents.networks import MAX_STEPS
 
 Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,
     "huber": F.smooth_l1_loss,
 }
-
-
-class Batch(NamedTuple):
-    """Transitions as tensors; images in [0, 1], (N, C, H, W), all else (N,)."""
-
-    images: torch.Tensor
-    types: torch.Tensor
-    degrees: torch.Tensor
-    rewards: torch.Tensor
-    next_images: torch.Tensor
-    discounts: torch.Tensor
 
 
 class HIRL(OffPolicyAlgorithm):
@@ -177,9 +167,10 @@ class HIRL(OffPolicyAlgorithm):
                 "type_target='degrees'"
             )
         if self.full_feedback:
-            self.replay_buffer_class = FeedbackReplayBuffer
+            self.replay_buffer_class = FromFeedback.replay_buffer_class
         check_trainable(self.env)
         super()._setup_model()
+        self.learning: Learning[Any] = self._learning()
         self.max_steps = longest_episode(self.env, self.max_steps)
         self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
@@ -195,6 +186,19 @@ class HIRL(OffPolicyAlgorithm):
         # Batch norm's running statistics are no parameters; target networks need them too.
         self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
         self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
+
+    def _learning(self) -> FromFeedback | FromTransitions:
+        if self.full_feedback:
+            return FromFeedback(self.policy, self.augment)
+        return FromTransitions(
+            self.policy,
+            self.augment,
+            self.gamma,
+            self.double_q,
+            self.may_stop,
+            self.type_target,
+            online=self.degree_updates == "online",
+        )
 
     @property
     def exploration_rate(self) -> float:
@@ -231,8 +235,8 @@ class HIRL(OffPolicyAlgorithm):
         values: list[float] = []
         for _ in range(gradient_steps):
             filled = self.replay_buffer.size() * self.n_envs >= batch_size
-            replayed = self._replayed(batch_size) if filled else None
-            batch = self._newest() if self.degree_updates == "online" else replayed
+            replayed = self.learning.sample(self.replay_buffer, batch_size) if filled else None
+            batch = self.learning.degree_batch(self.replay_buffer, replayed)
             if batch is not None:
                 loss, value = self._update_degrees(batch)
                 losses["degree"].append(loss)
@@ -250,53 +254,18 @@ class HIRL(OffPolicyAlgorithm):
         if values:
             self.logger.record("train/q_value", float(np.mean(values)))
 
-    def _update_degrees(self, batch: Batch | Feedback) -> tuple[float, float]:
-        """One step of DS towards r + gamma max D'(s') (Eq. 2); returns the loss and the mean value before the step."""
-        current = every = self.policy.q.degree_values(batch.images)
-        if isinstance(batch, Feedback):
-            goal = self.policy.q.encode(batch.gains)
-        else:
-            current = every[torch.arange(len(every)), batch.types, batch.degrees]
-            goal = self._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
-        loss = LOSSES[self.loss](current, goal)
+    def _update_degrees(self, batch: Transitions | Feedback) -> tuple[float, float]:
+        """One step of DS (Eq. 2); returns the loss and the mean value before the step."""
+        values = self.policy.q.degree_values(batch.images)
+        loss = LOSSES[self.loss](*self.learning.degree_targets(values, batch))
         self._descend(loss, self.policy.degree_optimizer)
-        return loss.item(), self.policy.q.decode(every.detach()).mean().item()
+        return loss.item(), self.policy.q.decode(values.detach()).mean().item()
 
-    def _update_types(self, batch: Batch | Feedback) -> float:
-        """One step of TS, towards the values of the best degrees or r + gamma max T'(s') (Eq. 3)."""
-        current = self.policy.q.type_values(batch.images)
-        if self.type_target == "transition":
-            assert isinstance(batch, Batch)
-            current = current[torch.arange(len(current)), batch.types]
-            goal = self._bootstrapped(batch, lambda network: network.type_values(batch.next_images))
-        else:
-            with torch.no_grad():
-                # Of the target network, which is steadier than the one that learns.
-                goal = self.policy.q_target.degree_values(batch.images).amax(dim=2)
-        loss = LOSSES[self.loss](current, goal)
+    def _update_types(self, batch: Transitions | Feedback) -> float:
+        """One step of TS (Eq. 3); returns the loss."""
+        loss = LOSSES[self.loss](*self.learning.type_targets(self.policy.q.type_values(batch.images), batch))
         self._descend(loss, self.policy.type_optimizer)
         return loss.item()
-
-    @torch.no_grad()
-    def _bootstrapped(self, batch: Batch, values: Callable[[TwoLevelQ], torch.Tensor]) -> torch.Tensor:
-        """Targets (N,), encoded: reward plus the discounted value of the next image.
-
-        Args:
-            batch: Transitions.
-            values: Of all actions in the next images, (N, actions), encoded, by a given network.
-        """
-        if not self.gamma:
-            return self.policy.q.encode(batch.rewards)
-        after = chosen = values(self.policy.q_target)
-        if self.double_q:
-            # In evaluation mode, as the target network is: batch statistics are for what is learned from.
-            self.policy.set_training_mode(False)
-            chosen = values(self.policy.q)
-            self.policy.set_training_mode(True)
-        value = self.policy.q.decode(after.gather(1, chosen.argmax(dim=1, keepdim=True))[:, 0])
-        if self.may_stop:
-            value = value.clamp(min=0)
-        return self.policy.q.encode(batch.rewards + batch.discounts * value)
 
     def _descend(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -304,51 +273,6 @@ class HIRL(OffPolicyAlgorithm):
         (group,) = optimizer.param_groups
         torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
         optimizer.step()
-
-    def _replayed(self, batch_size: int) -> Batch | Feedback:
-        """A batch drawn from memory."""
-        turn = (int(np.random.randint(4)), bool(np.random.randint(2))) if self.augment else None
-        sample: Any = self.replay_buffer.sample(batch_size)
-        if isinstance(sample, Feedback):
-            images = self.policy.images(sample.images)
-            return Feedback(images if turn is None else turned(images, *turn), sample.gains)
-        discounts = self.gamma if sample.discounts is None else sample.discounts.flatten()
-        batch = self._batch(
-            sample.observations,
-            sample.actions,
-            sample.rewards.flatten(),
-            sample.next_observations,
-            (1 - sample.dones.flatten()) * discounts,
-        )
-        if turn is None:
-            return batch
-        return batch._replace(images=turned(batch.images, *turn), next_images=turned(batch.next_images, *turn))
-
-    def _newest(self) -> Batch:
-        """The latest transition of every environment."""
-        buffer = self.replay_buffer
-        newest = (buffer.pos - 1) % buffer.buffer_size
-        done = buffer.dones[newest] * (1 - buffer.timeouts[newest])
-        parts = (
-            buffer.observations[newest],
-            buffer.actions[newest],
-            buffer.rewards[newest],
-            buffer.next_observations[newest],
-            (1 - done) * np.float32(self.gamma),
-        )
-        return self._batch(*(torch.as_tensor(part, device=self.device) for part in parts))
-
-    def _batch(
-        self,
-        observations: torch.Tensor,
-        actions: torch.Tensor,
-        rewards: torch.Tensor,
-        next_observations: torch.Tensor,
-        discounts: torch.Tensor,
-    ) -> Batch:
-        types, degrees = actions.long().unbind(dim=1)
-        images, next_images = self.policy.images(observations), self.policy.images(next_observations)
-        return Batch(images, types, degrees, rewards, next_images, discounts)
 
     def learn(
         self: Self,
@@ -371,7 +295,7 @@ class HIRL(OffPolicyAlgorithm):
         # The buffer's class and arguments follow from others; a class that was stored would count as a custom one.
         return [
             *super()._excluded_save_params(),
-            *("_statistics", "_target_statistics", "replay_buffer_class", "replay_buffer_kwargs"),
+            *("_statistics", "_target_statistics", "learning", "replay_buffer_class", "replay_buffer_kwargs"),
         ]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:

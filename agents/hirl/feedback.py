@@ -11,6 +11,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
 from hirl_agents.common.buffers import CompactReplayBuffer
+from hirl_agents.networks import turned
 
 
 class Feedback(NamedTuple):
@@ -24,9 +25,13 @@ class Feedback(NamedTuple):
     images: torch.Tensor
     gains: torch.Tensor
 
+    def turned(self, turns: int, mirror: bool) -> Feedback:
+        """The same of the images after a number of quarter turns, and mirrored."""
+        return self._replace(images=turned(self.images, turns, mirror))
+
 
 class FeedbackReplayBuffer(CompactReplayBuffer):
-    """Remembers images with the gains of all tools, and not what was done to them: of no matter where gamma is 0.
+    """Remembers images with the gains of all tools, and not which was taken: where gamma is 0, that does not count.
 
     Args:
         buffer_size: Images remembered.

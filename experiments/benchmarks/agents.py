@@ -58,7 +58,7 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
         picture = rng.integers(256, size=(1, 3, 64, 64), dtype=np.uint8)
         memory.add(picture, picture, rng.integers(3, size=(1, 2)), rng.normal(size=1), np.zeros(1), [{}])
     model.set_logger(Logger(None, []))
-    batch = model._replayed(model.batch_size)
+    batch = model.learning.sample(memory, model.batch_size)
     q = model.policy.q
 
     def alone(network: Callable[[torch.Tensor], torch.Tensor]) -> None:

@@ -204,7 +204,7 @@ def telling(pictures, toy_toolset):
 def test_full_feedback_by_hand(telling):
     model = filled(agent(telling, full_feedback=True, gamma=0.0, augment=False), telling)
     model.policy.set_training_mode(False)
-    batch = model._replayed(32)
+    batch = model.learning.sample(model.replay_buffer, 32)
     assert batch.images.shape == (32, 3, 16, 16)
     assert batch.gains.shape == (32, 2, 2)
     goal = model.policy.q.encode(batch.gains)
@@ -276,7 +276,7 @@ def test_degree_targets_by_hand(env, may_stop, double_q, squash):
     model.policy.set_training_mode(False)
     for parameter in [*model.policy.q.parameters(), *model.policy.q_target.parameters()]:
         torch.nn.init.normal_(parameter, std=0.05)
-    batch = model._replayed(8)
+    batch = model.learning.sample(model.replay_buffer, 8)
     with torch.no_grad():
         online = model.policy.q.degree_values(batch.next_images).reshape(8, -1)
         target = model.policy.q_target.degree_values(batch.next_images).reshape(8, -1)
@@ -290,7 +290,7 @@ def test_degree_targets_by_hand(env, may_stop, double_q, squash):
         ]
         if squash:
             expected = [math.copysign(2 * math.sqrt(1 + abs(value)) - 2, value) for value in expected]
-        found = model._bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
+        found = model.learning.bootstrapped(batch, lambda network: network.degree_values(batch.next_images).flatten(1))
         assert found.tolist() == pytest.approx(expected, abs=1e-5)
     # Truncation is no end: it bootstraps.
     assert batch.discounts.tolist() == pytest.approx([0.9] * 8)
@@ -298,7 +298,7 @@ def test_degree_targets_by_hand(env, may_stop, double_q, squash):
 
 def test_n_step_targets_sum_rewards(env):
     model = filled(agent(env, n_steps=2), env)
-    discounts = set(np.round(model._replayed(64).discounts.tolist(), 4))
+    discounts = set(np.round(model.learning.sample(model.replay_buffer, 64).discounts.tolist(), 4))
     assert discounts <= {0.9, 0.81}
     assert 0.81 in discounts
 
@@ -332,7 +332,7 @@ def test_the_paper_updates_degrees_from_the_newest_transition(pictures, toy_tool
     # The memory does not hold a batch yet: TS has not moved, DS has moved with every transition.
     assert all(torch.equal(*pair) for pair in zip(before, model.policy.q.ts.parameters(), strict=True))
     assert not all(torch.equal(*pair) for pair in zip(degrees_before, model.policy.q.ds.parameters(), strict=True))
-    newest = model._newest()
+    newest = model.learning.newest(model.replay_buffer)
     last = (model.replay_buffer.pos - 1) % model.replay_buffer.buffer_size
     assert newest.rewards.tolist() == model.replay_buffer.rewards[last].tolist()
     assert newest.degrees.tolist() == model.replay_buffer.actions[last][:, 1].tolist()
@@ -343,7 +343,7 @@ def test_the_paper_updates_degrees_from_the_newest_transition(pictures, toy_tool
 def test_augmentation_turns_both_images_alike(env):
     model = filled(agent(env, augment=True), env)
     np.random.seed(3)
-    batch = model._replayed(8)
+    batch = model.learning.sample(model.replay_buffer, 8)
     memory = model.replay_buffer
     originals = torch.as_tensor(memory.observations[: memory.pos]).flatten(0, 1).float() / 255
     followers = torch.as_tensor(memory.next_observations[: memory.pos]).flatten(0, 1).float() / 255
@@ -373,7 +373,7 @@ def test_the_end_of_an_episode_is_worth_nothing(pictures, toy_toolset):
         1 - model.replay_buffer.timeouts[: model.replay_buffer.pos]
     )
     assert ended.any(), "some random actions gained nothing"
-    batch = model._replayed(256)
+    batch = model.learning.sample(model.replay_buffer, 256)
     stopped = batch.rewards == 0
     assert stopped.any()
     assert not stopped.all()

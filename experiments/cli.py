@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -23,16 +24,26 @@ class Command:
     Attributes:
         target: Where its function is, as "module:function".
         help: What it does, in one line.
+        defaults: Where a function is that maps arguments to defaults of other options; empty for none.
     """
 
     target: str
     help: str
+    defaults: str = ""
 
     def load(self) -> Callable[..., Any]:
         """Imports the function."""
-        module, _, name = self.target.partition(":")
-        function: Callable[..., Any] = getattr(import_module(module), name)
-        return function
+        return _imported(self.target)
+
+    def prepared(self, arguments: list[str]) -> Callable[..., Any]:
+        """The function with the defaults that its arguments decide on."""
+        return partial(self.load(), **_imported(self.defaults)(arguments)) if self.defaults else self.load()
+
+
+def _imported(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 def _shipped(name: str, text: str) -> Command:
@@ -49,7 +60,9 @@ COMMANDS: dict[str, Command] = {
     "evaluate-measures": _shipped("evaluate_measures", "check blind measures against those that see the reference"),
     "train-tools": _shipped("train_tools", "train a network of the toolset"),
     "train-biqa": _shipped("train_biqa", "train the embedded blind measure"),
-    "train": _shipped("train", "train an agent"),
+    "train": Command(
+        "hirl_experiments.commands.train:train", "train an agent", "hirl_experiments.commands.train:defaults_of"
+    ),
     "train-pixel-rl": _shipped("train_pixel_rl", "train PixelRL"),
     "sweep": _shipped("sweep", "train many settings, several seeds each, side by side"),
     "compare": _shipped("compare", "draw and tabulate learning curves"),
@@ -86,7 +99,7 @@ def _run(command: Command, prog: str, arguments: list[str]) -> None:
 
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
-        tyro.cli(command.load(), prog=prog, args=arguments)
+        tyro.cli(command.prepared(arguments), prog=prog, args=arguments)
 
 
 if __name__ == "__main__":

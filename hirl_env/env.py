@@ -8,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from hirl_env.config import EnvConfig
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import make_task, start_info
+from hirl_env.task import Task, start_info
 
 
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
@@ -21,7 +22,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
 
     Args:
         render_mode: None or ``rgb_array``.
-        **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`.
+        **task: What to restore, with what, for what; the arguments of `EnvConfig`.
     """
 
     metadata = METADATA
@@ -29,10 +30,10 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     def __init__(self, render_mode: str | None = None, **task: Any) -> None:
         check_render_mode(render_mode)
         self.render_mode = render_mode
-        self.task = make_task(task)
-        self.facts = self.task.facts
+        self.task = Task(EnvConfig.of(task))
+        self.config = self.task.config
         self.action_space = self.task.action_space
-        side = self.task.crop_size
+        side = self.config.crop_size
         height, width = (side, side) if side else next(iter(self.task.samples.photographs)).pixels.shape[:2]
         self.observation_space: Any = self.task.observation_space(height, width)
 
@@ -54,7 +55,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         super().reset(seed=seed)
         start = self.task.given_start(options) if options else self.task.samples.draw(self.np_random)
         self.task.restoration.begin(start.distorted[None], None if start.reference is None else start.reference[None])
-        if self.task.crop_size is None:
+        if self.config.crop_size is None:
             self.observation_space = self.task.observation_space(*start.distorted.shape[-2:])
         return self.task.observations()[0], self.task.info(0) | start_info(start)
 

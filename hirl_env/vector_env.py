@@ -11,9 +11,10 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from hirl_env.config import EnvConfig
 from hirl_env.data.samples import Sample, stacked
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import make_task, start_info
+from hirl_env.task import Task, start_info
 
 Pixels = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -27,7 +28,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         autoreset_mode: What follows the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
             (see `gymnasium.vector.AutoresetMode`).
         render_mode: None or ``rgb_array``.
-        **task: What to restore, with what, for what; the arguments of `hirl_env.task.Task`. Whole pictures differ in
+        **task: What to restore, with what, for what; the arguments of `EnvConfig`. Whole pictures differ in
             size, so ``crop_size=None`` is for `RestoreEnv` alone.
     """
 
@@ -51,9 +52,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = make_task(task)
-        self.facts = self.task.facts
-        side = self.task.crop_size
+        self.task = Task(EnvConfig.of(task))
+        self.config = self.task.config
+        side = self.config.crop_size
         if side is None:
             raise ValueError(
                 "crop_size=None restores whole pictures, which differ in size: use gym.make, one at a time"

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 import hirl_env  # noqa: F401  (registers the ids)
 from hirl_agents.networks import MAX_STEPS
-from hirl_env.task import Facts
+from hirl_env.config import EnvConfig
 from hirl_env.vector_env import RestoreVectorEnv
 
 
@@ -152,39 +152,40 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
         return
     if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
-    for facts in facts_of(env):
-        if facts.crop_size is None:
+    for config in configs_of(env):
+        if config.crop_size is None:
             raise ValueError(
                 "agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size"
             )
-        if facts.stop_action != stops:
+        if config.stop_action != stops:
             by = "an action" if stops else "its values"
             raise ValueError(f"this agent stops by {by}: make the environment with stop_action={stops}")
         shape = env.observation_space.shape or ()
-        if facts.channels not in shape:
+        if config.channels not in shape:
             raise ValueError(
-                f"the environment shows images of {facts.channels} channels, and a wrapper makes {shape} of them; "
+                f"the environment shows images of {config.channels} channels, and a wrapper makes {shape} of them; "
                 "leave stacks of images out"
             )
 
 
 def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
     """Steps after which the environments' episodes are cut off; ``otherwise`` where they say nothing of it."""
-    known = [] if env is None else facts_of(env)
-    return max((facts.max_steps or otherwise for facts in known), default=otherwise)
+    known = [] if env is None else configs_of(env)
+    return max((config.max_steps or otherwise for config in known), default=otherwise)
 
 
-def facts_of(env: VecEnv) -> list[Facts]:
-    """The facts of environments of this package; none where they cannot be asked."""
-    return env.get_attr("facts") if env.has_attr("facts") else []
+def configs_of(env: VecEnv) -> list[EnvConfig]:
+    """The configurations of environments of this package; none where they cannot be asked."""
+    known = env.get_attr("config") if env.has_attr("config") else []
+    return [config for config in known if isinstance(config, EnvConfig)]
 
 
-def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **task: Any) -> VecMonitor:
+def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **arguments: Any) -> VecMonitor:
     """The native vector environment, monitored, for Stable-Baselines3.
 
     Args:
         env_id: ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
-        n_envs: Images restored side by side.
-        **task: Keyword arguments of the environment.
+        n_envs: Number of images restored side by side.
+        **arguments: Keyword arguments of the environment, those of `EnvConfig`.
     """
-    return VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **task)))
+    return VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **arguments)))

@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.hirl.feedback import Feedback
 from hirl_agents.hirl.learning import FromFeedback, FromTransitions, Learning, Transitions
 from hirl_agents.hirl.policy import HIRLPolicy
@@ -32,40 +33,15 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 class HIRL(OffPolicyAlgorithm):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
-    Both are ResNet-18 Q-networks with target networks. The defaults are those of the preset ``hirl-transitions`` of
-    `hirl train`; the preset ``hirl`` adds ``full_feedback``, and the paper's own settings are the preset ``paper``.
+    Both are ResNet-18 Q-networks with target networks. The options that are not explained here are those of
+    `HIRLConfig`, with its defaults. An environment must have ``full_feedback`` where the algorithm has it.
 
     Args:
         policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
         env: An environment with MultiDiscrete([types, degrees]) actions, or its id.
-        learning_rate: Of both optimisers; a function of the share of the training that remains makes it a schedule.
-        buffer_size: Transitions remembered.
-        learning_starts: Steps of random actions before the first update.
-        batch_size: Transitions in an update.
-        tau: How far the target networks move towards the evaluation networks at each of their updates; 1 copies. Below
-            1 they are averages of these over time, less noisy, and it is they that act.
-        gamma: Discount factor. At 0 a value is the gain of the next step alone.
-        train_freq: Steps of the vector environment between trainings.
-        gradient_steps: Updates in each training; -1 for as many as there were transitions.
-        n_steps: Rewards summed before a target bootstraps.
-        target_update_interval: Updates between those of the target networks.
-        exploration_initial_eps: Chance of a random type, and, independently, of a random degree, at the beginning;
-            drawn for each environment.
-        exploration_final_eps: The same at the end.
-        exploration_steps: Environment steps over which it falls from the one to the other.
-        exploration_stairs: Falls in that many equal stairs; 0 falls linearly.
-        max_grad_norm: Gradients of each network are clipped to this norm.
-        loss: ``huber`` or ``mse`` (the paper's).
-        double_q: The evaluation network chooses the cell whose value a target takes from the target network.
-        may_stop: Targets bootstrap from max(0, value): one may always stop.
-        degree_updates: ``replay``, or ``online`` as in the paper (Eq. 2): from the newest transition of each
-            environment.
-        type_target: ``degrees``: T learns the best degree's value, D'(s, t, d), of every type; or ``transition`` as in
-            the paper (Eq. 3): it learns r + gamma T'(s') of whatever degree was taken.
-        full_feedback: Learns from what each tool would have gained, which an environment with ``full_feedback`` tells,
-            and not from what the one that was used gained alone; with ``gamma=0`` only.
-        augment: Turns and mirrors replayed images (all of a batch alike).
-        policy_kwargs: Of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
+        learning_rate: Learning rate of both optimisers; a function of the share of the training that remains makes it a
+            schedule.
+        policy_kwargs: Options of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
         verbose: 0 prints nothing, 1 information, 2 all.
@@ -83,28 +59,28 @@ class HIRL(OffPolicyAlgorithm):
         self,
         policy: str | type[HIRLPolicy] = "ResNetPolicy",
         env: GymEnv | str | None = None,
-        learning_rate: float | Schedule = 1e-3,
-        buffer_size: int = 40_000,
-        learning_starts: int = 500,
-        batch_size: int = 64,
-        tau: float = 0.005,
-        gamma: float = 0.0,
-        train_freq: int = 1,
-        gradient_steps: int = 4,
-        n_steps: int = 1,
-        target_update_interval: int = 1,
-        exploration_initial_eps: float = 1.0,
-        exploration_final_eps: float = 0.15,
-        exploration_steps: int = 24_000,
-        exploration_stairs: int = 0,
-        max_grad_norm: float = 10.0,
-        loss: Literal["huber", "mse"] = "huber",
-        double_q: bool = True,
-        may_stop: bool = True,
-        degree_updates: Literal["replay", "online"] = "replay",
-        type_target: Literal["degrees", "transition"] = "degrees",
-        full_feedback: bool = False,
-        augment: bool = True,
+        learning_rate: float | Schedule = HIRLConfig.learning_rate,
+        buffer_size: int = HIRLConfig.buffer_size,
+        learning_starts: int = HIRLConfig.learning_starts,
+        batch_size: int = HIRLConfig.batch_size,
+        tau: float = HIRLConfig.tau,
+        gamma: float = HIRLConfig.gamma,
+        train_freq: int = HIRLConfig.train_freq,
+        gradient_steps: int = HIRLConfig.gradient_steps,
+        n_steps: int = HIRLConfig.n_steps,
+        target_update_interval: int = HIRLConfig.target_update_interval,
+        exploration_initial_eps: float = HIRLConfig.exploration_initial_eps,
+        exploration_final_eps: float = HIRLConfig.exploration_final_eps,
+        exploration_steps: int = HIRLConfig.exploration_steps,
+        exploration_stairs: int = HIRLConfig.exploration_stairs,
+        max_grad_norm: float = HIRLConfig.max_grad_norm,
+        loss: Literal["huber", "mse"] = HIRLConfig.loss,
+        double_q: bool = HIRLConfig.double_q,
+        may_stop: bool = HIRLConfig.may_stop,
+        degree_updates: Literal["replay", "online"] = HIRLConfig.degree_updates,
+        type_target: Literal["degrees", "transition"] = HIRLConfig.type_target,
+        full_feedback: bool = HIRLConfig.full_feedback,
+        augment: bool = HIRLConfig.augment,
         policy_kwargs: dict[str, Any] | None = None,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,

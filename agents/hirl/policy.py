@@ -12,6 +12,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space, preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
+from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
 
@@ -51,10 +52,10 @@ class HIRLPolicy(BasePolicy):
         observation_space: spaces.Box,
         action_space: spaces.MultiDiscrete,
         lr_schedule: Schedule,
-        width: int = 16,
-        norm: Norm = "batch",
-        degree_head: DegreeHead = "per-type",
-        squash: bool = True,
+        width: int = HIRLConfig.width,
+        norm: Norm = HIRLConfig.norm,
+        degree_head: DegreeHead = HIRLConfig.degree_head,
+        squash: bool = HIRLConfig.squash,
         acts_by_target: bool = False,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,

@@ -323,7 +323,7 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     kind = NETWORKS.get(metadata.pop("network", ""))
     if kind is None:
         raise ValueError(
-            f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train --algo hirl` or `flat-dqn` wrote"
+            f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train --preset hirl` or `flat-dqn` wrote"
         )
     flags = {"True": True, "False": False}
     arguments = {key: int(value) if value.isdecimal() else flags.get(value, value) for key, value in metadata.items()}

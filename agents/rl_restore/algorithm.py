@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import polyak_update, update_learning_rate
 
 from hirl_agents.common.vec_env import check_trainable, longest_episode
 from hirl_agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
+from hirl_agents.rl_restore.config import RLRestoreConfig
 from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rl_restore.policy import RLRestorePolicy
@@ -31,8 +32,8 @@ class RLRestore(OffPolicyAlgorithm):
 
     It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
     no more, however it ended. The environment needs ``stop_action=True``; the authors' has ``max_steps=3``, and ends an
-    episode where PSNR falls under its start, too, ``stop="below_start"``. The defaults are the
-    authors'. An update of theirs follows every fourth step of one environment.
+    episode where PSNR falls under its start, too, ``stop="below_start"``. The options
+    that are not explained here are those of `RLRestoreConfig`, with its defaults, the authors'.
 
     Deviations: the network sees 8-bit observations while it learns, where theirs sees what tools leave beyond [0, 1];
     and it goes on remembering where a step explores, where theirs leaves those steps out.
@@ -40,19 +41,8 @@ class RLRestore(OffPolicyAlgorithm):
     Args:
         policy: ``RecurrentPolicy``, or a subclass of `RLRestorePolicy`.
         env: An environment with Discrete actions of which the last is STOP, or its id.
-        learning_rate: Of Adam; a function of the share of the training that remains makes it a schedule.
-        halve_every: Environment steps over which the learning rate is halved, gradually.
-        buffer_size: Transitions remembered.
-        learning_starts: Steps of random actions before the first update.
-        batch_size: Episodes in an update.
-        gamma: Discount factor.
-        train_freq: Steps of the vector environment between trainings.
-        gradient_steps: Updates in each training.
-        target_update_interval: Environment steps between copies of the network to its target network.
-        exploration_initial_eps: Chance of a random action at the beginning; drawn for each environment.
-        exploration_final_eps: The same at the end.
-        exploration_steps: Environment steps, after ``learning_starts``, over which it falls from the one to the other.
-        policy_kwargs: Of `RLRestorePolicy`: ``features``, ``units``.
+        learning_rate: Learning rate of Adam; a function of the share of the training that remains makes it a schedule.
+        policy_kwargs: Options of `RLRestorePolicy`: ``features``, ``units``.
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
         verbose: 0 prints nothing, 1 information, 2 all.
@@ -73,18 +63,18 @@ class RLRestore(OffPolicyAlgorithm):
         self,
         policy: str | type[RLRestorePolicy] = "RecurrentPolicy",
         env: GymEnv | str | None = None,
-        learning_rate: float | Schedule = 1e-4,
-        halve_every: int = 1_000_000,
-        buffer_size: int = 500_000,
-        learning_starts: int = 5_000,
-        batch_size: int = 32,
-        gamma: float = 0.99,
-        train_freq: int = 4,
-        gradient_steps: int = 1,
-        target_update_interval: int = 10_000,
-        exploration_initial_eps: float = 1.0,
-        exploration_final_eps: float = 0.1,
-        exploration_steps: int = 1_000_000,
+        learning_rate: float | Schedule = RLRestoreConfig.learning_rate,
+        halve_every: int = RLRestoreConfig.halve_every,
+        buffer_size: int = RLRestoreConfig.buffer_size,
+        learning_starts: int = RLRestoreConfig.learning_starts,
+        batch_size: int = RLRestoreConfig.batch_size,
+        gamma: float = RLRestoreConfig.gamma,
+        train_freq: int = RLRestoreConfig.train_freq,
+        gradient_steps: int = RLRestoreConfig.gradient_steps,
+        target_update_interval: int = RLRestoreConfig.target_update_interval,
+        exploration_initial_eps: float = RLRestoreConfig.exploration_initial_eps,
+        exploration_final_eps: float = RLRestoreConfig.exploration_final_eps,
+        exploration_steps: int = RLRestoreConfig.exploration_steps,
         policy_kwargs: dict[str, Any] | None = None,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,

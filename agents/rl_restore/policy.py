@@ -13,6 +13,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
+from hirl_agents.rl_restore.config import RLRestoreConfig
 from hirl_agents.rl_restore.network import RecurrentQ
 
 
@@ -42,8 +43,8 @@ class RLRestorePolicy(BasePolicy):
         observation_space: spaces.Space,
         action_space: spaces.Discrete,
         lr_schedule: Schedule,
-        features: int = 32,
-        units: int = 50,
+        features: int = RLRestoreConfig.features,
+        units: int = RLRestoreConfig.units,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,
     ) -> None:

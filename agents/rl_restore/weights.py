@@ -35,7 +35,7 @@ def load_rl_restore(path: str | Path) -> RLRestoreAgent:
         return load_released(path)
     metadata = read_metadata(path)
     if metadata.pop("network", "") != KIND:
-        raise ValueError(f"weights {path}: not those of RL-Restore; give a file of hirl train --algo {KIND}")
+        raise ValueError(f"weights {path}: not those of RL-Restore; give a file of hirl train --preset {KIND}")
     try:
         sizes = {key: int(value) for key, value in metadata.items()}
         tools, max_steps = new_tools() if sizes.pop("tools") else None, sizes.pop("max_steps")

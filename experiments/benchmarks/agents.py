@@ -16,8 +16,9 @@ import numpy.typing as npt
 import torch
 from skimage.transform import resize
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
 
-from hirl_agents import HIRL
+from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.restorer import Restorer
 from hirl_agents.search import brute_force
 from hirl_env.data.degradations import degradations
@@ -27,7 +28,6 @@ from hirl_env.data.samples import Sample, Samples
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.sampling import begin
-from hirl_experiments.training.algorithms import ALGORITHMS, load_preset
 
 PHOTOGRAPH = (321, 481)
 LARGE = (3000, 4000)
@@ -49,9 +49,8 @@ def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
     optimisers; ``two_networks_alone`` the forward and backward passes of TS and DS only, without those that make
     targets.
     """
-    options = load_preset("hirl-transitions")["algorithm"] | {"buffer_size": 1_000, "learning_starts": 0}
-    model = ALGORITHMS["hirl"].make(_Spaces(), ALGORITHMS["hirl"].defaults() | options, seed=seed)
-    assert isinstance(model, HIRL)
+    config = HIRLConfig(buffer_size=1_000, learning_starts=0)
+    model = config.build(DummyVecEnv([_Spaces]), config.learning_rate, seed)
     rng = np.random.default_rng(seed)
     memory = model.replay_buffer
     for _ in range(memory.buffer_size):

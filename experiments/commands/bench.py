@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from hirl_env.config import EnvConfig
 from hirl_env.task import Task
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.benchmarks.agents import bench_memory, bench_photograph, bench_updates
@@ -135,7 +136,7 @@ def _rates(kind: Kind, count: int, precision: Precision, seconds: float, images:
     vector = make(kind, count, images=images, precision=precision)
     vector.reset(seed=seed)
     rng = np.random.default_rng(seed)
-    task = Task(images=images, precision=precision)
+    task = Task(EnvConfig(images=images, precision=precision))
     pictures = torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
     bounds = [task.toolset.n_types, task.toolset.n_degrees]
     steps, in_env, in_tools = 0, 0.0, 0.0

@@ -12,14 +12,15 @@ import tyro
 from matplotlib.figure import Figure
 from scipy.stats import bootstrap
 
-from hirl_experiments.commands.train import read_config
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.io.output import print_table
 from hirl_experiments.reporting.figures import save_figure
+from hirl_experiments.training.config import TrainConfig
+from hirl_experiments.training.run_folder import CURVE, read_config
 
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
-SETTINGS = ("algo", "environment", "algorithm", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
+SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
 PLACES = ("images", "validate")  # which may lie elsewhere on another machine
 DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
 
@@ -44,14 +45,14 @@ def compare(
     check_alike(configs)
     groups: dict[str, list[list[dict[str, float]]]] = {}
     for run, config in configs.items():
-        groups.setdefault(str(config["label"]), []).append(read_curve(run))
+        groups.setdefault(config.label, []).append(read_curve(run))
     rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
     print_table("gain on the photographs kept apart, at its best and at the end", rows, DECIMALS)
     print(f"wrote {out}")
 
 
-def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
+def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
     """Checks that gains are in one unit, and that runs of one label differ in their seeds, and in those alone.
 
     Args:
@@ -61,30 +62,32 @@ def check_alike(configs: Mapping[Path, dict[str, Any]]) -> None:
         ValueError: If they do not; names two runs and what differs.
     """
     first_of: dict[str, Path] = {}
-    of_seed: dict[tuple[str, Any], Path] = {}
+    of_seed: dict[tuple[str, int], Path] = {}
     for run, config in configs.items():
-        twin = of_seed.setdefault((str(config["label"]), config.get("seed")), run)
+        twin = of_seed.setdefault((config.label, config.seed), run)
         if twin != run:
             raise ValueError(
-                f"{twin} and {run} are both called {config['label']!r}, and have the same seed: give one of the two"
+                f"{twin} and {run} are both called {config.label!r}, and have the same seed: give one of the two"
             )
-        first = first_of.setdefault(str(config["label"]), run)
+        first = first_of.setdefault(config.label, run)
         other = configs[first]
-        differ = [key for key in SETTINGS if config.get(key) != other.get(key)]
-        differ += [key for key in PLACES if Path(config.get(key) or "").name != Path(other.get(key) or "").name]
+        differ = [key for key in SETTINGS if getattr(config, key) != getattr(other, key)]
+        differ += [
+            key for key in PLACES if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
+        ]
         if differ:
             raise ValueError(
-                f"{first} and {run} are both called {config['label']!r}, and differ in {', '.join(differ)}: give runs "
+                f"{first} and {run} are both called {config.label!r}, and differ in {', '.join(differ)}: give runs "
                 "of other settings another --label (or change it in their config.yaml)"
             )
-    measures = {_measure(config): run for run, config in configs.items()}
+    measures = {str(config.env.reward): run for run, config in configs.items()}
     if len(measures) > 1:
         (name, one), (another, other_run), *_ = measures.items()
         raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
 
 
-def _measure(config: dict[str, Any]) -> str:
-    return str(config.get("environment", {}).get("reward", "psnr"))
+def _last(place: str | None) -> str:
+    return Path(place or "").name
 
 
 def read_curve(run: Path) -> list[dict[str, float]]:
@@ -93,7 +96,7 @@ def read_curve(run: Path) -> list[dict[str, float]]:
     Raises:
         ValueError: If there are none.
     """
-    rows = CsvLog(run / "evaluation.csv").read()
+    rows = CsvLog(run / CURVE).read()
     if not rows:
         raise ValueError(f"{run}: nothing was evaluated yet")
     return [{key: float(value) for key, value in row.items()} for row in rows]

@@ -86,11 +86,11 @@ def evaluate(
         measure: Blind measure by which hirl-stops stops.
         agent: Who chooses in the methods hirl, hirl-stops and hirl-search: hirl, or a .safetensors file that hirl train
             wrote.
-        flat_dqn: Who chooses in the method flat-dqn: a .safetensors file written by hirl train --algo flat-dqn.
+        flat_dqn: Who chooses in the method flat-dqn: a .safetensors file written by hirl train --preset flat-dqn.
             Default: the shipped one.
         pixel_rl: Who acts in the method pixel-rl: a .safetensors file written by hirl train-pixel-rl. Default: the
             shipped one.
-        rl_restore: Who chooses in the method rl-restore: a .safetensors file written by hirl train --algo rl-restore,
+        rl_restore: Who chooses in the method rl-restore: a .safetensors file written by hirl train --preset rl-restore,
             or the authors' weights as an .npz file (see agents/rl_restore/released.py).
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Crops of each photograph.

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import difflib
-import inspect
-import io
 import json
 import secrets
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from hirl_agents import make_vec_env
 from hirl_agents.networks import load_q
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
-from hirl_experiments.commands.train import Settings, open_both
+from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
 from hirl_experiments.sweeps.config import SweepConfig, Value, read_sweep_config
-from hirl_experiments.training.progress import evaluated_levels
+from hirl_experiments.training.config import DEFAULT_PRESET, SweepGroup, TrainConfig, preset
 from hirl_experiments.training.seeds import spaced_seeds
+from hirl_experiments.training.splits import open_splits
+from hirl_experiments.training.validation import evaluated_levels
 
 if TYPE_CHECKING:
     from hirl_experiments.sweeps.ray_tune import Outcome
@@ -55,7 +52,7 @@ def sweep(
     """Train many settings, several seeds each, side by side on Ray Tune.
 
     Takes the YAML of "wandb sweep": method grid or random, and parameters named as the options of hirl train
-    (hirl.gamma, environment.degradation, total-steps). Stop it with Ctrl-C, or lose it to a power cut, and go on with
+    (algorithm.gamma, env.degradation, total-steps). Stop it with Ctrl-C, or lose it to a power cut, and go on with
     "hirl sweep --resume DIR"; a run whose process or node is lost goes on from its last checkpoint by itself. Writes
     to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
     summary.json (mean over seeds and its bootstrap interval), curves.png, and tune/ (checkpoints and Ray's own notes).
@@ -125,88 +122,60 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
     if images is not None and "images" in wanted.parameters:
         raise ValueError("--images is a parameter of the sweep configuration; give it once")
     settings = wanted.settings(seed)
-    configs = [train_settings(fixed | setting).config() for setting in settings]
+    configs = [train_settings(fixed | setting).prepared() for setting in settings]
     _check(wanted, configs)
-    group = {"name": wanted.name, "id": secrets.token_hex(4)}
+    group = SweepGroup(wanted.name, secrets.token_hex(4))
     spread = iter(spaced_seeds(seed, len(configs) * seeds, max(map(_width, configs))))
     # Every setting once before any for the second time, so that half a sweep compares something.
     return [
         {
             "name": f"{number}-{repetition}",
-            "config": config | {"label": wanted.label(setting), "seed": next(spread), "sweep": group},
+            "config": replace(config, label=wanted.label(setting), seed=next(spread), sweep=group).as_dict(),
         }
         for repetition in range(seeds)
         for number, (setting, config) in enumerate(zip(settings, configs, strict=True))
     ]
 
 
-def _check(wanted: SweepConfig, configs: list[dict[str, Any]]) -> None:
+def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
     """Raises ValueError where a run could not begin, or not be ranked: better now than after hours of others."""
-    rewards = {str(config["environment"].get("reward", "psnr")) for config in configs}
+    rewards = {str(config.env.reward) for config in configs}
     if len(rewards) > 1:
         names = " and ".join(sorted(rewards))
-        raise ValueError(f"gains in {names} cannot be ranked: sweep with one environment.reward")
-    of_data = ("images", "validate", "hold_out", "environment")
-    for config in {json.dumps([one[key] for key in of_data]): one for one in configs}.values():
-        photographs, held_out = open_both(config["images"], config["validate"], config["hold_out"])
-        Task(photographs, **{key: value for key, value in config["environment"].items() if key != "n_envs"})
-        columns = ("gain", *evaluated_levels(config["environment"], held_out), "trials")
+        raise ValueError(f"gains in {names} cannot be ranked: sweep with one env.reward")
+    for config in {str((one.images, one.validate, one.hold_out, one.environment)): one for one in configs}.values():
+        photographs, held_out = open_splits(config.images, config.validate, config.hold_out)
+        Task(replace(config.environment, images=photographs))
+        columns = ("gain", *evaluated_levels(config.environment, held_out), "trials")
         if wanted.metric not in columns:
             raise ValueError(
                 f"metric: {wanted.metric} is not measured on these photographs; choose from "
                 f"{', '.join(f'evaluation/{column}' for column in columns)}"
             )
-    for weights in {config["start_from"] for config in configs} - {None}:
-        load_q(weights)
+    for weights in {config.start_from for config in configs} - {None}:
+        load_q(str(weights))
 
 
-def _width(config: dict[str, Any]) -> int:
+def _width(config: TrainConfig) -> int:
     """How many numbers after its seed a run draws from: it resumes from the seed plus the steps it has taken."""
-    default = inspect.signature(make_vec_env).parameters["n_envs"].default
-    return int(config["total_steps"]) + int(config["environment"].get("n_envs", default))
+    return config.total_steps + config.n_envs
 
 
-def train_settings(options: dict[str, Value]) -> Settings:
-    """Settings of ``hirl train`` from options by their names.
+def train_settings(options: dict[str, Value]) -> TrainConfig:
+    """The configuration of a run from options of ``hirl train``, ``preset`` among them.
 
     Raises:
         ValueError: If there is no such option, or it does not take the value; names both.
     """
-    known = [*_options()]
-    for name in options:
-        plain = name.replace("-", "_")
-        if plain in SET_HERE:
-            raise ValueError(f"parameter {name} is set by hirl sweep: {SET_HERE[plain]}")
-        if plain not in known:
-            near = difflib.get_close_matches(plain, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"parameter {name} is no option of hirl train{hint}")
+    options = dict(options)
+    chosen = preset(str(options.pop("preset", DEFAULT_PRESET)))
+    for name, reason in SET_HERE.items():
+        if name in options:
+            raise ValueError(f"parameter {name} is set by hirl sweep: {reason}")
     try:
-        return _parsed(options)
-    except ValueError:
-        for name, value in options.items():
-            _parsed({name: value})
-        raise
-
-
-def _options() -> list[str]:
-    """Names of the options of ``hirl train`` that are settings."""
-    names = []
-    for field in dataclasses.fields(Settings):
-        inner: Any = field.default
-        nested = dataclasses.fields(inner) if dataclasses.is_dataclass(inner) else ()
-        names += [f"{field.name}.{one.name}" for one in nested] or [field.name]
-    return names
-
-
-def _parsed(options: dict[str, Value]) -> Settings:
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            return tyro.cli(Settings, args=arguments)
-    except SystemExit:
-        name, value = next(iter(options.items()))
-        raise ValueError(f"parameter {name} does not take {value!r}") from None
+        return replaced(chosen, options)
+    except ValueError as error:
+        raise ValueError(f"parameters: {error}") from None
 
 
 def _require_ray() -> None:

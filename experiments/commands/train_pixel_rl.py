@@ -18,12 +18,12 @@ from hirl_env.data.samples import Samples, stacked
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
-from hirl_experiments.commands.train import open_both
 from hirl_experiments.evaluation.sampling import batches, starts_of
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
-from hirl_experiments.training.progress import EVALUATION_SEED
+from hirl_experiments.training.splits import open_splits
+from hirl_experiments.training.validation import EVALUATION_SEED
 
 NAME = "pixel-rl"
 EVALUATION_CROP = 64
@@ -121,7 +121,7 @@ class Trainer(Training):
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         super().__init__(NAME, settings, out, device, settings.episodes)
-        photographs, held_out = open_both(settings.images, settings.validate, settings.hold_out)
+        photographs, held_out = open_splits(settings.images, settings.validate, settings.hold_out)
         # Made now, so that a picture that is too small is found before hours of training.
         self.validation = {
             level: list(batches(starts_of(held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED))) for level in LEVELS

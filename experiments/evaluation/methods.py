@@ -269,7 +269,7 @@ def load_peers(
     if "rl-restore" in methods:
         if rl_restore is None:
             raise ValueError(
-                "the method rl-restore needs --rl-restore: an .npz file, or one of hirl train --algo rl-restore"
+                "the method rl-restore needs --rl-restore: an .npz file, or one of hirl train --preset rl-restore"
             )
         agent = load_rl_restore(rl_restore).to(toolset.device)
         tools = agent.toolset(toolset)  # says now where the two do not go together

@@ -41,11 +41,11 @@ class Settings:
         per_image: Crops of each photograph.
         seed: Of the crops and of the noise.
         agent: Who chooses in HIRL: hirl, or a .safetensors file written by hirl train.
-        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --algo flat-dqn. Default: the shipped
+        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --preset flat-dqn. Default: the shipped
             one.
         pixel_rl: Who acts in PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
         rl_restore: Who chooses in RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
-            --algo rl-restore. Left out where not given.
+            --preset rl-restore. Left out where not given.
         csiq: CSIQ's folder, for Table 1 and Figure 3. Default: the one in $HIRL_DATA. Without it, the single
             distortions are made from --images, at five levels each.
         brute_force: Table 1: also show the best of all paths of up to this many steps; 3 takes 819 trials an image.

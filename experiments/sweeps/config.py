@@ -18,7 +18,7 @@ import yaml
 from scipy import stats
 
 from hirl_env.data.degradations import LEVELS, SINGLES
-from hirl_experiments.training.progress import AS_GIVEN
+from hirl_experiments.training.validation import AS_GIVEN
 
 # What says how W&B starts a run, and where it keeps the sweep, has no meaning here, where Ray does.
 IGNORED = ("program", "command", "description", "project", "entity")
@@ -76,7 +76,7 @@ class SweepConfig:
     Attributes:
         name: Of the sweep.
         method: ``grid`` or ``random``.
-        parameters: By the options of ``hirl train`` (``hirl.gamma``).
+        parameters: By the options of ``hirl train`` (``algorithm.gamma``).
         metric: Column of evaluation.csv that settings are ranked by.
         maximize: Whether more of it is better.
         run_cap: Most settings to try.
@@ -176,7 +176,7 @@ def _metric(content: Any) -> tuple[str, bool]:
 
 
 def _parameters(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-    """Parameters by their options; nested ones (``hirl: {parameters: {gamma: ...}}``) have dots (``hirl.gamma``)."""
+    """Parameters by their options; nested ones (``env: {parameters: {reward: ...}}``) have dots (``env.reward``)."""
     for key, entry in content.items():
         option = f"{prefix}{key}"
         if not isinstance(entry, dict):

@@ -18,8 +18,9 @@ from ray import tune
 from tqdm import tqdm
 
 from hirl_experiments.commands.compare import read_curve
-from hirl_experiments.commands.train import run, write_config
-from hirl_experiments.training.progress import MEMORY
+from hirl_experiments.training.config import train_config
+from hirl_experiments.training.run import run
+from hirl_experiments.training.run_folder import CONFIG, MEMORY, write_config
 
 OBJECT_STORE = 100 * 2**20  # bytes; next to nothing goes through it
 
@@ -106,7 +107,7 @@ def train_all(
     """Trains every run to its end, from where it was left; `connect` first.
 
     Args:
-        runs: Each a ``name`` and a ``config``, as of `hirl_experiments.commands.train.Settings.config`.
+        runs: Each a ``name`` and a ``config``, as of `TrainConfig.as_dict`.
         storage: Folder or URI that all nodes reach.
         name: Of the folder there, for checkpoints and Ray's own notes. What it holds goes on.
         command: To note in the runs' config.yaml.
@@ -171,7 +172,7 @@ def _outcome(result: tune.Result) -> Outcome:
 
 def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
     """A run, in a process that Ray started; each evaluation is reported with the run's folder as its checkpoint."""
-    config = one["config"]
+    config = train_config(one["config"], one["name"])
     with tempfile.TemporaryDirectory(prefix="hirl-sweep-") as scratch:
         out = Path(scratch) / one["name"]
         out.mkdir()
@@ -187,10 +188,10 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
         checkpoint = tune.get_checkpoint()
         if checkpoint is not None:
             checkpoint.to_directory(str(out))
-        if not (out / "config.yaml").exists():
+        if not (out / CONFIG).exists():
             write_config(config, out, command)
         # The last one follows when all logs are closed.
-        run(config, out, wandb, lambda row: report(row) if row["step"] < config["total_steps"] else None)
+        run(config, out, wandb, lambda row: report(row) if row["step"] < config.total_steps else None)
         (out / MEMORY).unlink(missing_ok=True)
         report(read_curve(out)[-1])
 

@@ -60,7 +60,7 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     copied = written(tmp_path / "copied", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0})
     assert hirl("compare", str(first), str(copied), "--out", out) == 1
     assert "have the same seed" in capsys.readouterr().err
-    by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], environment={"reward": "ssim"})
+    by_ssim = written(tmp_path / "by-ssim", "ssim", [0, 1], env={"reward": "ssim"})
     assert hirl("compare", str(first), str(by_ssim), "--out", out) == 1
     assert "gains in psnr" in capsys.readouterr().err
 

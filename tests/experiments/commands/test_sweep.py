@@ -19,13 +19,13 @@ from tests.conftest import DEADLINE
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 STEPS = 48
 PARAMETERS = {
-    "algo": {"value": "hirl"},
     "preset": {"value": "hirl-transitions"},
     "total_steps": {"value": STEPS},
     "every": {"value": 16},
     "hold_out": {"value": 1},
-    "environment": {"parameters": {"n_envs": {"value": 4}, "crop_size": {"value": 16}, "max_steps": {"value": 2}}},
-    "hirl": {
+    "n_envs": {"value": 4},
+    "env": {"parameters": {"crop_size": {"value": 16}, "max_steps": {"value": 2}}},
+    "algorithm": {
         "parameters": {
             "width": {"value": 8},
             "learning_starts": {"value": 8},
@@ -128,7 +128,7 @@ def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, 
     out = tmp_path / "sweep"
     content = yaml.safe_load(config.read_text())
     # Learns longer at each step, so that no run is through before its node is gone.
-    content["parameters"]["hirl"]["parameters"] |= {"double_q": {"value": True}, "gradient_steps": {"value": 24}}
+    content["parameters"]["algorithm"]["parameters"] |= {"double_q": {"value": True}, "gradient_steps": {"value": 24}}
     config.write_text(yaml.safe_dump(content))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
@@ -170,10 +170,10 @@ def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"environment.reward": {"values": ["psnr", "ssim"]}}, "gains in psnr and ssim cannot be ranked"),
-        ({"environment.degradation": {"values": ["mild", "servere"]}}, "unknown degradation 'servere'"),
+        ({"env.reward": {"values": ["psnr", "ssim"]}}, "gains in psnr and ssim cannot be ranked"),
+        ({"env.degradation": {"values": ["mild", "servere"]}}, "unknown degradation 'servere'"),
         ({"start_from": {"value": "nowhere.safetensors"}}, "nowhere.safetensors"),
-        ({"environment.degradation": {"value": "None"}}, "mild is not measured on these photographs"),
+        ({"env.degradation": {"value": None}}, "mild is not measured on these photographs"),
     ],
 )
 def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, config, folder):
@@ -185,20 +185,21 @@ def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, conf
 
 
 def test_options_are_those_of_train():
-    settings = train_settings({"algo": "hirl", "hirl.gamma": "1e-3", "hirl.double-q": False, "environment.n_envs": 2})
-    assert (settings.algo, settings.hirl.gamma, settings.hirl.double_q) == ("hirl", 0.001, False)
-    assert settings.environment.n_envs == 2
+    options = {"preset": "hirl-transitions", "algorithm.gamma": "1e-3", "algorithm.double-q": False, "n_envs": 2}
+    settings = train_settings(options)
+    assert settings.label == "hirl-transitions"
+    assert (settings.n_envs, settings.algorithm.gamma, settings.algorithm.double_q) == (2, 0.001, False)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"hirl.gama": 0.5}, "parameter hirl.gama is no option of hirl train; did you mean hirl.gamma?"),
-        ({"out": "x"}, "parameter out is no option of hirl train"),
+        ({"algorithm.gama": 0.5}, "parameters: unknown option algorithm.gama; did you mean algorithm.gamma?"),
+        ({"out": "x"}, "parameters: unknown option out"),
         ({"seed": 1}, "parameter seed is set by hirl sweep"),
         ({"label": "x"}, "parameter label is set by hirl sweep"),
-        ({"algo": "hirl", "total-steps": 1.5}, "parameter total-steps does not take 1.5"),
-        ({"algo": "sarsa"}, "parameter algo does not take 'sarsa'"),
+        ({"total-steps": 1.5}, "parameters: total-steps does not take 1.5"),
+        ({"preset": "sarsa"}, "unknown preset 'sarsa'"),
     ],
 )
 def test_options_that_train_does_not_take_are_named(options, words):
@@ -249,8 +250,8 @@ def test_without_ray_it_says_what_to_install(config, folder, tmp_path, monkeypat
 @needs_ray
 def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_path):
     content = yaml.safe_load(config.read_text())
-    content["parameters"]["hirl"]["parameters"] |= {"width": {"values": [8, 12]}, "double_q": {"value": True}}
-    content["parameters"]["hirl"]["parameters"]["gamma"] = {"value": 0.5}
+    content["parameters"]["algorithm"]["parameters"] |= {"width": {"values": [8, 12]}, "double_q": {"value": True}}
+    content["parameters"]["algorithm"]["parameters"]["gamma"] = {"value": 0.5}
     config.write_text(yaml.safe_dump(content))
     out, storage = tmp_path / "sweep", tmp_path / "storage"
     options = ["--seeds", "1", "--max-failures", "0", "--storage", storage]
@@ -262,4 +263,4 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
     assert [path.name for path in (out / "runs").iterdir()] == ["0-0"]
     assert not (out / "tune").exists()
     assert [path.name.rpartition("-")[0] for path in storage.iterdir()] == ["toy"]
-    assert "hirl.width=8" in (out / "summary.md").read_text()
+    assert "algorithm.width=8" in (out / "summary.md").read_text()

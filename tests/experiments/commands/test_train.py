@@ -5,30 +5,41 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from hirl_agents import make_vec_env
 from hirl_agents.networks import FlatQ, TwoLevelQ, load_q
+from hirl_agents.policies import load_policy
+from hirl_agents.registry import algorithms
 from hirl_agents.rl_restore import load_rl_restore
 from hirl_experiments import cli
-from hirl_experiments.commands.train import EnvironmentOptions, HIRLOptions, Settings, _restored, train
-from hirl_experiments.training.algorithms import ALGORITHMS, load_preset, preset_names
-from hirl_experiments.training.progress import Progress
+from hirl_experiments.commands.train import train
+from hirl_experiments.io.options import replaced
+from hirl_experiments.training.callbacks.interruption import Interruption
+from hirl_experiments.training.config import TrainConfig, preset, preset_names, train_config
+from hirl_experiments.training.run import restored
+from hirl_experiments.training.run_folder import read_config
 from tests.conftest import DEADLINE
 
-SMALL = ["--hold-out", "1", "--every", "32", "--environment.n-envs", "4", "--environment.crop-size", "16"]
+SMALL = ["--hold-out", "1", "--every", "32", "--n-envs", "4", "--env.crop-size", "16"]
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
+CHANGED = ("images", "hold_out", "total_steps", "every", "n_envs", "env", "algorithm")
+LEARNING = ["--algorithm.learning-starts", "8", "--algorithm.buffer-size", "64", "--algorithm.batch-size", "8"]
 SETTINGS = {
-    "hirl": ["--hirl.width", "8", "--hirl.learning-starts", "8", "--hirl.batch-size", "8", "--hirl.buffer-size", "64"],
-    "flat-dqn": ["--flat-dqn.width", "8", "--flat-dqn.learning-starts", "8", "--flat-dqn.buffer-size", "64"],
+    "hirl": ["--algorithm.width", "8", *LEARNING],
+    "flat-dqn": ["--preset", "flat-dqn", "--algorithm.width", "8", *LEARNING],
     "rl-restore": [
-        *("--rl-restore.learning-starts", "8", "--rl-restore.batch-size", "8", "--rl-restore.buffer-size", "64"),
-        *("--rl-restore.exploration-steps", "32", "--rl-restore.units", "8"),
+        *("--preset", "rl-restore", *LEARNING, "--algorithm.exploration-steps", "32", "--algorithm.units", "8"),
     ],
-    "ppo": ["--ppo.width", "8", "--ppo.n-steps", "8", "--ppo.batch-size", "16", "--ppo.n-epochs", "1"],
+    "ppo": [
+        *("--preset", "ppo", "--algorithm.width", "8", "--algorithm.n-steps", "8", "--algorithm.batch-size", "16"),
+        *("--algorithm.n-epochs", "1"),
+    ],
 }
 
 
@@ -37,10 +48,10 @@ def curve(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("algo", ALGORITHMS)
+@pytest.mark.parametrize("algo", algorithms.names())
 def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
-    arguments = ["--algo", algo, "--images", str(folder), "--out", str(out), "--total-steps", "64"]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "64"]
     assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
     rows = curve(out)
     assert [int(row["step"]) for row in rows] == [0, 32, 64]
@@ -50,25 +61,27 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
         assert float(row["gain"]) == pytest.approx(sum(levels) / 3), "the mean of the levels alone"
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["total_steps"] == 64
-    assert config["algorithm"]["gamma"] == load_preset(algo)["algorithm"]["gamma"]
+    assert config["algorithm"]["gamma"] == preset(algo).algorithm.gamma
     assert {"command", "git_revision", "versions"} <= set(config)
     assert list((out / "tensorboard").glob("events*"))
     with (out / "progress.csv").open(newline="") as file:
         logged = set(next(csv.reader(file)))
     assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2", "rollout/ep_rew_mean"} <= logged
     if algo == "ppo":
-        assert not (out / "best.safetensors").exists()
+        assert isinstance(load_policy(out / "best.zip"), ActorCriticPolicy)
     else:
         if algo == "rl-restore":
             assert load_rl_restore(out / "best.safetensors").q.n_tools == 9
         else:
             best = load_q(out / "best.safetensors")
             assert isinstance(best, TwoLevelQ if algo == "hirl" else FlatQ)
-            assert best.max_steps == config["environment"]["max_steps"]
-        assert "## How it was made" in (out / "best.md").read_text()
+            assert best.max_steps == config["env"]["max_steps"]
         assert {"train/n_updates", "rollout/exploration_rate"} <= logged
-        best = max(rows, key=lambda row: 3 * float(row["gain"]) + float(row["singles"]))
-        assert f"By `hirl train`, {best['step']} of 64 environment steps" in (out / "best.md").read_text()
+    assert "## How it was made" in (out / "best.md").read_text()
+    best = max(rows, key=lambda row: 3 * float(row["gain"]) + float(row["singles"]))
+    assert f"By `hirl train`, {best['step']} of 64 environment steps" in (out / "best.md").read_text()
+    written = read_config(out)
+    assert written == replace(preset(algo), **{name: getattr(written, name) for name in CHANGED}), "all else as preset"
     assert not list(out.glob(".*.part"))
 
 
@@ -80,7 +93,7 @@ def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path,
     monkeypatch.setenv("HIRL_DATA", str(tmp_path / "data"))
     out = tmp_path / "run"
     small = ["--total-steps", "16", "--hold-out", "1", "--every", "8", "--threads", "1", "--no-wandb"]
-    environment = ["--environment.n-envs", "2", "--environment.crop-size", "32", "--environment.reward", "hirl-biqa"]
+    environment = ["--n-envs", "2", "--env.crop-size", "32", "--env.reward", "hirl-biqa"]
     arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *SETTINGS["hirl"]]
     assert hirl(*arguments) == 0, capsys.readouterr().err
     rows = curve(out)
@@ -92,76 +105,87 @@ def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path,
     assert "compares with a reference, and there is none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("preset", preset_names())
-def test_presets_name_options_that_exist(preset):
-    settings = load_preset(preset)
-    algorithm = ALGORITHMS[settings["algo"]]
-    assert set(settings["algorithm"]) <= set(algorithm.options.__dataclass_fields__)
-    assert set(settings["environment"]) <= set(train.__globals__["EnvironmentOptions"].__dataclass_fields__)
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_read_as_they_are_written(name):
+    config = preset(name)
+    assert config.label == name
+    assert config.algo == ("hirl" if name in ("paper", "hirl-transitions") else name)
+    assert train_config(config.as_dict(), "") == config
+
+
+def test_a_preset_of_ones_own_is_a_yaml_file(folder, tmp_path, hirl, capsys):
+    own = tmp_path / "own.yaml"
+    own.write_text("algo: hirl\ntotal_steps: 123\nalgorithm: {gamma: 0.5}\n")
+    config = preset(str(own))
+    assert (config.label, config.total_steps, config.algorithm.gamma) == ("own", 123, 0.5)
+    assert hirl("train", "--preset", str(own), "--help") == 0
+    assert "(default: 0.5)" in capsys.readouterr().out
+    for content, words in {
+        "algo: hirl\nalgorithm: {gama: 0.5}": "unknown option algorithm.gama; did you mean algorithm.gamma?",
+        "algo: hirl\nenv: {crop_size: large}": "env.crop_size does not take 'large'",
+        "algo: hirl\nenv: {flat: true}": "env.flat is no setting",
+        "algo: sarsa": "unknown algorithm 'sarsa'",
+        "just a line": "it holds no settings",
+    }.items():
+        own.write_text(content)
+        assert hirl("train", "--preset", str(own), "--images", str(folder)) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_the_papers_preset_is_the_papers():
-    settings = load_preset("paper")["algorithm"]
-    assert (settings["buffer_size"], settings["batch_size"], settings["target_update_interval"]) == (100, 30, 30)
-    assert (settings["exploration_initial_eps"], settings["exploration_final_eps"]) == (0.5, 0.1)
-    assert (settings["gamma"], settings["exploration_stairs"]) == (0.9, 4)
-    assert (settings["degree_updates"], settings["type_target"]) == ("online", "transition")
-    assert (settings["degree_head"], settings["loss"]) == ("blind", "mse")
-    assert not (settings["double_q"] or settings["may_stop"] or settings["augment"])
-    assert (settings["tau"], settings["max_grad_norm"], settings["gradient_steps"]) == (1, float("inf"), 1)
-    assert load_preset("paper")["environment"]["n_envs"] == 1
+    settings = preset("paper").algorithm
+    assert (settings.buffer_size, settings.batch_size, settings.target_update_interval) == (100, 30, 30)
+    assert (settings.exploration_initial_eps, settings.exploration_final_eps) == (0.5, 0.1)
+    assert (settings.gamma, settings.exploration_stairs) == (0.9, 4)
+    assert (settings.degree_updates, settings.type_target) == ("online", "transition")
+    assert (settings.degree_head, settings.loss) == ("blind", "mse")
+    assert not (settings.double_q or settings.may_stop or settings.augment)
+    assert (settings.tau, settings.max_grad_norm, settings.gradient_steps) == (1, float("inf"), 1)
+    assert preset("paper").n_envs == 1
 
 
 def test_none_is_a_setting(folder):
-    options = ALGORITHMS["hirl"].options(gamma=0.5, full_feedback=False)
-    environment = EnvironmentOptions(degradation=None, max_steps=None, reward="hirl-biqa")
-    config = Settings(images=str(folder), environment=environment, hirl=options).config()
-    preset = load_preset("hirl")
-    assert (config["environment"]["degradation"], config["environment"]["max_steps"]) == (None, None)
-    assert config["environment"]["crop_size"] == preset["environment"]["crop_size"]
-    assert config["algorithm"]["gamma"] == 0.5
-    assert config["algorithm"]["tau"] == preset["algorithm"]["tau"]
+    config = replaced(preset("hirl"), {"env": {"degradation": None, "max_steps": None, "reward": "hirl-biqa"}})
+    assert (config.env.degradation, config.env.max_steps, config.env.reward) == (None, None, "hirl-biqa")
+    assert config.env.observe_tool
 
 
-def test_the_environment_tells_what_the_agent_learns_from(folder):
-    """HIRL with full feedback makes its environment give it."""
-    for full in (True, False):
-        config = Settings(images=str(folder), hirl=HIRLOptions(full_feedback=full)).config()
-        assert config["algorithm"]["full_feedback"] is full
-        assert config["environment"].get("full_feedback", False) is full
+def test_the_environment_follows_from_the_algorithm():
+    """HIRL with full feedback makes its environment give it; who stops by an action has one."""
+    assert preset("hirl").environment.full_feedback
+    assert not preset("hirl-transitions").environment.full_feedback
+    for name in algorithms.names():
+        config = preset(name)
+        assert config.environment.stop_action == (name in ("ppo", "rl-restore"))
+        assert config.environment.flat == (name in ("flat-dqn", "rl-restore"))
 
 
 @pytest.mark.parametrize("options", [{"gamma": 0.9}, {"n_steps": 2}])
-def test_looking_ahead_needs_another_preset(folder, options):
-    with pytest.raises(ValueError, match=r"take --preset hirl-transitions, or --hirl.full-feedback False"):
-        Settings(images=str(folder), hirl=HIRLOptions(**options)).config()
-    Settings(images=str(folder), hirl=HIRLOptions(full_feedback=False, **options)).config()
-    with pytest.raises(ValueError, match=r"goes with --hirl.full-feedback False"):
-        Settings(images=str(folder), environment=EnvironmentOptions(full_feedback=False)).config()
+def test_looking_ahead_needs_another_preset(options):
+    with pytest.raises(ValueError, match="leave full_feedback out, as the preset hirl-transitions does"):
+        replaced(preset("hirl"), {"algorithm": options}).algorithm.check()
+    replaced(preset("hirl"), {"algorithm": options | {"full_feedback": False}}).algorithm.check()
 
 
-def test_too_few_steps_to_learn_anything_are_named(folder):
-    with pytest.warns(UserWarning, match="--total-steps 500 is no more than learning_starts, 500"):
-        Settings(images=str(folder), total_steps=500).config()
-
-
-def test_exploration_that_outlasts_the_training_is_named(folder):
-    with pytest.warns(UserWarning, match="--total-steps 8000 ends while exploration still falls"):
-        Settings(images=str(folder), total_steps=8000).config()
-
-
-def test_feedback_that_nobody_learns_from_is_refused(folder):
-    every_tool = EnvironmentOptions(full_feedback=True)
-    with pytest.raises(ValueError, match="hirl-transitions learns from one of them"):
-        Settings(images=str(folder), preset="hirl-transitions", environment=every_tool).config()
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [(500, "500 steps are no more than learning_starts, 500"), (8000, "8000 steps end while exploration still falls")],
+)
+def test_trainings_that_are_too_short_are_named(steps, words):
+    assert any(remark.startswith(words) for remark in preset("hirl").algorithm.remarks(steps))
 
 
 def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
     assert hirl("train", "--help") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for option in ("--hirl.double-q", "--flat-dqn.exploration-fraction", "--ppo.clip-range", "--environment.n-envs"):
+    for option in ("--algorithm.double-q", "--env.crop-size", "--n-envs"):
         assert option in shown
     assert "one may always stop" in shown
+    assert "preset)" not in shown, "defaults are values"
+    assert "(default: 8)" in shown, "those of the preset"
+    for name, option in {"flat-dqn": "exploration-fraction", "ppo": "clip-range", "rl-restore": "units"}.items():
+        assert hirl("train", "--preset", name, "--help") == 0
+        assert f"--algorithm.{option}" in capsys.readouterr().out
 
 
 def command(folder: Path, out: Path, steps: int) -> list[str]:
@@ -217,7 +241,7 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
 def test_starting_from_weights(folder, tmp_path, hirl, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
-    assert hirl("train", "--out", str(first), *arguments, "--environment.observe-tool", "False") == 0
+    assert hirl("train", "--out", str(first), *arguments, "--env.no-observe-tool") == 0
     weights = str(first / "best.safetensors")
     assert hirl("train", "--out", str(second), *arguments, "--start-from", weights) == 0
     assert yaml.safe_load((second / "config.yaml").read_text())["start_from"] == weights
@@ -228,9 +252,9 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
     for others, words in (
         (["--start-from", str(tmp_path / "none.safetensors")], "none.safetensors: No such file"),
         (["--start-from", "hirl"], "the weights are of another architecture"),
-        (["--start-from", "hirl", "--algo", "flat-dqn"], "--start-from is for --algo hirl"),
+        (["--start-from", "hirl", "--preset", "flat-dqn"], "--start-from is for HIRL"),
     ):
-        algo = [] if "--algo" in others else SETTINGS["hirl"]
+        algo = [] if "--preset" in others else SETTINGS["hirl"]
         given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
         assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
         assert words in capsys.readouterr().err
@@ -240,12 +264,12 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"
-    preset = ["--preset", "hirl-transitions"]
-    settings = [*preset, *SETTINGS["hirl"], "--every", "64", "--hirl.n-steps", "2", "--environment.max-steps", "4"]
+    settings = ["--preset", "hirl-transitions", *SETTINGS["hirl"], "--every", "64"]
+    settings += ["--algorithm.n-steps", "2", "--env.max-steps", "4"]
     assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
-    config = yaml.safe_load((out / "config.yaml").read_text())
-    env = make_vec_env("HIRL-Restore-v0", images=str(folder), **config["environment"])
-    memory = _restored(config | {"total_steps": 128}, out, env).replay_buffer
+    config = replace(read_config(out), total_steps=128)
+    env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": str(folder)})
+    memory = restored(config, out, env).replay_buffer
     last = (memory.pos - 1) % memory.buffer_size
     assert (memory.dones[last] == 1).all()
     assert (memory.dones[(last - 1) % memory.buffer_size] == 0).any(), "where others went on"
@@ -268,20 +292,15 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
             ["--images", "FOLDER", "--preset", "papre"],
             "unknown preset 'papre'; known are: flat-dqn, hirl, hirl-transitions, paper",
         ),
-        (["--images", "FOLDER", "--preset", "paper", "--algo", "ppo"], "is one for --algo hirl"),
-        (["--images", "FOLDER", "--ppo.n-steps", "8"], "--ppo.* has no meaning for --algo hirl"),
         (["--images", "FOLDER", "--total-steps", "0"], "--total-steps must be at least 1"),
         (["--images", "FOLDER", "--hold-out", "3"], "of 3 pictures, 3 cannot be kept apart"),
-        (["--images", "FOLDER", "--hold-out", "1", "--environment.degradation", "fog"], "unknown degradation 'fog'"),
-        (["--images", "FOLDER", "--hold-out", "1", "--hirl.width", "12"], "width"),
+        (["--images", "FOLDER", "--hold-out", "1", "--env.degradation", "fog"], "unknown degradation 'fog'"),
+        (["--images", "FOLDER", "--hold-out", "1", "--algorithm.width", "12"], "width"),
         (["--resume", "NOWHERE"], "is no run of hirl train"),
-        (["--resume", "NOWHERE", "--algo", "ppo"], "give no others"),
-        (["--resume", "NOWHERE", "--hirl.gamma", "0.9"], "give no others"),
-        (["--images", "FOLDER", "--environment.stop-action", "True"], "is for --algo ppo"),
-        (
-            ["--images", "FOLDER", "--algo", "rl-restore", "--environment.stop-action", "False"],
-            "leave --environment.stop-action True",
-        ),
+        (["--resume", "NOWHERE", "--preset", "ppo"], "give no others"),
+        (["--resume", "NOWHERE", "--algorithm.learning-rate", "0.9"], "give no others"),
+        (["--images", "FOLDER", "--algorithm.gamma", "0.9"], "full_feedback teaches what each tool gains at once"),
+        (["--images", "FOLDER", "--env.crop-size", "0"], "crop_size must be a positive number of pixels"),
         (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
         (["--images", "NOWHERE"], "no such folder"),
     ],
@@ -316,29 +335,29 @@ def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path
 
 
 def test_train_is_a_command():
-    assert cli.COMMANDS["train"] is train
+    assert cli.COMMANDS["train"].load() is train
 
 
 def test_the_name_of_a_data_set_comes_before_a_folder_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("photos", "mine"):
         (tmp_path / name).mkdir()
-    assert Settings(images="photos").config()["images"] == "photos"
-    assert Settings(images="mine").config()["images"] == str(tmp_path / "mine")
+    assert TrainConfig(images="photos").prepared().images == "photos"
+    assert TrainConfig(images="mine").prepared().images == str(tmp_path / "mine")
 
 
 def test_an_interrupt_in_the_last_rollout_leaves_a_run_to_resume(folder, tmp_path, hirl, capsys, monkeypatch):
     """The steps that overshoot the total are no complete training."""
     out = tmp_path / "run"
-    on_step = Progress._on_step
+    on_step = Interruption._on_step
 
-    def interrupting(progress):
-        if progress.model.num_timesteps > 4:
-            progress.interrupted = [signal.SIGINT]
-        return on_step(progress)
+    def interrupting(interruption):
+        if interruption.model.num_timesteps > 4:
+            interruption.received = [signal.SIGINT]
+        return on_step(interruption)
 
-    monkeypatch.setattr(Progress, "_on_step", interrupting)
-    few = ["--algo", "ppo", "--ppo.n-steps", "4", "--ppo.batch-size", "8", "--ppo.width", "8"]
+    monkeypatch.setattr(Interruption, "_on_step", interrupting)
+    few = ["--preset", "ppo", "--algorithm.n-steps", "4", "--algorithm.batch-size", "8", "--algorithm.width", "8"]
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "4", *TINY, *few]
     assert hirl("train", *arguments) != 0
     assert f"go on with: hirl train --resume {out}" in capsys.readouterr().err

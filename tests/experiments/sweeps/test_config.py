@@ -205,4 +205,4 @@ def test_shipped_sweeps_are_of_settings_that_train_takes(path):
     settings = read_sweep_config(path).settings(0)
     assert len(settings) > 1
     for setting in settings:
-        train_settings({"images": "photos"} | setting).config()
+        train_settings({"images": "photos"} | setting).prepared()

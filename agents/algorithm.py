@@ -1,0 +1,114 @@
+"""What `hirl train` asks of a learning algorithm: its options, and how a model is built, followed and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from hirl_agents.agent import Agent
+from hirl_agents.networks import FlatQ, TwoLevelQ
+from hirl_env.files import atomic_write
+from hirl_env.tools.toolset import Toolset
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig(ABC):
+    """Options of an algorithm that has Stable-Baselines3's interface, each with its default.
+
+    A subclass is a frozen dataclass with more options, and builds the algorithm. It is registered in
+    `hirl_agents.registry.algorithms`, and `hirl train` knows it.
+
+    Args:
+        learning_rate: Learning rate at the beginning.
+        device: Device that the networks learn on: auto, cpu, cuda, mps.
+
+    Attributes:
+        flat: Whether it acts by one integer (``HIRL-RestoreFlat-v0``) instead of (type, degree) pairs.
+        stop_action: Whether it stops by an action of its own; if not, by its values.
+    """
+
+    learning_rate: float = 1e-3
+    device: str = "auto"
+
+    flat: ClassVar[bool] = False
+    stop_action: ClassVar[bool] = False
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Arguments of `EnvConfig` that follow from the algorithm."""
+        return {"flat": self.flat, "stop_action": self.stop_action, "full_feedback": False}
+
+    def check(self) -> None:  # noqa: B027  (most have nothing to check)
+        """Raises ValueError where options do not go together."""
+
+    @classmethod
+    @abstractmethod
+    def algorithm(cls) -> type[BaseAlgorithm]:
+        """The class of the algorithm."""
+
+    @abstractmethod
+    def build(self, env: VecEnv, learning_rate: float | Schedule, seed: int) -> BaseAlgorithm:
+        """An untrained model.
+
+        Args:
+            env: Environments to learn in.
+            learning_rate: Learning rate, constant or by the share of the training that remains.
+            seed: Seed of everything random.
+        """
+
+    def remarks(self, total_steps: int) -> Iterator[str]:
+        """What a user should know of a training of so many environment steps, a sentence each."""
+        yield from ()
+
+    def q_network(self, model: Any, n_degrees: int) -> TwoLevelQ | FlatQ | None:
+        """The network of an agent that stops by its values, sharing the model's weights; None for any other agent.
+
+        Args:
+            model: What `build` built.
+            n_degrees: Degrees of each type of the toolset.
+        """
+        return None
+
+    def agent(self, model: Any, toolset: Toolset) -> Agent:
+        """What is followed of a model that has no `q_network`, sharing its weights."""
+        from hirl_agents.policies import policy_agent  # which knows the policies of all agents, and these know this
+
+        return policy_agent(model.policy, toolset)
+
+    def save(self, model: Any, toolset: Toolset, out: Path) -> Path:
+        """Writes a model that has no `q_network` into a folder, for inference; returns the file.
+
+        By default as Stable-Baselines3's ``best.zip``, whose loading runs code that it holds.
+        """
+        path = out / "best.zip"
+        with atomic_write(path) as file:
+            model.save(file)
+        return path
+
+    def _options(self, *network: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Options of the algorithm's constructor, but for the learning rate, and those of its network, by name."""
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del options["learning_rate"]
+        return options, {name: options.pop(name) for name in network}
+
+
+def learning_remarks(total_steps: int, learning_starts: int, exploration_steps: int = 0) -> Iterator[str]:
+    """What to know of a training that ends before it has learned or explored as intended.
+
+    Args:
+        total_steps: Number of environment steps of the training.
+        learning_starts: Number of steps before the first update.
+        exploration_steps: Number of steps over which exploration falls.
+    """
+    if total_steps <= learning_starts:
+        yield f"{total_steps} steps are no more than learning_starts, {learning_starts}: nothing will be learned"
+    if total_steps < exploration_steps:
+        yield f"{total_steps} steps end while exploration still falls, over exploration_steps, {exploration_steps}"

@@ -1,0 +1,117 @@
+"""Options of HIRL's training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from hirl_agents.algorithm import AlgorithmConfig, learning_remarks
+from hirl_agents.networks import DegreeHead, TwoLevelQ
+from hirl_env.resnet import Norm
+
+if TYPE_CHECKING:
+    from hirl_agents.hirl.algorithm import HIRL
+
+
+@dataclass(frozen=True)
+class HIRLConfig(AlgorithmConfig):
+    """Options of HIRL; the defaults are those of the preset ``hirl-transitions``.
+
+    The preset ``hirl`` adds ``full_feedback``; the paper's own settings are the preset ``paper``.
+
+    Args:
+        width: Width of both ResNet-18 trunks: channels of their first stage, a multiple of 8.
+        norm: Normalisation of both trunks.
+        degree_head: Degree strategy: per-type values D(s, t, d), or blind, D(s, d), as in the paper.
+        squash: Whether the strategies learn the square root of large values, so that small ones count.
+        buffer_size: Number of transitions remembered.
+        learning_starts: Number of environment steps of random actions before the first update.
+        batch_size: Number of transitions in an update.
+        tau: Share by which the target networks move towards the evaluation networks at each of their updates; 1
+            copies. Below 1 they are averages over time, less noisy, and it is they that act.
+        gamma: Discount factor. At 0 a value is the gain of the next step alone.
+        train_freq: Number of steps of the vector environment between trainings.
+        gradient_steps: Number of updates in each training; -1 for as many as there were transitions.
+        n_steps: Number of rewards summed before a target bootstraps.
+        target_update_interval: Number of updates between those of the target networks.
+        exploration_initial_eps: Chance of a random type and, independently, of a random degree, at the beginning.
+        exploration_final_eps: The same chance at the end.
+        exploration_steps: Number of environment steps over which it falls from the one to the other.
+        exploration_stairs: Number of equal stairs in which it falls; 0 for a straight line.
+        max_grad_norm: Norm that the gradients of each network are clipped to.
+        loss: Loss of both strategies; mse is the paper's.
+        double_q: Whether the evaluation network chooses the tool whose value a target takes from the target network.
+        may_stop: Whether targets bootstrap from max(0, value): one may always stop.
+        degree_updates: Transitions that the degree strategy learns from: replay, or online, the newest of each
+            environment, as in the paper (Eq. 2).
+        type_target: What the type strategy learns: degrees, the best degree's value D'(s, t, d) of every type; or
+            transition, as in the paper (Eq. 3), r + gamma T'(s') of whatever degree was taken.
+        full_feedback: Whether it learns what every tool would have gained, at the cost of applying them all at each
+            step, and not only what the tool that was used gained. With gamma 0 alone.
+        augment: Whether replayed images are turned and mirrored, all of a batch alike.
+    """
+
+    width: int = 16
+    norm: Norm = "batch"
+    degree_head: DegreeHead = "per-type"
+    squash: bool = True
+    buffer_size: int = 40_000
+    learning_starts: int = 500
+    batch_size: int = 64
+    tau: float = 0.005
+    gamma: float = 0.0
+    train_freq: int = 1
+    gradient_steps: int = 4
+    n_steps: int = 1
+    target_update_interval: int = 1
+    exploration_initial_eps: float = 1.0
+    exploration_final_eps: float = 0.15
+    exploration_steps: int = 24_000
+    exploration_stairs: int = 0
+    max_grad_norm: float = 10.0
+    loss: Literal["huber", "mse"] = "huber"
+    double_q: bool = True
+    may_stop: bool = True
+    degree_updates: Literal["replay", "online"] = "replay"
+    type_target: Literal["degrees", "transition"] = "degrees"
+    full_feedback: bool = False
+    augment: bool = True
+
+    def check(self) -> None:
+        """Raises ValueError where options do not go together."""
+        online, looks_ahead = self.degree_updates == "online", self.gamma or self.n_steps > 1
+        if self.full_feedback and (online or looks_ahead or self.type_target != "degrees"):
+            raise ValueError(
+                "full_feedback teaches what each tool gains at once, and looks no further: it goes with gamma 0, "
+                "n_steps 1, degree_updates replay and type_target degrees; otherwise leave full_feedback out, as the "
+                "preset hirl-transitions does"
+            )
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Arguments of `EnvConfig` that follow from the algorithm."""
+        return super().environment | {"full_feedback": self.full_feedback}
+
+    @classmethod
+    def algorithm(cls) -> type[HIRL]:
+        """The class of the algorithm."""
+        from hirl_agents.hirl.algorithm import HIRL  # which takes its defaults from here
+
+        return HIRL
+
+    def build(self, env: VecEnv, learning_rate: float | Schedule, seed: int) -> HIRL:
+        """An untrained model."""
+        options, network = self._options("width", "norm", "degree_head", "squash")
+        return self.algorithm()(env=env, learning_rate=learning_rate, policy_kwargs=network, seed=seed, **options)
+
+    def remarks(self, total_steps: int) -> Iterator[str]:
+        """What a user should know of a training of so many environment steps, a sentence each."""
+        yield from learning_remarks(total_steps, self.learning_starts, self.exploration_steps)
+
+    def q_network(self, model: HIRL, n_degrees: int) -> TwoLevelQ:
+        """The two strategies that act, sharing the model's weights."""
+        return model.policy.acting

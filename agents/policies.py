@@ -1,0 +1,144 @@
+"""Agents of Stable-Baselines3's policies: PPO's, DQN's, and whatever else it saved as a .zip file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.utils import ConstantSchedule
+from stable_baselines3.dqn.policies import DQNPolicy
+
+from hirl_agents.agent import Agent, QAgent, q_agent
+from hirl_agents.hirl.policy import SEEN, HIRLPolicy
+from hirl_agents.networks import CellValues
+from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_agents.rl_restore.policy import RLRestorePolicy
+from hirl_env.tools.toolset import Toolset
+
+
+class PolicyValues:
+    """Cell values of a policy: what a DQN thinks tools gain, or else how much the policy prefers them.
+
+    Preferences are probabilities of actions, or 1 for the action chosen and 0 for all others where a policy has none:
+    they are above zero, so that the policy goes on until it chooses STOP, or the longest path ends.
+
+    Args:
+        policy: A policy that acts on images, (type, degree) pairs or one integer.
+        n_degrees: Degrees of each type of the toolset.
+
+    Attributes:
+        view: Side of the images of its training, pixels.
+        sees_start: Whether images have three more channels: the image as the episode began.
+        sees_tool: Whether they have one more, the last: the tool used last.
+
+    Raises:
+        ValueError: If the policy acts on other observations or by other actions, or remembers its steps.
+    """
+
+    def __init__(self, policy: BasePolicy, n_degrees: int) -> None:
+        shape = policy.observation_space.shape or ()
+        seen = SEEN.get(shape[0]) if len(shape) == 3 else None
+        pairs = isinstance(policy.action_space, spaces.MultiDiscrete) and len(policy.action_space.nvec) == 2
+        if seen is None or not (pairs or isinstance(policy.action_space, spaces.Discrete)):
+            raise ValueError(
+                f"the policy acts on {policy.observation_space} by {policy.action_space}; an agent here acts on images "
+                "of HIRL-Restore-v0 or HIRL-RestoreFlat-v0 by their actions"
+            )
+        if hasattr(policy, "lstm_actor"):
+            raise ValueError("recurrent policies of sb3-contrib cannot be followed; train one that sees images alone")
+        policy.set_training_mode(False)
+        self.policy, self.n_degrees, self.pairs = policy, n_degrees, pairs
+        self.sees_start, self.sees_tool = seen
+        self.view = shape[-1]
+
+    @torch.no_grad()
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Cell values (N, types, degrees), or with STOP as one type more, of images (N, C, H, W) in [0, 1]."""
+        observations = (images * 255).round().to(self.policy.device, torch.uint8)
+        return self._cells(observations).to(images.device)
+
+    def _cells(self, observations: torch.Tensor) -> torch.Tensor:
+        if isinstance(self.policy, ActorCriticPolicy):
+            distribution: Any = self.policy.get_distribution(observations).distribution
+            if self.pairs:
+                types, degrees = (part.probs for part in distribution)
+                return types[:, :, None] * degrees[:, None, :]
+            return self._unflattened(distribution.probs)
+        if isinstance(self.policy, DQNPolicy):
+            return self._unflattened(self.policy.q_net(observations))
+        actions = self.policy._predict(observations, deterministic=True)
+        if self.pairs:
+            assert isinstance(self.policy.action_space, spaces.MultiDiscrete)
+            n_types, n_degrees = (int(size) for size in self.policy.action_space.nvec)
+            actions = actions[:, 0] * n_degrees + actions[:, 1]
+            chosen = torch.nn.functional.one_hot(actions.long(), n_types * n_degrees)
+            return chosen.float().unflatten(1, (n_types, n_degrees))
+        assert isinstance(self.policy.action_space, spaces.Discrete)
+        return self._unflattened(torch.nn.functional.one_hot(actions.long(), int(self.policy.action_space.n)).float())
+
+    def _unflattened(self, values: torch.Tensor) -> torch.Tensor:
+        """Values of single integers (N, actions) as cell values; one action more than cells is STOP."""
+        count, stop = divmod(values.shape[1], self.n_degrees)
+        if stop > 1:
+            raise ValueError(
+                f"{values.shape[1]} actions are not types x {self.n_degrees} degrees, with or without STOP"
+            )
+        cells = values[:, : count * self.n_degrees].unflatten(1, (count, self.n_degrees))
+        if not stop:
+            return cells
+        last = values.new_full((len(values), 1, self.n_degrees), -torch.inf)
+        last[:, 0, 0] = values[:, -1]
+        return torch.cat([cells, last], dim=1)
+
+
+def policy_agent(
+    policy: BasePolicy, toolset: Toolset, view: Callable[[CellValues], CellValues] = lambda values: values
+) -> Agent:
+    """The agent of a policy, sharing its weights.
+
+    Args:
+        policy: A policy of an agent of this package or of Stable-Baselines3.
+        toolset: Tools that it chooses among.
+        view: How it is to see images of any size: a function of cell values that returns such.
+
+    Raises:
+        ValueError: If the policy acts on other observations, or by other actions.
+    """
+    if isinstance(policy, HIRLPolicy):
+        policy.set_training_mode(False)
+        return q_agent(policy.acting, view)
+    if isinstance(policy, RLRestorePolicy):
+        return RLRestoreAgent.trained_with(policy.q, toolset)
+    values = PolicyValues(policy, toolset.n_degrees)
+    return QAgent(view(values), values.sees_start, values.sees_tool)
+
+
+def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePolicy:
+    """The policy in a .zip file that Stable-Baselines3 saved, whatever its algorithm.
+
+    Loading runs code that the file holds: load only files that you trust.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or none of Stable-Baselines3's.
+    """
+    try:
+        data, parameters, _ = load_from_zip_file(path, device=device)
+        assert data is not None
+        kind, arguments = data["policy_class"], dict(data["policy_kwargs"])
+        if data.get("use_sde") and "use_sde" in inspect.signature(kind).parameters:
+            arguments["use_sde"] = True
+        policy: BasePolicy = kind(
+            data["observation_space"], data["action_space"], ConstantSchedule(0.0), **arguments
+        ).to(device)
+        policy.load_state_dict(cast(Any, parameters["policy"]))
+    except Exception as error:  # whatever a torn zip or pickle makes of itself
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: not a whole file of Stable-Baselines3 ({reason})") from None
+    policy.set_training_mode(False)
+    return policy

@@ -1,0 +1,69 @@
+"""Stable-Baselines3's PPO on the trunk of the other agents, with an action to stop: it has no values to stop by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.networks import ResNet18Extractor
+from hirl_env.resnet import Norm
+
+
+@dataclass(frozen=True)
+class PPOConfig(AlgorithmConfig):
+    """Options of PPO.
+
+    Args:
+        learning_rate: Learning rate at the beginning.
+        width: Width of the ResNet-18 trunk: channels of its first stage, a multiple of 8.
+        norm: Normalisation of the trunk. Rollouts are acted in evaluation mode and learned from in training mode,
+            between which batch norm differs.
+        n_steps: Number of steps of each environment between updates.
+        batch_size: Number of transitions in a minibatch.
+        n_epochs: Number of passes over what was collected.
+        gamma: Discount factor.
+        gae_lambda: Trade-off between bias and variance of the advantages, 0 to 1.
+        clip_range: Bound on how far an update may change the odds of an action.
+        normalize_advantage: Whether advantages are normalised in each minibatch.
+        ent_coef: Weight of the entropy in the loss.
+        vf_coef: Weight of the values in the loss.
+        max_grad_norm: Norm that gradients are clipped to.
+        target_kl: Divergence between the policies before and after at which an update ends; None for no bound.
+    """
+
+    learning_rate: float = 3e-4
+    width: int = 16
+    norm: Norm = "group"
+    n_steps: int = 64
+    batch_size: int = 64
+    n_epochs: int = 4
+    gamma: float = 0.9
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    normalize_advantage: bool = True
+    ent_coef: float = 0.01
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+    target_kl: float | None = None
+
+    stop_action: ClassVar[bool] = True
+
+    @classmethod
+    def algorithm(cls) -> type[PPO]:
+        """The class of the algorithm."""
+        return PPO
+
+    def build(self, env: VecEnv, learning_rate: float | Schedule, seed: int) -> PPO:
+        """An untrained model."""
+        options, network = self._options("width", "norm")
+        policy_kwargs = {
+            "features_extractor_class": ResNet18Extractor,
+            "features_extractor_kwargs": network,
+            "net_arch": [],
+        }
+        return PPO("CnnPolicy", env, learning_rate=learning_rate, policy_kwargs=policy_kwargs, seed=seed, **options)

@@ -1,0 +1,1 @@
+"""What happens beside the learning, a module each."""

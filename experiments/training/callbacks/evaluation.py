@@ -1,0 +1,100 @@
+"""Evaluations of the agent while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Image
+from tqdm import tqdm
+
+from hirl_env.data.degradations import SINGLES
+from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.training.callbacks.actions import ActionShares
+from hirl_experiments.training.callbacks.best_model import BestModel
+from hirl_experiments.training.callbacks.checkpoints import save_checkpoint
+from hirl_experiments.training.validation import Validation, mean_over
+
+
+class Evaluation(BaseCallback):
+    """Measures the agent before it learns, at intervals and at the end; each time writes a checkpoint and logs.
+
+    A row of evaluation.csv has the gain on each level, and as ``gain`` their mean without single distortions.
+
+    Args:
+        every: Environment steps between evaluations.
+        out: Folder of the run.
+        validation: What is measured.
+        curve: Rows of the evaluations so far.
+        best: Keeps the best model.
+        actions: Counts which tools were used.
+        on_evaluation: Called with each row, when it and its checkpoint are written.
+    """
+
+    def __init__(
+        self,
+        every: int,
+        out: Path,
+        validation: Validation,
+        curve: CsvLog,
+        best: BestModel,
+        actions: ActionShares,
+        on_evaluation: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.every, self.out, self.validation, self.curve = every, out, validation, curve
+        self.best, self.actions, self.on_evaluation = best, actions, on_evaluation
+
+    def until(self) -> int:
+        """Environment step of the last evaluation on record; -1 before the first."""
+        rows = self.curve.read()
+        return int(rows[-1]["step"]) if rows else -1
+
+    def _on_training_start(self) -> None:
+        # What was measured after the checkpoint is measured again.
+        self.curve.rewrite([row for row in self.curve.read() if int(row["step"]) <= self.model.num_timesteps])
+        self.evaluated = self.until()
+        if self.evaluated < 0:
+            self.evaluate()
+
+    def _on_rollout_start(self) -> None:
+        # Here, between updates and steps, the model and its memory agree with each other.
+        if self.model.num_timesteps // self.every > self.evaluated // self.every:
+            self.evaluate()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def finish(self) -> None:
+        """Evaluates what was learned since the last evaluation, if anything."""
+        if self.evaluated < self.model.num_timesteps:
+            self.evaluate()
+
+    def evaluate(self) -> None:
+        """Measures, keeps and logs the agent as it is now."""
+        step = self.evaluated = self.model.num_timesteps
+        self.model.policy.set_training_mode(False)
+        validated = self.validation.measure(self.model)
+        gains = validated.gains
+        row = {
+            "step": step,
+            "gain": mean_over([level for level in gains if level != SINGLES], gains),
+            **gains,
+            "trials": validated.trials,
+            "margin": 0.0 if validated.network is None else float(validated.network.stop_margin[0]),
+        }
+        # The checkpoint first, the row last: after a kill in between, the same evaluation is made again.
+        save_checkpoint(self.model, self.out)
+        for key, value in row.items():
+            if key != "step":
+                self.logger.record(f"evaluation/{key}", value)
+        self.logger.record("evaluation/pictures", Image(validated.pictures, "HWC"), exclude=("csv", "stdout"))
+        self.actions.record()
+        self.logger.dump(step)
+        # A line of its own, which stays in a log where there is no bar.
+        tqdm.write(f"step {step:,}: gain " + ", ".join(f"{level} {gain:+.2f}" for level, gain in gains.items()))
+        self.best.keep(self.model, validated, step)
+        self.curve.write(row)
+        if self.on_evaluation is not None:
+            self.on_evaluation(row)

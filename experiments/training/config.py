@@ -1,0 +1,202 @@
+"""`TrainConfig`: what a training is; filled by presets, the command line, sweeps and a run's config.yaml alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import tyro
+import yaml
+
+from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.hirl.config import HIRLConfig
+from hirl_agents.registry import algorithms
+from hirl_agents.restorer import SHIPPED_AGENTS
+from hirl_env.config import EnvConfig
+from hirl_env.data.photographs import photographs
+from hirl_env.tools.known import toolsets
+from hirl_experiments.io.options import replaced
+from hirl_experiments.io.output import at_least
+
+DEFAULT_PRESET = "hirl"
+PLAIN = (bool, int, float, str, types.NoneType)
+# Arguments of `EnvConfig` that follow from --images, and from the algorithm.
+FOLLOWING = ("images", "flat", "stop_action", "full_feedback")
+
+
+def _plain(annotation: Any) -> Any:
+    """The part of an annotation that a shell and a YAML file can give: numbers, strings, choices."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return Union[tuple(part for part in map(_plain, get_args(annotation)) if part is not None)]  # noqa: UP007
+    return annotation if annotation in PLAIN or get_origin(annotation) is Literal else None
+
+
+def _plain_environment() -> type[EnvConfig]:
+    """`EnvConfig` with the short-hands of its objects only, and without what follows from others."""
+    hints = get_type_hints(EnvConfig)
+    fields = []
+    for one in dataclasses.fields(EnvConfig):
+        kind = _plain(hints[one.name])
+        kind = Annotated[kind, tyro.conf.Suppress] if one.name in FOLLOWING else kind
+        fields.append((one.name, kind, field(default=one.default)))
+    plain: type[EnvConfig] = dataclasses.make_dataclass("EnvConfig", fields, bases=(EnvConfig,), frozen=True)
+    plain.__doc__ = (EnvConfig.__doc__ or "").replace("`", "")
+    return plain
+
+
+PlainEnvConfig = _plain_environment()
+
+
+@dataclass(frozen=True)
+class SweepGroup:
+    """The sweep that a run belongs to.
+
+    Attributes:
+        name: Name of the sweep.
+        id: What tells it from others of that name.
+    """
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What is trained, on what, and for how long.
+
+    Args:
+        images: Photographs to train on: a folder, or the name of a data set. (required)
+        validate: Photographs to measure progress and choose the best model on. Default: some of --images.
+        hold_out: Number of --images that make the validation split where --validate is not given.
+        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. What the new
+            agent sees and the old one did not (the start, the tool used last) has no effect at first.
+        label: Name of the curve that this run is part of in hirl compare, with other seeds.
+        total_steps: Number of environment steps (tools applied) to train for.
+        every: Number of environment steps between evaluations, each with a checkpoint.
+        lr_schedule: Course of the learning rate: constant, or linear, which falls to zero.
+        n_envs: Number of images restored side by side.
+        seed: Seed of everything random.
+        sweep: The sweep that this run belongs to.
+        env: The environment.
+        algorithm: The algorithm of the preset.
+    """
+
+    images: str = ""
+    validate: str | None = None
+    hold_out: int = 40
+    start_from: str | None = None
+    label: str = "hirl"
+    total_steps: int = 48_000
+    every: int = 4_000
+    lr_schedule: Literal["constant", "linear"] = "linear"
+    n_envs: int = 16
+    seed: int = 0
+    sweep: Annotated[SweepGroup | None, tyro.conf.Suppress] = None
+    env: EnvConfig = PlainEnvConfig()  # noqa: RUF009  (frozen)
+    algorithm: AlgorithmConfig = HIRLConfig()  # noqa: RUF009
+
+    def prepared(self) -> TrainConfig:
+        """The same with places that are found from anywhere, checked as far as that takes no photographs.
+
+        Raises:
+            ValueError: If a setting is out of range, or does not fit the others.
+        """
+        if not self.images:
+            raise ValueError("--images is missing: name a folder of photographs to train on (or --resume a run)")
+        at_least(1, total_steps=self.total_steps, every=self.every, hold_out=self.hold_out, n_envs=self.n_envs)
+        at_least(0, seed=self.seed)
+        self.env.check()
+        self.algorithm.check()
+        if self.start_from is not None and not isinstance(self.algorithm, HIRLConfig):
+            raise ValueError(f"--start-from is for HIRL, not for --preset {self.label}")
+        return dataclasses.replace(
+            self,
+            images=_absolute(self.images),
+            validate=self.validate and _absolute(self.validate),
+            start_from=self.start_from and str(SHIPPED_AGENTS.get(self.start_from, Path(self.start_from).resolve())),
+            env=dataclasses.replace(self.env, toolset=_located(self.env.toolset)),
+        )
+
+    @property
+    def algo(self) -> str:
+        """Name of the algorithm."""
+        return next(name for name in algorithms.names() if type(algorithms.resolve(name)) is type(self.algorithm))
+
+    @property
+    def environment(self) -> EnvConfig:
+        """The environment with what follows from the algorithm."""
+        return dataclasses.replace(self.env, **self.algorithm.environment)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting as plain values, as `train_config` reads them."""
+        settings = dataclasses.asdict(self)
+        for name in FOLLOWING:
+            del settings["env"][name]
+        if self.sweep is None:
+            del settings["sweep"]
+        return {"algo": self.algo, **settings}
+
+
+def _absolute(source: str) -> str:
+    """A folder so that it is found from anywhere; the name of a data set as it is."""
+    is_place = source not in photographs.names() and Path(source).is_dir()
+    return str(Path(source).resolve()) if is_place else source
+
+
+def _located(toolset: Any) -> Any:
+    """Where tools are read from, so that it is found from anywhere; the name of a toolset as it is."""
+    named = not isinstance(toolset, str) or toolset in toolsets.names() or not Path(toolset).exists()
+    return toolset if named else str(Path(toolset).resolve())
+
+
+def train_config(content: Mapping[str, Any], label: str) -> TrainConfig:
+    """A configuration from plain values: those of a preset, or of a run's config.yaml.
+
+    Args:
+        content: ``algo``, and settings of `TrainConfig` by their names; those that are missing have their defaults.
+        label: Label where the content has none.
+
+    Raises:
+        ValueError: If an option is unknown, or does not take its value.
+    """
+    settings = dict(content)
+    algorithm = algorithms.resolve(settings.pop("algo", ""))
+    for name in settings.get("env", {}):
+        if name in FOLLOWING:
+            raise ValueError(f"env.{name} is no setting: it follows from the photographs and the algorithm")
+    return replaced(TrainConfig(label=label, algorithm=algorithm), settings)
+
+
+def preset_names() -> list[str]:
+    """Names of the presets: those that are shipped, and algorithms without one, whose defaults they are."""
+    folder = files("hirl_experiments") / "configs"
+    shipped = [file.name.removesuffix(".yaml") for file in folder.iterdir() if not file.name.startswith("sweep_")]
+    return sorted({*shipped, *algorithms.names()})
+
+
+def preset(name: str) -> TrainConfig:
+    """A preset.
+
+    Args:
+        name: Name as of `preset_names`, or a YAML file.
+
+    Raises:
+        ValueError: If there is no such preset, or it has a mistake.
+    """
+    shipped = files("hirl_experiments") / "configs" / f"{name}.yaml"
+    if name in preset_names():
+        return train_config(yaml.safe_load(shipped.read_text()) if shipped.is_file() else {"algo": name}, name)
+    if Path(name).suffix not in (".yaml", ".yml"):
+        raise ValueError(f"unknown preset {name!r}; known are: {', '.join(preset_names())}, and YAML files")
+    try:
+        content = yaml.safe_load(Path(name).read_text())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no settings")
+        return train_config(content, Path(name).stem)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"preset {name}: {error}") from None

@@ -1,0 +1,140 @@
+"""A run: an agent learns, is evaluated, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from hirl_agents import HIRL, make_vec_env
+from hirl_agents.networks import load_q
+from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.training.callbacks.actions import ActionShares
+from hirl_experiments.training.callbacks.best_model import BestModel
+from hirl_experiments.training.callbacks.checkpoints import save_checkpoint
+from hirl_experiments.training.callbacks.evaluation import Evaluation
+from hirl_experiments.training.callbacks.interruption import Interruption
+from hirl_experiments.training.callbacks.progress_bar import ProgressBar
+from hirl_experiments.training.config import TrainConfig
+from hirl_experiments.training.interrupts import deferred_interrupts
+from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, write_config
+from hirl_experiments.training.seeds import moved_apart
+from hirl_experiments.training.splits import open_splits
+from hirl_experiments.training.validation import Validation
+from hirl_experiments.training.weights_and_biases import WandbWriter, start_wandb
+
+
+def run(
+    config: TrainConfig, out: Path, wandb: bool, on_evaluation: Callable[[dict[str, float]], None] | None = None
+) -> None:
+    """Trains to the end of a run, from its last checkpoint where there is one.
+
+    Args:
+        config: Configuration of the run, prepared.
+        out: Folder of the run.
+        wandb: Whether to log to Weights & Biases.
+        on_evaluation: Called with each row of evaluation.csv, when it and its checkpoint are written.
+
+    Raises:
+        KeyboardInterrupt: If asked to stop; a checkpoint is written first.
+    """
+    photographs, held_out = open_splits(config.images, config.validate, config.hold_out)
+    env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": photographs})
+    model = restored(config, out, env) or _new(config, env)
+    done = model.num_timesteps
+    validation = Validation(config, held_out)
+    curve = CsvLog(out / CURVE)
+    best, actions = BestModel(config, out, validation.toolset, curve), ActionShares(validation.toolset)
+    evaluation = Evaluation(config.every, out, validation, curve, best, actions, on_evaluation)
+    if done >= config.total_steps and evaluation.until() >= done:
+        print(f"{out} is complete: {done} steps")
+        return
+    # First of all: where it refuses, nothing is left behind that would be in the way.
+    tracked = start_wandb("hirl", out.name, out, config.as_dict()) if wandb else None
+    if not (out / CONFIG).exists():
+        write_config(config, out)
+    model.set_logger(_logger(out, done, tracked))
+    with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
+        interruption = Interruption(interrupted)
+        bar = ProgressBar(out.name, config.total_steps)
+        # Counted in episodes by agents with a memory, in rollouts by others.
+        interval = 4 * env.num_envs if isinstance(model, OffPolicyAlgorithm) else 1
+        remaining = max(0, config.total_steps - done)
+        model.learn(remaining, [bar, evaluation, actions, interruption], interval, reset_num_timesteps=False)
+        if interruption.stopped:
+            model.num_timesteps = interruption.learned
+            save_checkpoint(model, out)
+        else:
+            evaluation.finish()
+    env.close()
+    if model.num_timesteps < config.total_steps:
+        raise KeyboardInterrupt(f"stopped at step {model.num_timesteps}; go on with: hirl train --resume {out}")
+    kept = next(path for path in (out / f"{BEST}.safetensors", out / f"{BEST}.zip") if path.exists())
+    print(f"wrote {kept}, of step {best.step():,}")
+
+
+def _seed(config: TrainConfig) -> int:
+    # Those of a sweep lie apart already.
+    return config.seed if config.sweep else moved_apart(config.seed)
+
+
+def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
+    rate = config.algorithm.learning_rate
+    schedule = LinearSchedule(rate, 0.0, 1.0) if config.lr_schedule == "linear" else rate
+    model = config.algorithm.build(env, schedule, _seed(config))
+    if config.start_from is not None:
+        assert isinstance(model, HIRL)
+        model.policy.start_from(load_q(config.start_from))
+    return model
+
+
+def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | None:
+    """The model of the last checkpoint, with its replay buffer; None where there is none yet.
+
+    Raises:
+        ValueError: If the checkpoint is damaged.
+    """
+    if not (out / MODEL).exists():
+        return None
+    try:
+        model = config.algorithm.algorithm().load(out / MODEL, env=env, device=config.algorithm.device)
+        if isinstance(model, OffPolicyAlgorithm) and model.num_timesteps < config.total_steps:
+            model.load_replay_buffer(out / MEMORY, truncate_last_traj=False)
+            _cut_off_episodes(model)
+    except Exception as error:  # whatever a torn zip or pickle makes of itself
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"the checkpoint in {out} cannot be loaded ({reason}); if it is damaged, start the run again elsewhere"
+        ) from None
+    # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
+    model.set_random_seed(_seed(config) + model.num_timesteps)
+    return model
+
+
+def _cut_off_episodes(model: OffPolicyAlgorithm) -> None:
+    """Ends the episodes that were in progress, which are lost, so that no sum of rewards runs on into others.
+
+    Memories that know no timeouts see to that by themselves.
+    """
+    memory = model.replay_buffer
+    assert memory is not None
+    if memory.handle_timeout_termination:
+        last = (memory.pos - 1) % memory.buffer_size
+        memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
+        memory.dones[last] = 1
+
+
+def _logger(out: Path, done: int, tracked: Any) -> Logger:
+    writers: list[Any] = [
+        TensorBoardOutputFormat(str(out / "tensorboard")),
+        CSVOutputFormat(str(out / ("progress.csv" if not done else f"progress-{done}.csv"))),
+    ]
+    return Logger(str(out), writers if tracked is None else [*writers, WandbWriter(tracked)])

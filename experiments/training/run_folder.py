@@ -1,0 +1,41 @@
+"""The folder of a run: which files it has, and its configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from hirl_env.files import atomic_write_text
+from hirl_experiments.reporting.provenance import provenance
+from hirl_experiments.training.config import TrainConfig, train_config
+
+CONFIG = "config.yaml"
+CURVE = "evaluation.csv"
+MODEL = "model.zip"
+MEMORY = "replay_buffer.pkl"  # beside the model, of algorithms that have one
+BEST = "best"  # .safetensors or .zip, with its card, .md
+PROVENANCE = ("command", "git_revision", "versions")  # keys of config.yaml that are no settings
+
+
+def write_config(config: TrainConfig, out: Path, command: str | None = None) -> None:
+    """Writes config.yaml: what a run is, and which command (default: this one) and which code made it."""
+    atomic_write_text(out / CONFIG, yaml.safe_dump(config.as_dict() | provenance(command), sort_keys=False))
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The configuration of a run, from its config.yaml.
+
+    Raises:
+        ValueError: If there is none, or it is another's.
+    """
+    try:
+        content = yaml.safe_load((folder / CONFIG).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{folder} is no run of hirl train, which has a {CONFIG} ({error})") from None
+    if not isinstance(content, dict) or not {"algo", "label"} <= content.keys():
+        raise ValueError(f"{folder}/{CONFIG} is not that of a run")
+    try:
+        return train_config({key: value for key, value in content.items() if key not in PROVENANCE}, folder.name)
+    except ValueError as error:
+        raise ValueError(f"{folder}/{CONFIG}: {error}") from None

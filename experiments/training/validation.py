@@ -1,0 +1,114 @@
+"""What a training measures of its agent: gains on crops of validation photographs, the same every time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from hirl_agents.agent import Agent, q_agent
+from hirl_agents.calibration import stop_margins
+from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ
+from hirl_agents.rollout import Stopping, rollout
+from hirl_env.config import EnvConfig
+from hirl_env.data.degradations import LEVELS, SINGLES
+from hirl_env.data.images import to_pixels
+from hirl_env.data.photographs import Photographs
+from hirl_env.restoration import Restoration
+from hirl_env.tools.known import open_toolset
+from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.training.config import TrainConfig
+
+EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
+CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
+SHOWN = 4  # pictures before and after, per level
+AS_GIVEN = "as given"  # the one level of photographs that come distorted
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """What an agent gained.
+
+    Attributes:
+        gains: Mean gain of the reward's measure by level.
+        trials: Mean number of tools used.
+        network: The Q-network with its stop margin; None of an agent that does not stop by values.
+        pictures: Some crops before and after, uint8 (H, W, 3).
+    """
+
+    gains: dict[str, float]
+    trials: float
+    network: TwoLevelQ | FlatQ | None
+    pictures: npt.NDArray[np.uint8]
+
+
+class Validation:
+    """Crops of photographs to measure agents on while they learn.
+
+    Args:
+        config: Configuration of the run.
+        photographs: Validation photographs.
+
+    Attributes:
+        toolset: The tools.
+    """
+
+    def __init__(self, config: TrainConfig, photographs: Photographs) -> None:
+        self.algorithm, self.env = config.algorithm, config.environment
+        self.toolset = open_toolset(self.env.toolset).on(self.env.device)
+        # Paths are as long as in training: of longer ones an agent knows little.
+        self.max_steps = self.env.max_steps or MAX_STEPS
+        levels = evaluated_levels(self.env, photographs)
+        self._measured_on = {level: self._crops(photographs, level, EVALUATION_SEED) for level in levels}
+        # Margins are found on other crops than they are judged on.
+        self._found_on = [batch for level in levels for batch in self._crops(photographs, level, MARGINS_SEED)]
+
+    def measure(self, model: BaseAlgorithm) -> Validated:
+        """What the agent gains that a model is now."""
+        network = self.algorithm.q_network(model, self.toolset.n_degrees)
+        if network is None:
+            return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
+        network = copy.deepcopy(network).to(self.toolset.device)
+        margins = stop_margins(self._found_on, q_agent(network), self.max_steps, network.sees_tool)
+        network = network.with_stop_margin(margins)
+        return self._measured(q_agent(network), "value", network)
+
+    def _measured(self, agent: Agent, stop: Stopping, network: TwoLevelQ | FlatQ | None) -> Validated:
+        gains, trials, strips = {}, [], []
+        for level, batches_of_level in self._measured_on.items():
+            found = []
+            for start in batches_of_level:
+                result = rollout(start, agent, self.max_steps, stop)
+                found.append(result.state.gains)
+                trials.append(result.trials)
+                if len(found) == 1:
+                    for images in (start.state.images, result.state.images):
+                        strips.append(np.concatenate(list(to_pixels(images[:SHOWN])), axis=1))
+            gains[level] = float(np.concatenate(found).mean())
+        return Validated(gains, float(np.concatenate(trials).mean()), network, np.concatenate(strips))
+
+    def _crops(self, photographs: Photographs, level: str, seed: int) -> list[Restoration]:
+        """Crops, degraded, in batches."""
+        name = None if level == AS_GIVEN else level
+        samples = starts_of(photographs, name, self.env.crop_size, CROPS, seed)
+        return [begin(batch, self.toolset, self.env.precision, self.env.reward) for batch in batches(samples)]
+
+
+def evaluated_levels(env: EnvConfig, photographs: Photographs) -> tuple[str, ...]:
+    """What agents are evaluated on, a column of evaluation.csv each.
+
+    Returns:
+        `AS_GIVEN` where pictures come distorted, or are trained on as they are. Else the levels, and single distortions
+        too: an agent that is good on the levels may be one that has given up on these.
+    """
+    as_given = env.degradation is None or next(iter(photographs)).distorted is not None
+    return (AS_GIVEN,) if as_given else (*LEVELS, SINGLES)
+
+
+def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:
+    """The mean of some columns of evaluation.csv."""
+    return float(np.mean([float(row[level]) for level in levels]))

@@ -1,0 +1,95 @@
+"""`EnvConfig`: every argument of the environments, with its one default."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hirl_env.data.degradations import Degradation
+from hirl_env.data.photographs import Photographs
+from hirl_env.quality import Measure
+from hirl_env.quality.measure import ScoreFunction
+from hirl_env.restoration import Stop
+from hirl_env.tools.toolset import Precision, Toolset
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """What an environment restores, with what, and for what reward.
+
+    Every object has a short-hand, a name or a path, so that the keyword arguments of ``gym.make`` can be written as
+    JSON.
+
+    Args:
+        images: Source of the photographs: ``photos`` (embedded), a data set's name, a folder, or `Photographs`.
+        degradation: What distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a `Degradation`,
+            or None to take pictures as they are, without a reference. Pictures that come with a distorted version
+            keep it.
+        reward: Measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
+            (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
+            (N,).
+        toolset: Tools to choose among: a name (``hirl``), a `Toolset`, or the place of RL-Restore's tools (see
+            `open_toolset`).
+        crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
+        max_steps: Number of steps after which an episode is truncated; None for no bound.
+        stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken
+            back and terminates the episode; ``below_start``: a score under that of the start terminates it.
+        stop_action: Whether there is one more action type, STOP, that terminates the episode.
+        observe_start: Whether observations have three more channels: the image as the episode began. What a tool took
+            away, distortion or detail, shows nowhere else.
+        observe_tool: Whether observations have one more channel, the last, everywhere the number of the tool used
+            last, from 1, type by type; 0 at the beginning. An image says little of what was done to it.
+        full_feedback: Whether infos of steps have ``gains``, what each tool would have gained in place of the one that
+            was used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full
+            feedback.
+        flat: Whether an action is one integer instead of a (type, degree) pair.
+        device: Device on which the tools run and images are kept: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: ``float32`` or ``bf16``. (On recent GPUs PyTorch shortens
+            float32 to TF32 in convolutions, until ``torch.backends.cudnn.allow_tf32 = False``.)
+    """
+
+    images: str | Path | Photographs = "photos"
+    degradation: str | Degradation | None = "levels"
+    reward: str | Measure | ScoreFunction = "psnr"
+    toolset: str | Path | Toolset = "hirl"
+    crop_size: int | None = 64
+    max_steps: int | None = 7
+    stop: Stop | None = None
+    stop_action: bool = False
+    observe_start: bool = False
+    observe_tool: bool = False
+    full_feedback: bool = False
+    flat: bool = False
+    device: str | torch.device = "cpu"
+    precision: Precision = "float32"
+
+    def check(self) -> None:
+        """Raises ValueError where the crop size is none; what the others name is checked where it is opened."""
+        side = self.crop_size
+        if side is not None and not (isinstance(side, int | np.integer) and side >= 1):
+            raise ValueError(f"crop_size must be a positive number of pixels, or None for whole pictures; got {side!r}")
+
+    @classmethod
+    def of(cls, arguments: dict[str, Any]) -> EnvConfig:
+        """The configuration of an environment's keyword arguments.
+
+        Raises:
+            TypeError: If a name is unknown; lists the known ones.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in arguments:
+            if name not in known:
+                remedy = "use max_steps" if name == "max_episode_steps" else f"known are: {', '.join(known)}"
+                # In Python's own words, which Gymnasium and TorchRL look for.
+                raise TypeError(f"the environment got an unexpected keyword argument {name!r}; {remedy}")
+        return cls(**arguments)
+
+    @property
+    def channels(self) -> int:
+        """Channels of observations: 3, and more where more is observed."""
+        return 3 + 3 * self.observe_start + self.observe_tool

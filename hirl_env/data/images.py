@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import torch
 from PIL import Image, ImageOps
 
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+PICTURE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+BYTES_PER_PIXEL = 80  # of memory that restoring a picture takes: several copies of it in float32
+CGROUP = Path("/sys/fs/cgroup")  # where Linux says how much memory a container may take
 
 
 class UnreadablePicture(ValueError):
@@ -36,38 +42,80 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     """
     with opened(path) as picture:
         turned = upright(picture)
+        if turned.mode == "F":
+            raise ValueError("its pixels are floating point numbers; convert it to 8 or 16 bits per channel")
         if turned.mode.startswith("I"):
             return np.repeat(deep_grey(turned)[..., None], 3, axis=2)
         return np.asarray(turned.convert("RGB"))
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(path: str | Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
     """The picture in a file, to be decoded within the context.
 
+    Args:
+        path: An ordinary file.
+        max_pixels: Most pixels that a picture may declare. Default: as many as can be restored in the memory that is
+            free.
+
     Raises:
-        UnreadablePicture: If the file is missing, no picture, or damaged.
+        UnreadablePicture: If the file is missing, no picture, too large, or damaged.
     """
+    path = Path(path)
+    if path.exists() and not path.is_file():  # opening a pipe waits for somebody to write to it
+        raise UnreadablePicture(f"{path}: not a file")
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's limit; ours is known and has a remedy
     try:
         with Image.open(path) as picture:
-            if picture.mode == "F":
-                raise ValueError("its pixels are floating point numbers; convert it to 8 bits per channel")
+            check_size(picture.width, picture.height, max_pixels)
             yield picture
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow reports damage with all four, depending on the format.
-        raise UnreadablePicture(f"{path}: not a readable picture ({error})") from None
+    except UnreadablePicture as error:
+        raise UnreadablePicture(f"{path}: {error}") from None
+    except MemoryError:
+        raise UnreadablePicture(f"{path}: does not fit into memory") from None
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        # Pillow and its plugins report damage with all of these, depending on the format.
+        reason = str(error).replace(repr(str(path)), "it").splitlines() or [type(error).__name__]
+        raise UnreadablePicture(f"{path}: not a readable picture ({reason[0]})") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
+    """Raises UnreadablePicture where a picture has too many pixels, as of `opened`."""
+    most = free_memory() // BYTES_PER_PIXEL if max_pixels is None else max_pixels
+    if width * height > most:
+        size = f"{width}x{height} pixels"
+        if max_pixels is None:
+            raise UnreadablePicture(
+                f"{size} take about {width * height * BYTES_PER_PIXEL / 1e9:.1f} GB of memory, and "
+                f"{free_memory() / 1e9:.1f} GB are free; make room, or allow as many by --max-pixels"
+            )
+        raise UnreadablePicture(f"{size} are more than the {most} that are allowed; --max-pixels allows more")
+
+
+def free_memory() -> int:
+    """Bytes of memory that this process may still take, of the machine and of the container it runs in."""
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        free = min(free, max(0, limit - used))
+    return free
 
 
 def upright(picture: Image.Image) -> Image.Image:
     """A picture turned as its EXIF data say; as it is, and without them, where they are damaged."""
     try:
         return ImageOps.exif_transpose(picture)
-    except (struct.error, TypeError, AttributeError):
-        # What Pillow raises while it writes them anew, less the orientation. The pixels may well be whole.
+    except (struct.error, TypeError, AttributeError, ValueError, LookupError, SyntaxError, OverflowError):
+        # What Pillow raises while it reads them, or writes them anew less the orientation. The pixels may be whole,
+        # and where they are not, this raises once more.
+        picture.load()
         bare = picture.copy()
         bare.info.pop("exif", None)
+        bare.info["damaged_exif"] = True
         return bare
 
 
@@ -76,16 +124,23 @@ def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return (np.asarray(picture).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
 
 
-def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
+def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
+    """uint8 or uint16 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
+    white = np.iinfo(pixels.dtype).max
     # A copy: pictures that Pillow lends may not be written to, which PyTorch warns of.
-    return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float() / 255
+    return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float() / white
 
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Float (..., 3, H, W) in [0, 1] to uint8 (..., H, W, 3): ``round(255 x)``, in new memory."""
     rounded = (images.detach() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
     return np.ascontiguousarray(np.moveaxis(rounded.numpy(), -3, -1))
+
+
+def to_deep_pixels(images: torch.Tensor) -> npt.NDArray[np.uint16]:
+    """The same as uint16: ``round(65535 x)``."""
+    rounded = (images.detach().to("cpu", torch.float64) * 65535).round().clamp(0, 65535).numpy().astype(np.uint16)
+    return np.ascontiguousarray(np.moveaxis(rounded, -3, -1))
 
 
 def mirrored(images: torch.Tensor, side: int) -> torch.Tensor:

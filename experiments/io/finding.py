@@ -1,0 +1,124 @@
+"""Finding pictures: the files that a command's arguments stand for, and what was left out."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hirl_env.data.images import PICTURE_SUFFIXES
+from hirl_experiments.io.formats import FORMATS
+
+SUFFIXES = frozenset(PICTURE_SUFFIXES).union(*(kind.suffixes for kind in FORMATS.values()))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one or several arguments stand for.
+
+    Attributes:
+        files: Every file once, with its name below the folder to save in, in the order found.
+        left_out: What lies in a folder and is not among them, with the reason.
+    """
+
+    files: dict[Path, Path] = field(default_factory=dict)
+    left_out: dict[Path, str] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """What was left out, in one line; empty where nothing was."""
+        reasons = Counter(self.left_out.values())
+        return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def find_pictures(arguments: Sequence[str], out: Path) -> Found:
+    """The files that a command's arguments stand for.
+
+    Args:
+        arguments: Files, which need not exist, folders with their sub-folders, and patterns.
+        out: The folder to save in. Where it lies within what is searched, what is in there is left alone.
+
+    Raises:
+        ValueError: If there is no argument, or a folder holds no pictures.
+    """
+    if not arguments:
+        raise ValueError("name at least one picture, folder or pattern")
+    found = Found()
+    known: set[str] = set()
+    for argument in arguments:
+        files, left_out = _stands_for(argument, Path(os.path.realpath(out)))
+        for file, name in files:
+            place = os.path.realpath(file)
+            if place not in known:
+                known.add(place)
+                found.files[file] = name
+        found.left_out.update(left_out)
+    return found
+
+
+def _stands_for(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
+    path = Path(argument)
+    left_out: dict[Path, str] = {}
+    if path.is_dir():
+        entries = list(_entries(path, out))
+        left_out = {entry: why for entry, why in entries if why}
+        files = [entry for entry, why in entries if not why]
+        if not files:
+            looked = f"looked for {', '.join(sorted(SUFFIXES))}"
+            rest = Found(left_out=left_out).summary()
+            raise ValueError(f"{path}: no pictures in there ({f'left out: {rest}; ' if rest else ''}{looked})")
+        return [(file, file.relative_to(path)) for file in files], left_out
+    matches = [] if os.path.lexists(path) else [Path(match) for match in sorted(_matches(argument))]
+    # A pattern that finds what was saved before, too, means the others.
+    matches = [match for match in matches if not _within(match, out)] or matches
+    for match in matches:
+        if why := _why_not(match):
+            left_out[match] = why
+    files = [match for match in matches if match not in left_out] or [path]
+    return [(file, Path(file.name)) for file in files], left_out if matches else {}
+
+
+def _matches(pattern: str) -> list[str]:
+    """Files that a pattern finds, also below folders whose names hold brackets."""
+    parts = Path(pattern).parts
+    first = next((index for index, _ in enumerate(parts) if not os.path.lexists(Path(*parts[: index + 1]))), len(parts))
+    root = Path(*parts[:first]) if first else Path()
+    return glob.glob(os.path.join(glob.escape(str(root)), *parts[first:]), recursive=True)
+
+
+def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
+    """Everything below a folder, with the reason why it is no picture to take, or none."""
+    unreadable: list[tuple[Path, str]] = []
+    searched = Path(os.path.realpath(folder))
+    skip = out if searched in out.parents else None
+
+    def note(error: OSError) -> None:
+        unreadable.append((Path(error.filename), "unreadable folders"))
+
+    for here, folders, files in os.walk(folder, onerror=note):
+        if skip is not None:
+            folders[:] = [name for name in folders if Path(os.path.realpath(Path(here, name))) != skip]
+        folders.sort()
+        yield from ((Path(here, name), "links to folders") for name in folders if Path(here, name).is_symlink())
+        yield from ((Path(here, name), _why_not(Path(here, name))) for name in sorted(files))
+    yield from unreadable
+
+
+def _why_not(path: Path) -> str:
+    """Why a file is no picture to take; empty where it is one."""
+    # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
+    if path.name.startswith("."):
+        return "hidden files"
+    if path.is_symlink() and not path.exists():
+        return "broken links"
+    if not path.is_file():
+        return "folders" if path.is_dir() else "special files"
+    if path.suffix.lower() not in SUFFIXES:
+        return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"
+    return ""
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return folder in Path(os.path.realpath(path)).parents

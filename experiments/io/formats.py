@@ -1,0 +1,100 @@
+"""Formats of picture files: which there are, how they are written, and what they can hold beside pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image, features
+
+with suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+with suppress(ImportError):
+    import pillow_jxl  # noqa: F401  (registers itself)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of picture files.
+
+    Attributes:
+        suffixes: Of its files, the usual one first.
+        holds: What it can hold beside pixels, of the names of `hirl_experiments.io.metadata.Metadata`'s fields, and
+            ``alpha``, ``16 bits``, ``pages``.
+        quality: That of lossy saving unless it is asked for, 1 to 100; None where saving loses nothing.
+        lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.
+        options: Arguments of Pillow's ``save`` in any case.
+        writable: Whether results can be saved in it.
+    """
+
+    suffixes: tuple[str, ...]
+    holds: frozenset[str] = frozenset()
+    quality: int | None = None
+    lossless: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    writable: bool = True
+
+
+_CAMERA = frozenset({"exif", "icc", "xmp"})
+
+# By the names that Pillow gives them.
+FORMATS: dict[str, Format] = {
+    "PNG": Format((".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits"}),
+    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), _CAMERA | {"iptc", "comment", "dpi", "segments"}, 95),
+    "TIFF": Format((".tif", ".tiff"), _CAMERA | {"iptc", "dpi", "tags", "alpha", "16 bits", "pages"}),
+    "WEBP": Format((".webp",), _CAMERA | {"alpha"}, 95, {"lossless": True}, {"exact": True}),
+    "BMP": Format((".bmp", ".dib"), frozenset({"dpi"})),
+    "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16-bit greys"})),
+    "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90, writable=features.check("avif") or False),
+    "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
+    "JXL": Format((".jxl",), _CAMERA | {"alpha"}, 95, {"lossless": True}),
+    "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"})),
+    "TGA": Format((".tga",), frozenset({"alpha"}), None, None, {"compression": "tga_rle"}),
+    "GIF": Format((".gif",), writable=False),
+}
+# Phones' MPO is a JPEG with further pictures behind it.
+ALIASES = {"MPO": "JPEG", "DIB": "BMP"}
+NEEDS_EXTRA = (".heic", ".heif", ".hif", ".jxl", ".avif")
+FALLBACK = "PNG"  # in which results are saved whose own format cannot be written
+
+
+def format_named(name: str) -> str:
+    """The format that a user means by ``jpg``, ``jpeg`` or ``JPEG``.
+
+    Raises:
+        ValueError: If there is none of that name, or it cannot be written here.
+    """
+    wanted = name.lower().lstrip(".")
+    for known, kind in FORMATS.items():
+        if wanted == known.lower() or f".{wanted}" in kind.suffixes:
+            if not can_write(known):
+                raise ValueError(f"--format {name} cannot be written here; {_EXTRA}")
+            return known
+    raise ValueError(
+        f"unknown --format {name!r}; known are: {', '.join(sorted(map(str.lower, filter(can_write, FORMATS))))}"
+    )
+
+
+_EXTRA = "the extra formats reads and writes more: pip install 'hirl-restore[formats]'"
+
+
+def can_write(name: str) -> bool:
+    """Whether pictures can be saved in a format, which may need a plugin of Pillow."""
+    Image.init()
+    return FORMATS[name].writable and name in Image.SAVE
+
+
+def of_suffix(suffix: str) -> str | None:
+    """The format whose files have a suffix."""
+    return next((name for name, kind in FORMATS.items() if suffix.lower() in kind.suffixes), None)
+
+
+def advice(suffix: str) -> str:
+    """What to do about a file that cannot be read, by its suffix; empty where nothing is known."""
+    known = of_suffix(suffix)
+    Image.init()
+    return f"; {_EXTRA}" if suffix.lower() in NEEDS_EXTRA and known not in Image.OPEN else ""

@@ -1,0 +1,228 @@
+"""What belongs to a picture beside its pixels: EXIF, XMP, IPTC, texts, colour profile, resolution."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from PIL import ExifTags, Image, TiffImagePlugin
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
+COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+# Texts that hold what has chunks of its own: an old EXIF would turn the picture once more.
+KEPT_ELSEWHERE = (XMP_KEYWORD, b"Raw profile type exif", b"Raw profile type APP1")
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+PHOTOSHOP = b"Photoshop 3.0\0"
+KNOWN_SEGMENTS = (b"JFIF", b"JFXX", b"Exif", b"http://ns.adobe.com/xap/1.0/", b"ICC_PROFILE", b"MPF", b"Adobe")
+MOST = 65_000  # bytes of a JPEG's segment
+IPTC_TAG, PHOTOSHOP_TAG, XMP_TAG, ICC_TAG = 33723, 34377, 700, 34675
+EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+# Tags of a TIFF that say how its pixels are stored, or are kept elsewhere; all others are carried over.
+STORAGE_TAGS = {
+    *range(254, 267),
+    *(273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 301, 317, 320, 321, *range(322, 326)),
+    *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522), *range(529, 533), 559),
+    *(XMP_TAG, ICC_TAG, *EXIF_FOLDERS, ExifTags.IFD.Interop),
+}
+DPI_TAGS = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
+WORDS = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "icc": "colour profile", "dpi": "resolution"} | {
+    "text": "PNG texts",
+    "colour": "gamma and primaries (gAMA, cHRM)",
+    "comment": "comment",
+    "segments": "further JPEG segments",
+    "tags": "further TIFF tags",
+}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What belongs to a picture, less an orientation that was applied; each None or empty where there is none.
+
+    Attributes:
+        exif: As of a JPEG.
+        icc: Colour profile.
+        xmp: An XMP packet.
+        iptc: Photoshop's resources (8BIM), in which a JPEG holds its IPTC.
+        comment: Of a JPEG, a GIF.
+        dpi: Pixels per inch, each way.
+        text: Chunks of a PNG that hold texts and the time.
+        colour: Chunks of a PNG that say what its colours mean.
+        segments: Of a JPEG: of extended XMP.
+        tags: Of a TIFF, number to type and value.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[bytes, bytes], ...] = ()
+    colour: tuple[tuple[bytes, bytes], ...] = ()
+    segments: tuple[bytes, ...] = ()
+    tags: tuple[tuple[int, int, Any], ...] = ()
+
+    def kept_in(self, holds: frozenset[str]) -> tuple[Metadata, list[str]]:
+        """What a format can hold, and the names of what is lost in it."""
+        there = [field.name for field in fields(self) if getattr(self, field.name)]
+        lost = [name for name in there if name not in holds]
+        return replace(self, **{name: () if name in _LISTS else None for name in lost}), [WORDS[name] for name in lost]
+
+
+_LISTS = ("text", "colour", "segments", "tags")
+
+
+def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tuple[Metadata, list[str]]:
+    """Reads what belongs to a picture.
+
+    Args:
+        picture: As it was opened, at the page in question.
+        turned: The same, upright.
+        data: Of its file.
+
+    Returns:
+        What is kept, and notes on what is not.
+    """
+    info, notes = turned.info, []
+    exif = _exif_of(picture, turned)
+    if "damaged_exif" in info:
+        notes.append("saved without its EXIF, which is damaged")
+        exif = None
+    dpi = _dpi(info.get("dpi"))
+    found = Metadata(exif=exif, icc=info.get("icc_profile") or None, xmp=_xmp(info), dpi=dpi)
+    comment = info.get("comment")
+    if comment:
+        found = replace(found, comment=comment if isinstance(comment, bytes) else str(comment).encode())
+    if picture.format in ("JPEG", "MPO"):
+        iptc = b"".join(part.removeprefix(PHOTOSHOP) for name, part in _segments(picture) if name == "APP13")
+        extended = tuple(part for name, part in _segments(picture) if name == "APP1" and part.startswith(EXTENDED_XMP))
+        found = replace(found, iptc=iptc or None, segments=extended)
+        lost = sorted({name for name, part in _segments(picture) if _unknown(name, part)})
+        if lost:
+            notes.append(f"saved without its segments {', '.join(lost)}")
+    elif picture.format == "PNG":
+        chunks = [chunk for chunk in png_chunks(data) if not chunk[1].startswith(KEPT_ELSEWHERE)]
+        text = tuple(chunk for chunk in chunks if chunk[0] in TEXT_CHUNKS)
+        colour = tuple(chunk for chunk in chunks if chunk[0] in COLOUR_CHUNKS)
+        found = replace(found, text=text, colour=colour, comment=None)
+    elif isinstance(picture, TiffImagePlugin.TiffImageFile):
+        tags = tuple(
+            (tag, picture.tag_v2.tagtype[tag], value)
+            for tag, value in _readable(picture.tag_v2)
+            if tag not in STORAGE_TAGS and tag not in DPI_TAGS and tag != PHOTOSHOP_TAG
+        )
+        resources = picture.tag_v2.get(PHOTOSHOP_TAG)
+        found = replace(found, tags=tags, iptc=resources if isinstance(resources, bytes) else None)
+    return found, notes
+
+
+def _readable(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[tuple[int, Any]]:
+    readable = []
+    for tag in tags:
+        try:
+            readable.append((tag, tags[tag]))
+        except (struct.error, ValueError, TypeError, LookupError, SyntaxError):
+            continue  # a damaged one
+    return readable
+
+
+def _dpi(dpi: Any) -> tuple[float, float] | None:
+    try:
+        across, down = float(dpi[0]), float(dpi[1])
+    except (TypeError, ValueError, LookupError, ZeroDivisionError):
+        return None
+    return (across, down) if min(across, down) > 0 and max(across, down) < 65536 else None
+
+
+def _xmp(info: dict[Any, Any]) -> bytes | None:
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if isinstance(xmp, tuple):
+        xmp = xmp[0] if xmp else None
+    return (xmp.encode() if isinstance(xmp, str) else xmp) or None
+
+
+def _segments(picture: Image.Image) -> list[tuple[str, bytes]]:
+    return [(name, part) for name, part in getattr(picture, "applist", []) if name != "COM"]
+
+
+def _unknown(name: str, part: bytes) -> bool:
+    kept = (name == "APP13" and part.startswith(PHOTOSHOP)) or part.startswith(EXTENDED_XMP)
+    return not kept and not part.startswith(KNOWN_SEGMENTS)
+
+
+def _exif_of(picture: Image.Image, turned: Image.Image) -> bytes | None:
+    """What to write as EXIF, without an orientation that was applied."""
+    try:
+        if picture.format != "TIFF":
+            exif = turned.getexif()
+            # The bytes as they were, where possible: makers' notes do not survive being written anew.
+            return turned.info.get("exif") or (exif.tobytes() if exif else None)
+        there, kept = picture.getexif(), Image.Exif()
+        for tag in (tag for tag in there if tag in ExifTags.TAGS and tag not in STORAGE_TAGS and tag < 32768):
+            kept[tag] = there[tag]
+        for folder in (folder for folder in EXIF_FOLDERS if folder in there):
+            # The tag of interoperability is an offset in the old file, and would lead nowhere.
+            kept[folder] = {key: value for key, value in there.get_ifd(folder).items() if key != ExifTags.IFD.Interop}
+        return kept.tobytes() if kept else None
+    except (struct.error, TypeError, ValueError, AttributeError, LookupError, SyntaxError):
+        turned.info["damaged_exif"] = True
+        return None
+
+
+def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The chunks of a PNG, as far as it is whole: name and content."""
+    chunks, place = [], len(SIGNATURE)
+    while place + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[place : place + 4])
+        chunks.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return chunks
+
+
+def with_png_chunks(data: bytes, metadata: Metadata) -> bytes:
+    """A PNG with everything that belongs to a picture, in front of its pixels.
+
+    Args:
+        data: Of a PNG that holds nothing but pixels.
+        metadata: What belongs to it.
+    """
+    chunks: list[tuple[bytes, bytes]] = list(metadata.colour)
+    if metadata.icc:
+        # A profile and sRGB exclude each other.
+        chunks = [chunk for chunk in chunks if chunk[0] != b"sRGB"]
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.dpi:
+        metres = [round(dpi / 0.0254) for dpi in metadata.dpi]
+        chunks.append((b"pHYs", struct.pack(">IIB", *metres, 1)))
+    if metadata.exif:
+        chunks.append((b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
+    if metadata.xmp:
+        chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
+    if metadata.comment:
+        chunks.append((b"tEXt", b"Comment\0" + metadata.comment.replace(b"\0", b" ")))
+    chunks.extend(metadata.text)
+    header = len(SIGNATURE) + 25
+    return data[:header] + b"".join(_chunk(*chunk) for chunk in chunks) + data[header:]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def pillow_arguments(metadata: Metadata) -> dict[str, Any]:
+    """The same as arguments of Pillow's ``save``, for formats other than PNG and TIFF."""
+    extra = b"".join(_segment(0xE1, part) for part in metadata.segments)
+    resources = metadata.iptc or b""
+    for start in range(0, len(resources), MOST):
+        extra += _segment(0xED, PHOTOSHOP + resources[start : start + MOST])
+    given = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp, "comment": metadata.comment}
+    given |= {"dpi": metadata.dpi, "extra": extra}
+    return {name: value for name, value in given.items() if value}
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,16 +22,17 @@ from torch import nn
 
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
+from hirl_agents.masking import Masked, allowed_tools
 from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TwoLevelQ, load_q
 from hirl_agents.rollout import Stopping, rollout
-from hirl_env.data.images import mirrored, to_pixels, to_tensor
+from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.tools.known import open_toolset
 from hirl_env.tools.toolset import Precision, Toolset, check_precision
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
@@ -64,7 +66,7 @@ class Restored:
     """What became of a picture.
 
     Attributes:
-        image: uint8, of the shape that was given.
+        image: Of the shape and type that was given.
         steps: The path.
         why: Why it ended: ``value`` (nothing was worth more than zero), ``reference`` or ``quality`` (the next step did
             not raise the PSNR, or the measure, and was taken back), ``stop`` (the agent chose to) or ``steps``
@@ -106,6 +108,8 @@ class Restorer:
         view: Side of the crops by which the strategies see a picture, as in `cell_values`. Default: that of the
             images of their training, 64 for a function. They misjudge others: asked about whole photographs at once,
             the shipped agent promised gains of 5 dB that were losses.
+        only: Names of the tools and types that the agent may use. Default: all.
+        without: Names of tools and types that it may not use.
 
     Raises:
         ValueError: If an argument is not one of the above, or the agent was made for another toolset.
@@ -122,6 +126,8 @@ class Restorer:
         device: str | torch.device = "cpu",
         tile: int = TILE,
         view: int | None = None,
+        only: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> None:
         if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
             raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
@@ -143,7 +149,9 @@ class Restorer:
         self.stop, self.precision = stop, precision
         self.toolset = tiled(open_toolset(toolset).on(device), tile)
         # One that remembers its steps looks at images of any size by itself.
-        self.agent = agent if isinstance(agent, Agent) else load_agent(agent, self.toolset, view)
+        self.agent: Agent = agent if isinstance(agent, Agent) else load_agent(agent, self.toolset, view)
+        if only or without:
+            self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))
         self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)
 
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
@@ -152,7 +160,7 @@ class Restorer:
         A grey picture runs as three equal channels, of which the mean is returned.
 
         Args:
-            image: uint8, (H, W, 3) in RGB or (H, W) grey, of any size.
+            image: uint8 or uint16, (H, W, 3) in RGB or (H, W) grey, of any size.
             reference: The clean original of the same shape, if known: for the PSNR, and for ``stop="reference"``.
             keep_steps: Whether to return the picture after each step, too.
 
@@ -275,24 +283,25 @@ def _fits(toolset: Toolset, *sizes: int | None) -> bool:
 
 
 def _check_pixels(name: str, pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+    if not isinstance(pixels, np.ndarray) or pixels.dtype not in (np.uint8, np.uint16):
         got = pixels.dtype if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise ValueError(f"{name} must be a numpy array of uint8, got {got}")
+        raise ValueError(f"{name} must be a numpy array of uint8 or uint16, got {got}")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or 0 in pixels.shape:
         raise ValueError(f"{name} must have the shape (H, W, 3) or (H, W), got {pixels.shape}")
 
 
 def _as_batch(pixels: Pixels) -> torch.Tensor:
-    """uint8 (H, W, 3) or (H, W) to (1, 3, H, W)."""
+    """uint8 or uint16 (H, W, 3) or (H, W) to (1, 3, H, W)."""
     colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     return to_tensor(colour)[None]
 
 
 def _as_given(images: torch.Tensor, like: Pixels) -> Pixels:
-    """(1, 3, H, W) to uint8 of the shape of ``like``."""
+    """(1, 3, H, W) to the shape and type of ``like``."""
+    convert = to_pixels if like.dtype == np.uint8 else to_deep_pixels
     if like.ndim == 3:
-        return to_pixels(images[0])
-    return np.ascontiguousarray(to_pixels(images.mean(dim=1, keepdim=True)[0])[..., 0])
+        return convert(images[0])
+    return np.ascontiguousarray(convert(images.mean(dim=1, keepdim=True)[0])[..., 0])
 
 
 def _decibels(pixels: Pixels, reference: Pixels) -> float:

@@ -94,12 +94,12 @@ def _open_temporary(folder: Path) -> tuple[Path, int]:
     while True:
         temporary = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
         descriptor = os.open(temporary, flags, 0o666)
-        if _locked(descriptor) and os.path.lexists(temporary):
+        if lock(descriptor) and os.path.lexists(temporary):
             return temporary, descriptor
         os.close(descriptor)  # another process took it for a leftover before it was locked
 
 
-def _locked(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool:
     """Locks an open file until it is closed; False where another process has locked it."""
     if fcntl is None:
         return True

@@ -73,6 +73,12 @@ class Tiles(nn.Module):
         return spans
 
 
+def tiles_in(height: int, width: int, tile: int = TILE, overlap: int = OVERLAP) -> int:
+    """How many tiles a tool is run on for a picture of that size; arguments as of `Tiles`."""
+    spans = Tiles(lambda images: images, tile, overlap)._spans
+    return len(spans(height)) * len(spans(width))
+
+
 def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset:
     """The toolset with every tool run over tiles; pictures of one tile run as they are.
 

@@ -16,7 +16,7 @@ from hirl_env.tools.toolset import Precision, Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import Options, Row, as_json, evaluate_level, load_agents
 from hirl_experiments.evaluation.sampling import starts_of
-from hirl_experiments.io.output import at_least, print_table, write_json
+from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.reporting.figures import save_figure, show
 
 COLUMNS = {
@@ -50,6 +50,7 @@ def demo(
         precision: bf16 is faster where the processor has it.
     """
     at_least(0, seed=seed)
+    check_writable(out)
     photographs = open_photographs("photos")
     toolset = toolsets.resolve("hirl")
     options = Options(depth=depth, **load_agents(METHODS, toolset))

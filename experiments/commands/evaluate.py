@@ -20,7 +20,7 @@ from hirl_experiments.evaluation.methods import (
     load_peers,
 )
 from hirl_experiments.evaluation.sampling import starts_of
-from hirl_experiments.io.output import at_least, print_table, write_json
+from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 
 # The keys of METHODS, spelt out for --help.
 MethodName = Literal[
@@ -102,6 +102,7 @@ def evaluate(
     """
     levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
     settings = {key: value for key, value in locals().items() if key != "json"}
+    check_writable(json)
     at_least(1, per_image=per_image, depth=depth, max_steps=max_steps)
     at_least(0, seed=seed)
     if not levels or not methods:

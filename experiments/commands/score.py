@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,15 +10,18 @@ from typing import Annotated, Any
 import matplotlib
 import matplotlib.image
 import numpy as np
+import torch
 import tyro
 from tqdm import tqdm
 
-from hirl_env.data.images import read_image, to_tensor
+from hirl_env.data.images import to_tensor
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, as_measure
 from hirl_env.tools.toolset import available_device
-from hirl_experiments.io.output import check_free, check_targets, print_table, write_json
-from hirl_experiments.io.picture_files import found_pictures
+from hirl_experiments.io.finding import find_pictures, reference_of
+from hirl_experiments.io.names import shown
+from hirl_experiments.io.output import check_free, check_targets, check_writable, print_table, write_json
+from hirl_experiments.io.pictures import Pixels, read_picture
 
 CELL = 16  # pixels of a quality map's cell in its picture
 
@@ -31,23 +35,23 @@ def score(
     force: bool = False,
     device: str = "cpu",
     json: Path | None = None,
+    max_pixels: int | None = None,
 ) -> None:
-    """Score pictures; larger is better.
+    """Score pictures; larger is better. What is fully transparent does not count.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         measure: Blind: hirl-biqa, paq2piq, brisque. With --references also psnr, ssim, ms-ssim, vif, fsim, vsi, mdsi,
             haarpsi, gmsd. Or a weighted sum: "0.5*psnr + 10*ssim".
-        references: Folder with the clean originals under the same names.
-        map: Also save where a picture is good (bright) and bad (dark), as NAME.map.png in --out.
+        references: Folder with the clean originals under the same names; their suffixes may differ.
+        map: Also save where a picture is good (bright) and bad (dark), as NAME.map.png in --out (a.jpg.map.png).
         out: Folder for the maps.
         force: Overwrite maps that are there already.
         device: Where to compute: cpu, cuda, mps.
         json: Also write settings and rows to this file.
+        max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    if not pictures:
-        raise ValueError("name at least one picture, folder or pattern")
     judge = as_measure(measure)
     if judge.needs_reference and references is None:
         raise ValueError(f"the measure {measure} compares with clean originals: give their folder by --references")
@@ -56,30 +60,45 @@ def score(
     if map and not isinstance(judge.function, BlindNetwork):
         raise ValueError(f"--map: the measure {measure} has no quality map; hirl-biqa and paq2piq have one")
     where = available_device(device)
-    found = dict(pair for text in pictures for pair in found_pictures(text, out))
-    maps = {file: (out / name).with_suffix(".map.png") for file, name in found.items()} if map else {}
-    check_targets([(str(file), target) for file, target in maps.items()], {file.resolve() for file in found})
+    if references is not None and not references.is_dir():
+        raise ValueError(f"--references {references}: no such folder")
+    found = find_pictures(pictures, out)
+    maps = {file: out / name.with_name(f"{name.name}.map.png") for file, name in found.files.items()} if map else {}
+    targets = [(str(file), target) for file, target in maps.items()] + ([("--json", json)] if json else [])
+    check_targets(targets, {Path(os.path.realpath(file)) for file in found.files})
     check_free(maps.values(), force)
+    check_writable(json, out if map else None)
     rows: list[dict[str, Any]] = []
     failed = 0
-    for file, name in tqdm(found.items(), disable=None):
+    for file, name in tqdm(found.files.items(), disable=None):
         try:
-            image = to_tensor(read_image(file))[None].to(where)
-            clean = None if references is None else to_tensor(read_image(references / name))[None].to(where)
-            row = {"picture": str(file), "score": float(judge.score(image, clean)[0])}
+            page = read_picture(file, max_pixels).pages[0]
+            image, clean = _as_image(page.visible()).to(where), None
+            if references is not None:
+                original = read_picture(reference_of(references, name), max_pixels).pages[0].pixels
+                clean = _as_image(page.uncovered(original)).to(where)
+            row = {"picture": shown(file), "score": float(judge.score(image, clean)[0])}
             if map:
                 values = judge.quality_map(image)[0].cpu().numpy()
                 pixels = np.kron(values, np.ones((CELL, CELL)))
                 with atomic_write(maps[file]) as drawn:
                     matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
             rows.append(row)
-        except ValueError as error:
-            # One bad picture does not stop the rest.
-            tqdm.write(f"hirl: {file}: {error}".replace(f"{file}: {file}", str(file)), file=sys.stderr)
+        except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
+            kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+            reason = f"{file}: {kind}{error}".replace(f"{file}: {file}", str(file)).splitlines()[0]
+            tqdm.write(f"hirl: {shown(reason)}", file=sys.stderr)
             failed += 1
+    if found.left_out:
+        print(f"hirl: left out: {found.summary()}", file=sys.stderr)
     if rows:
         print_table(measure, rows, {"score": 2})
     if json is not None:
         write_json(json, settings, rows)
     if failed:
         raise ValueError(f"{failed} of {failed + len(rows)} pictures could not be scored")
+
+
+def _as_image(pixels: Pixels) -> torch.Tensor:
+    """Pixels (H, W, 3) or (H, W) as an image (1, 3, H, W)."""
+    return to_tensor(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))[None]

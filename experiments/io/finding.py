@@ -58,6 +58,28 @@ def find_pictures(arguments: Sequence[str], out: Path) -> Found:
     return found
 
 
+def reference_of(folder: Path, name: Path) -> Path:
+    """The clean original of a picture: of its name below a folder, or of its name with another suffix.
+
+    Args:
+        folder: Of the originals.
+        name: Of the picture, below the folder that it was found in.
+
+    Raises:
+        ValueError: If there is none, or there are several.
+    """
+    if (folder / name).is_file():
+        return folder / name
+    parent = (folder / name).parent
+    same = sorted(file for file in parent.iterdir() if file.stem == name.stem) if parent.is_dir() else []
+    same = [file for file in same if not _why_not(file)]
+    if not same:
+        raise ValueError(f"{folder / name}: no such file, nor one of another suffix")
+    if len(same) > 1:
+        raise ValueError(f"{folder / name}: no such file, and of other suffixes there are {len(same)}; keep one")
+    return same[0]
+
+
 def _stands_for(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
     path = Path(argument)
     left_out: dict[Path, str] = {}

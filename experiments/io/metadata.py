@@ -70,7 +70,8 @@ class Metadata:
         """What a format can hold, and the names of what is lost in it."""
         there = [field.name for field in fields(self) if getattr(self, field.name)]
         lost = [name for name in there if name not in holds]
-        return replace(self, **{name: () if name in _LISTS else None for name in lost}), [WORDS[name] for name in lost]
+        nothing: dict[str, Any] = {name: () if name in _LISTS else None for name in lost}
+        return replace(self, **nothing), [WORDS[name] for name in lost]
 
 
 _LISTS = ("text", "colour", "segments", "tags")
@@ -219,7 +220,12 @@ def pillow_arguments(metadata: Metadata) -> dict[str, Any]:
     resources = metadata.iptc or b""
     for start in range(0, len(resources), MOST):
         extra += _segment(0xED, PHOTOSHOP + resources[start : start + MOST])
-    given = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp, "comment": metadata.comment}
+    given: dict[str, Any] = {
+        "exif": metadata.exif,
+        "icc_profile": metadata.icc,
+        "xmp": metadata.xmp,
+        "comment": metadata.comment,
+    }
     given |= {"dpi": metadata.dpi, "extra": extra}
     return {name: value for name, value in given.items() if value}
 

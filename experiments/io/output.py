@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hirl_env.files import atomic_write_text
+from hirl_env.files import atomic_write_text, unwritable
 
 WIDTH = 120  # columns of tables in files and pipes
 
@@ -34,7 +36,7 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
     """
     claimed: dict[Path, str] = {}
     for what, target in targets:
-        if target.resolve() in pictures:
+        if Path(os.path.realpath(target)) in pictures:
             raise ValueError(f"{target} is one of the pictures and would be overwritten; choose another --out")
         if target in claimed:
             raise ValueError(
@@ -44,10 +46,33 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
         claimed[target] = what
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Refuses to begin where a result could not be written in the end, or would be written over something else.
+
+    Args:
+        paths: Files for JSON, and folders, which need not exist; None is passed over.
+
+    Raises:
+        ValueError: If a file is there that holds no JSON.
+        OSError: If nothing can be written there.
+    """
+    for path in filter(None, paths):
+        if path.is_file() and path.stat().st_size and not path.read_bytes()[:1] == b"{":
+            raise ValueError(f"{path} holds something else than JSON and would be overwritten; choose another name")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            continue  # a device
+        folder = next(each for each in (path, *path.absolute().parents) if each.is_dir())
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+
 def check_free(targets: Iterable[Path], force: bool) -> None:
     """Raises ValueError where a file is in the way of what is to be saved, unless that may be overwritten."""
     for target in targets:
-        if target.exists() and not force:
+        if os.path.lexists(target) and not force:
             raise ValueError(f"{target} exists already; --force overwrites it")
 
 

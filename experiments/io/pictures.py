@@ -63,7 +63,10 @@ class Page:
 
     def uncovered(self, pixels: Pixels) -> Pixels:
         """Pixels of this page's size; where this page is fully transparent, the nearest of the others."""
-        if self.alpha is None or (hidden := self.alpha == 0).all() or not hidden.any():
+        if self.alpha is None or self.alpha.shape != pixels.shape[:2]:
+            return pixels
+        hidden = self.alpha == 0
+        if hidden.all() or not hidden.any():
             return pixels
         nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
         return pixels[tuple(nearest)]
@@ -212,7 +215,8 @@ def _decoded(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] 
             if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
                 pixels = np.iinfo(pixels.dtype).max - pixels
             if page.photometric not in (0, 1, 2):
-                raise ValueError(f"its colours are {page.photometric.name} of 16 bits; convert it to RGB")
+                name = getattr(page.photometric, "name", page.photometric)
+                raise ValueError(f"its colours are {name} of 16 bits; convert it to RGB")
             return pixels
     if picture.mode.startswith("I"):
         return np.asarray(picture).clip(0, 65535).astype(np.uint16)
@@ -259,6 +263,11 @@ def _split(deep: npt.NDArray[Any]) -> tuple[Pixels, Pixels | None, list[str]]:
     return pixels, np.ascontiguousarray(deep[..., colours]) if rest else None, notes
 
 
+def saved_format(picture: Picture, wanted: str | None) -> str:
+    """The format that a picture is saved in: what is wanted, else its own, else PNG."""
+    return wanted or (picture.format if can_write(picture.format) else FALLBACK)
+
+
 def encoded(
     picture: Picture, results: Sequence[Pixels], format: str | None = None, quality: int | None = None
 ) -> tuple[bytes, list[str]]:
@@ -276,7 +285,7 @@ def encoded(
     Raises:
         OSError: If the format cannot hold it.
     """
-    name = format or (picture.format if can_write(picture.format) else FALLBACK)
+    name = saved_format(picture, format)
     kind, notes = FORMATS[name], []
     if name != picture.format and format is None:
         notes.append(f"saved as {name} instead of {picture.format}")
@@ -309,7 +318,7 @@ def encoded(
 def _png(pixels: Pixels) -> bytes:
     """A PNG of nothing but pixels."""
     if pixels.dtype == np.uint16:
-        return _bare_png(imagecodecs.png_encode(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels))
+        return _bare_png(bytes(imagecodecs.png_encode(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels)))
     return _bare_png(_saved(pixels, "PNG", {}))
 
 

@@ -1,7 +1,7 @@
 """`hirl restore`, mostly with tools that add 8 of 255 at each step, so that every pixel is known."""
 
-import json
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +10,14 @@ import torch
 from PIL import Image, ImageCms
 
 from hirl_agents.networks import TwoLevelQ, save_q
-from hirl_agents.restorer import Restorer
+from hirl_agents.restorer import SHIPPED_AGENTS, Restorer
 from hirl_env.quality import Measure, measures
-from hirl_experiments.commands import restore as module
 from hirl_experiments.commands.restore import restore
+from hirl_experiments.restoring import one_picture
+from hirl_experiments.restoring import run as module
+from hirl_experiments.restoring.log import sha256
 from tests.conftest import colours
-
-
-@pytest.fixture
-def brighter(toy_toolset, monkeypatch):
-    """Replaces the restorer by one that adds 8 at each step, until the mean is 200."""
-
-    def values(images: torch.Tensor) -> torch.Tensor:
-        cells = torch.zeros(len(images), 2, 2)
-        cells[:, 0, 1] = 200 / 255 - images.mean(dim=(1, 2, 3))
-        return cells
-
-    monkeypatch.setattr(
-        "hirl_experiments.commands.restore.Restorer",
-        lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments),
-    )
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def picture(path: str, pixels: np.ndarray | None = None, **options) -> Path:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(colours() if pixels is None else pixels).save(path, **options)
-    return Path(path)
-
-
-def log(out: str = "out") -> list[dict]:
-    return json.loads((Path(out) / "restore.json").read_text())["rows"]
-
-
-run = partial(restore, out=Path("out"), max_steps=1)
-
+from tests.experiments.commands.conftest import log, names, picture, run
 
 # What comes out; of which kind of file, test_picture_files.py says
 
@@ -90,14 +57,10 @@ def test_a_picture_on_which_nothing_is_done_is_copied(brighter, place, capsys):
     assert Path("out/a.jpg").read_bytes() == Path("a.jpg").read_bytes()
     assert "a.jpg: left as it is (stopped: value)" in capsys.readouterr().out
     (row,) = log()
-    assert (row["path"], row["why"], row["saved"]) == ([], "value", "out/a.jpg")
+    assert (row["path"], row["why"], row["saved"]) == ([], "value", "a.jpg")
 
 
 # Which files, and where to
-
-
-def names(out: str = "out") -> set[str]:
-    return {str(path.relative_to(out)) for path in Path(out).rglob("*") if path.is_file()} - {"restore.json"}
 
 
 def test_folders_globs_and_files(brighter, place):
@@ -132,14 +95,15 @@ def test_a_pattern_that_finds_the_results_means_the_others(brighter, place, caps
     assert [row["file"] for row in log()] == ["holiday/a.png", "holiday/b.png"]
 
 
-def test_pictures_of_the_same_names_elsewhere_are_others(brighter, place, monkeypatch):
+def test_pictures_of_the_same_names_elsewhere_are_others(brighter, place, monkeypatch, capsys):
     for folder in ("first", "second"):
-        picture(f"{folder}/a.png")
+        picture(f"{folder}/a.png", colours() + np.uint8(len(folder)))
     monkeypatch.chdir(place / "first")
     run(("a.png",), out=place / "out")
     monkeypatch.chdir(place / "second")
-    with pytest.raises(ValueError, match="of other settings"):
+    with pytest.raises(ValueError, match="1 of 1 pictures"):
         run(("a.png",), out=place / "out")
+    assert f"out/a.png is the result of {place}/first/a.png; --force overwrites it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [(("one",), "one"), (("one/a.png",), "one"), (("a.png", "two"), ".")])
@@ -149,7 +113,7 @@ def test_the_originals_are_never_overwritten(brighter, place, arguments):
     with pytest.raises(ValueError, match="is one of the pictures and would be overwritten"):
         restore(pictures, Path(out), force=True)
     assert all(path.read_bytes() == data for path, data in before.items())
-    assert not Path(out, "restore.json").exists()
+    assert not Path(out, "restore.jsonl").exists()
 
 
 def test_two_pictures_of_one_name_are_an_error_before_anything_is_done(brighter, place):
@@ -157,16 +121,20 @@ def test_two_pictures_of_one_name_are_an_error_before_anything_is_done(brighter,
     picture("two/a.png")
     with pytest.raises(ValueError, match=r"one/a.png and two/a.png would both be saved as out/a.png"):
         run(("one", "two"))
-    picture("three/a.jpg")
-    picture("three/a.webp")
-    with pytest.raises(ValueError, match=r"both be saved as out/a.step1.png"):
-        run(("three",), save_steps=True)
-    picture("restore.json", format="PNG")
-    with pytest.raises(ValueError, match=r"the log and restore.json would both be saved"):
-        run(("restore.json",))
+    picture("restore.jsonl", format="PNG")
+    with pytest.raises(ValueError, match=r"the log and restore.jsonl would both be saved"):
+        run(("restore.jsonl",))
     assert not Path("out").exists()
-    run(("three",))
-    assert names() == {"a.jpg", "a.webp"}
+
+
+def test_names_that_differ_by_their_suffixes_do_not_get_into_each_others_way(brighter, place):
+    for name in ("a.jpg", "a.webp", "a.gif", "a.png"):
+        picture(f"three/{name}")
+    run(("three",), save_steps=True, sheet=True)
+    saved = {"a.jpg", "a.webp", "a.png", "a.gif.png"}
+    assert names() == saved | {f"{name}.{what}.png" for name in saved for what in ("step1", "sheet")}
+    run(("three",), out=Path("webp"), format="webp")
+    assert names("webp") == {"a.jpg.webp", "a.webp", "a.gif.webp", "a.png.webp"}
 
 
 @pytest.mark.parametrize(
@@ -191,60 +159,60 @@ def test_nothing_is_overwritten_unless_asked(brighter, place, capsys):
     picture("b.png")
     Path("out").mkdir()
     Path("out/a.png").write_text("mine")
-    with pytest.raises(ValueError, match=r"1 of 2 pictures could not be restored; out/restore\.json says why"):
+    with pytest.raises(ValueError, match=r"1 of 2 pictures could not be restored; out/restore\.jsonl says why"):
         run(("a.png", "b.png"))
     assert Path("out/a.png").read_text() == "mine"
     assert "a.png: out/a.png exists already; --force overwrites it" in capsys.readouterr().err
-    assert [row["saved"] for row in log()] == [None, "out/b.png"]
+    assert [row["saved"] for row in log()] == [None, "b.png"]
 
-    with pytest.raises(ValueError, match=r"out/restore\.json is there already, of other settings"):
+    with pytest.raises(ValueError, match=r"out/restore\.jsonl is there already, of other settings"):
         run(("b.png",), max_steps=2)
     run(("a.png", "b.png"), force=True)
-    assert [row["saved"] for row in log()] == ["out/a.png", "out/b.png"]
+    assert [row["saved"] for row in log()] == ["a.png", "b.png"]
     assert (np.asarray(Image.open("out/a.png")) == colours() + 8).all()
 
 
 def test_steps_of_an_earlier_run_are_in_the_way_too(brighter, place):
     picture("a.png")
     Path("out").mkdir()
-    Path("out/a.step1.png").write_text("mine")
+    Path("out/a.png.step1.png").write_text("mine")
     with pytest.raises(ValueError, match="1 of 1 pictures"):
         run(("a.png",), save_steps=True)
-    assert names() == {"a.step1.png"}
-    assert Path("out/a.step1.png").read_text() == "mine"
+    assert names() == {"a.png.step1.png"}
+    assert Path("out/a.png.step1.png").read_text() == "mine"
 
 
 def test_bad_files_do_not_stop_the_rest(brighter, place, capsys, monkeypatch):
     picture("a.png")
     Path("b.png").write_text("no picture")
     Path("c.jpg").write_bytes(picture("whole.jpg", colours(64, 64, 3)).read_bytes()[:900])
-    Image.fromarray(colours()).save("d.gif")
+    Image.fromarray(colours()).save("d.pcx")
     Image.fromarray(colours()[..., 0].astype(np.float32)).save("e.tif")
     picture("f.png")
     picture("g.bmp")
-    monkeypatch.setattr(module, "save_picture", failing_for("g.bmp", module.save_picture))
+    monkeypatch.setattr(one_picture, "encoded", failing_for("BMP", one_picture.encoded))
     with pytest.raises(ValueError, match="6 of 8 pictures could not be restored"):
-        run(("a.png", "b.png", "c.jpg", "d.gif", "e.tif", "absent.png", "g.bmp", "f.png"))
+        run(("a.png", "b.png", "c.jpg", "d.pcx", "e.tif", "absent.png", "g.bmp", "f.png"))
     assert names() == {"a.png", "f.png"}
-    errors = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in capsys.readouterr().err.strip().splitlines() if line.startswith("hirl: ")]
     rows = [row for row in log() if row["error"]]
     assert [f"hirl: {row['error']}" for row in rows] == errors
     parts = [
-        *("b.png: not a readable", "c.jpg: not a readable", "d.gif: not a readable picture (its format is GIF"),
-        *("e.tif: not a readable picture (its pixels are floating", "absent.png: no such file"),
+        *("absent.png: no such file", "b.png: not a readable", "c.jpg: not a readable"),
+        *("d.pcx: not a readable picture (its format is PCX", "e.tif: not a readable picture (its pixels are floating"),
         "g.bmp: RuntimeError: out of memory",
     ]
     assert all(error.startswith(f"hirl: {part}") for error, part in zip(errors, parts, strict=True))
     assert all(row["saved"] is None and row["path"] == [] for row in rows)
 
 
-def failing_for(name: str, save):
-    def save_or_fail(picture, pixels, path, *rest):
-        if path.name == name:
+def failing_for(format: str, encode):
+    def encode_or_fail(picture, *rest):
+        if picture.format == format:
             raise RuntimeError("out of memory")
-        save(picture, pixels, path, *rest)
+        return encode(picture, *rest)
 
-    return save_or_fail
+    return encode_or_fail
 
 
 def test_other_pictures_with_the_same_settings_go_to_the_same_log(brighter, place):
@@ -253,7 +221,11 @@ def test_other_pictures_with_the_same_settings_go_to_the_same_log(brighter, plac
     for name in ("a.png", "b.png"):
         picture(name)
         run((name,))
-    assert [row["file"] for row in log()] == ["a.png", "b.png"]
+    assert [(row["file"], row["saved"]) for row in log()] == [
+        ("mistyped.png", None),
+        ("a.png", "a.png"),
+        ("b.png", "b.png"),
+    ]
     with pytest.raises(ValueError, match=r"of other settings \(max_steps\)"):
         run(("a.png",), max_steps=2)
 
@@ -282,7 +254,7 @@ def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, mo
 def test_what_ends_a_run_at_once_loses_no_finished_picture(brighter, place, monkeypatch):
     for name in "ab":
         picture(f"{name}.png")
-    whole = module._restore_file
+    whole = module.restored_file
 
     def killed_at_b(job, *rest):
         if job.file.name == "b.png":
@@ -292,11 +264,11 @@ def test_what_ends_a_run_at_once_loses_no_finished_picture(brighter, place, monk
         return whole(job, *rest)
 
     before = []
-    monkeypatch.setattr(module, "_restore_file", killed_at_b)
+    monkeypatch.setattr(module, "restored_file", killed_at_b)
     with pytest.raises(SystemExit):
         run(("a.png", "b.png"))
     assert [row["file"] for row in before] == ["a.png"]
-    monkeypatch.setattr(module, "_restore_file", whole)
+    monkeypatch.setattr(module, "restored_file", whole)
     run(("a.png", "b.png"))
     assert [row["file"] for row in log()] == ["a.png", "b.png"]
 
@@ -304,7 +276,7 @@ def test_what_ends_a_run_at_once_loses_no_finished_picture(brighter, place, monk
 def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatch):
     for name in "abc":
         picture(f"{name}.png")
-    whole, restored = module._restore_file, []
+    whole, restored = module.restored_file, []
 
     def interrupted_before(name):
         def restore_file(job, *rest):
@@ -316,7 +288,7 @@ def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatc
         return restore_file
 
     for name in ("b.png", "c.png", None):
-        monkeypatch.setattr(module, "_restore_file", interrupted_before(name))
+        monkeypatch.setattr(module, "restored_file", interrupted_before(name))
         if name is None:
             run(("a.png", "b.png", "c.png"))
         else:
@@ -340,59 +312,58 @@ def test_what_is_restored_again_by_force_leaves_the_rest_of_the_log(brighter, pl
     assert [row["file"] for row in log()] == ["a.png", "b.png"]
     run(("a.png",))
     assert [row["file"] for row in log()] == ["a.png", "b.png"], "which is known to be done"
-    run(("b.png",), force=True, max_steps=2)
-    assert [row["file"] for row in log()] == ["b.png"], "of other settings"
 
 
 def test_other_pictures_leave_a_note_of_what_a_kill_left(brighter, place, monkeypatch):
     for name in "ab":
         picture(f"{name}.png")
+    whole = module.write
 
-    def killed(*_):
-        picture("out/a.png")  # as far as it came
+    def killed(files):
+        whole(files)
         raise SystemExit
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(module, "save_picture", killed)
+        patch.setattr(module, "write", killed)
         run(("a.png",))
     run(("b.png",))
     run(("a.png",))
-    assert [row["saved"] for row in log()] == ["out/b.png", "out/a.png"]
+    assert [row["saved"] for row in log()] == ["a.png", "b.png"]
 
 
 def test_a_picture_that_was_interrupted_while_it_was_saved_is_gone_on_with(brighter, place, monkeypatch):
     picture("a.png", np.full((16, 16), 180, dtype=np.uint8))
     again = partial(restore, ("a.png",), Path("out"), save_steps=True)
-    whole, saved = module.save_picture, []
+    whole = module.write
 
-    def interrupted(picture, pixels, path, *rest):
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-        saved.append(path)
-        whole(picture, pixels, path, *rest)
+    def interrupted(files):
+        whole(dict(list(files.items())[:2]))
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "save_picture", interrupted)
+    monkeypatch.setattr(module, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         again()
-    assert names() == {"a.step1.png", "a.step2.png"}
-    monkeypatch.setattr(module, "save_picture", whole)
+    assert names() == {"a.png.step1.png", "a.png.step2.png"}
+    monkeypatch.setattr(module, "write", whole)
     again()
-    assert names() == {"a.png", "a.step1.png", "a.step2.png", "a.step3.png"}
-    # Files that were there before are never taken for such a rest.
+    assert names() == {"a.png", "a.png.step1.png", "a.png.step2.png", "a.png.step3.png"}
+    # A file of somebody else's is never taken for such a rest.
     Path("out/a.png").unlink()
+    Path("out/a.png.step1.png").write_text("mine")
     for _ in range(2):
         with pytest.raises(ValueError, match="could not be restored"):
             again()
+    assert Path("out/a.png.step1.png").read_text() == "mine"
 
 
-@pytest.mark.parametrize("text", ["mine", "[]", '{"settings": {}, "rows": []}'])
+@pytest.mark.parametrize("text", ["mine", "[]", "[]\n", "mine\n"])
 def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
     picture("a.png")
     Path("out").mkdir()
-    Path("out/restore.json").write_text(text)
-    with pytest.raises(ValueError, match="of other settings"):
+    Path("out/restore.jsonl").write_text(text)
+    with pytest.raises(ValueError, match="is no log of `hirl restore`; choose another --out"):
         run(("a.png",))
-    assert Path("out/restore.json").read_text() == text
+    assert Path("out/restore.jsonl").read_text() == text
 
 
 # Steps and the log
@@ -402,27 +373,31 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture("deep/a.jpg", np.full((16, 16), 180, dtype=np.uint8), icc_profile=profile)
     restore(("deep",), Path("out"), max_steps=7, save_steps=True)
-    assert names() == {"a.jpg", "a.step1.png", "a.step2.png", "a.step3.png"}
+    assert names() == {"a.jpg", "a.jpg.step1.png", "a.jpg.step2.png", "a.jpg.step3.png"}
     for step, level in enumerate((188, 196, 204), start=1):
-        with Image.open(f"out/a.step{step}.png") as result:
+        with Image.open(f"out/a.jpg.step{step}.png") as result:
             assert (result.format, result.mode) == ("PNG", "L")
             assert result.info["icc_profile"] == profile
             assert (np.asarray(result) == level).all()
     assert "a.jpg: add +8 -> add +8 -> add +8 (stopped: value)" in capsys.readouterr().out
-    written = json.loads(Path("out/restore.json").read_text())
-    assert written["settings"] == {
-        **{"folder": str(place), "pictures": ["deep"], "out": "out", "agent": "hirl", "toolset": "hirl"},
-        **{"max_steps": 7, "stop": "value"},
-        **{"measure": "hirl-biqa", "references": None},
-        **{"precision": "float32", "device": "cpu", "save_steps": True, "force": False},
+    (row,) = log()
+    assert row.pop("settings") == {
+        **{"agent": "hirl", "toolset": "hirl", "max_steps": 7, "only": [], "without": [], "strength": 1.0},
+        **{"stop": "value", "measure": "hirl-biqa", "guard": None, "format": None, "quality": None},
+        **{"precision": "float32", "device": "cpu", "save_steps": True, "sheet": False},
+        **{"agent_sha256": sha256(SHIPPED_AGENTS["hirl"]), "version": version("hirl-restore")},
     }
-    (row,) = written["rows"]
-    assert row.pop("values") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)
+    assert row.pop("expected") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)
     assert row.pop("final_value") == 0
     assert row.pop("seconds") > 0
+    saved = {f"a.jpg.step{step}.png": sha256(Path(f"out/a.jpg.step{step}.png")) for step in (1, 2, 3)}
     assert row == {
-        **{"file": "deep/a.jpg", "saved": "out/a.jpg", "path": ["add +8"] * 3, "types": ["brighten"] * 3},
-        **{"degrees": [1, 1, 1], "why": "value", "score_before": None, "score_after": None, "notes": [], "error": None},
+        **{"file": "deep/a.jpg", "target": "a.jpg", "saved": "a.jpg", "source": str(place / "deep/a.jpg")},
+        **{"source_sha256": sha256(Path("deep/a.jpg")), "reference_sha256": None, "ours_before": {}},
+        **{"saved_sha256": {**saved, "a.jpg": sha256(Path("out/a.jpg"))}},
+        **{"path": ["add +8"] * 3, "types": ["brighten"] * 3, "degrees": [1, 1, 1], "why": "value"},
+        **{"score_before": None, "score_after": None, "guard_before": None, "guard_after": None},
+        **{"further_pages": [], "notes": [], "error": None},
     }
 
 
@@ -450,14 +425,21 @@ def test_a_grey_original_may_have_noise_in_colours(brighter, place):
     assert (row["error"], row["path"]) == (None, ["add +8"])
 
 
-def test_references_and_their_stop_go_together(place):
+def test_references_and_their_stop_go_together(brighter, place):
     picture("a.png")
     for arguments in ({"stop": "reference"}, {"references": Path("clean")}):
         with pytest.raises(ValueError, match="--stop reference and --references DIR"):
             run(("a.png",), **arguments)
+    with pytest.raises(ValueError, match="--references clean: no such folder"):
+        run(("a.png",), stop="reference", references=Path("clean"))
+    assert not Path("out").exists(), "and the corrected command is not refused"
+    Path("clean").mkdir()
     with pytest.raises(ValueError, match="1 of 1 pictures could not be restored"):
         run(("a.png",), stop="reference", references=Path("clean"))
-    assert log()[0]["error"] == "clean/a.png: no such file"
+    assert log()[0]["error"] == "clean/a.png: no such file, nor one of another suffix"
+    picture("clean/a.bmp", colours() + np.uint8(8))
+    run(("a.png",), stop="reference", references=Path("clean"))
+    assert (log()[0]["path"], log()[0]["error"]) == (["add +8"], None)
 
 
 # From the shell
@@ -473,15 +455,15 @@ def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
     assert capsys.readouterr().out.count("(stopped: steps)") == 2
     assert hirl("restore", "one", *arguments, "--save-steps") == 1
     assert capsys.readouterr().err == (
-        "hirl: out/restore.json is there already, of other settings (save_steps): choose another --out, or overwrite "
+        "hirl: out/restore.jsonl is there already, of other settings (save_steps): choose another --out, or overwrite "
         "with --force\n"
     )
     Path("one/c.png").write_text("no picture")
     assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1
     assert capsys.readouterr().err.endswith(
-        "\nhirl: 1 of 3 pictures could not be restored; out/restore.json says why\n"
+        "\nhirl: 1 of 3 pictures could not be restored; out/restore.jsonl says why\n"
     )
-    assert names() == {"a.png", "b.jpg", *(f"{name}.step{step}.png" for name in "ab" for step in (1, 2))}
+    assert names() == {"a.png", "b.jpg", *(f"{name}.step{step}.png" for name in ("a.png", "b.jpg") for step in (1, 2))}
 
 
 def test_a_wrong_agent_is_one_line(place, hirl, capsys):

@@ -1,0 +1,1 @@
+"""What `hirl restore` does: jobs, their log, and one picture after the other."""

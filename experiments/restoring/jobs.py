@@ -1,0 +1,88 @@
+"""What to restore and where to save it, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hirl_experiments.io.formats import FALLBACK, FORMATS, can_write, of_suffix
+from hirl_experiments.io.output import check_targets
+from hirl_experiments.restoring.log import LOG
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to restore.
+
+    Attributes:
+        file: Where it is.
+        below: Its name below the folder that it was found in.
+        out: The folder that everything is saved in.
+        target: Where the result goes.
+        steps: Where the picture goes after each step; empty where that is not asked for.
+        sheet: Where a sheet of before and after goes; None where that is not asked for.
+    """
+
+    file: Path
+    below: Path
+    out: Path
+    target: Path
+    steps: tuple[Path, ...] = ()
+    sheet: Path | None = None
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """Everything that may be written."""
+        return (*self.steps, *(() if self.sheet is None else (self.sheet,)), self.target)
+
+    def name(self, path: Path) -> str:
+        """A path as the log names it: below ``out``, wherever that is."""
+        return path.relative_to(self.out).as_posix()
+
+
+def plan(files: Mapping[Path, Path], out: Path, format: str | None, steps: int, sheet: bool) -> list[Job]:
+    """The jobs of a run.
+
+    Args:
+        files: Pictures, each with its name below ``out``. Files that do not exist are allowed.
+        out: The folder to save in.
+        format: What to save in, as Pillow names it; None for that of each file.
+        steps: How many steps are to be saved at most.
+        sheet: Whether sheets are to be saved.
+
+    Raises:
+        ValueError: If two pictures would get one name, or a picture would be overwritten by a restored one.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file; name a folder")
+    wanted = {file: _renamed(name, format) for file, name in files.items()}
+    times = Counter(wanted.values())
+    jobs = []
+    for file, name in files.items():
+        target = wanted[file]
+        if target != name and times[target] > 1:
+            # "a.gif" beside "a.png": the former is saved as "a.gif.png".
+            target = name.with_name(name.name + target.suffix)
+        whole = out / target
+        jobs.append(
+            Job(
+                file,
+                name,
+                out,
+                whole,
+                tuple(whole.with_name(f"{target.name}.step{step + 1}.png") for step in range(steps)),
+                whole.with_name(f"{target.name}.sheet.png") if sheet else None,
+            )
+        )
+    targets = [(str(job.file), target) for job in jobs for target in job.targets]
+    check_targets([("the log", out / LOG), *targets], {Path(os.path.realpath(job.file)) for job in jobs})
+    return jobs
+
+
+def _renamed(name: Path, format: str | None) -> Path:
+    own = of_suffix(name.suffix)
+    wanted = format or (own if own is None or can_write(own) else FALLBACK)
+    return name if wanted == own or wanted is None else name.with_suffix(FORMATS[wanted].suffixes[0])

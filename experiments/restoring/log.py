@@ -1,0 +1,120 @@
+"""The log of `hirl restore`: a line of JSON for every picture, by which a run goes on where another ended.
+
+A line is written before what it tells of: a picture is finished where its result is what the line says. So a kill at
+any moment loses one picture at most, and the next run takes nothing of it for a file of the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hirl_env.files import lock, unwritable
+
+LOG = "restore.jsonl"
+Row = dict[str, Any]
+
+
+class RestoreLog:
+    """Lines of JSON in a file that is locked while it is open.
+
+    Args:
+        path: Of the file, open for reading and appending as ``descriptor``.
+        descriptor: Of the file.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._descriptor = path, descriptor
+        self.rows: dict[str, Row] = {}
+        data = path.read_bytes()
+        lines = data.split(b"\n")
+        # A kill may have cut the last line off.
+        for line in filter(None, lines[:-1]):
+            try:
+                record = json.loads(line)
+                if "left_out" not in record:
+                    self.rows[record["target"]] = record
+            except (ValueError, LookupError, TypeError):
+                raise ValueError(f"{path} is no log of `hirl restore`; choose another --out") from None
+        if lines[-1]:
+            if not lines[-1].startswith(b'{"'):
+                raise ValueError(f"{path} is no log of `hirl restore`; choose another --out")
+            os.ftruncate(descriptor, len(data) - len(lines[-1]))
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Writes a line, and waits until the disk has it.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        line = json.dumps(record, default=str).encode() + b"\n"
+        size = os.fstat(self._descriptor).st_size
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            os.ftruncate(self._descriptor, size)
+            raise unwritable(self.path, error) from error
+        if "target" in record:
+            self.rows[record["target"]] = dict(record)
+
+
+@contextmanager
+def opened_log(out: Path) -> Iterator[RestoreLog]:
+    """The log in a folder, for this run alone; where nothing is written to it, no new file or folder stays.
+
+    Raises:
+        ValueError: If another run has it open, or it is no log.
+        OSError: If it cannot be written to.
+    """
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    path = out / LOG
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        if not lock(descriptor):
+            raise ValueError(f"another `hirl restore` is saving in {out}; wait for it, or choose another --out")
+        yield RestoreLog(path, descriptor)
+        empty = os.fstat(descriptor).st_size == 0
+    except BaseException:
+        empty = os.fstat(descriptor).st_size == 0
+        raise
+    finally:
+        if empty:
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+        for folder in missing if empty else ():
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
+
+
+def sha256(path: Path) -> str | None:
+    """Of a file's content; None where it cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        content = hashlib.sha256()
+        with path.open("rb") as file:
+            while part := file.read(2**20):
+                content.update(part)
+        return content.hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,214 @@
+"""Restores one picture file, and says what was done to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from hirl_agents.restorer import Restored, Restorer
+from hirl_env.data.images import UnreadablePicture, to_tensor
+from hirl_env.files import atomic_write
+from hirl_env.quality import Measure
+from hirl_experiments.io.names import shown
+from hirl_experiments.io.pictures import Page, Picture, Pixels, encoded, read_picture, saved_format
+from hirl_experiments.restoring.jobs import Job
+from hirl_experiments.restoring.log import Row, sha256
+from hirl_experiments.restoring.sheet import sheet
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user wants of every picture, beside what the restorer knows.
+
+    Attributes:
+        format: What to save in, as Pillow names it; None for that of the file.
+        quality: Of lossy formats; None for the format's own.
+        strength: How much of the change is kept, 0 to 1.
+        guard: A blind measure; a result that it likes less than the original is not saved.
+        max_pixels: As of `hirl_env.data.images.opened`.
+    """
+
+    format: str | None = None
+    quality: int | None = None
+    strength: float = 1.0
+    guard: Measure | None = None
+    max_pixels: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What becomes of a picture.
+
+    Attributes:
+        row: Of the log.
+        files: What is to be written, and where; in this order.
+    """
+
+    row: Row
+    files: dict[Path, bytes] = field(default_factory=dict)
+
+
+def restored_file(
+    job: Job,
+    restorer: Restorer,
+    wishes: Wishes,
+    reference: Path | None,
+    begin: Callable[[str, int, int], None] = lambda *_: None,
+) -> Outcome:
+    """Restores a picture in memory.
+
+    Args:
+        job: What to restore.
+        restorer: Does it.
+        wishes: What else is wanted.
+        reference: The clean original's file.
+        begin: Called before each page, with the picture's name and the page's height and width.
+
+    Returns:
+        What to write; where there is an error, nothing.
+    """
+    began = perf_counter()
+    outcome = Outcome(empty_row(job))
+    row = outcome.row
+    try:
+        row["source_sha256"] = sha256(job.file)
+        row["reference_sha256"] = None if reference is None else sha256(reference)
+        picture = read_picture(job.file, wishes.max_pixels)
+        cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, wishes.max_pixels).pages
+        if len(cleans) != len(picture.pages):
+            raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
+        results, pages = [], []
+        for page, clean in zip(picture.pages, cleans, strict=True):
+            begin(shown(job.file.name), *page.pixels.shape[:2])
+            restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
+            result, facts = _judged(page, restored, wishes)
+            results.append(result)
+            pages.append(facts)
+            for step, target in zip(restored.steps, job.steps, strict=False):
+                if page is picture.pages[0] and step.image is not None:
+                    outcome.files[target] = encoded(_only_first(picture), [_covered(page, step.image)], "PNG")[0]
+        _save(job, picture, results, pages, wishes, outcome)
+    except UnreadablePicture as error:
+        row["error"] = str(error)
+    except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
+        kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+        reason = "does not fit into memory" if isinstance(error, MemoryError) else f"{kind}{error}".splitlines()[0]
+        row["error"] = f"{job.file}: {reason}"
+    if row["error"] is not None:
+        outcome = Outcome(empty_row(job) | {"error": row["error"], "source_sha256": row["source_sha256"]})
+    outcome.row["seconds"] = round(perf_counter() - began, 3)
+    return outcome
+
+
+def empty_row(job: Job) -> Row:
+    """The row of a picture of which nothing is known yet."""
+    lists: Row = {name: [] for name in ("path", "types", "degrees", "expected", "notes", "further_pages")}
+    names = ("saved", "saved_sha256", "source_sha256", "reference_sha256", "final_value", "why", "error", "seconds")
+    nothing: Row = {name: None for name in (*names, "score_before", "score_after", "guard_before", "guard_after")}
+    return {"file": str(job.file), "target": job.name(job.target), **nothing, **lists}
+
+
+def _like(page: Page, clean: Page | None) -> Pixels | None:
+    """The clean original as the picture's page is: in its colours and its type."""
+    if clean is None:
+        return None
+    pixels = page.uncovered(clean.pixels) if clean.pixels.shape[:2] == page.pixels.shape[:2] else clean.pixels
+    if pixels.ndim < page.pixels.ndim:  # greys, whose noise has colours
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    if pixels.dtype == page.pixels.dtype:
+        return pixels
+    scaled = np.round(pixels / np.iinfo(pixels.dtype).max * np.iinfo(page.pixels.dtype).max)
+    return scaled.astype(page.pixels.dtype)
+
+
+def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row]:
+    """What is saved of a page, and what the log says of it."""
+    facts: Row = {
+        "path": [step.tool for step in restored.steps],
+        "types": [step.type for step in restored.steps],
+        "degrees": [step.degree for step in restored.steps],
+        "expected": [step.value for step in restored.steps],
+        **{"final_value": restored.final_value, "why": restored.why},
+        **{"score_before": restored.score_before, "score_after": restored.score_after},
+        **{"guard_before": None, "guard_after": None},
+    }
+    before = page.visible()
+    if not restored.steps or wishes.strength == 0:
+        return page.pixels, facts
+    result = blended(before, restored.image, wishes.strength)
+    if wishes.guard is not None:
+        facts["guard_before"], facts["guard_after"] = (score(wishes.guard, pixels) for pixels in (before, result))
+        if facts["guard_after"] < facts["guard_before"]:
+            facts["why"] = "guard"
+            return page.pixels, facts
+    return _covered(page, result), facts
+
+
+def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
+    """A part of a change: ``before`` at a strength of 0, ``after`` at 1."""
+    if strength == 1:
+        return after
+    mixed = before + strength * (after.astype(np.float32) - before)
+    return np.round(mixed).clip(0, np.iinfo(before.dtype).max).astype(before.dtype)
+
+
+def score(measure: Measure, pixels: Pixels) -> float:
+    """What a blind measure says of pixels (H, W, 3) or (H, W)."""
+    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    with torch.no_grad():
+        return float(measure.score(to_tensor(colour)[None], None)[0])
+
+
+def _covered(page: Page, pixels: Pixels) -> Pixels:
+    """Pixels with the original's colours where nobody sees them."""
+    if page.alpha is None or not (hidden := page.alpha == 0).any():
+        return pixels
+    covered = pixels.copy()
+    covered[hidden] = page.pixels[hidden]
+    return covered
+
+
+def _only_first(picture: Picture) -> Picture:
+    return Picture(picture.pages[:1], picture.format, picture.lossless, picture.options, picture.notes)
+
+
+def _save(
+    job: Job, picture: Picture, results: list[Pixels], pages: list[Row], wishes: Wishes, outcome: Outcome
+) -> None:
+    """Fills in the row and the files."""
+    row = outcome.row
+    row |= pages[0] | {"further_pages": pages[1:]}
+    changed = any(result is not page.pixels for result, page in zip(results, picture.pages, strict=True))
+    if job.sheet is not None:
+        done = " -> ".join(row["path"]) or "left as it is"
+        outcome.files[job.sheet] = sheet(picture.pixels, results[0], shown(job.file.name), done)
+    if changed or saved_format(picture, wishes.format) != picture.format:
+        content, notes = encoded(picture, results, wishes.format, wishes.quality)
+        row["notes"] = [*picture.notes, *notes]
+    else:
+        # Saving it anew could only lose something.
+        content = job.file.read_bytes()
+    if row["why"] == "guard":
+        row["notes"].append(
+            f"left as it is: the guard says {row['guard_after']:.1f} of the result, {row['guard_before']:.1f} before"
+        )
+    outcome.files[job.target] = content
+    row["saved"] = job.name(job.target)
+    row["saved_sha256"] = {job.name(path): hashlib.sha256(data).hexdigest() for path, data in outcome.files.items()}
+
+
+def write(files: Mapping[Path, bytes]) -> None:
+    """Writes what a picture has become, itself last.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    for path, content in files.items():
+        with atomic_write(path) as file:
+            file.write(content)

@@ -1,0 +1,75 @@
+"""How far a run is: within a large picture, too, and where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from hirl_agents.common.tiling import tiles_in
+from hirl_env.tools.toolset import Tool, Toolset
+
+EVERY = 15  # seconds between two lines where there is no terminal
+
+
+class Progress:
+    """Tells of every tile that a tool is run on.
+
+    Args:
+        pictures: How many there are to do.
+        clock: Seconds that have passed since some moment.
+    """
+
+    def __init__(self, pictures: int, clock: Callable[[], float] = monotonic) -> None:
+        self._bar = tqdm(total=pictures, unit="picture", disable=None)
+        self._clock, self._last = clock, clock()
+        self._name, self._tiles, self._count = "", 1, 0
+
+    def begin(self, name: str, height: int, width: int) -> None:
+        """A picture, or a page of one, comes next."""
+        self._name, self._tiles, self._count = name, tiles_in(height, width), 0
+        self._tell(f"{name}: looking")
+
+    def tile(self, tool: str) -> None:
+        """A tool begins with a tile."""
+        step, tile = divmod(self._count, self._tiles)
+        self._count += 1
+        self._tell(f"{self._name}: step {step + 1}, {tool}, tile {tile + 1} of {self._tiles}")
+
+    def end(self) -> None:
+        """A picture is done."""
+        self._bar.update()
+
+    def close(self) -> None:
+        """All are done."""
+        self._bar.close()
+
+    def _tell(self, text: str) -> None:
+        if not self._bar.disable:
+            self._bar.set_postfix_str(text)
+        elif self._clock() - self._last >= EVERY:
+            print(f"hirl: {text}", file=sys.stderr, flush=True)
+            self._last = self._clock()
+
+
+class Announced(nn.Module):
+    """A tool that says when it begins."""
+
+    def __init__(self, tool: Tool, begin: Callable[[str], None]) -> None:
+        super().__init__()
+        self.restore, self.name, self.begin = tool.restore, tool.name, begin
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """As the tool's ``restore``."""
+        self.begin(self.name)
+        return self.restore(images)
+
+
+def announced(toolset: Toolset, begin: Callable[[str], None]) -> Toolset:
+    """The toolset with every tool calling ``begin`` with its name when it is run."""
+    return toolset.mapped(lambda tool: replace(tool, restore=Announced(tool, begin)))

@@ -1,0 +1,179 @@
+"""A run of `hirl restore`: what is finished, what is in the way, and one picture after the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from hirl_agents.restorer import Restorer
+from hirl_env.files import remove_leftovers
+from hirl_experiments.io.finding import Found, reference_of
+from hirl_experiments.io.names import shown
+from hirl_experiments.restoring.jobs import Job
+from hirl_experiments.restoring.log import LOG, RestoreLog, Row, sha256
+from hirl_experiments.restoring.one_picture import Wishes, empty_row, restored_file, write
+from hirl_experiments.restoring.progress import Progress
+
+
+@dataclass
+class Run:
+    """Restores the pictures that are not yet restored, one after the other.
+
+    Attributes:
+        jobs: What is to be restored.
+        restorer: Does it.
+        wishes: What else is wanted of each picture.
+        references: Folder of the clean originals.
+        log: Of what was done; None where nothing is to be saved.
+        settings: All that results depend on beside the pictures, as JSON has it.
+        force: Whether everything is restored anew, and overwrites what is there.
+        progress: Told of every picture.
+    """
+
+    jobs: list[Job]
+    restorer: Restorer
+    wishes: Wishes
+    references: Path | None
+    log: RestoreLog | None
+    settings: dict[str, Any]
+    force: bool
+    progress: Progress
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What is known of each target."""
+        return {} if self.log is None else self.log.rows
+
+    def all(self) -> int:
+        """Restores; returns how many pictures could not be."""
+        if not self.force:
+            self._check_settings()
+        for folder in {job.target.parent for job in self.jobs if self.log is not None}:
+            remove_leftovers(folder)
+        left, failed = [], 0
+        for job in self.jobs:
+            if not self.force and self._is_finished(job):
+                self.progress.end()
+            elif (error := self._obstacle(job)) is not None:
+                self._note(empty_row(job) | {"error": error}, {})
+                failed += 1
+            else:
+                left.append(job)
+        for job in left:
+            outcome = restored_file(job, self.restorer, self.wishes, self._reference(job), self.progress.begin)
+            failed += self._note(outcome.row, outcome.files)["error"] is not None
+        return failed
+
+    def _reference(self, job: Job) -> Path | None:
+        return None if self.references is None else reference_of(self.references, job.below)
+
+    def _check_settings(self) -> None:
+        """Raises ValueError where a picture was restored with other settings: both results are wanted, perhaps."""
+        others = set()
+        for job in self.jobs:
+            row = self._saved_row(job)
+            if row is not None and job.target.exists():
+                others |= {name for name in self.settings if row["settings"].get(name) != self.settings[name]}
+        if others:
+            raise ValueError(
+                f"{self.jobs[0].out / LOG} is there already, of other settings ({', '.join(sorted(others))}): choose "
+                "another --out, or overwrite with --force"
+            )
+
+    def _saved_row(self, job: Job) -> Row | None:
+        row = self.rows.get(job.name(job.target))
+        return row if row is not None and row["saved"] is not None else None
+
+    def _is_finished(self, job: Job) -> bool:
+        """Whether input, settings and output are what the log says."""
+        row = self._saved_row(job)
+        if row is None or row["source_sha256"] != sha256(job.file):
+            return False
+        try:
+            reference = self._reference(job)
+        except ValueError:
+            return False
+        if reference is not None and row["reference_sha256"] != sha256(reference):
+            return False
+        return all(sha256(job.out / name) == expected for name, expected in row["saved_sha256"].items())
+
+    def _obstacle(self, job: Job) -> str | None:
+        """What keeps a picture from being restored, known before any is."""
+        if not os.path.lexists(job.file):
+            return f"{job.file}: no such file"
+        try:
+            self._reference(job)
+        except ValueError as error:
+            return str(error)
+        row = self.rows.get(job.name(job.target), {})
+        ours = _ours(row)
+        for target in () if self.force else job.targets:
+            name = job.name(target)
+            if not os.path.lexists(target):
+                continue
+            if name not in ours:
+                return f"{job.file}: {target} exists already; --force overwrites it"
+            if row["source"] != os.path.realpath(job.file):
+                return f"{job.file}: {target} is the result of {row['source']}; --force overwrites it"
+            if sha256(target) not in (*ours[name], EMPTY):
+                return f"{job.file}: {target} was changed since it was saved; --force overwrites it"
+        return None
+
+    def _note(self, row: Row, files: Mapping[Path, bytes]) -> Row:
+        """Writes down and saves what became of a picture, and says so."""
+        before = self.rows.get(row["target"], {})
+        row = row | {"settings": self.settings, "source": os.path.realpath(row["file"]), "ours_before": _ours(before)}
+        if self.log is not None:
+            self.log.append(row)  # first: what is saved is known as ours then, whatever ends this run
+            try:
+                write(files)
+            except OSError as error:
+                row = row | {"saved": None, "saved_sha256": None, "error": f"{row['file']}: {error}"}
+                self.log.append(row)
+        _tell(row, self.settings["measure"], self.settings["guard"])
+        self.progress.end()
+        return row
+
+
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
+
+
+def _ours(row: Row) -> dict[str, list[str]]:
+    """Hashes of everything that runs up to this row may have saved, by name."""
+    ours: dict[str, list[str]] = dict(row.get("ours_before", {}))
+    for name, content in (row.get("saved_sha256") or {}).items():
+        ours[name] = sorted({*ours.get(name, ()), content})
+    return ours
+
+
+def _tell(row: Row, measure: str, guard: str | None) -> None:
+    name = shown(row["target"])
+    for note in row["notes"]:
+        tqdm.write(f"hirl: {name}: {note}", file=sys.stderr)
+    if row["error"] is not None:
+        tqdm.write(f"hirl: {shown(row['error'])}", file=sys.stderr)
+        return
+    for number, page in enumerate([row, *row["further_pages"]], start=1):
+        path = " -> ".join(page["path"]) or "left as it is"
+        scores = "".join(
+            f"; {by}: {page[before]:.1f} to {page[after]:.1f}"
+            for by, before, after in ((measure, "score_before", "score_after"), (guard, "guard_before", "guard_after"))
+            if page[before] is not None
+        )
+        of = f", page {number}" if row["further_pages"] else ""
+        tqdm.write(f"{name}{of}: {path} (stopped: {page['why']}{scores})")
+
+
+def tell_left_out(found: Found, log: RestoreLog | None) -> None:
+    """Says what of the folders was no picture to restore, in one line and in the log."""
+    if not found.left_out:
+        return
+    if log is not None:
+        log.append({"left_out": {str(path): why for path, why in found.left_out.items()}})
+    print(f"hirl: left out: {found.summary()}{'' if log is None else '; the log names them'}", file=sys.stderr)

@@ -12,7 +12,8 @@ import tyro
 
 from hirl_agents.restorer import SHIPPED_AGENTS, Restorer
 from hirl_env.quality import Measure, as_measure
-from hirl_env.tools.toolset import Precision, open_toolset
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least

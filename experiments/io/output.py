@@ -61,8 +61,9 @@ def check_writable(*paths: Path | None) -> None:
             raise ValueError(f"{path} holds something else than JSON and would be overwritten; choose another name")
         if path.exists() and not path.is_file() and not path.is_dir():
             continue  # a device
-        folder = next(each for each in (path, *path.absolute().parents) if each.is_dir())
         try:
+            folder = next(each for each in (path, *path.absolute().parents) if each.is_dir() or os.path.lexists(each))
+            folder = folder.parent if folder == path and path.is_file() else folder
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:

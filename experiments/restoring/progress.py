@@ -12,7 +12,8 @@ from torch import nn
 from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiles_in
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 EVERY = 15  # seconds between two lines where there is no terminal
 

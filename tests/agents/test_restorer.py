@@ -292,12 +292,12 @@ def test_wrong_arguments(toy_toolset, arguments, message):
 @pytest.mark.parametrize(
     ("image", "reference", "message"),
     [
-        (flat(80).astype(np.float32), None, "image must be a numpy array of uint8, got float32"),
+        (flat(80).astype(np.float32), None, "image must be a numpy array of uint8 or uint16, got float32"),
         ([[1, 2]], None, "got list"),
         (flat(80, 4, 5, 4), None, r"\(H, W, 3\) or \(H, W\), got \(4, 5, 4\)"),
         (flat(80, 0, 5, 3), None, r"got \(0, 5, 3\)"),
         (flat(80, 4, 5), flat(80, 4, 5, 3), "of one shape"),
-        (flat(80, 4, 5), flat(80, 4, 5).astype(int), "reference must be a numpy array of uint8"),
+        (flat(80, 4, 5), flat(80, 4, 5).astype(int), "reference must be a numpy array of uint8 or uint16"),
     ],
 )
 def test_wrong_pictures(toy_toolset, image, reference, message):
@@ -308,3 +308,35 @@ def test_wrong_pictures(toy_toolset, image, reference, message):
 def test_stopping_by_reference_needs_one(toy_toolset):
     with pytest.raises(ValueError, match="needs the reference"):
         Restorer(towards(100), toy_toolset, stop="reference").restore(flat(80))
+
+
+def test_16_bits_stay_16_bits(toy_toolset):
+    def values(images):
+        return torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)
+
+    restorer = Restorer(values, toy_toolset, max_steps=1, stop="steps")
+    deep = np.random.default_rng(0).integers(0, 60_000, (20, 24, 3), dtype=np.uint16)
+    for pixels in (deep, deep[..., 0]):
+        restored = restorer.restore(pixels).image
+        assert restored.dtype == np.uint16
+        assert np.abs(restored.astype(int) - pixels - 257).max() <= 1  # float32 has 24 bits
+
+
+def test_tools_that_may_not_be_used_are_not(toy_toolset):
+    def values(images):
+        return torch.tensor([[[1.0, 4.0], [2.0, 3.0]]]).expand(len(images), 2, 2)
+
+    def used(**arguments):
+        restorer = Restorer(values, toy_toolset, max_steps=1, **arguments)
+        return [step.tool for step in restorer.restore(np.full((16, 16, 3), 100, dtype=np.uint8)).steps]
+
+    assert used() == ["add +8"]
+    assert used(only=["darken"]) == ["sub 16"]
+    assert used(without=["add +8", "darken-1"]) == ["sub 2"]
+    assert used(only=["brighten"], without=["brighten-1"]) == ["add +1"]
+    with pytest.raises(
+        ValueError, match=r"unknown tool or type 'dark'; known are: brighten, darken, add \+1, brighten-0"
+    ):
+        used(only=["dark"])
+    with pytest.raises(ValueError, match="no tool is left to use"):
+        used(only=["darken"], without=["darken"])

@@ -11,7 +11,8 @@ import torch
 
 from hirl_agents.restorer import Restorer
 from hirl_env.data.degradations import GaussianNoise
-from hirl_env.tools.toolset import Tool, Toolset
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments import cli
 from hirl_experiments.commands import restore
 

@@ -1,6 +1,7 @@
 """`hirl score`: scores, maps, and bad input."""
 
 import json
+import os
 
 import numpy as np
 import skimage.data
@@ -27,7 +28,7 @@ def test_the_blind_measure_says_that_noise_is_worse_and_draws_where(tmp_path, hi
     assert hirl("score", *pictures, "--map", "--out", str(out), "--json", str(target)) == 0
     clean_row, noisy_row = json.loads(target.read_text())["rows"]
     assert clean_row["score"] > noisy_row["score"]
-    drawn = np.asarray(Image.open(out / "noisy.map.png").convert("RGB")).astype(int)
+    drawn = np.asarray(Image.open(out / "noisy.png.map.png").convert("RGB")).astype(int)
     assert drawn.shape == (320, 320, 3)
     # The colour map is brighter where the score is larger.
     assert drawn[:, :120].sum() > drawn[:, 200:].sum()
@@ -48,7 +49,7 @@ def test_wrong_input_is_named(folder, hirl, capsys):
     for arguments, message in (
         (["--measure", "ssim"], "the measure ssim compares with clean originals: give their folder by --references"),
         (["--measure", "nice"], "unknown measure 'nice'; known are:"),
-        (["--measure", "psnr", "--references", str(folder / "none")], "no such file"),
+        (["--measure", "psnr", "--references", str(folder / "none")], "none: no such folder"),
         (["--measure", "psnr", "--references", str(folder), "--map"], "the measure psnr has no quality map"),
         (["--device", "tpu7"], "device 'tpu7' is not to be had here"),
     ):
@@ -63,21 +64,21 @@ def test_wrong_input_is_named(folder, hirl, capsys):
 def test_maps_are_never_written_over_each_other_or_over_what_is_there(tmp_path, monkeypatch, hirl, capsys):
     monkeypatch.chdir(tmp_path)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
-    for name in ("a/x.png", "b/x.png", "c/y.map.png"):
+    for name in ("a/x.png", "b/x.png", "c/y.png.map.png"):
         (tmp_path / name).parent.mkdir()
         picture.save(tmp_path / name)
-    before = (tmp_path / "c/y.map.png").read_bytes()
+    before = (tmp_path / "c/y.png.map.png").read_bytes()
     picture.save(tmp_path / "c/y.png")
     assert hirl("score", "a/x.png", "b/x.png", "--map") == 1
-    assert "a/x.png and b/x.png would both be saved as scores/x.map.png" in capsys.readouterr().err
+    assert "a/x.png and b/x.png would both be saved as scores/x.png.map.png" in capsys.readouterr().err
     assert hirl("score", "c", "--map", "--out", "c", "--force") == 1
-    assert "c/y.map.png is one of the pictures and would be overwritten" in capsys.readouterr().err
-    assert (tmp_path / "c/y.map.png").read_bytes() == before
-    target = tmp_path / "scores" / "x.map.png"
+    assert "c/y.png.map.png is one of the pictures and would be overwritten" in capsys.readouterr().err
+    assert (tmp_path / "c/y.png.map.png").read_bytes() == before
+    target = tmp_path / "scores" / "x.png.map.png"
     target.parent.mkdir()
     target.write_text("mine")
     assert hirl("score", "a/x.png", "--map") == 1
-    assert "scores/x.map.png exists already; --force overwrites it" in capsys.readouterr().err
+    assert "scores/x.png.map.png exists already; --force overwrites it" in capsys.readouterr().err
     assert target.read_text() == "mine"
     assert hirl("score", "a/x.png", "--map", "--force") == 0
     assert target.read_bytes().startswith(b"\x89PNG")
@@ -90,3 +91,51 @@ def test_a_picture_whose_map_fails_counts_once(folder, monkeypatch, hirl, capsys
     monkeypatch.setattr("hirl_env.quality.Measure.quality_map", failing)
     assert hirl("score", str(folder), "--map", "--out", str(folder / "maps")) == 1
     assert "3 of 3 pictures could not be scored" in capsys.readouterr().err
+
+
+def test_references_are_found_by_their_stems(folder, tmp_path, hirl):
+    for number in range(3):
+        with Image.open(folder / f"picture{number}.png") as picture:
+            (tmp_path / "clean").mkdir(exist_ok=True)
+            picture.save(tmp_path / "clean" / f"picture{number}.bmp")
+    target = tmp_path / "scores.json"
+    arguments = ["--measure", "psnr", "--references", str(tmp_path / "clean"), "--json", str(target)]
+    assert hirl("score", str(folder), *arguments) == 0
+    assert [row["score"] for row in json.loads(target.read_text())["rows"]] == [100.0] * 3
+
+
+def test_what_nobody_sees_does_not_count(tmp_path, hirl):
+    rng = np.random.default_rng(0)
+    shape = np.zeros((64, 64, 4), dtype=np.uint8)
+    shape[16:48, 16:48] = (*(90, 120, 60), 255)
+    for number in range(3):
+        shape[..., :3][shape[..., 3] == 0] = rng.integers(0, 256, (64 * 64 - 32 * 32, 3))
+        Image.fromarray(shape).save(tmp_path / f"{number}.png")
+    target = tmp_path / "scores.json"
+    assert hirl("score", str(tmp_path / "*.png"), "--json", str(target)) == 0
+    assert len({row["score"] for row in json.loads(target.read_text())["rows"]}) == 1
+
+
+def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, capsys):
+    picture = folder / "picture0.png"
+    before = picture.read_bytes()
+    (tmp_path / "file").write_text("mine")
+    for target, message in (
+        (picture, "is one of the pictures and would be overwritten"),
+        (tmp_path / "file", "holds something else than JSON and would be overwritten"),
+        (tmp_path / "file" / "scores.json", "could not write"),
+    ):
+        assert hirl("score", str(folder), "--json", str(target)) == 1
+        said = capsys.readouterr()
+        assert message in said.err
+        assert said.out == ""
+    assert picture.read_bytes() == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_names_that_are_not_utf8(folder, hirl, capsys, tmp_path):
+    os.rename(os.fsencode(folder / "picture0.png"), os.fsencode(folder) + b"/\xff\n\x1b.png")
+    target = tmp_path / "scores.json"
+    assert hirl("score", str(folder), "--json", str(target)) == 0
+    assert "\\xff\\n\\x1b.png" in capsys.readouterr().out
+    assert len(json.loads(target.read_text())["rows"]) == 3

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import tifffile
@@ -202,6 +201,8 @@ def _deep(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | N
 
 def _decoded(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | None:
     if picture.format == "PNG" and data[24] == 16:
+        import imagecodecs
+
         return _with_transparent_colour(imagecodecs.png_decode(data), data)
     if picture.format == "TIFF":
         with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -318,6 +319,8 @@ def encoded(
 def _png(pixels: Pixels) -> bytes:
     """A PNG of nothing but pixels."""
     if pixels.dtype == np.uint16:
+        import imagecodecs
+
         return _bare_png(bytes(imagecodecs.png_encode(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels)))
     return _bare_png(_saved(pixels, "PNG", {}))
 

@@ -56,6 +56,7 @@ COMMANDS: dict[str, Command] = {
     "restore": _shipped("restore", "restore picture files"),
     "score": _shipped("score", "score pictures by any quality measure"),
     "evaluate": _shipped("evaluate", "measure restoration methods on a folder of photographs"),
+    "benchmark": _shipped("benchmark", "measure agents and baselines on the frozen suites"),
     "evaluate-tools": _shipped("evaluate_tools", "measure every tool on its own distortion"),
     "evaluate-measures": _shipped("evaluate_measures", "check blind measures against those that see the reference"),
     "train-tools": _shipped("train_tools", "train a network of the toolset"),

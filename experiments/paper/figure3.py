@@ -16,8 +16,8 @@ from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
 from hirl_experiments.evaluation.methods import METHODS, Options
 from hirl_experiments.evaluation.sampling import begin
+from hirl_experiments.io.records import Records
 from hirl_experiments.paper.distortions import network_rows, single_notes, table1_rows
-from hirl_experiments.paper.records import Records
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.study import Distortion, Study
 from hirl_experiments.paper.table1 import COLUMNS

@@ -24,7 +24,7 @@ from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.methods import Options, Row, evaluate_level, load_agents, load_peers
 from hirl_experiments.evaluation.sampling import PIXELS, starts_of
 from hirl_experiments.io.output import at_least
-from hirl_experiments.paper.records import Records
+from hirl_experiments.io.records import Records
 
 # Methods of the comparison that need weights of their own: how tables call them.
 PEERS = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}

@@ -20,12 +20,13 @@ from hirl_env.data.degradations.known import (
     degradations,
 )
 from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
-from hirl_env.data.degradations.recipes import Light, Pictured, RLRestoreRecipe, Unknown
+from hirl_env.data.degradations.recipes import LIGHT_KINDS, Light, Pictured, RLRestoreRecipe, Unknown
 
 __all__ = [
     "BLUR_SIZES",
     "JPEG_QUALITIES",
     "LEVELS",
+    "LIGHT_KINDS",
     "NOISE_SIGMAS",
     "SINGLES",
     "AnisotropicBlur",

@@ -42,6 +42,8 @@ _register("mixture", Mixture((_any_level, _any_single)))
 _register("unknown", Unknown())
 _register("light", Light())
 _register("clean", InOrder(()))
+# What the shipped agents are trained on: everything that a picture may bring, and nothing at all.
+_register("everything", Mixture((Unknown(), Unknown(), Light(), _any_level, RLRestoreRecipe(1, 28))))
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))
 _register("rl-restore-severe", RLRestoreRecipe(18, 20))

@@ -15,6 +15,7 @@ from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, J
 from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
 
 Range = tuple[float, float]
+LIGHT_KINDS = ("clean", "jpeg", "noise", "blur", "shrunk")
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,9 @@ class Pictured(Degradation):
 class Light(Random):
     """What needs nothing or next to nothing, of photographs and of what is none, each content equally likely.
 
-    Five kinds, equally likely: clean, a good JPEG, little noise, little blur, and made smaller by Lanczos' filter
-    (then the small picture is the reference, and there is nothing to do).
-
     Args:
+        kinds: What is done, each equally likely: ``clean``, nothing; ``jpeg``, ``noise`` and ``blur``, a little of it;
+            ``shrunk``, made smaller by Lanczos' filter (the small picture is the reference, and needs nothing).
         jpeg_quality: Range of the quality of JPEGs; uniform.
         noise_sigma: Range of the standard deviation of noise, of 255; uniform.
         blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
@@ -132,6 +132,7 @@ class Light(Random):
         ValueError: If a range does not rise within what is possible, or a content is unknown.
     """
 
+    kinds: tuple[str, ...] = LIGHT_KINDS
     jpeg_quality: tuple[int, int] = (75, 98)
     noise_sigma: Range = (0.0, 6.0)
     blur_sigma: Range = (0.1, 0.6)
@@ -142,24 +143,23 @@ class Light(Random):
         check_ranges(self, 1, 100, "jpeg_quality", "shrink")
         check_ranges(self, 0, 255, "noise_sigma")
         check_ranges(self, 1e-3, 100, "blur_sigma")
-        unknown = [content for content in self.contents if content not in CONTENTS]
-        if unknown or not self.contents:
-            raise ValueError(f"Light: contents are some of {', '.join(CONTENTS)}; got {', '.join(unknown) or 'none'}")
+        for name, known in {"kinds": LIGHT_KINDS, "contents": tuple(CONTENTS)}.items():
+            unknown = [value for value in getattr(self, name) if value not in known]
+            if unknown or not getattr(self, name):
+                raise ValueError(f"Light: {name} are some of {', '.join(known)}; got {', '.join(unknown) or 'none'}")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         content = self.contents[int(rng.integers(len(self.contents)))]
-        kind = int(rng.integers(5))
+        kind = self.kinds[int(rng.integers(len(self.kinds)))]
         lowest, highest = self.jpeg_quality
-        strengths = rng.uniform(*self.noise_sigma), rng.uniform(*self.blur_sigma), rng.uniform(*self.shrink)
-        noise, blur, shrink = (float(strength) for strength in strengths)
-        single: list[tuple[Degradation, ...]] = [
-            (),
-            (JpegCompression(int(rng.integers(lowest, highest + 1))),),
-            (GaussianNoise(noise),),
-            (GaussianBlur.of_sigma(blur),),
-            (),
-        ]
-        return Pictured(content, InOrder(single[kind]), shrink if kind == 4 else 1.0)
+        steps: tuple[Degradation, ...] = ()
+        if kind == "jpeg":
+            steps = (JpegCompression(int(rng.integers(lowest, highest + 1))),)
+        elif kind == "noise":
+            steps = (GaussianNoise(float(rng.uniform(*self.noise_sigma))),)
+        elif kind == "blur":
+            steps = (GaussianBlur.of_sigma(float(rng.uniform(*self.blur_sigma))),)
+        return Pictured(content, InOrder(steps), float(rng.uniform(*self.shrink)) if kind == "shrunk" else 1.0)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Records(UserDict[Any, Any]):
                 return []
         except (ValueError, TypeError, LookupError):
             pass
-        raise ValueError(f"{self.path} holds no results of hirl reproduce; choose another --out, or delete it")
+        raise ValueError(f"{self.path} holds no results of this command; choose another --out, or delete it")
 
     def _check(self, first: Mapping[str, Any]) -> None:
         """Refuses to add to results of other settings."""

@@ -1,0 +1,225 @@
+"""`hirl benchmark`: measures agents and baselines on the frozen suites."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hirl_agents.common.tiling import tiled
+from hirl_agents.restorer import SHIPPED_AGENTS
+from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.samples import Sample
+from hirl_env.data.suites import Suite, suites
+from hirl_env.files import atomic_write_text
+from hirl_env.quality import psnr, ssim
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.tool import SHIPPED_TOOLS
+from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.weights import HASHES
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, open_entrant
+from hirl_experiments.evaluation.sampling import batches, begin
+from hirl_experiments.evaluation.scores import CAP, Outcomes, score
+from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
+from hirl_experiments.io.records import Records
+
+DECIMALS = {
+    "PSNR": 2,
+    "SSIM": 4,
+    "gain": 2,
+    "score": 2,
+    "low": 2,
+    "high": 2,
+    "harm %": 1,
+    "trials": 2,
+    "GFLOP": 2,
+    "seconds": 1,
+    "images": 0,
+}
+PHOTOGRAPH_PIXELS = 1  # of a batch of whole photographs: one at a time
+
+
+def benchmark(
+    images: str,
+    suites: tuple[str, ...] = ("unknown-v1", "light-v1", "levels-v1", "rl-restore-v1"),
+    entrants: tuple[str, ...] = ("distorted", FIXED, "hirl", "flat-dqn", ORACLE),
+    crop: int | None = 64,
+    per_image: int = 1,
+    seed: int = 0,
+    toolset: str = "hirl",
+    precision: Precision = "float32",
+    device: str = "cpu",
+    out: Path | None = None,
+    json: Path | None = None,
+    markdown: Path | None = None,
+) -> None:
+    """Measure agents and baselines on the frozen suites.
+
+    Prints a row for each entrant and part of a suite: mean PSNR (at most 50 dB an image) and SSIM, the gain over the
+    distorted images, the score between the suite's fixed path (0) and the oracle (1) with its 95 % interval over
+    photographs, the share of images that lose more than 0.1 dB, tools applied, GFLOP and seconds.
+
+    Args:
+        images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
+        suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1.
+        entrants: What to compare: distorted, fixed, oracle, path:TYPE-DEGREE,...; hirl, flat-dqn or a .safetensors file
+            of hirl train; rl-restore:FILE and owan:FILE with their authors' weights; or module:factory.
+        crop: Side of the crops in pixels, or None for whole photographs.
+        per_image: Images of each photograph.
+        seed: Seed of crops and degradations.
+        toolset: Tools to choose among, as of hirl evaluate.
+        precision: Precision of the tools' convolutions.
+        device: Device on which the tools run: cpu, cuda, mps.
+        out: File in which results are kept batch by batch: the same command goes on where it was.
+        json: File to which settings and rows are written.
+        markdown: File to which the table is written in Markdown.
+    """
+    settings = {
+        key: value for key, value in locals().items() if key not in ("out", "json", "markdown", "entrants", "suites")
+    }
+    suites, entrants = tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(entrants))
+    at_least(1, crop=crop, per_image=per_image)
+    at_least(0, seed=seed)
+    if not suites or not entrants:
+        raise ValueError("--suites and --entrants need at least one each")
+    tools = tiled(open_toolset(toolset).on(device))
+    photographs = open_photographs(images)
+    # All that may be wrong is opened now: what is asked last runs hours later.
+    field = {
+        name: [open_entrant(entrant, tools, suite.fixed) for entrant in entrants] for name, suite in _resolved(suites)
+    }
+    settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes()}
+    finished: Any = {} if out is None else Records(out, settings)
+    rows: list[dict[str, Any]] = []
+    for name, suite in _resolved(suites):
+        rows += _suite_rows(suite, field[name], photographs, crop, per_image, seed, tools, precision, finished)
+        if json is not None:
+            write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
+    title = (
+        f"{photographs.name}, {'whole photographs' if crop is None else f'crops of {crop}'}, seed {seed}, {precision}"
+    )
+    print_table(title, rows, DECIMALS)
+    if markdown is not None:
+        atomic_write_text(markdown, f"{title}\n\n{markdown_table(rows, DECIMALS)}")
+        print(f"wrote {markdown}")
+
+
+def _resolved(names: Sequence[str]) -> list[tuple[str, Suite]]:
+    return [(name, suites.resolve(name)) for name in names]
+
+
+def _suite_rows(
+    suite: Suite,
+    field: Sequence[Entrant],
+    photographs: Photographs,
+    crop: int | None,
+    per_image: int,
+    seed: int,
+    tools: Toolset,
+    precision: Precision,
+    finished: Any,
+) -> list[dict[str, Any]]:
+    """Rows of every part, and of all parts together where there are several."""
+    by_part: dict[str, dict[str, Outcomes]] = {}
+    for part in suite.parts:
+        samples = suite.samples(photographs, part, crop, per_image, seed)
+        total = len(photographs) * per_image * len(field)
+        kept: dict[str, list[dict[str, Any]]] = {entrant.name: [] for entrant in field}
+        with tqdm(total=total, desc=f"{suite.name} {part}", unit="image", disable=None) as bar:
+            pixels = PHOTOGRAPH_PIXELS if crop is None else 32 * 64 * 64 * 3
+            for number, batch in enumerate(batches(samples, pixels)):
+                start = begin(batch, tools, precision)
+                for entrant in field:
+                    key = (suite.name, part, number, entrant.name)
+                    if key not in finished:
+                        finished[key] = _measured(entrant, batch, start)
+                    kept[entrant.name].append(finished[key])
+                    bar.update(len(batch))
+        by_part[part] = {name: _outcomes(parts) for name, parts in kept.items()}
+    if len(by_part) > 1:
+        by_part["all"] = {
+            entrant.name: _joined([outcomes[entrant.name] for outcomes in by_part.values()]) for entrant in field
+        }
+    return [
+        _row(suite.name, part, name, one, outcomes.get(FIXED), outcomes.get(ORACLE))
+        for part, outcomes in by_part.items()
+        for name, one in outcomes.items()
+    ]
+
+
+def _measured(entrant: Entrant, batch: Sequence[Sample], start: Any) -> dict[str, Any]:
+    """What an entrant makes of a batch, image by image."""
+    began = time.perf_counter()
+    result = entrant.restore(start)
+    seconds = time.perf_counter() - began
+    # A picture is what is saved: clamped, and in 8 bits.
+    restored = (result.state.images.clamp(0, 1) * 255).round() / 255
+    references = start.state.references
+    megapixels = restored.shape[-2] * restored.shape[-1] / 1e6
+    return {
+        "photographs": [sample.name for sample in batch],
+        "before": _capped(start.state.images, references),
+        "psnr": _capped(restored, references),
+        "ssim": ssim(restored, references).tolist(),
+        "trials": result.trials.tolist(),
+        "gflop": [entrant.cost(path) * megapixels for path in result.state.paths],
+        "seconds": seconds,
+    }
+
+
+def _capped(images: torch.Tensor, references: torch.Tensor) -> list[float]:
+    decibels: list[float] = psnr(images, references).clamp(max=CAP).tolist()
+    return decibels
+
+
+def _outcomes(parts: Sequence[dict[str, Any]]) -> Outcomes:
+    arrays = {
+        name: np.concatenate([np.asarray(part[name], dtype=np.float64) for part in parts])
+        for name in ("before", "psnr", "ssim", "trials", "gflop")
+    }
+    names = list(itertools.chain.from_iterable(part["photographs"] for part in parts))
+    return Outcomes(names, **arrays, seconds=sum(part["seconds"] for part in parts))
+
+
+def _joined(parts: Sequence[Outcomes]) -> Outcomes:
+    return _outcomes([vars(part) for part in parts])
+
+
+def _row(
+    suite: str, part: str, name: str, one: Outcomes, fixed: Outcomes | None, oracle: Outcomes | None
+) -> dict[str, Any]:
+    scored = None if fixed is None or oracle is None else score(one, fixed, oracle)
+    return {
+        "suite": suite,
+        "part": part,
+        "entrant": name,
+        "PSNR": float(one.psnr.mean()),
+        "SSIM": float(one.ssim.mean()),
+        "gain": float((one.psnr - one.before).mean()),
+        "score": scored and scored.value,
+        "low": scored and scored.low,
+        "high": scored and scored.high,
+        "harm %": 100 * float(one.harmed.mean()),
+        "trials": float(one.trials.mean()),
+        "GFLOP": float(one.gflop.mean()),
+        "seconds": one.seconds,
+        "images": len(one.psnr),
+    }
+
+
+def _weights(entrant: str) -> str:
+    """The hash of the file that an entrant is read from, or its name where there is none."""
+    path = SHIPPED_AGENTS.get(entrant, Path(entrant.partition(":")[2] or entrant))
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else entrant
+
+
+def _tool_hashes() -> str:
+    """The hashes of the shipped tools."""
+    return "".join(sorted(listing.read_text() for listing in SHIPPED_TOOLS.rglob(HASHES)))

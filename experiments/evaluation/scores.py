@@ -1,0 +1,95 @@
+"""From images to a row of a table: means, the score with its interval, harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import bootstrap
+
+CAP = 50.0  # dB: beyond it nobody sees a difference
+HARM = 0.1  # dB: an image that loses more is harmed
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What an entrant made of the images of a suite, in the suite's order; every array is (N,).
+
+    Attributes:
+        photographs: Name of the photograph of each image.
+        before: PSNR of the distorted image, dB, at most `CAP`.
+        psnr: PSNR of the restored image, dB, at most `CAP`.
+        ssim: SSIM of the restored image.
+        trials: Applications of a tool.
+        gflop: Cost, 10^9 operations.
+        seconds: Time for all of them together.
+    """
+
+    photographs: Sequence[str]
+    before: Floats
+    psnr: Floats
+    ssim: Floats
+    trials: Floats
+    gflop: Floats
+    seconds: float
+
+    @property
+    def harmed(self) -> npt.NDArray[np.bool_]:
+        """Which images lost more than `HARM`, (N,)."""
+        return self.psnr < self.before - HARM
+
+
+@dataclass(frozen=True)
+class Score:
+    """Where an entrant stands between the fixed path (0) and the oracle (1).
+
+    Attributes:
+        value: (entrant - fixed) / (oracle - fixed) of mean PSNR.
+        low: Lower end of its 95 % bootstrap interval over photographs.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -> Score | None:
+    """The score of an entrant; None where the oracle gains nothing over the fixed path.
+
+    Args:
+        entrant: Outcomes on a suite.
+        fixed: Outcomes of the suite's fixed path on the same images.
+        oracle: Outcomes of the oracle on the same images.
+        seed: Seed of the bootstrap.
+    """
+    # Images of one photograph are alike: photographs are drawn, not images.
+    names, group = np.unique(np.asarray(entrant.photographs), return_inverse=True)
+    sums = [np.bincount(group, one.psnr, minlength=len(names)) for one in (entrant, fixed, oracle)]
+
+    def ratio(entrant: Floats, fixed: Floats, oracle: Floats, axis: int = -1) -> Floats:
+        gained, room = (entrant - fixed).sum(axis=axis), (oracle - fixed).sum(axis=axis)
+        return gained / np.where(room > 0, room, np.nan)  # type: ignore[no-any-return]
+
+    value = float(ratio(*sums))
+    if np.isnan(value):
+        return None
+    if len(names) < 2:
+        return Score(value, value, value)
+    interval = bootstrap(
+        sums,
+        ratio,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Score(value, float(interval.low), float(interval.high))

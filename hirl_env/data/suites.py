@@ -1,0 +1,75 @@
+"""Frozen sets of evaluation images: what is reported on, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hirl_env.data.degradations import LEVELS, LIGHT_KINDS, Degradation, Light, degradations
+from hirl_env.data.photographs import Photograph, Photographs
+from hirl_env.data.samples import Sample, Samples
+from hirl_env.registry import Registry
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is done to photographs, and the path that agents are measured against.
+
+    On one folder of photographs, with one seed, its images are the same for everybody; another version of a suite has
+    another name.
+
+    Attributes:
+        name: Name with its version.
+        parts: Degradations by name; every photograph is distorted by each of them.
+        fixed: Path of at most two tools, TYPE-DEGREE of the toolset ``hirl``, that gained most on training
+            photographs: its mean PSNR is the score 0. Empty where nothing gains.
+    """
+
+    name: str
+    parts: Mapping[str, Degradation]
+    fixed: tuple[str, ...]
+
+    def samples(
+        self, photographs: Photographs, part: str, crop_size: int | None, per_image: int, seed: int
+    ) -> Iterator[Sample]:
+        """The images of one part, photograph by photograph.
+
+        Args:
+            photographs: Clean pictures.
+            part: Key of ``parts``.
+            crop_size: Side of the crops, pixels; None for whole photographs.
+            per_image: Number of images of each photograph.
+            seed: Seed of crops and degradations.
+
+        Raises:
+            ValueError: If a picture is not clean, or smaller than the crop.
+        """
+        samples = Samples(photographs, self.parts[part], crop_size)
+        for number, photograph in enumerate(photographs):
+            _check_clean(photographs, photograph)
+            for repeat in range(per_image):
+                # Crops are the same in every part: they are drawn first.
+                yield samples.of(photograph, np.random.default_rng((seed, number, repeat)))
+
+
+def _check_clean(photographs: Photographs, photograph: Photograph) -> None:
+    if photograph.reference is None or photograph.distorted is not None:
+        raise ValueError(
+            f"{photographs.name}: {photograph.name} is not a clean photograph; a suite distorts them itself"
+        )
+
+
+def _named(*names: str) -> dict[str, Degradation]:
+    return {name: degradations.resolve(name) for name in names}
+
+
+suites: Registry[Suite] = Registry("suite", Suite)
+for _suite in (
+    Suite("unknown-v1", _named("unknown"), ("restore-1",)),
+    Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}, ()),
+    Suite("levels-v1", _named(*LEVELS), ("restore-2",)),
+    Suite("rl-restore-v1", _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"), ("restore-2",)),
+):
+    suites.register(_suite.name, lambda suite=_suite: suite)

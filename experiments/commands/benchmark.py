@@ -93,7 +93,7 @@ def benchmark(
     photographs = open_photographs(images)
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
-        name: [open_entrant(entrant, tools, suite.fixed) for entrant in entrants] for name, suite in _resolved(suites)
+        name: [open_entrant(entrant, Field(tools, suite.fixed)) for entrant in entrants] for name, suite in _resolved(suites)
     }
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes()}
     finished: Any = {} if out is None else Records(out, settings)

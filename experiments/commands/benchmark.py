@@ -24,7 +24,7 @@ from hirl_env.tools.known import open_toolset
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.tools.toolset import Precision, Toolset
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, open_entrant
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, open_entrant
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP, Outcomes, score
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
@@ -93,7 +93,8 @@ def benchmark(
     photographs = open_photographs(images)
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
-        name: [open_entrant(entrant, Field(tools, suite.fixed)) for entrant in entrants] for name, suite in _resolved(suites)
+        name: [open_entrant(entrant, Field(tools, suite.fixed)) for entrant in entrants]
+        for name, suite in _resolved(suites)
     }
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes()}
     finished: Any = {} if out is None else Records(out, settings)

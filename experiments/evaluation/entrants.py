@@ -151,6 +151,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
 
 def _made(name: str, module: str, factory: str) -> Agent:
     try:
-        return getattr(importlib.import_module(module), factory)()  # type: ignore[no-any-return]
+        made: Agent = getattr(importlib.import_module(module), factory)()
+        return made
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None

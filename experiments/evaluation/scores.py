@@ -71,13 +71,16 @@ def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -
     """
     # Images of one photograph are alike: photographs are drawn, not images.
     names, group = np.unique(np.asarray(entrant.photographs), return_inverse=True)
-    sums = [np.bincount(group, one.psnr, minlength=len(names)) for one in (entrant, fixed, oracle)]
+    sums: list[Floats] = [
+        np.bincount(group, one.psnr, minlength=len(names)).astype(np.float64) for one in (entrant, fixed, oracle)
+    ]
 
     def ratio(entrant: Floats, fixed: Floats, oracle: Floats, axis: int = -1) -> Floats:
         gained, room = (entrant - fixed).sum(axis=axis), (oracle - fixed).sum(axis=axis)
-        return gained / np.where(room > 0, room, np.nan)  # type: ignore[no-any-return]
+        share: Floats = gained / np.where(room > 0, room, np.nan)
+        return share
 
-    value = float(ratio(*sums))
+    value = float(ratio(sums[0], sums[1], sums[2]))
     if np.isnan(value):
         return None
     if len(names) < 2:

@@ -66,10 +66,16 @@ def _named(*names: str) -> dict[str, Degradation]:
 
 
 suites: Registry[Suite] = Registry("suite", Suite)
+
+
+def _register(suite: Suite) -> None:
+    suites.register(suite.name, lambda: suite)
+
+
 for _suite in (
     Suite("unknown-v1", _named("unknown"), ("restore-1",)),
     Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}, ()),
     Suite("levels-v1", _named(*LEVELS), ("restore-2",)),
     Suite("rl-restore-v1", _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"), ("restore-2",)),
 ):
-    suites.register(_suite.name, lambda suite=_suite: suite)
+    _register(_suite)

@@ -1,0 +1,110 @@
+"""`hirl benchmark` on a toolset whose arithmetic can be done by hand."""
+
+import json
+
+import pytest
+import torch
+
+from hirl_agents.owan import OWAN
+from hirl_env.data.degradations import Degradation, InOrder
+from hirl_env.data.suites import Suite, suites
+from hirl_env.tools.known import toolsets
+from hirl_experiments.commands.benchmark import benchmark
+from hirl_experiments.evaluation.entrants import Field, open_entrant
+from tests.conftest import add
+
+
+def stops_at_once() -> object:
+    """An agent to whom nothing is worth anything."""
+    return lambda images: torch.full((len(images), 2, 2), -1.0)
+
+
+def brightens() -> object:
+    """An agent that takes the first tool, always."""
+    return lambda images: torch.eye(2).expand(len(images), 2, 2)
+
+
+@pytest.fixture
+def toy(toy_toolset, monkeypatch):
+    monkeypatch.setitem(toolsets.factories, "toy", lambda: toy_toolset)
+    darkened = Suite("toy-v1", {"darkened": Darkened(), "clean": InOrder(())}, ("brighten-0",))
+    monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
+
+
+class Darkened(Degradation):
+    """Eight levels darker than the reference."""
+
+    def _apply(self, image, rng):
+        return add(-8).restore(image)
+
+
+def rows(path):
+    return {(row["part"], row["entrant"]): row for row in json.loads(path.read_text())["rows"]}
+
+
+def run(folder, tmp_path, *entrants, **arguments):
+    names = ("distorted", "fixed", *entrants, "oracle")
+    benchmark(str(folder), ("toy-v1",), names, crop=16, toolset="toy", json=tmp_path / "rows.json", **arguments)
+    return rows(tmp_path / "rows.json")
+
+
+def test_scores_lie_between_the_fixed_path_and_the_oracle(toy, folder, tmp_path):
+    table = run(folder, tmp_path, f"{__name__}:stops_at_once", f"{__name__}:brightens", "path:brighten-1")
+    assert table["darkened", "fixed"]["score"] == 0
+    assert table["darkened", "oracle"]["score"] == 1
+    assert table["darkened", "oracle"]["PSNR"] > 45, "eight levels brighter, nearly the reference"
+    assert table["darkened", "brighten-1"]["gain"] == table["darkened", "oracle"]["gain"]
+    assert table["darkened", f"{__name__}:stops_at_once"]["gain"] == 0
+    assert table["darkened", f"{__name__}:stops_at_once"]["trials"] == 0
+
+
+def test_harm_is_done_to_what_was_clean(toy, folder, tmp_path):
+    table = run(folder, tmp_path, f"{__name__}:brightens", f"{__name__}:stops_at_once")
+    assert table["clean", f"{__name__}:brightens"]["harm %"] == 100
+    assert table["clean", f"{__name__}:stops_at_once"]["harm %"] == 0
+    assert table["clean", "distorted"]["PSNR"] == 50, "what is equal counts as 50 dB"
+    assert table["all", "distorted"]["images"] == 6
+
+
+def test_it_goes_on_where_it_was(toy, folder, tmp_path, monkeypatch):
+    first = run(folder, tmp_path, out=tmp_path / "results.jsonl")
+    monkeypatch.setattr(
+        "hirl_experiments.commands.benchmark._measured", lambda *_: pytest.fail("what is finished is run again")
+    )
+    assert run(folder, tmp_path, out=tmp_path / "results.jsonl") == first
+    with pytest.raises(ValueError, match="results of other settings: seed"):
+        run(folder, tmp_path, out=tmp_path / "results.jsonl", seed=1)
+
+
+def test_the_table_in_markdown(toy, folder, tmp_path):
+    run(folder, tmp_path, markdown=tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text()
+    assert "crops of 16, seed 0, float32" in text
+    assert "| toy-v1 | darkened | oracle |" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"suites": ("unknown-v9",)}, "unknown suite 'unknown-v9'; known are: unknown-v1"),
+        ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: distorted, fixed, oracle"),
+        ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
+        ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
+        ({"entrants": ("owan:nothing.npz",)}, "nothing.npz: not OWAN's weights"),
+        ({"entrants": ()}, "need at least one each"),
+        ({"crop": 0}, "--crop must be at least 1"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments, message, folder):
+    with pytest.raises(ValueError, match=message):
+        benchmark(str(folder), **arguments)
+
+
+def test_one_network_costs_the_same_whatever_it_does(toy_toolset, tmp_path):
+    import numpy as np
+
+    network = OWAN()
+    np.savez(tmp_path / "owan.npz", **{str(n): value.numpy() for n, value in enumerate(network.state_dict().values())})
+    entrant = open_entrant(f"owan:{tmp_path / 'owan.npz'}", Field(toy_toolset, ()))
+    assert sum(value.numel() for value in network.parameters()) == 391_456
+    assert entrant.cost(()) == pytest.approx(2 * 1e-3 * 391e3, rel=0.2), "about two operations a weight and pixel"

@@ -64,6 +64,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command(
         "hirl_experiments.commands.train:train", "train an agent", "hirl_experiments.commands.train:defaults_of"
     ),
+    "calibrate": _shipped("calibrate", "fit an agent's stop margin within a bound on harm"),
     "train-pixel-rl": _shipped("train_pixel_rl", "train PixelRL"),
     "sweep": _shipped("sweep", "train many settings, several seeds each, side by side"),
     "compare": _shipped("compare", "draw and tabulate learning curves"),

@@ -33,8 +33,8 @@ class EnvConfig:
         reward: Measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
             (N,).
-        toolset: Tools to choose among: a name (``hirl``), a `Toolset`, or the place of RL-Restore's tools (see
-            `open_toolset`).
+        toolset: Tools to choose among: a name (``paper``, ``hirl``), a `Toolset`, or the place of RL-Restore's tools
+            (see `open_toolset`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Number of steps after which an episode is truncated; None for no bound.
         stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken
@@ -56,7 +56,7 @@ class EnvConfig:
     images: str | Path | Photographs = "photos"
     degradation: str | Degradation | None = "levels"
     reward: str | Measure | ScoreFunction = "psnr"
-    toolset: str | Path | Toolset = "hirl"
+    toolset: str | Path | Toolset = "paper"
     crop_size: int | None = 64
     max_steps: int | None = 7
     stop: Stop | None = None

@@ -49,7 +49,7 @@ PHOTOGRAPH_PIXELS = 1  # of a batch of whole photographs: one at a time
 def benchmark(
     images: str,
     suites: tuple[str, ...] = ("unknown-v1", "light-v1", "levels-v1", "rl-restore-v1"),
-    entrants: tuple[str, ...] = ("distorted", FIXED, "hirl", "flat-dqn", ORACLE),
+    entrants: tuple[str, ...] = ("distorted", FIXED, "hirl", ORACLE),
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,

@@ -52,7 +52,7 @@ def demo(
     at_least(0, seed=seed)
     check_writable(out)
     photographs = open_photographs("photos")
-    toolset = toolsets.resolve("hirl")
+    toolset = toolsets.resolve("paper")
     options = Options(depth=depth, **load_agents(METHODS, toolset))
     rows: list[Row] = []
     for level in LEVELS:

@@ -94,7 +94,7 @@ def evaluate_measures(
         raise ValueError("--measures and --against need at least one each")
     blind = [blind_measure(name, "--measures") for name in measures]
     seeing = [as_measure(name) for name in against]
-    toolset = toolsets.resolve("hirl").on(device)
+    toolset = toolsets.resolve("paper").on(device)
     photographs = open_photographs(images)
     rng = np.random.default_rng(seed)
     names = [part for parts in FAMILIES.values() for part in parts]

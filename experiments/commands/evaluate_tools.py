@@ -29,7 +29,7 @@ def evaluate_tools(
     json: Path | None = None,
     crop: int | None = None,
     seed: int = 0,
-    toolset: str = "hirl",
+    toolset: str = "paper",
     precision: Precision = "float32",
     device: str = "cpu",
 ) -> None:

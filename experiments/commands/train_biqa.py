@@ -59,7 +59,7 @@ class Settings:
     images: str
     groups: int = 4_000
     apart: int = 40
-    agent: str = "hirl"
+    agent: str = "hirl-paper"
     steps: int = 6_000
     batch: int = 12
     crop: int = 64
@@ -102,7 +102,7 @@ def train_biqa(
     if threads is not None:
         torch.set_num_threads(threads)
     where = available_device(device)
-    toolset = toolsets.resolve("hirl").on(where)
+    toolset = toolsets.resolve("paper").on(where)
     chooser = load_agent(settings.agent, toolset)
     settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
     trainer = Trainer(settings, out, where)

@@ -219,7 +219,7 @@ def blind_measure(name: str, option: str) -> Measure:
 
 
 def load_agents(
-    methods: Sequence[str], toolset: Toolset, agent: str = "hirl", flat_dqn: Path | None = None
+    methods: Sequence[str], toolset: Toolset, agent: str = "hirl-paper", flat_dqn: Path | None = None
 ) -> dict[str, Any]:
     """The agents that methods ask, as arguments of `Options`; of a large picture they look at crops.
 

@@ -63,7 +63,7 @@ class Settings:
     crop: int | None = None
     per_image: int = 1
     seed: int = 0
-    agent: str = "hirl"
+    agent: str = "hirl-paper"
     flat_dqn: Path | None = None
     pixel_rl: Path | None = None
     rl_restore: Path | None = None
@@ -116,7 +116,7 @@ class Study:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.photographs = open_photographs(settings.images)
-        self.toolset = tiled(toolsets.resolve("hirl").on(settings.device))
+        self.toolset = tiled(toolsets.resolve("paper").on(settings.device))
         given = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
             "rl-restore": settings.rl_restore,

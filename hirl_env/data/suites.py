@@ -56,9 +56,7 @@ class Suite:
 
 def _check_clean(photographs: Photographs, photograph: Photograph) -> None:
     if photograph.reference is None or photograph.distorted is not None:
-        raise ValueError(
-            f"{photographs.name}: {photograph.name} is not a clean photograph; a suite distorts them itself"
-        )
+        raise ValueError(f"{photographs.name}: {photograph.name} is not clean; a suite distorts photographs itself")
 
 
 def _named(*names: str) -> dict[str, Degradation]:

@@ -66,3 +66,22 @@ def test_each_tool_has_a_margin_of_its_own(start):
         return values(images) - torch.as_tensor(margins)[tools].float()[:, None, None] - 1e-6
 
     assert rollout(start, QAgent(in_time, sees_tool=True), 7).trials.tolist() == [3, 4, 5]
+
+
+def test_a_bound_on_harm_stops_an_agent_that_gains_on_average_and_harms_some(start):
+    # The first needs eight levels more, and the others none: what is worth most on average ruins these.
+    images = torch.tensor([92.0, 100.0, 100.0]).view(3, 1, 1, 1).expand(3, 3, 12, 12) / 255
+    start.begin(images, torch.full_like(images, 100 / 255))
+
+    def eight_brighter(images: torch.Tensor) -> torch.Tensor:
+        values = torch.tensor([[-1.0, 2.0], [-1.0, -1.0]]).repeat(len(images), 1, 1)
+        values[:, 0, 1] = torch.where(images[:, 0, 0, 0] * 255 < 99, 2.0, 1.0)
+        return values
+
+    free, bound = (
+        stop_margins([start], eight_brighter, 1, per_tool=False, harm=harm, most=20.0) for harm in (1.0, 0.0)
+    )
+    assert free[0] < 1, "scores beyond 20 do not count, so that nothing is lost"
+    strict = stop_margins([start], eight_brighter, 1, per_tool=False, harm=0.0, most=50.0)
+    assert 1 <= strict[0] < 2
+    assert bound[0] <= free[0]

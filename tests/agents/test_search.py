@@ -120,7 +120,7 @@ def test_a_chain_is_the_same_for_all(start):
     ],
 )
 def test_reverse_paths(degradation, path):
-    assert reverse_path(toolsets.resolve("hirl"), degradation) == path
+    assert reverse_path(toolsets.resolve("paper"), degradation) == path
 
 
 def test_reverse_order_of_a_mixed_batch(start):

@@ -185,7 +185,7 @@ def test_evaluate_tools_measures_every_tool_on_its_own(pictures, folder, tmp_pat
     (row,) = (row for row in rows if (row["distortion"], row["tool"]) == ("noise-25", "FFDNet 25"))
     before, after = [], []
     for start in starts_of(pictures, "noise-25", None, 1, 0):
-        restored = toolsets.resolve("hirl").apply(start.distorted[None], (0, 1))[0]
+        restored = toolsets.resolve("paper").apply(start.distorted[None], (0, 1))[0]
         for found, image in ((before, start.distorted), (after, restored)):
             error = image.numpy().astype(np.float64) - start.reference.numpy()
             found.append(-10 * np.log10(np.mean(error**2)))

@@ -78,7 +78,7 @@ def test_clean_crops_are_the_references_and_there_must_be_one(folder, pictures, 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_chains_of_tools_may_run_elsewhere(pictures):
     toolset = toolsets.resolve("hirl").on("cuda")
-    agent = load_agent("hirl", toolset)
+    agent = load_agent("hirl-paper", toolset)
     assert Maker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
 
 
@@ -120,7 +120,7 @@ def test_it_learns(tmp_path):
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
     scores = np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32)
     groups = Groups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
-    trainer = Trainer(Settings("", 4, 1, "hirl", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
+    trainer = Trainer(Settings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
     trainer.show(groups, groups)
     losses = [trainer.train_step()["loss"] for _ in range(15)]
     assert losses[-1] < losses[0] / 2
@@ -165,6 +165,6 @@ def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "hirl-biqa.safetensors"
-    settings = Settings("", 4, 1, "hirl", 40, 4, 32, 0.01, "float32", 1, str(weights))
+    settings = Settings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 1, str(weights))
     network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.head[2].weight.half(), load_file(weights)["head.2.weight"])

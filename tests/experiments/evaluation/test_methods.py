@@ -35,13 +35,13 @@ def test_an_agent_that_several_methods_ask_is_loaded_once(tmp_path, monkeypatch)
         return load(agent, toolset)
 
     monkeypatch.setattr(evaluation, "load_agent", counting)
-    agents = load_agents(tuple(METHODS), toolsets.resolve("hirl"), str(tmp_path / "own.safetensors"))
+    agents = load_agents(tuple(METHODS), toolsets.resolve("paper"), str(tmp_path / "own.safetensors"))
     assert list(agents) == ["hirl", "flat_dqn"]
     assert loaded == ["own.safetensors", "flat-dqn"]
 
 
 def test_agents_do_not_go_by_anothers_name():
-    toolset = toolsets.resolve("hirl")
+    toolset = toolsets.resolve("paper")
     with pytest.raises(ValueError, match="--agent: not HIRL's"):
         load_agents(("hirl",), toolset, "flat-dqn")
     with pytest.raises(ValueError, match="--flat-dqn: not those of a flat DQN"):
@@ -49,7 +49,7 @@ def test_agents_do_not_go_by_anothers_name():
 
 
 def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
-    toolset = toolsets.resolve("hirl")
+    toolset = toolsets.resolve("paper")
     save_rl_restore(RLRestoreAgent(RecurrentQ(12, side=16), new_tools()), tmp_path / "own.safetensors")
     save_rl_restore(RLRestoreAgent(RecurrentQ(9, side=16)), tmp_path / "other.safetensors")
     tools = load_peers(("rl-restore",), toolset, rl_restore=tmp_path / "own.safetensors")["rl_restore_tools"]

@@ -35,7 +35,7 @@ def quick(monkeypatch):
             for kind, name in enumerate(shipped.types)
         }
     )
-    monkeypatch.setitem(toolsets.factories, "hirl", lambda: filters)
+    monkeypatch.setitem(toolsets.factories, "paper", lambda: filters)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hirl_env.tools.rl_restore import LargeTool, SmallTool
 from hirl_env.tools.sharpen import RADIUS, Sharpen
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
+from hirl_env.tools.unet import UNet
 
 
 def parameters(network: nn.Module) -> int:
@@ -57,3 +58,19 @@ def test_sharpen_is_the_published_formula():
     expected = image + (1 - 0.5 * np.sign(detail1)) * detail1 + 0.5 * detail2 + 0.25 * detail3
     images = torch.from_numpy(image).float().expand(1, 3, 40, 40)
     assert np.allclose(Sharpen()(images)[0, 1], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (8, 8), (13, 21), (1, 1), (40, 7)])
+def test_a_unet_keeps_every_size(height, width):
+    images, strengths = torch.rand(2, 3, height, width), torch.tensor([0.5, 2.0])
+    assert UNet(width=8)(images, strengths).shape == images.shape
+
+
+def test_a_unet_sees_the_strength_in_its_unit():
+    torch.manual_seed(0)
+    images, network = torch.rand(1, 3, 16, 16), UNet(width=8, unit=2.0)
+    torch.nn.init.normal_(network.tail.weight)
+    weak, strong = (network(images, torch.tensor([strength])) for strength in (1.0, 2.0))
+    assert not torch.allclose(weak, strong)
+    network.unit = 4.0
+    assert torch.allclose(network(images, torch.tensor([4.0])), strong, atol=1e-5)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="HIRL_TEST_CBSD68 names n
 def test_gain_on_crops(name, cell, least):
     sums = Sums()
     for start in starts_of(open_photographs(FOLDER), name, 96, 1, 0):
-        sums.add(start, toolsets.resolve("hirl"), cell, "float32")
+        sums.add(start, toolsets.resolve("paper"), cell, "float32")
     assert sums.images == 68
     assert np.isfinite(sums.means()["psnr"])
     assert sums.means()["gain"] > least

@@ -1,0 +1,69 @@
+"""`hirl calibrate`: fits the stop margin of a trained agent to photographs, within a bound on harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hirl_agents.agent import q_agent
+from hirl_agents.calibration import stop_margins
+from hirl_agents.networks import load_q, save_q
+from hirl_env.data.degradations import degradations
+from hirl_env.data.photographs import open_photographs
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision
+from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.evaluation.scores import CAP
+from hirl_experiments.io.output import at_least, check_free
+
+
+def calibrate(
+    agent: Path,
+    images: str,
+    out: Path,
+    levels: tuple[str, ...] = ("everything", "light"),
+    harm: float = 0.02,
+    crop: int = 64,
+    per_image: int = 4,
+    seed: int = 0,
+    toolset: str = "hirl",
+    precision: Precision = "float32",
+    device: str = "cpu",
+    force: bool = False,
+) -> None:
+    """Fit the stop margin of an agent to photographs, within a bound on harm.
+
+    The margin is how far above zero the best value must be for a step to be taken. Written is the same network with
+    the margins (one for each tool used last, where the network sees it) that gain most in PSNR (at most 50 dB an
+    image) among those with which no more images lose over 0.1 dB than may.
+
+    Args:
+        agent: File that hirl train wrote, of HIRL or a flat DQN.
+        images: Clean photographs that were not trained on: a folder or a name.
+        out: File to write, .safetensors.
+        levels: Degradations; crops of each photograph are distorted by each of them.
+        harm: Largest share of images that may be harmed, 0 to 1.
+        crop: Side of the crops in pixels.
+        per_image: Crops of each photograph and level.
+        seed: Seed of crops and degradations.
+        toolset: Toolset that the agent was trained with.
+        precision: Precision of the tools' convolutions.
+        device: Device on which the tools run: cpu, cuda, mps.
+        force: Whether a file may be overwritten.
+    """
+    at_least(1, crop=crop, per_image=per_image)
+    at_least(0, seed=seed, harm=harm)
+    check_free([out], force)
+    tools = open_toolset(toolset).on(device)
+    network = load_q(agent).to(tools.device)
+    photographs = open_photographs(images)
+    starts = [
+        begin(batch, tools, precision)
+        for level in levels
+        for batch in batches(starts_of(photographs, degradations.resolve(level), crop, per_image, seed))
+    ]
+    bare = network.with_stop_margin(np.zeros(len(network.stop_margin)))
+    margins = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)
+    save_q(network.with_stop_margin(margins), out)
+    print(f"wrote {out}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from hirl_agents.networks import TwoLevelQ, load_q, save_q
+from hirl_env.tools.known import toolsets
+from hirl_experiments.commands.calibrate import calibrate
+
+
+@pytest.fixture
+def agent(toy_toolset, monkeypatch, tmp_path):
+    monkeypatch.setitem(toolsets.factories, "toy", lambda: toy_toolset)
+    torch.manual_seed(0)
+    network = TwoLevelQ(2, 2, width=8, norm="none", view=16, max_steps=2)
+    # To this one every picture is worth brightening.
+    with torch.no_grad():
+        network.ts[-1].bias.copy_(torch.tensor([1.0, -1.0]))
+    save_q(network, tmp_path / "eager.safetensors")
+    return tmp_path / "eager.safetensors"
+
+
+def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, tmp_path):
+    calibrate(agent, str(folder), tmp_path / "careful.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+    careful, eager = load_q(tmp_path / "careful.safetensors"), load_q(agent)
+    assert careful.stop_margin.max() > 0.5
+    images = torch.rand(4, 3, 16, 16)
+    assert torch.equal(careful(images).flatten(1).argmax(dim=1), eager(images).flatten(1).argmax(dim=1))
+    assert careful(images).max() < 0.1 < 0.5 < eager(images).max()
+
+
+def test_nothing_is_overwritten_unasked(agent, folder):
+    with pytest.raises(ValueError, match="exists already; --force overwrites it"):
+        calibrate(agent, str(folder), agent, toolset="toy")
+
+
+def test_an_impossible_bound(agent, folder, tmp_path):
+    with pytest.raises(ValueError, match="--harm must be at least 0"):
+        calibrate(agent, str(folder), tmp_path / "new.safetensors", harm=-0.5, toolset="toy")

@@ -35,8 +35,12 @@ from hirl_env.tools.toolset import Precision, Toolset, check_precision
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 SHIPPED_AGENTS = {
-    name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
-    for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
+    name: Path(__file__).parent / folder / "weights" / f"{file}{SUFFIX}"
+    for name, folder, file in (
+        ("hirl", "hirl", "hirl-paper"),
+        ("hirl-paper", "hirl", "hirl-paper"),
+        ("flat-dqn", "flat_dqn", "flat-dqn"),
+    )
 }
 LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
 UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)

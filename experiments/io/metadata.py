@@ -117,7 +117,10 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
             if tag not in STORAGE_TAGS and tag not in DPI_TAGS and tag != PHOTOSHOP_TAG
         )
         resources = picture.tag_v2.get(PHOTOSHOP_TAG)
+        resources = resources[0] if isinstance(resources, tuple) and resources else resources
         found = replace(found, tags=tags, iptc=resources if isinstance(resources, bytes) else None)
+        if DPI_TAGS[0] not in picture.tag_v2:
+            found = replace(found, dpi=None)
     return found, notes
 
 

@@ -149,6 +149,7 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 
 def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, list[str]]:
+    orientation = _orientation(picture)  # before Pillow turns the picture and forgets it
     turned = upright(picture)
     metadata, notes = read_metadata(picture, turned, data)
     deep = _deep(picture, data, index)
@@ -161,8 +162,7 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
         pixels, alpha, said = _split(deep)
         grey = pixels.ndim == 2
         notes += said
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1) if "damaged_exif" not in turned.info else 1
-        if orientation in TURNS:
+        if orientation in TURNS and "damaged_exif" not in turned.info:
             pixels = np.ascontiguousarray(TURNS[orientation](pixels))
             alpha = None if alpha is None else np.ascontiguousarray(TURNS[orientation](alpha))
     if (bits := turned.info.get("bit_depth", 8)) > 8 and deep is None:
@@ -171,6 +171,13 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     return Page(np.ascontiguousarray(pixels), alpha, grey, metadata), notes
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation)
+    except (struct.error, TypeError, ValueError, AttributeError, LookupError, SyntaxError):
+        return None  # damaged
 
 
 def _shallow(turned: Image.Image) -> tuple[Pixels, Pixels | None, bool, list[str]]:

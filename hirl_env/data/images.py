@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness
 PICTURE_SUFFIXES = (
@@ -74,11 +74,16 @@ def opened(path: str | Path, max_pixels: int | None = None) -> Iterator[Image.Im
         raise UnreadablePicture(f"{path}: no such file") from None
     except UnreadablePicture as error:
         raise UnreadablePicture(f"{path}: {error}") from None
+    except UnidentifiedImageError:
+        raise UnreadablePicture(
+            f"{path}: not a readable picture (no known format, or damaged at its beginning; "
+            "if other programs open it, save it there with 8 or 16 bits per channel)"
+        ) from None
     except MemoryError:
         raise UnreadablePicture(f"{path}: does not fit into memory") from None
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         # Pillow and its plugins report damage with all of these, depending on the format.
-        reason = str(error).replace(repr(str(path)), "it").splitlines() or [type(error).__name__]
+        reason = str(error).splitlines() or [type(error).__name__]
         raise UnreadablePicture(f"{path}: not a readable picture ({reason[0]})") from None
     finally:
         Image.MAX_IMAGE_PIXELS = limit

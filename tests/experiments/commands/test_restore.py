@@ -1,5 +1,6 @@
 """`hirl restore`, mostly with tools that add 8 of 255 at each step, so that every pixel is known."""
 
+import json
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -473,3 +474,109 @@ def test_a_wrong_agent_is_one_line(place, hirl, capsys):
     assert errors.startswith("hirl: unknown agent 'hirll'")
     assert errors.count("\n") == 1
     assert not Path("out").exists()
+
+
+# Control
+
+
+def test_strength_keeps_a_part_of_the_change(brighter, place):
+    picture("a.png")
+    run(("a.png",), strength=0.5)
+    assert (np.asarray(Image.open("out/a.png")) == colours() + 4).all()
+    run(("a.png",), out=Path("none"), strength=0.0)
+    assert Path("none/a.png").read_bytes() == Path("a.png").read_bytes()
+    with pytest.raises(ValueError, match="--strength is 0"):
+        run(("a.png",), strength=1.5)
+
+
+def test_tools_are_allowed_by_name(brighter, place):
+    picture("a.png")
+    run(("a.png",), without=("add +8", "darken"), stop="steps")
+    assert log()[0]["path"] == ["add +1"]
+
+
+def test_a_result_that_the_guard_dislikes_is_not_saved(brighter, place, capsys):
+    measures.register("dark", lambda: Measure("dark", lambda images, _: -images.mean(dim=(1, 2, 3)), False))
+    measures.register("bright", lambda: Measure("bright", lambda images, _: images.mean(dim=(1, 2, 3)), False))
+    try:
+        picture("a.png")
+        run(("a.png",), guard="dark")
+        assert Path("out/a.png").read_bytes() == Path("a.png").read_bytes()
+        (row,) = log()
+        assert (row["why"], row["path"]) == ("guard", ["add +8"])
+        assert row["guard_after"] < row["guard_before"]
+        assert "left as it is: the guard says" in capsys.readouterr().err
+        run(("a.png",), out=Path("other"), guard="bright")
+        assert (np.asarray(Image.open("other/a.png")) == colours() + 8).all()
+    finally:
+        measures.factories.pop("dark")
+        measures.factories.pop("bright")
+    with pytest.raises(ValueError, match="--guard psnr: that measure needs references"):
+        run(("a.png",), guard="psnr")
+
+
+def test_a_dry_run_says_the_paths_and_saves_nothing(brighter, place, capsys):
+    picture("a.png")
+    run(("a.png",), dry_run=True, save_steps=True)
+    assert "a.png: add +8 (stopped: steps)" in capsys.readouterr().out
+    assert not Path("out").exists()
+
+
+def test_a_sheet_shows_before_and_after(brighter, place):
+    picture("a.png", np.full((100, 200, 3), 100, dtype=np.uint8))
+    run(("a.png",), sheet=True)
+    drawn = np.asarray(Image.open("out/a.png.sheet.png"))
+    assert (drawn[-20, [100, 312]] == [[100] * 3, [108] * 3]).all()
+
+
+def test_another_format_and_its_quality(brighter, place, capsys):
+    picture("a.png", np.repeat(colours(8, 8, 3), 8, axis=0).repeat(8, axis=1))
+    run(("a.png",), format="jpg", quality=10)
+    small = Path("out/a.jpg").stat().st_size
+    run(("a.png",), out=Path("good"), format="jpg", quality=95)
+    assert small < Path("good/a.jpg").stat().st_size
+    for arguments, message in (
+        ({"format": "xyz"}, "unknown --format 'xyz'; known are: avif, bmp"),
+        ({"format": "gif"}, "--format gif cannot be written here"),
+        ({"quality": 101}, "--quality is 1 to 100"),
+        ({"quality": 0}, "--quality must be at least 1"),
+        ({"max_pixels": 0}, "--max-pixels must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(("a.png",), **arguments)
+
+
+def test_pages_are_restored_each_by_itself(brighter, place, capsys):
+    pages = [Image.fromarray(np.full((16, 16, 3), level, dtype=np.uint8)) for level in (100, 230, 150)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    run(("a.tif",))
+    with Image.open("out/a.tif") as result:
+        levels = []
+        for number in range(3):
+            result.seek(number)
+            levels.append(int(np.asarray(result)[0, 0, 0]))
+    assert levels == [108, 230, 158]
+    assert "a.tif, page 2: left as it is (stopped: value)" in capsys.readouterr().out
+    assert [page["path"] for page in log()[0]["further_pages"]] == [[], ["add +8"]]
+
+
+def test_hidden_colours_neither_count_nor_change(brighter, place):
+    pixels = np.full((16, 16, 4), (240, 240, 240, 0), dtype=np.uint8)
+    pixels[4:8, 4:8] = (100, 110, 120, 255)
+    picture("a.png", pixels)
+    run(("a.png",))
+    result = np.asarray(Image.open("out/a.png"))
+    assert (result[4:8, 4:8] == (108, 118, 128, 255)).all()
+    result = result.copy()
+    result[4:8, 4:8] = pixels[4:8, 4:8]
+    assert (result == pixels).all()
+
+
+def test_what_is_left_out_of_a_folder_is_said_in_one_line_and_in_the_log(brighter, place, capsys):
+    picture("in/a.png")
+    Path("in/b.txt").write_text("")
+    Path("in/.c.png").write_text("")
+    run(("in",))
+    assert "hirl: left out: 1 .txt files, 1 hidden files; the log names them\n" in capsys.readouterr().err
+    last = json.loads(Path("out/restore.jsonl").read_text().splitlines()[-1])
+    assert last == {"left_out": {"in/.c.png": "hidden files", "in/b.txt": ".txt files"}}

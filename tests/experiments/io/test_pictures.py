@@ -1,13 +1,17 @@
 """Picture files as they are read and written again, their pixels 8 of 255 brighter."""
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+import tifffile
+from PIL import Image, ImageCms, IptcImagePlugin, JpegImagePlugin, PngImagePlugin
 
-from hirl_env.data.images import read_image
+from hirl_env.data.images import UnreadablePicture, read_image
 from hirl_experiments.io.finding import find_pictures
+from hirl_experiments.io.metadata import png_chunks
 from hirl_experiments.io.pictures import encoded, read_picture
 from tests.conftest import colours
 
@@ -204,3 +208,230 @@ def test_reading_agrees_with_the_reader_of_the_environment():
     Image.fromarray(colours()[..., 0]).save("grey.png")
     assert (read_picture(Path("a.jpg")).pixels == read_image("a.jpg")).all()
     assert (read_picture(Path("grey.png")).pixels[..., None] == read_image("grey.png")).all()
+
+
+def saved_again(path: str, format: str | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """The file of a picture with which nothing was done, and the notes."""
+    found = read_picture(Path(path))
+    content, notes = encoded(found, [page.pixels for page in found.pages], format)
+    return content, (*found.notes, *notes)
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:li>A title</rdf:li></x:xmpmeta>'
+IPTC = b"8BIM\x04\x04\0\0\0\0\0\x0c\x1c\x02\x05\0\x07A title"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.avif"])
+def test_xmp_is_kept(name):
+    image = Image.fromarray(colours(16, 16, 3))
+    if name == "a.png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        image.save(name, pnginfo=info)
+    elif name == "a.tif":
+        image.save(name, tiffinfo={700: XMP})
+    else:
+        image.save(name, xmp=XMP)
+    content, notes = saved_again(name)
+    with Image.open(io.BytesIO(content)) as result:
+        kept = result.info.get("xmp") or result.info["XML:com.adobe.xmp"].encode()
+    assert kept == XMP
+    assert notes == ()
+
+
+def test_iptc_comment_and_subsampling_of_a_jpeg_are_kept():
+    segment = b"Photoshop 3.0\0" + IPTC
+    extra = b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment
+    Image.fromarray(colours(32, 32, 3)).save("a.jpg", extra=extra, comment=b"hello", subsampling=2, progressive=True)
+    content, notes = saved_again("a.jpg")
+    with Image.open(io.BytesIO(content)) as result, Image.open("a.jpg") as original:
+        assert IptcImagePlugin.getiptcinfo(result) == IptcImagePlugin.getiptcinfo(original) == {(2, 5): b"A title"}
+        assert result.info["comment"] == b"hello"
+        assert result.info["progressive"]
+        assert JpegImagePlugin.get_sampling(result) == 2
+    assert notes == ()
+    Path("a.tif").write_bytes(saved_again("a.jpg", "TIFF")[0])
+    with Image.open(io.BytesIO(saved_again("a.tif", "JPEG")[0])) as result:
+        assert IptcImagePlugin.getiptcinfo(result) == {(2, 5): b"A title"}, "through another format, too"
+
+
+def test_texts_and_colours_of_a_png_are_kept():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "of no matter")
+    info.add_itxt("Author", "Ä", "de", "Autor")
+    info.add_text("Long", "x" * 500, zip=True)
+    gamma, primaries = (45455).to_bytes(4, "big"), bytes(range(32))
+    info.add(b"gAMA", gamma)
+    info.add(b"cHRM", primaries)
+    Image.fromarray(colours()).save("a.png", pnginfo=info)
+    content, notes = saved_again("a.png")
+    chunks = png_chunks(content)
+    assert (b"gAMA", gamma) in chunks
+    assert (b"cHRM", primaries) in chunks
+    with Image.open(io.BytesIO(content)) as result:
+        assert result.text == {"Title": "of no matter", "Author": "Ä", "Long": "x" * 500}
+    assert notes == ()
+    assert saved_again("a.png", "JPEG")[1] == ("saved without its PNG texts, gamma and primaries (gAMA, cHRM)",)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_16_bits_are_kept(name, channels):
+    pytest.importorskip("imagecodecs")
+    values = np.random.default_rng(0).integers(0, 60_000, (9, 7, channels), dtype=np.uint16).squeeze()
+    if name == "a.png":
+        import imagecodecs
+
+        Path(name).write_bytes(imagecodecs.png_encode(values))
+    else:
+        tifffile.imwrite(name, values, photometric="rgb" if channels > 1 else "minisblack", compression="zlib")
+    colour = values if channels == 1 else values[..., :3]
+    content, notes = saved_again(name)
+    Path(f"again-{name}").write_bytes(content)
+    assert notes == ()
+    assert (read_picture(Path(f"again-{name}")).pixels == colour).all()
+    other = "TIFF" if name == "a.png" else "PNG"
+    Path("other").write_bytes(saved_again(name, other)[0])
+    again = read_picture(Path("other")).pages[0]
+    assert again.pixels.dtype == np.uint16
+    assert (again.pixels == colour).all()
+    if channels == 4:
+        assert again.alpha is not None
+        assert (again.alpha == values[..., 3]).all()
+    assert saved_again(name, "JPEG")[1][0] == "saved with 8 bits instead of 16"
+
+
+def test_16_bits_are_turned_upright():
+    values = np.random.default_rng(0).integers(0, 60_000, (9, 7, 3), dtype=np.uint16)
+    tifffile.imwrite("a.tif", values, photometric="rgb", extratags=[(274, "H", 1, 6, True)])
+    assert (read_picture(Path("a.tif")).pixels == np.rot90(values, -1)).all()
+
+
+def test_numbers_of_which_nobody_knows_white_are_refused_and_others_are_scaled():
+    whole = np.linspace(0, 2**32 - 1, 63).reshape(9, 7).astype(np.uint32)
+    for values, expected in (
+        (whole, "saved with 16 bits instead of 32"),
+        ((whole / whole.max()).astype(np.float32), "saved with 16 bits instead of 32-bit floating point numbers"),
+    ):
+        tifffile.imwrite("a.tif", values)
+        found = read_picture(Path("a.tif"))
+        assert found.notes == (expected,)
+        assert abs(int(found.pixels[4, 3]) - 32767) <= 1
+        assert found.pixels.max() == 65535
+    for values, message in (
+        (whole // 65537, "have 32 bits and use the lowest 16"),
+        (whole.astype(np.int32), "signed numbers, of which none is known to be white"),
+        (whole.astype(np.float32), "floating point numbers outside 0 to 1"),
+    ):
+        tifffile.imwrite("a.tif", values)
+        with pytest.raises(UnreadablePicture, match=message):
+            read_picture(Path("a.tif"))
+
+
+def test_all_pages_of_a_tiff_are_kept_with_what_belongs_to_each():
+    pages = [Image.fromarray(colours(20 + number, 30, 3)) for number in range(3)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:], dpi=(300, 300), compression="tiff_lzw")
+    content, notes = saved_again("a.tif")
+    assert notes == ()
+    with Image.open(io.BytesIO(content)) as result:
+        assert result.n_frames == 3
+        for number in range(3):
+            result.seek(number)
+            assert result.info["dpi"] == (300, 300)
+            assert (np.asarray(result) == colours(20 + number, 30, 3)).all()
+    assert len(content) < 3 * 22 * 30 * 3 + 2000, "compressed as the original was"
+
+
+def test_what_was_saved_without_loss_stays_so():
+    Image.fromarray(colours(32, 32, 3)).save("a.webp", lossless=True)
+    with Image.open(io.BytesIO(saved_again("a.webp")[0])) as result:
+        assert (np.asarray(result) == colours(32, 32, 3)).all()
+    Image.fromarray(colours(32, 32, 3)).save("b.png")
+    with Image.open(io.BytesIO(saved_again("b.png", "WEBP")[0])) as result:
+        assert (np.asarray(result) == colours(32, 32, 3)).all()
+
+
+def test_hidden_colours_do_not_count_and_stay():
+    pixels = np.zeros((6, 6, 4), dtype=np.uint8)
+    pixels[..., :3] = (255, 0, 255)
+    pixels[2:4, 2:4] = (10, 20, 30, 255)
+    Image.fromarray(pixels).save("a.png")
+    (page,) = read_picture(Path("a.png")).pages
+    assert (page.visible() == (10, 20, 30)).all()
+    assert (page.pixels == pixels[..., :3]).all()
+
+
+def test_the_first_frame_of_a_gif_is_saved_as_png_and_that_is_said():
+    frames = [Image.fromarray(colours() // divisor) for divisor in (1, 2)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:])
+    content, notes = saved_again("a.gif")
+    assert content.startswith(b"\x89PNG")
+    assert notes[0] == "holds 2 pictures; only the first is restored and saved"
+    assert notes[-1] == "saved as PNG instead of GIF"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "format", "name"), [("pillow_heif", "HEIF", "a.heic"), ("pillow_jxl", "JXL", "a.jxl")]
+)
+def test_formats_of_the_extra(plugin, format, name):
+    pytest.importorskip(plugin)
+    smooth = Image.fromarray(colours(4, 4, 3)).resize((64, 48), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x010F] = "A maker"
+    smooth.save(name, format=format, exif=exif.tobytes())
+    content, notes = saved_again(name)
+    assert notes == ()
+    with Image.open(io.BytesIO(content)) as result:
+        assert result.format == format
+        assert result.getexif()[0x010F] == "A maker"
+        assert np.abs(np.asarray(result).astype(int) - np.asarray(smooth)).mean() < 3
+
+
+def test_a_limit_on_pixels_says_its_remedy(monkeypatch):
+    Image.fromarray(colours(20, 30, 3)).save("a.png")
+    with pytest.raises(UnreadablePicture, match="30x20 pixels are more than the 599 that are allowed; --max-pixels"):
+        read_picture(Path("a.png"), 599)
+    assert read_picture(Path("a.png"), 600)
+    monkeypatch.setattr("hirl_env.data.images.free_memory", lambda: 40_000)
+    with pytest.raises(UnreadablePicture, match=r"take about 0\.0 GB of memory, and 0\.0 GB are free; make"):
+        read_picture(Path("a.png"))
+    assert read_picture(Path("a.png"), 600)
+
+
+def test_pictures_beyond_pillows_limit_are_read(monkeypatch):
+    Image.fromarray(colours(20, 30, 3)).save("a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_picture(Path("a.png")).pixels.shape == (20, 30, 3)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_damaged_exif_costs_the_exif_alone():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A maker"
+    data = bytearray(exif.tobytes())
+    data[14:18] = b"\xff\xff\xff\xff"
+    Image.fromarray(colours(32, 48, 3)).save("a.jpg", exif=bytes(data))
+    assert read_picture(Path("a.jpg")).pixels.ndim == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_a_pipe_is_no_picture():
+    os.mkfifo("a.png")
+    with pytest.raises(UnreadablePicture, match=r"a\.png: not a file"):
+        read_picture(Path("a.png"))
+
+
+def test_everything_in_a_folder_is_found_or_left_out_with_its_reason(tmp_path):
+    for name in ("a.png", "a.heic", "[b]/c.jpg", "raw.cr2", "none", "deep/.hidden.png"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "in/loop.png").symlink_to("loop.png")
+    (tmp_path / "in/link").symlink_to("deep")
+    found = find_pictures([str(tmp_path / "in")], tmp_path / "out")
+    assert sorted(map(str, found.files.values())) == ["[b]/c.jpg", "a.heic", "a.png"]
+    assert (
+        found.summary() == "1 .cr2 files, 1 broken links, 1 files without a suffix, 1 hidden files, 1 links to folders"
+    )
+    by_pattern = find_pictures([str(tmp_path / "in" / "[b]" / "*.jpg")], tmp_path / "out")
+    assert list(by_pattern.files.values()) == [Path("c.jpg")]

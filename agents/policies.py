@@ -33,7 +33,6 @@ class PolicyValues:
         n_degrees: Degrees of each type of the toolset.
 
     Attributes:
-        view: Side of the images of its training, pixels.
         sees_start: Whether images have three more channels: the image as the episode began.
         sees_tool: Whether they have one more, the last: the tool used last.
 
@@ -55,7 +54,6 @@ class PolicyValues:
         policy.set_training_mode(False)
         self.policy, self.n_degrees, self.pairs = policy, n_degrees, pairs
         self.sees_start, self.sees_tool = seen
-        self.view = shape[-1]
 
     @torch.no_grad()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:

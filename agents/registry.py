@@ -1,13 +1,35 @@
-"""Who acts and who learns, by name: the agents to restore with, and the algorithms of `hirl train`."""
+"""Who acts and who learns, by name: the agents to restore with, and the algorithms of `hirl train`.
+
+An agent is registered with a function of no arguments that returns it: a Q-network, a function from images (N, 3, H, W)
+to cell values (N, types, degrees), or an `Agent`.
+"""
 
 from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from hirl_agents.algorithm import AlgorithmConfig
 from hirl_agents.flat_dqn.config import FlatDQNConfig
 from hirl_agents.hirl.config import HIRLConfig
+from hirl_agents.networks import SUFFIX, load_q
 from hirl_agents.ppo import PPOConfig
 from hirl_agents.rl_restore.config import RLRestoreConfig
 from hirl_env.registry import Registry
+
+SHIPPED_AGENTS = {
+    name: Path(__file__).parent / folder / "weights" / f"{file}{SUFFIX}"
+    for name, folder, file in (
+        ("hirl", "hirl", "hirl-paper"),
+        ("hirl-paper", "hirl", "hirl-paper"),
+        ("flat-dqn", "flat_dqn", "flat-dqn"),
+    )
+}
+
+agents: Registry[Any] = Registry("agent", object)  # of type CellValues | Agent
+for _name, _path in SHIPPED_AGENTS.items():
+    agents.register(_name, partial(load_q, _path))
 
 algorithms: Registry[AlgorithmConfig] = Registry("algorithm", AlgorithmConfig)  # type: ignore[type-abstract]
 algorithms.register("hirl", HIRLConfig)

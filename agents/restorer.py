@@ -18,12 +18,18 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import torch
+from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
 from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TwoLevelQ, load_q
+from hirl_agents.policies import load_policy, policy_agent
+from hirl_agents.registry import agents
+from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_agents.rl_restore.weights import KIND as RL_RESTORE
+from hirl_agents.rl_restore.weights import load_rl_restore
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
 from hirl_env.quality import Measure, as_measure, measures, psnr
@@ -31,17 +37,10 @@ from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.tools.known import open_toolset
 from hirl_env.tools.toolset import Precision, Toolset, check_precision
+from hirl_env.weights import read_metadata
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
-SHIPPED_AGENTS = {
-    name: Path(__file__).parent / folder / "weights" / f"{file}{SUFFIX}"
-    for name, folder, file in (
-        ("hirl", "hirl", "hirl-paper"),
-        ("hirl-paper", "hirl", "hirl-paper"),
-        ("flat-dqn", "flat_dqn", "flat-dqn"),
-    )
-}
 LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
 UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)
 
@@ -97,10 +96,10 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: A shipped one (``hirl`` or ``flat-dqn``), a file that `save_q` wrote, a Q-network, or a function from
-            images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it likes; or an agent
-            that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when it is first asked
-            if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
+        agent: Who chooses: a registered name (``hirl``, ``flat-dqn``), a file as of `load_agent`, a Q-network, or a
+            function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
+            likes; or an agent that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when
+            it is first asked if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
@@ -114,6 +113,7 @@ class Restorer:
             the shipped agent promised gains of 5 dB that were losses.
         only: Names of the tools and types that the agent may use. Default: all.
         without: Names of tools and types that it may not use.
+        trust: Whether the agent may be a .zip file of Stable-Baselines3, whose loading runs code that it holds.
 
     Raises:
         ValueError: If an argument is not one of the above, or the agent was made for another toolset.
@@ -132,6 +132,7 @@ class Restorer:
         view: int | None = None,
         only: Collection[str] = (),
         without: Collection[str] = (),
+        trust: bool = False,
     ) -> None:
         if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
             raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
@@ -152,8 +153,8 @@ class Restorer:
                 )
         self.stop, self.precision = stop, precision
         self.toolset = tiled(open_toolset(toolset).on(device), tile)
-        # One that remembers its steps looks at images of any size by itself.
-        self.agent: Agent = agent if isinstance(agent, Agent) else load_agent(agent, self.toolset, view)
+        self.agent = load_agent(agent, self.toolset, view, trust)
+        self.toolset = tools_of(self.agent, self.toolset, tile)
         if only or without:
             self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))
         self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)
@@ -239,46 +240,81 @@ def _places(length: int, crop: int) -> list[int]:
     return [int(place) // GRID * GRID for place in places]
 
 
-def load_agent(agent: str | Path | CellValues, toolset: Toolset, view: int | None = None) -> QAgent:
+def load_agent(
+    agent: str | Path | CellValues | Agent, toolset: Toolset, view: int | None = None, trust: bool = False
+) -> Agent:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:
-        agent: As of `Restorer`, but none that remembers its steps.
-        toolset: That it chooses among.
+        agent: A registered name, a file, a Q-network, a function from images to cell values, or an agent, which is
+            taken as it is. Files are what `hirl train` wrote, RL-Restore's weights as its authors have them (.npz), and
+            what Stable-Baselines3 saved (.zip).
+        toolset: Tools that it chooses among.
         view: Side of the crops by which it sees an image, as of `Restorer`.
+        trust: Whether a .zip file may be loaded, which runs code that it holds.
 
     Raises:
-        ValueError: If there is no such agent, or it was made for another toolset.
+        ValueError: If there is no such agent, it may not be loaded, or it was made for another toolset.
     """
-    values: CellValues
-    if isinstance(agent, str | os.PathLike):
-        path = SHIPPED_AGENTS.get(str(agent), Path(agent))
-        if path.suffix != SUFFIX:
-            raise ValueError(
-                f"unknown agent {str(agent)!r}; known are: {', '.join(SHIPPED_AGENTS)}, and {SUFFIX} files that "
-                "`hirl train` wrote"
-            )
-        values = load_q(path).to(toolset.device)
-    elif isinstance(agent, nn.Module):
+    source = _opened(agent, trust) if isinstance(agent, str | os.PathLike) else agent
+    own = source.observation_space.shape if isinstance(source, BasePolicy) else None
+    side = view or max(GRID, own[-1] if own else getattr(source, "view", VIEW))
+
+    def viewed(values: CellValues) -> CellValues:
+        return partial(cell_values, values, crop=side)
+
+    if isinstance(source, BasePolicy):
+        return policy_agent(source.to(toolset.device), toolset, viewed)
+    if isinstance(source, Agent):
+        return source.to(toolset.device) if isinstance(source, RLRestoreAgent) and source is not agent else source
+    if isinstance(source, nn.Module):
         # A copy, so that restoring leaves a network in training as it is.
-        values = copy.deepcopy(agent).to(toolset.device).eval()
-    elif callable(agent):
-        values = agent
-    else:
+        source = copy.deepcopy(source).to(toolset.device).eval()
+    if not callable(source):
         raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
-    types, degrees = getattr(values, "n_types", None), getattr(values, "n_degrees", None)
+    types, degrees = getattr(source, "n_types", None), getattr(source, "n_degrees", None)
     if types is not None and not _fits(toolset, types, degrees):
         raise ValueError(
             f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
+    return q_agent(source, viewed) if isinstance(source, TwoLevelQ | FlatQ) else QAgent(viewed(source))
 
-    side = view or max(GRID, getattr(values, "view", VIEW))
 
-    def viewed(values: CellValues) -> CellValues:
-        return partial(cell_values, values, crop=side)
+def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
+    """The tools that an agent chooses among, over tiles: its own, if it has some as RL-Restore's may, or else these.
 
-    return q_agent(values, viewed) if isinstance(values, TwoLevelQ | FlatQ) else QAgent(viewed(values))
+    Args:
+        agent: An agent.
+        toolset: Tools over tiles, for an agent that has none of its own.
+        tile: Side of the tiles that its own run on.
+
+    Raises:
+        ValueError: If the agent was trained with more or fewer tools.
+    """
+    if not isinstance(agent, RLRestoreAgent):
+        return toolset
+    own = agent.toolset(toolset)
+    return toolset if own is toolset else tiled(own, tile)
+
+
+def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
+    """What a name or a file stands for, on the CPU."""
+    path = Path(agent)
+    if path.suffix == SUFFIX:
+        return load_rl_restore(path) if read_metadata(path).get("network") == RL_RESTORE else load_q(path)
+    if path.suffix == ".npz":
+        return load_rl_restore(path)
+    if path.suffix == ".zip":
+        if not trust:
+            raise ValueError(f"{path}: loading a file of Stable-Baselines3 runs code that it holds; --trust does so")
+        return load_policy(path)
+    if str(agent) not in agents.names():
+        raise ValueError(
+            f"unknown agent {str(agent)!r}; known are: {', '.join(agents.names())}, and {SUFFIX}, .zip and .npz files "
+            "that `hirl train`, Stable-Baselines3 and RL-Restore's authors wrote"
+        )
+    return agents.resolve(str(agent))
 
 
 def _fits(toolset: Toolset, *sizes: int | None) -> bool:

@@ -47,7 +47,8 @@ def rollout(
         values: Cell values (N, types, degrees) of images (N, 3, H, W), with STOP as one more type where the agent has
             one. Or an agent, whose episodes begin here.
         max_steps: Longest path; None for that of the agent's training, 7 for a function.
-        stop: The stopping rule: ``value`` stops when no tool is worth more than zero (needs no reference);
+        stop: The stopping rule: ``value`` stops when no tool is worth more than zero, or, of an agent that has STOP,
+            where it prefers that (needs no reference);
             ``reference`` or ``quality`` when a step does not raise the measure of ``start``, and takes that step back
             (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never.
         on_step: Called after each step.
@@ -72,7 +73,8 @@ def rollout(
         best, index = (part.cpu().numpy() for part in cells.flatten(1).max(dim=1))
         for row, value in zip(rows, best, strict=True):
             considered[row].append(float(value))
-        worth = best > 0 if stop == "value" else np.ones(len(rows), dtype=np.bool_)
+        by_value = stop == "value" and cells.shape[1] == start.toolset.n_types
+        worth = best > 0 if by_value else np.ones(len(rows), dtype=np.bool_)
         for row in rows[~worth]:
             why[row] = "value"
         rows, actions = rows[worth], np.stack(np.divmod(index[worth], cells.shape[2]), axis=1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from typing import Any
 
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.
@@ -51,6 +51,7 @@ def _shipped(name: str, text: str) -> Command:
     return Command(f"hirl_experiments.commands.{name}:{name}", text)
 
 
+# A plugin adds its own under another name.
 COMMANDS: dict[str, Command] = {
     "demo": _shipped("demo", "restore the embedded photographs and draw what was done"),
     "restore": _shipped("restore", "restore picture files"),
@@ -75,24 +76,54 @@ COMMANDS: dict[str, Command] = {
 
 def main() -> None:
     """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1."""
-    explained = "\n".join(f"  {name:<18} {command.help}" for name, command in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        prog="hirl",
-        usage="hirl [--help] [--version] COMMAND ...",
-        description=DESCRIPTION,
-        epilog=f"commands:\n{explained}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"hirl {version('hirl-restore')}")
-    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
-    name = parser.parse_args(sys.argv[1:2]).command
     try:
-        _run(COMMANDS[name], f"hirl {name}", sys.argv[2:])
+        plugins, arguments = _plugins(sys.argv[1:])
+        if plugins or entry_points(group="hirl.plugins"):
+            _load(plugins)
+        name = _chosen(arguments[:1])
+        _run(COMMANDS[name], f"hirl {name}", arguments[1:])
     except (ValueError, OSError) as error:
         sys.exit(f"hirl: {error}")
     except KeyboardInterrupt as interrupt:
         print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
+
+
+def _plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The plugins that are named among the arguments, and all other arguments."""
+    parser = argparse.ArgumentParser(prog="hirl", add_help=False, allow_abbrev=False)
+    parser.add_argument("--plugin", action="append", default=[])
+    known, others = parser.parse_known_args(arguments)
+    return known.plugin, others
+
+
+def _load(plugins: list[str]) -> None:
+    from hirl_env.plugins import load_installed, load_plugin
+
+    load_installed()
+    for plugin in plugins:
+        load_plugin(plugin)
+
+
+def _chosen(arguments: list[str]) -> str:
+    """The name of the command; explains them, or says the version, and exits, where that is asked for."""
+    explained = "\n".join(f"  {name:<18} {command.help}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="hirl",
+        usage="hirl [--help] [--version] [--plugin MODULE] COMMAND ...",
+        description=DESCRIPTION,
+        epilog=f"commands:\n{explained}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hirl {version('hirl-restore')}")
+    parser.add_argument(
+        "--plugin",
+        metavar="MODULE",
+        help="module or .py file that registers tools, degradations, measures, agents or methods; with every command",
+    )
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
+    name: str = parser.parse_args(arguments).command
+    return name
 
 
 def _run(command: Command, prog: str, arguments: list[str]) -> None:

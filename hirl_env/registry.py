@@ -6,11 +6,15 @@ import reprlib
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from hirl_env.plugins import load_installed
+
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
     """Maps names to factories of one kind of object (a toolset, a degradation, a measure, ...).
+
+    Installed plugins are imported when a name is asked for that is not there, or for all names.
 
     Strings keep the keyword arguments of ``gym.make`` JSON-able; objects are welcome in their place.
 
@@ -38,6 +42,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Every registered name, in the order of registration."""
+        load_installed()
         return list(self.factories)
 
     def resolve(self, value: str | T) -> T:
@@ -46,12 +51,12 @@ class Registry(Generic[T]):
         Raises:
             ValueError: If the name is unknown (the message lists the known ones), or the object of another kind.
         """
-        if isinstance(value, self.of):
-            return value
         if not isinstance(value, str):
+            if isinstance(value, self.of):
+                return value
             article = "an" if self.kind[0] in "aeiou" else "a"
             given = reprlib.repr(value)  # cut short: it may be a whole picture
             raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
-        if value not in self.factories:
+        if value not in self.factories and value not in self.names():
             raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
         return self.factories[value]()

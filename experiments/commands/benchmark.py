@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
-from hirl_agents.restorer import SHIPPED_AGENTS
+from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.data.samples import Sample
 from hirl_env.data.suites import Suite, suites
@@ -59,6 +59,7 @@ def benchmark(
     out: Path | None = None,
     json: Path | None = None,
     markdown: Path | None = None,
+    trust: bool = False,
 ) -> None:
     """Measure agents and baselines on the frozen suites.
 
@@ -80,9 +81,12 @@ def benchmark(
         out: File in which results are kept batch by batch: the same command goes on where it was.
         json: File to which settings and rows are written.
         markdown: File to which the table is written in Markdown.
+        trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     settings = {
-        key: value for key, value in locals().items() if key not in ("out", "json", "markdown", "entrants", "suites")
+        key: value
+        for key, value in locals().items()
+        if key not in ("out", "json", "markdown", "entrants", "suites", "trust")
     }
     suites, entrants = tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(entrants))
     at_least(1, crop=crop, per_image=per_image)
@@ -93,7 +97,7 @@ def benchmark(
     photographs = open_photographs(images)
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
-        name: [open_entrant(entrant, Field(tools, suite.fixed)) for entrant in entrants]
+        name: [open_entrant(entrant, Field(tools, suite.fixed, trust)) for entrant in entrants]
         for name, suite in _resolved(suites)
     }
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes()}

@@ -14,7 +14,8 @@ from hirl_env.data.samples import Sample
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision, Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
-from hirl_experiments.evaluation.methods import Options, Row, as_json, evaluate_level, load_agents
+from hirl_experiments.evaluation.methods import Follow, method_of, open_methods
+from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import starts_of
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.reporting.figures import save_figure, show
@@ -26,7 +27,6 @@ COLUMNS = {
     "brute-force": "brute force",
     "hirl": "HIRL, blind",
 }
-METHODS = ("distorted", "single", "reverse", "greedy", "brute-force", "hirl")
 PANEL = 2.4  # inches
 Result = tuple[Sample, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
 
@@ -53,15 +53,18 @@ def demo(
     check_writable(out)
     photographs = open_photographs("photos")
     toolset = toolsets.resolve("paper")
-    options = Options(depth=depth, **load_agents(METHODS, toolset))
+    searches = {name: method_of(f"{name}:depth={depth}").open(name, toolset) for name in ("greedy", "brute-force")}
+    methods = (
+        open_methods(("distorted", "single", "reverse"), toolset)
+        | searches
+        | {"hirl": Follow("hirl-paper").open("hirl", toolset)}
+    )
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []
 
         starts = starts_of(photographs, level, crop, 1, seed)
-        rows += evaluate_level(
-            starts, len(photographs), level, METHODS, options, toolset, precision, partial(_collect, results)
-        )
+        rows += evaluate_level(starts, len(photographs), level, methods, toolset, precision, partial(_collect, results))
         figure = out / f"{level}.png"
         draw_paths(results, toolset, level, figure)
         print(f"wrote {figure}")

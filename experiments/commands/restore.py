@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from hirl_agents.restorer import SHIPPED_AGENTS, Restorer
+from hirl_agents.registry import SHIPPED_AGENTS
+from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure, as_measure
 from hirl_env.tools.known import open_toolset
 from hirl_env.tools.toolset import Precision
@@ -46,6 +47,7 @@ def restore(
     sheet: bool = False,
     dry_run: bool = False,
     force: bool = False,
+    trust: bool = False,
 ) -> None:
     """Restore pictures, and save them under their names in another folder with a log of what was done.
 
@@ -58,7 +60,8 @@ def restore(
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.jsonl.
-        agent: Who chooses the tools: hirl, flat-dqn, or the .safetensors file of such an agent, by hirl train.
+        agent: Agent that chooses the tools: hirl, flat-dqn, or a file: what hirl train or Stable-Baselines3 saved, or
+            RL-Restore's weights as its authors have them (.npz).
         toolset: What it was trained with: a name, or where RL-Restore's twelve tools are.
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
@@ -78,6 +81,7 @@ def restore(
         sheet: Also save a sheet of before and after, as NAME.sheet.png.
         dry_run: Say what would be done, and save nothing.
         force: Overwrite what is in the way, and restore again what was restored.
+        trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
     """
     given = dict(locals())
     at_least(1, max_pixels=max_pixels, quality=quality)
@@ -102,6 +106,7 @@ def restore(
         device=device,
         only=only,
         without=without,
+        trust=trust,
     )
     jobs = plan(found.files, out, wishes.format, restorer.max_steps if save_steps else 0, sheet)
     with nullcontext() if dry_run else opened_log(out) as log:

@@ -15,7 +15,8 @@ import tyro
 from scipy.stats import spearmanr
 
 from hirl_agents.networks import SUFFIX
-from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
+from hirl_agents.registry import SHIPPED_AGENTS
+from hirl_agents.restorer import load_agent
 from hirl_env.data.photographs import Photographs, open_photographs
 from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality

@@ -15,13 +15,15 @@ from hirl_agents.agent import Agent, as_agent
 from hirl_agents.common.tiling import tiled
 from hirl_agents.networks import SUFFIX
 from hirl_agents.owan import load_owan
-from hirl_agents.restorer import SHIPPED_AGENTS, load_agent
+from hirl_agents.registry import agents
+from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.rl_restore import load_rl_restore
 from hirl_agents.rollout import Stopping, rollout
 from hirl_agents.search import SearchResult, chain, greedy
 from hirl_env.restoration import Restoration
 from hirl_env.tools.cost import gflop_per_megapixel, tool_costs
 from hirl_env.tools.toolset import Cell, Toolset
+from hirl_experiments.evaluation.methods import AGENT_FILES, method_of, methods
 
 ORACLE_STEPS = 3
 FIXED, ORACLE = "fixed", "oracle"
@@ -93,14 +95,27 @@ class Field:
     Attributes:
         toolset: Tools of the benchmark.
         fixed: Path of the suite, TYPE-DEGREE.
+        trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
     """
 
     toolset: Toolset
     fixed: tuple[str, ...]
+    trust: bool = False
 
     def cells(self, names: Iterable[str]) -> CellPath:
         """The cells called TYPE-DEGREE."""
         return tuple(self.toolset.cell(name) for name in names)
+
+
+def _of_method(name: str, field: Field) -> Entrant:
+    """What a method of `hirl evaluate` makes of an image; of several rows, the last."""
+    run = method_of(name).open(name, field.toolset, field.trust)
+
+    def restore(start: Restoration) -> SearchResult:
+        *_, found = (result for rows in run(start, ()) for result in rows.values())
+        return found
+
+    return Entrant(name, restore, path_cost(field.toolset))
 
 
 def _rl_restore(file: str, field: Field) -> Entrant:
@@ -126,7 +141,8 @@ def open_entrant(name: str, field: Field) -> Entrant:
 
     Args:
         name: ``distorted`` (nothing is done), ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
-            a shipped agent (``hirl``, ``flat-dqn``); a .safetensors file of `hirl train`; ``rl-restore:FILE`` or
+            a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
+            `hirl_experiments.evaluation.methods.method_of`; ``rl-restore:FILE`` or
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
             an agent, or cell values of images.
         field: What it is opened with.
@@ -139,12 +155,16 @@ def open_entrant(name: str, field: Field) -> Entrant:
         return PLAIN[name](field)
     if kind in OF_SOMETHING and rest:
         return OF_SOMETHING[kind](rest, field)
-    if name in SHIPPED_AGENTS or name.endswith(SUFFIX):
-        return agent_entrant(Path(name).name.removesuffix(SUFFIX), load_agent(name, field.toolset), field.toolset)
+    if kind in methods.names():
+        return _of_method(name, field)
+    if name in agents.names() or Path(name).suffix in AGENT_FILES:
+        agent = load_agent(name, field.toolset, trust=field.trust)
+        return agent_entrant(Path(name).name.removesuffix(SUFFIX), agent, tools_of(agent, field.toolset))
     if rest:
         return agent_entrant(name, as_agent(_made(name, kind, rest)), field.toolset)
     raise ValueError(
-        f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(SHIPPED_AGENTS)}, a {SUFFIX} file, "
+        f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
+        f"a method ({', '.join(methods.names())}), "
         "path:TYPE-DEGREE,..., rl-restore:FILE, owan:FILE, module:factory"
     )
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
-from hirl_experiments.evaluation.methods import METHODS, Options
+from hirl_experiments.evaluation.methods import Run
 from hirl_experiments.evaluation.sampling import begin
 from hirl_experiments.io.records import Records
 from hirl_experiments.paper.distortions import network_rows, single_notes, table1_rows
@@ -34,7 +34,7 @@ def figure3(study: Study) -> None:
     The pictures are also saved whole, in figure3/DISTORTION/.
     """
     methods = ("distorted", "single", *study.peers, "hirl")
-    options = study.options(methods)
+    opened = study.methods(methods)
     # Of the single distortions, the middle one of the five levels.
     distortions = {row: levels[len(levels) // 2] for row, levels in table1_rows(study).items()}
     every = [distortion.photographs for distortion in distortions.values()]
@@ -45,7 +45,7 @@ def figure3(study: Study) -> None:
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
         for place, start in enumerate(study.chosen(distortion.photographs, distortion.level)):
-            restored = _restored(study, place, start, distortion, methods, options, records)
+            restored = _restored(study, place, start, distortion, opened, records)
             rows += [
                 {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
             ]
@@ -69,8 +69,7 @@ def _restored(
     place: int,
     start: Sample,
     distortion: Distortion,
-    methods: Sequence[str],
-    options: Options,
+    methods: Mapping[str, Run],
     records: Records,
 ) -> list[dict[str, Any]]:
     """What each column shows of a picture: its scores, and the file that it is in."""
@@ -78,11 +77,11 @@ def _restored(
     networks = {row: network for network, row in network_rows(study.toolset, distortion.nominal).items()}
     out, folder = study.settings.out, Path("figure3", distortion.name)
     columns: list[dict[str, Any]] = []
-    for method in methods:
+    for method, run in methods.items():
         key = (distortion.name, place, method)
         if key not in records or not all((out / one["file"]).exists() for one in records[key]):
             made = []
-            for found in METHODS[method](begun, [distortion.nominal], options):
+            for found in run(begun, [distortion.nominal]):
                 for row, result in found.items():
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:

@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from hirl_agents.agent import QAgent
+from hirl_agents.agent import Agent
+from hirl_agents.restorer import load_agent
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample
@@ -29,8 +30,7 @@ def figure4(study: Study) -> None:
 
     The pictures are also saved whole, in figure4/.
     """
-    agent = study.options(("hirl",)).hirl
-    assert agent is not None
+    agent = load_agent(study.settings.agent, study.toolset)
     records = study.records("figure4", ("hirl", MEASURE), pictures=study.settings.pictures, measure=MEASURE)
     chosen = list(study.chosen(study.photographs, None))
     rows: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def figure4(study: Study) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
 
 
-def _restored(study: Study, agent: QAgent, place: int, start: Sample) -> list[dict[str, Any]]:
+def _restored(study: Study, agent: Agent, place: int, start: Sample) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
     begun = begin([start], study.toolset, study.settings.precision, MEASURE)
     results = {"as given": begun.state}

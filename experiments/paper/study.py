@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hirl_agents.common.tiling import tiled
 from hirl_agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
-from hirl_agents.restorer import SHIPPED_AGENTS
+from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs, open_photographs
@@ -21,12 +21,14 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.tools.toolset import Precision
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.methods import Options, Row, evaluate_level, load_agents, load_peers
+from hirl_experiments.evaluation.methods import BruteForce, Distorted, Follow, PixelWise, Run, Search, Single
+from hirl_experiments.evaluation.runner import Row, evaluate_level
 from hirl_experiments.evaluation.sampling import PIXELS, starts_of
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.records import Records
 
 # Methods of the comparison that need weights of their own: how tables call them.
+REFERENCE_STOP = "hirl reference stop"
 PEERS = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
 
 
@@ -124,13 +126,31 @@ class Study:
         }
         self.peers = {method: file for method, file in given.items() if file is not None}
 
-    def options(self, methods: Sequence[str]) -> Options:
-        """What methods leave open, with the agents that they ask."""
+    def methods(
+        self, names: Sequence[str], depth: int = 3, budgets: tuple[int, ...] = (), max_steps: int | None = None
+    ) -> dict[str, Run]:
+        """Methods by name, opened, with the agents of the settings.
+
+        Args:
+            names: Names; hirl has one more that stops by the reference.
+            depth: Longest path of brute force.
+            budgets: Trials after which the value-guided search reports.
+            max_steps: Longest path of HIRL; None for that of its training.
+        """
         chosen = self.settings
-        return Options(
-            **load_agents(methods, self.toolset, chosen.agent, chosen.flat_dqn),
-            **load_peers(methods, self.toolset, chosen.pixel_rl, chosen.rl_restore),
-        )
+        known = {
+            "distorted": Distorted(),
+            "single": Single(),
+            "brute-force": BruteForce(depth),
+            "hirl": Follow(chosen.agent, max_steps=max_steps),
+            REFERENCE_STOP: Follow(chosen.agent, "reference", max_steps),
+            "hirl-search": Search(chosen.agent, budgets),
+            "pixel-rl": PixelWise(None if chosen.pixel_rl is None else str(chosen.pixel_rl)),
+            "flat-dqn": Follow(str(chosen.flat_dqn or "flat-dqn")),
+            "rl-restore": Follow(str(chosen.rl_restore)),
+        }
+        wanted = [one for name in names for one in ((name, REFERENCE_STOP) if name == "hirl" else (name,))]
+        return {name: known[name].open(name, self.toolset) for name in wanted}
 
     def made(self, name: str, degradation: str | Degradation) -> Distortion:
         """The photographs of ``--images``, distorted."""
@@ -184,8 +204,7 @@ class Study:
     def measure(
         self,
         distortion: Distortion,
-        methods: Sequence[str],
-        options: Options,
+        methods: dict[str, Run],
         records: Records,
         name: str | None = None,
         pixels: int = PIXELS,
@@ -194,8 +213,7 @@ class Study:
 
         Args:
             distortion: Of which photographs.
-            methods: Keys of `METHODS`.
-            options: What they leave open.
+            methods: Methods, opened.
             records: What is finished.
             name: The rows' level. Default: the distortion's name.
             pixels: Of a batch.
@@ -208,7 +226,6 @@ class Study:
             count,
             name or distortion.name,
             methods,
-            options,
             self.toolset,
             chosen.precision,
             finished=records,

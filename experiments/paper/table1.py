@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
@@ -35,7 +35,7 @@ def table1(study: Study) -> None:
     """Measures and writes Table 1."""
     depth = study.settings.brute_force
     methods = ("distorted", "single", *study.peers, "hirl", *(("brute-force",) if depth else ()))
-    options = replace(study.options(methods), depth=depth or 1)
+    opened = study.methods(methods, depth or 1)
     distortions = table1_rows(study)
     every = [distortion.photographs for row in distortions.values() for distortion in row]
     records = study.records("table1", methods, *every, brute_force=depth)
@@ -45,7 +45,7 @@ def table1(study: Study) -> None:
         columns: dict[str, list[Scores]] = {}
         for distortion in levels:
             networks = {row: network for network, row in network_rows(study.toolset, distortion.nominal).items()}
-            for row in study.measure(distortion, methods, options, records):
+            for row in study.measure(distortion, opened, records):
                 column = COLUMNS.get(networks.get(row.method, row.method))
                 rows.append({"distortion": name, "column": column, **asdict(row), **dict.fromkeys(PAPERS)})
                 if column is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import accumulate
 from statistics import fmean
 from typing import Any
@@ -37,13 +36,13 @@ def table2(study: Study) -> None:
         raise ValueError(f"--max-trials must be at least {len(study.toolset.cells)}, got {most}")
     pixels = MEMORY // (PIXEL * budgets[-1])
     _check_sizes(study, pixels)
-    options = replace(study.options(METHODS), depth=len(budgets), budgets=budgets)
+    methods = study.methods(METHODS, len(budgets), budgets)
     records = study.records("table2", METHODS, max_trials=budgets[-1])
     gains: dict[str, dict[str, dict[int, float]]] = {"brute force": {}, "HIRL": {}}
     rows: list[dict[str, Any]] = []
     for level in LEVELS:
         distortion = study.made(level, level)
-        measured = study.measure(distortion, METHODS, options, records, pixels=min(PIXELS, pixels))
+        measured = study.measure(distortion, methods, records, pixels=min(PIXELS, pixels))
         here = {row.method: row for row in measured}
         lengths = {trials: f"brute-force-{length}" for length, trials in enumerate(budgets[:-1], 1)}
         names = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -20,7 +19,7 @@ TITLE = "Table 3: PSNR (dB) / SSIM of HIRL by the longest path"
 
 def table3(study: Study) -> None:
     """Measures and writes Table 3."""
-    options = study.options(METHODS)
+    methods = {length: study.methods(METHODS, max_steps=length) for length in LENGTHS}
     records = study.records("table3", METHODS)
     scores: dict[str, dict[str, dict[int, Scores]]] = {}
     rows: list[dict[str, Any]] = []
@@ -29,7 +28,7 @@ def table3(study: Study) -> None:
         scores[level] = {"the paper": TABLE3[level], **{title: {} for title in STOPS.values()}}
         for length in LENGTHS:
             name = f"{level}, path={length}"
-            for row in study.measure(distortion, METHODS, replace(options, max_steps=length), records, name):
+            for row in study.measure(distortion, methods[length], records, name):
                 scores[level][STOPS[row.method]][length] = row.psnr, row.ssim
                 rows.append(
                     {"level": level, "path": length, "stop": "value" if row.method == "hirl" else "reference"}

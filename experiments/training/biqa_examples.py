@@ -18,7 +18,7 @@ import torch
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from hirl_agents.agent import QAgent, begin_episodes
+from hirl_agents.agent import Agent, begin_episodes
 from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
@@ -83,7 +83,7 @@ class Maker:
 
     photographs: Photographs
     toolset: Toolset
-    agent: QAgent
+    agent: Agent
     crop: int
     precision: Precision
 

@@ -15,8 +15,7 @@ import yaml
 
 from hirl_agents.algorithm import AlgorithmConfig
 from hirl_agents.hirl.config import HIRLConfig
-from hirl_agents.registry import algorithms
-from hirl_agents.restorer import SHIPPED_AGENTS
+from hirl_agents.registry import SHIPPED_AGENTS, algorithms
 from hirl_env.config import EnvConfig
 from hirl_env.data.photographs import photographs
 from hirl_env.tools.known import toolsets

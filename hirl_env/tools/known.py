@@ -1,4 +1,4 @@
-"""The toolsets that have a name, and how one is opened."""
+"""The tools and toolsets that have a name, and how a toolset is opened."""
 
 from __future__ import annotations
 
@@ -7,26 +7,48 @@ from pathlib import Path
 from hirl_env.registry import Registry
 from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import read_tools, rl_restore_toolset
+from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
+tools: Registry[Tool] = Registry("tool", Tool)  # for short-hands of toolsets; shipped ones go by their toolsets
 toolsets: Registry[Toolset] = Registry("toolset", Toolset)
 toolsets.register("paper", paper_toolset)
 toolsets.register("hirl", paper_toolset)
 
 
 def open_toolset(value: str | Path | Toolset) -> Toolset:
-    """A toolset from its name, from itself, or from where RL-Restore's twelve tools are.
+    """A toolset from its name, from itself, from its tools, or from where RL-Restore's twelve tools are.
 
     Args:
         value: A registered name, a toolset, or a place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or
-            .safetensors file, or a folder.
+            .safetensors file, or a folder. Or types with their tools, weak to strong, as in
+            ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a registered one, or one of a
+            toolset.
 
     Raises:
         ValueError: If it is none of these.
     """
+    if isinstance(value, str) and "=" in value and not Path(value).exists():
+        return Toolset(dict(_type_of(part, value) for part in value.split(";")))
     if isinstance(value, Path) or (isinstance(value, str) and value not in toolsets.names()):
         place = Path(value)
         if place.is_dir() or place.suffix in (".npz", ".safetensors"):
             return rl_restore_toolset(read_tools(place))
         value = str(value)
     return toolsets.resolve(value)
+
+
+def _type_of(part: str, toolset: str) -> tuple[str, list[Tool]]:
+    """A type and its tools from ``TYPE=TOOL,TOOL``."""
+    name, equals, rest = part.partition("=")
+    if not (name.strip() and equals and rest.strip()):
+        raise ValueError(f"toolset {toolset!r}: write it as TYPE=TOOL,TOOL;TYPE=TOOL,TOOL")
+    return name.strip(), [_tool_of(one.strip()) for one in rest.split(",")]
+
+
+def _tool_of(name: str) -> Tool:
+    whose, colon, cell = name.partition(":")
+    if not colon:
+        return tools.resolve(name)
+    toolset = toolsets.resolve(whose)
+    return toolset[toolset.cell(cell)]

@@ -87,15 +87,14 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
         "--levels",
         "mild",
         "severe",
-        "--depth",
-        "2",
+        "--methods",
+        *("distorted", "single", "reverse", "greedy:depth=2", "brute-force:depth=2", "hirl-paper"),
+        "hirl-paper:stop=reference",
+        "search:agent=hirl-paper,budgets=9+20",
         "--crop",
         "24",
         "--per-image",
         "2",
-        "--budgets",
-        "9",
-        "20",
         "--json",
         str(target),
     ]
@@ -112,49 +111,55 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
         psnr = {row["method"]: row["psnr"] for row in rows if row["level"] == level}
         trials = {row["method"]: row["trials"] for row in rows if row["level"] == level}
         assert gains["distorted"] == trials["distorted"] == 0
-        assert gains["brute-force"] >= gains["greedy"] >= gains["brute-force-1"] - 1e-9
-        assert gains["brute-force-1"] >= max(gain for method, gain in gains.items() if method.startswith("single"))
-        assert psnr["greedy"] == pytest.approx(psnr["distorted"] + gains["greedy"])
+        assert gains["brute-force:depth=2"] >= gains["greedy:depth=2"] >= gains["brute-force:depth=2-1"] - 1e-9
+        assert gains["brute-force:depth=2-1"] >= max(
+            gain for method, gain in gains.items() if method.startswith("single")
+        )
+        assert psnr["greedy:depth=2"] == pytest.approx(psnr["distorted"] + gains["greedy:depth=2"])
         seconds = {row["method"]: row["seconds"] for row in rows if row["level"] == level}
-        assert seconds["brute-force-1"] == pytest.approx(seconds["brute-force"] * 9 / 90)
-        assert (trials["reverse"], trials["brute-force-1"], trials["brute-force"]) == (3, 9, 90)
-        assert gains["hirl reference stop"] >= 0
-        assert trials["hirl"] <= 7
-        assert (trials["hirl-search-9"], trials["hirl-search-20"]) == (9, 20)
-        assert gains["hirl-search-20"] >= gains["hirl-search-9"] >= 0
+        shorter, longest = "brute-force:depth=2-1", "brute-force:depth=2"
+        assert seconds[shorter] == pytest.approx(seconds[longest] * 9 / 90)
+        assert (trials["reverse"], trials[shorter], trials[longest]) == (3, 9, 90)
+        assert gains["hirl-paper:stop=reference"] >= 0
+        assert trials["hirl-paper"] <= 7
+        assert (
+            trials["search:agent=hirl-paper,budgets=9+20-9"],
+            trials["search:agent=hirl-paper,budgets=9+20-20"],
+        ) == (9, 20)
+        assert gains["search:agent=hirl-paper,budgets=9+20-20"] >= gains["search:agent=hirl-paper,budgets=9+20-9"] >= 0
     assert "brute-force" in capsys.readouterr().out
 
 
 def test_evaluate_takes_agents_of_ones_own(folder, tmp_path, hirl, capsys):
-    save_q(FlatQ(3, 3, width=8), tmp_path / "flat.safetensors")
-    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "two.safetensors")
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "16", "--methods", "hirl", "flat-dqn"]
-    own = ["--agent", str(tmp_path / "two.safetensors"), "--flat-dqn", str(tmp_path / "flat.safetensors")]
-    assert hirl("evaluate", *arguments, *own) == 0
-    assert "hirl reference stop" in capsys.readouterr().out
+    own = tmp_path / "flat.safetensors", tmp_path / "two.safetensors"
+    save_q(FlatQ(3, 3, width=8), own[0])
+    save_q(TwoLevelQ(3, 3, width=8), own[1])
+    methods = [str(own[0]), f"{own[1]}:stop=reference", f"search:agent={own[1]},budgets=9"]
+    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "16", "--json", str(tmp_path / "rows.json")]
+    assert hirl("evaluate", *arguments, "--methods", *methods) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == [*methods[:2], f"{methods[2]}-9"]
 
 
 def test_evaluate_runs_rl_restore_with_tools_of_its_own(folder, tmp_path, hirl, capsys):
     target, own, other = (tmp_path / name for name in ("rows.json", "own.safetensors", "other.safetensors"))
     save_rl_restore(RLRestoreAgent(RecurrentQ(12, side=16), new_tools()), own)
     save_rl_restore(RLRestoreAgent(RecurrentQ(4, side=16)), other)
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "24", "--methods", "distorted", "rl-restore"]
-    assert hirl("evaluate", *arguments) == 1
-    assert "needs --rl-restore" in capsys.readouterr().err
-    assert hirl("evaluate", *arguments, "--rl-restore", str(other)) == 1
+    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "24", "--methods", "distorted"]
+    assert hirl("evaluate", *arguments, str(other), "--toolset", "paper") == 1
     assert "among 4 tools, and the toolset has 9" in capsys.readouterr().err
-    assert hirl("evaluate", *arguments, "--rl-restore", str(own), "--json", str(target)) == 0
+    assert hirl("evaluate", *arguments, str(own), f"{own}:stop=reference", "--json", str(target)) == 0
     rows = {row["method"]: row for row in json.loads(target.read_text())["rows"]}
-    assert list(rows) == ["distorted", "rl-restore", "rl-restore reference stop"]
-    assert rows["rl-restore"]["trials"] <= 3
-    assert rows["rl-restore"]["psnr"] == pytest.approx(rows["distorted"]["psnr"] + rows["rl-restore"]["gain"])
-    assert rows["rl-restore reference stop"]["gain"] >= 0
-    tools = ["--methods", "single", "greedy", "--toolset", str(own), "--depth", "1", "--json", str(target)]
+    assert list(rows) == ["distorted", str(own), f"{own}:stop=reference"]
+    assert rows[str(own)]["trials"] <= 3
+    assert rows[str(own)]["psnr"] == pytest.approx(rows["distorted"]["psnr"] + rows[str(own)]["gain"])
+    assert rows[f"{own}:stop=reference"]["gain"] >= 0
+    tools = ["--methods", "single", "greedy:depth=1", "--toolset", str(own), "--json", str(target)]
     assert hirl("evaluate", *arguments[:6], *tools) == 0
     rows = {row["method"]: row for row in json.loads(target.read_text())["rows"]}
     assert len(rows) == 13
-    assert rows["greedy"]["gain"] >= rows["single RL-Restore 12 (dejpeg)"]["gain"]
-    assert rows["greedy"]["trials"] == 12
+    assert rows["greedy:depth=1"]["gain"] >= rows["single RL-Restore 12 (dejpeg)"]["gain"]
+    assert rows["greedy:depth=1"]["trials"] == 12
 
 
 def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):
@@ -272,11 +277,15 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
         (("evaluate", "--images", "nowhere"), "hirl: nowhere: no such folder"),
         (("evaluate", "--images", "photos", "--levels", "awful"), "hirl: unknown degradation 'awful'; known are: mild"),
         (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "9999"), "another crop size"),
-        (("evaluate", "--images", "photos", "--depth", "0"), "--depth must be at least 1"),
+        (("evaluate", "--images", "photos", "--methods", "greedy:depth=0"), "depth must be at least 1"),
+        (
+            ("evaluate", "--images", "photos", "--methods", "mine"),
+            "unknown method 'mine'; known are: distorted",
+        ),
+        (("score", "x.png", "--plugin", "nowhere"), "--plugin nowhere cannot be imported: ModuleNotFoundError"),
         (("evaluate", "--images", "photos", "--levels"), "--levels and --methods need at least one"),
         (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "0"), "at least one pixel, got 0"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
-        (("evaluate", "--images", "photos", "--flat-dqn", "x"), "is for the method flat-dqn: name it in --methods"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),
         (("evaluate-tools", "--images", "photos", "--device", "tpu7"), "device"),
         (

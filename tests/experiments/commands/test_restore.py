@@ -11,7 +11,8 @@ import torch
 from PIL import Image, ImageCms
 
 from hirl_agents.networks import TwoLevelQ, save_q
-from hirl_agents.restorer import SHIPPED_AGENTS, Restorer
+from hirl_agents.registry import SHIPPED_AGENTS
+from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure, measures
 from hirl_experiments.commands.restore import restore
 from hirl_experiments.restoring import one_picture

@@ -8,7 +8,7 @@ from PIL import Image
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import Photographs
 from hirl_env.quality import measures
-from hirl_experiments.evaluation import methods as evaluation
+from hirl_experiments.paper import figure4
 
 
 def test_scores_are_those_of_the_pictures_and_never_fall(hirl, two, tmp_path, written):
@@ -36,12 +36,12 @@ def test_only_what_is_shown_is_read_and_the_agent_once(folder, agent, hirl, tmp_
         read.append(entry.name)
         return whole(source, entry)
 
-    def loading(*arguments, whole=evaluation.load_agent):
+    def loading(*arguments, whole=figure4.load_agent):
         loaded.append(arguments)
         return whole(*arguments)
 
     monkeypatch.setattr(Photographs, "_load", reading)
-    monkeypatch.setattr(evaluation, "load_agent", loading)
+    monkeypatch.setattr(figure4, "load_agent", loading)
     arguments = ("--images", str(folder), "--out", str(tmp_path / "out"), "--agent", agent, "--pictures", "2")
     assert hirl("reproduce", "figure4", *arguments) == 0
     assert read == ["picture0", "picture2"]

@@ -17,8 +17,8 @@ from hirl_env.data.photographs import from_folder
 from hirl_env.quality import psnr
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.reproduce import PARTS
-from hirl_experiments.evaluation import methods as evaluation
 from hirl_experiments.evaluation.sampling import begin, starts_of
+from hirl_experiments.paper import study
 from hirl_experiments.paper.distortions import MADE, network_rows
 from hirl_experiments.paper.figure1 import DISTORTION
 from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
@@ -40,7 +40,7 @@ def evaluated(hirl, two, agent, tmp_path):
 
     def run(*arguments: str) -> dict[tuple[str, str], dict[str, float]]:
         target = tmp_path / "evaluate.json"
-        options = ("--images", str(two), "--crop", "32", "--agent", agent, "--json", str(target))
+        options = ("--images", str(two), "--crop", "32", "--json", str(target))
         assert hirl("evaluate", *options, *arguments) == 0
         return {(row["level"], row["method"]): row for row in json.loads(target.read_text())["rows"]}
 
@@ -73,10 +73,10 @@ def test_all_parts_are_written_with_what_differs(reproduce, tmp_path, capsys):
     assert "Table 2" in capsys.readouterr().out
 
 
-def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, written, evaluated, tmp_path):
+def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, written, evaluated, agent, tmp_path):
     assert reproduce("table1", "--brute-force", "1") == 0
     rows = {(row["distortion"], row["column"]): row for row in written("table1")["rows"] if row["level"] == "mean"}
-    here = evaluated("--methods", "distorted", "single", "hirl", "brute-force", "--depth", "1")
+    here = evaluated("--methods", "distorted", "single", agent, f"{agent}:stop=reference", "brute-force:depth=1")
     expected = {
         ("mild", "FFDNet"): "single FFDNet 15",
         ("moderate", "FFDNet"): "single FFDNet 25",
@@ -86,9 +86,9 @@ def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, writte
         ("mild", "SRN"): "single SRN",
         ("mild", "SRCNN"): "single SRCNN",
         ("mild", "distorted"): "distorted",
-        ("severe", "HIRL, stops by value"): "hirl",
-        ("severe", "HIRL, stops by reference"): "hirl reference stop",
-        ("severe", "brute force"): "brute-force",
+        ("severe", "HIRL, stops by value"): agent,
+        ("severe", "HIRL, stops by reference"): f"{agent}:stop=reference",
+        ("severe", "brute force"): "brute-force:depth=1",
     }
     for (level, column), method in expected.items():
         for key in ("psnr", "ssim"):
@@ -124,7 +124,7 @@ def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written
     def never(*_):
         raise AssertionError("finished already")
 
-    monkeypatch.setitem(evaluation.METHODS, "single", never)
+    monkeypatch.setattr(study.Single, "open", lambda *_: never)
     assert reproduce("table1", "--rl-restore", str(tmp_path / "rl-restore.safetensors")) == 0
     after = written("table1")["rows"]
     assert [row for row in after if "restore" not in f"{row['method']} {row['column']}".lower()] == before
@@ -171,15 +171,15 @@ def test_degrees_of_single_networks_fit_the_distortion():
     }
 
 
-def test_table_2_agrees_with_evaluate(reproduce, written, evaluated, tmp_path):
+def test_table_2_agrees_with_evaluate(reproduce, written, evaluated, agent, tmp_path):
     assert reproduce("table2", "--max-trials", "100") == 0
     rows = {(row["scheme"], row["level"], row["trials"]): row for row in written("table2")["rows"]}
-    here = evaluated("--methods", "brute-force", "hirl-search", "--depth", "2")
+    here = evaluated("--methods", "brute-force:depth=2", f"search:agent={agent}")
     names = {
-        ("brute force", 9): "brute-force-1",
-        ("brute force", 90): "brute-force",
-        ("HIRL", 9): "hirl-search-9",
-        ("HIRL", 90): "hirl-search-90",
+        ("brute force", 9): "brute-force:depth=2-1",
+        ("brute force", 90): "brute-force:depth=2",
+        ("HIRL", 9): f"search:agent={agent}-9",
+        ("HIRL", 90): f"search:agent={agent}-90",
     }
     for (scheme, trials), method in names.items():
         gains = [here[level, method]["gain"] for level in LEVELS]
@@ -189,13 +189,16 @@ def test_table_2_agrees_with_evaluate(reproduce, written, evaluated, tmp_path):
     assert "Left out: 819, 7,380 trials" in (tmp_path / "out" / "table2.md").read_text()
 
 
-def test_table_3_agrees_with_evaluate(reproduce, written, evaluated):
+def test_table_3_agrees_with_evaluate(reproduce, written, evaluated, agent):
     assert reproduce("table3") == 0
     rows = {(row["level"], row["path"], row["stop"]): row for row in written("table3")["rows"]}
     assert len(rows) == 3 * 3 * 2
-    here = evaluated("--methods", "hirl", "--max-steps", "5")
+    here = evaluated("--methods", f"{agent}:max_steps=5", f"{agent}:max_steps=5,stop=reference")
     for level in LEVELS:
-        for stop, method in {"value": "hirl", "reference": "hirl reference stop"}.items():
+        for stop, method in {
+            "value": f"{agent}:max_steps=5",
+            "reference": f"{agent}:max_steps=5,stop=reference",
+        }.items():
             assert rows[level, 5, stop]["psnr"] == pytest.approx(here[level, method]["psnr"])
             assert (rows[level, 5, stop]["paper_psnr"], rows[level, 5, stop]["paper_ssim"]) == TABLE3[level][5]
             assert rows[level, 3, stop]["trials"] <= 3
@@ -245,21 +248,26 @@ def test_figure_3_saves_the_pictures_it_shows(reproduce, written, two, tmp_path)
 
 @pytest.mark.parametrize("part", ["table3", "figure3"])
 def test_an_interrupted_part_goes_on_to_the_same_end(part, reproduce, written, monkeypatch, capsys):
-    whole = evaluation.METHODS["hirl"]
+    whole = study.Follow.open
     calls = []
 
-    def interrupted(*arguments):
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return whole(*arguments)
+    def opened(method, *where):
+        run = whole(method, *where)
+
+        def interrupted(*arguments):
+            calls.append(arguments)
+            if len(calls) == 8:
+                raise KeyboardInterrupt
+            return run(*arguments)
+
+        return run if method.agent == "flat-dqn" else interrupted
 
     assert reproduce(part, out="straight") == 0
-    monkeypatch.setitem(evaluation.METHODS, "hirl", interrupted)
+    monkeypatch.setattr(study.Follow, "open", opened)
     assert reproduce(part) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert reproduce(part) == 0
-    needed = {"table3": 9, "figure3": 12}[part]
+    needed = {"table3": 18, "figure3": 24}[part]  # by value, and by the reference
     assert len(calls) == needed + 1
     straight, resumed = (
         [{key: value for key, value in row.items() if key != "seconds"} for row in written(part, out)["rows"]]

@@ -1,0 +1,151 @@
+"""Runs restoration methods on distorted images and counts what they gain, cost and take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any, TypedDict
+
+from tqdm import tqdm
+
+from hirl_agents.search import SearchResult
+from hirl_env.data.degradations import InOrder
+from hirl_env.data.samples import Sample
+from hirl_env.quality import psnr, ssim
+from hirl_env.restoration import Restoration
+from hirl_env.tools.toolset import Precision, Toolset
+from hirl_experiments.evaluation.methods import Run
+from hirl_experiments.evaluation.sampling import PIXELS, batches, begin
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one level: means over images, except for the time, which is that of all of them.
+
+    Attributes:
+        level: The degradation's name.
+        method: The method's name; ``single`` and ``brute-force`` with a suffix are its parts.
+        psnr: dB.
+        ssim: 0 to 1.
+        gain: PSNR over the distorted image, dB.
+        trials: Applications of a tool per image. PixelRL has no tools: its five steps are shown, in each of which every
+            pixel applies one of nine filters.
+        seconds: Wall clock for all images.
+        images: How many there were.
+    """
+
+    level: str
+    method: str
+    psnr: float
+    ssim: float
+    gain: float
+    trials: float
+    seconds: float
+    images: int
+
+
+class Measured(TypedDict):
+    """What a method made of a batch, image by image: the photographs' names, and what `Row` says of each."""
+
+    images: list[str]
+    psnr: list[float]
+    ssim: list[float]
+    gain: list[float]
+    trials: list[int]
+    seconds: float
+
+
+# By level, number of the batch, and method: what the rows of the method are made of, by their names.
+Finished = MutableMapping[tuple[str, int, str], dict[str, Measured]]
+
+
+def evaluate_level(
+    starts: Iterable[Sample],
+    count: int,
+    level: str,
+    methods: Mapping[str, Run],
+    toolset: Toolset,
+    precision: Precision,
+    on_found: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
+    finished: Finished | None = None,
+    pixels: int = PIXELS,
+) -> list[Row]:
+    """Runs methods on the starts of one level.
+
+    Args:
+        starts: Distorted images with references.
+        count: How many there are, for the progress bar.
+        level: Its name, for the rows.
+        methods: Methods, opened, by the names that ``finished`` knows them by.
+        toolset: The tools.
+        precision: In which they run.
+        on_found: Called with each batch and what every method made of it that had not finished it before.
+        finished: What need not be run again; each method's results on a batch are added as soon as they are there.
+        pixels: Of a batch (see `batches`).
+
+    Returns:
+        A row per method, in the order of ``methods``.
+    """
+    finished = {} if finished is None else finished
+    results: dict[str, list[Measured]] = {}
+    with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
+        for number, batch in enumerate(batches(starts, pixels)):
+            start = begin(batch, toolset, precision)
+            everything: dict[str, SearchResult] = {}
+            for method, run in methods.items():
+                if (level, number, method) not in finished:
+                    found, measured = _run(run, batch, start)
+                    finished[level, number, method] = measured
+                    if on_found is not None:
+                        everything |= found
+                for name, one in finished[level, number, method].items():
+                    results.setdefault(name, []).append(one)
+            if on_found is not None:
+                on_found(batch, everything)
+            bar.update(len(batch))
+    return [_row(level, name, parts) for name, parts in results.items()]
+
+
+def _run(run: Run, batch: Sequence[Sample], start: Restoration) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
+    """What a method makes of a batch, and how that measures."""
+    applied = [one.degradation or InOrder(()) for one in batch]
+    everything: dict[str, SearchResult] = {}
+    measured: dict[str, Measured] = {}
+    began = time.perf_counter()
+    for found in run(start, applied):
+        seconds = time.perf_counter() - began
+        most = max(int(result.trials.sum()) for result in found.values())
+        for name, result in found.items():
+            # The shorter paths of a search would have taken their share of its trials.
+            share = int(result.trials.sum()) / most if most else 1.0
+            measured[name] = _measured(batch, start, result, seconds * share)
+        everything |= found
+        began = time.perf_counter()
+    return everything, measured
+
+
+def _measured(batch: Sequence[Sample], start: Restoration, found: SearchResult, seconds: float) -> Measured:
+    # Tools need not clamp; a picture does.
+    restored, references = found.state.images.clamp(0, 1), found.state.references
+    decibels = psnr(restored, references)
+    return {
+        "images": [one.name for one in batch],
+        "psnr": decibels.tolist(),
+        "ssim": ssim(restored, references).tolist(),
+        "gain": (decibels - psnr(start.state.images, start.state.references)).tolist(),
+        "trials": found.trials.tolist(),
+        "seconds": seconds,
+    }
+
+
+def _row(level: str, method: str, parts: Sequence[Measured]) -> Row:
+    means = {key: fmean(value for part in parts for value in part[key]) for key in ("psnr", "ssim", "gain", "trials")}
+    seconds, images = sum(part["seconds"] for part in parts), sum(len(part["images"]) for part in parts)
+    return Row(level, method, **means, seconds=seconds, images=images)
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows as plain dictionaries."""
+    return [asdict(row) for row in rows]

@@ -1,0 +1,56 @@
+"""Packages of users that add tools, degradations, measures, agents, methods or commands by registering them.
+
+A plugin is a module that registers what it adds when it is imported. An installed one is found by its entry point in
+the group ``hirl.plugins``; any other is named to a command by ``--plugin``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+GROUP = "hirl.plugins"
+
+
+@cache
+def load_installed() -> None:
+    """Imports every installed plugin, once; one that fails is left out with a warning."""
+    for entry in entry_points(group=GROUP):
+        try:
+            entry.load()
+        except Exception as error:  # whatever another's package does, all else works
+            warnings.warn(f"plugin {entry.name} was left out: {type(error).__name__}: {error}", stacklevel=3)
+
+
+def load_plugin(module: str) -> None:
+    """Imports one plugin.
+
+    Args:
+        module: Name of a module, looked for in the working folder too, or a .py file.
+
+    Raises:
+        ValueError: If there is no such module, or it cannot be imported.
+    """
+    path = Path(module)
+    try:
+        if path.suffix != ".py":
+            if str(Path.cwd()) not in sys.path:
+                sys.path.append(str(Path.cwd()))
+            importlib.import_module(module)
+        elif path.stem not in sys.modules:
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None
+            assert spec.loader is not None
+            loaded = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+            try:
+                spec.loader.exec_module(loaded)
+            except BaseException:
+                del sys.modules[path.stem]
+                raise
+    except Exception as error:
+        raise ValueError(f"--plugin {module} cannot be imported: {type(error).__name__}: {error}") from error

@@ -1,0 +1,59 @@
+"""Policies of Stable-Baselines3 as agents, and its files."""
+
+import pytest
+import torch
+from stable_baselines3 import A2C, DQN, PPO
+
+from hirl_agents import HIRL, make_vec_env
+from hirl_agents.agent import begin_episodes
+from hirl_agents.policies import load_policy, policy_agent
+from hirl_agents.restorer import Restorer, load_agent
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
+
+SMALL = {"features_extractor_kwargs": {"features_dim": 4}}
+
+
+@pytest.mark.parametrize(("algorithm", "flat"), [(PPO, False), (A2C, True), (DQN, True)])
+def test_what_was_saved_chooses_as_the_model_does(algorithm, flat, toy_toolset, tmp_path):
+    env = make_vec_env(n_envs=2, toolset=toy_toolset, crop_size=36, stop_action=True, flat=flat)
+    model = algorithm("CnnPolicy", env, policy_kwargs=SMALL, seed=0)
+    model.save(tmp_path / "model.zip")
+    agent = load_agent(tmp_path / "model.zip", toy_toolset, trust=True)
+    env.seed(0)
+    observations = env.reset()
+    images = torch.as_tensor(observations).permute(0, 3, 1, 2) / 255
+    start = Restoration(toy_toolset, measures.resolve("psnr"))
+    start.begin(images, images)
+    cells = begin_episodes(agent, start)(torch.arange(2).numpy())
+    assert cells.shape == (2, toy_toolset.n_types + 1, toy_toolset.n_degrees)
+    chosen, _ = model.predict(observations, deterministic=True)
+    best = cells.flatten(1).argmax(dim=1)
+    if flat:
+        assert best.tolist() == chosen.tolist()
+    else:
+        assert torch.stack([best // 2, best % 2], dim=1).tolist() == chosen.tolist()
+
+
+def test_an_agent_of_this_package_is_read_from_its_zip_too(toy_toolset, tmp_path, grey):
+    env = make_vec_env(n_envs=1, toolset=toy_toolset, crop_size=16)
+    model = HIRL(env=env, policy_kwargs={"width": 8})
+    model.save(tmp_path / "model.zip")
+    agent = policy_agent(load_policy(tmp_path / "model.zip"), toy_toolset)
+    model.policy.set_training_mode(False)
+    assert torch.allclose(agent.values.network(grey), model.policy.acting(grey))
+
+
+def test_a_zip_is_loaded_only_where_it_is_trusted(toy_toolset, tmp_path):
+    path = tmp_path / "model.zip"
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"model.zip: loading .* runs code that it holds; --trust does so"):
+        Restorer(str(path), toy_toolset)
+    with pytest.raises(ValueError, match="not a whole file of Stable-Baselines3"):
+        Restorer(str(path), toy_toolset, trust=True)
+
+
+def test_policies_of_other_tasks_are_refused(toy_toolset):
+    model = PPO("MlpPolicy", "CartPole-v1")
+    with pytest.raises(ValueError, match="an agent here acts on images of HIRL-Restore-v0"):
+        policy_agent(model.policy, toy_toolset)

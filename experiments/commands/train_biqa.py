@@ -125,7 +125,7 @@ def _name_of_examples(settings: Settings) -> str:
     said = (settings.images, settings.apart, settings.agent, settings.crop, settings.precision)
     digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, KINDS, SLIPS)).encode())
     agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
-    for weights in (*sorted(SHIPPED_TOOLS.glob(f"*{SUFFIX}")), agent):
+    for weights in (*sorted(SHIPPED_TOOLS.rglob(f"*{SUFFIX}")), agent):
         digest.update(weights.read_bytes())
     return digest.hexdigest()[:8]
 

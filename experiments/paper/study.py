@@ -170,7 +170,7 @@ class Study:
             ValueError: If the file in ``--out`` was made with other settings.
         """
         chosen = self.settings
-        weights = {"tools": SHIPPED_TOOLS / HASHES}
+        weights = {"tools": SHIPPED_TOOLS / "paper" / HASHES}
         if {"hirl", "hirl-search"} & set(methods):
             weights["hirl"] = SHIPPED_AGENTS.get(chosen.agent, Path(chosen.agent))
         if "hirl-biqa" in methods:

@@ -184,15 +184,15 @@ class Restorer:
             raise ValueError("stop='reference' needs the reference: give restore() one, or use stop='value'")
 
         start = Restoration(self.toolset, self.measure, precision=self.precision)
-        start.begin(_as_batch(image), None if reference is None else _as_batch(reference))
+        start.begin(as_batch(image), None if reference is None else as_batch(reference))
         pictures: list[Pixels | None] = []
 
         def keep(restoration: Restoration) -> None:
-            pictures.append(_as_given(restoration.state.images, image))
+            pictures.append(as_given(restoration.state.images, image))
 
         result = rollout(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
         state, path, values = result.state, result.state.paths[0], result.values[0]
-        picture = _as_given(state.images, image)
+        picture = as_given(state.images, image)
         # The agent may have said more, of a step that was not taken or not kept.
         steps = tuple(
             RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, after)
@@ -330,13 +330,13 @@ def _check_pixels(name: str, pixels: Pixels) -> None:
         raise ValueError(f"{name} must have the shape (H, W, 3) or (H, W), got {pixels.shape}")
 
 
-def _as_batch(pixels: Pixels) -> torch.Tensor:
+def as_batch(pixels: Pixels) -> torch.Tensor:
     """uint8 or uint16 (H, W, 3) or (H, W) to (1, 3, H, W)."""
     colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     return to_tensor(colour)[None]
 
 
-def _as_given(images: torch.Tensor, like: Pixels) -> Pixels:
+def as_given(images: torch.Tensor, like: Pixels) -> Pixels:
     """(1, 3, H, W) to the shape and type of ``like``."""
     convert = to_pixels if like.dtype == np.uint8 else to_deep_pixels
     if like.ndim == 3:
@@ -345,4 +345,4 @@ def _as_given(images: torch.Tensor, like: Pixels) -> Pixels:
 
 
 def _decibels(pixels: Pixels, reference: Pixels) -> float:
-    return float(psnr(_as_batch(pixels), _as_batch(reference))[0])
+    return float(psnr(as_batch(pixels), as_batch(reference))[0])

@@ -55,6 +55,7 @@ def _shipped(name: str, text: str) -> Command:
 COMMANDS: dict[str, Command] = {
     "demo": _shipped("demo", "restore the embedded photographs and draw what was done"),
     "restore": _shipped("restore", "restore picture files"),
+    "web": _shipped("web", "open a page on which pictures are restored step by step"),
     "score": _shipped("score", "score pictures by any quality measure"),
     "evaluate": _shipped("evaluate", "measure restoration methods on a folder of photographs"),
     "benchmark": _shipped("benchmark", "measure agents and baselines on the frozen suites"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,10 @@ class Picture:
     lossless: bool
     options: dict[str, Any]
     notes: tuple[str, ...]
+
+    def first_page(self) -> Picture:
+        """This picture without its other pages."""
+        return replace(self, pages=self.pages[:1])
 
     @property
     def pixels(self) -> Pixels:

@@ -92,7 +92,7 @@ def restored_file(
             pages.append(facts)
             for step, target in zip(restored.steps, job.steps, strict=False):
                 if page is picture.pages[0] and step.image is not None:
-                    outcome.files[target] = encoded(_only_first(picture), [_covered(page, step.image)], "PNG")[0]
+                    outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
         _save(job, picture, results, pages, wishes, outcome)
     except UnreadablePicture as error:
         row["error"] = str(error)
@@ -147,7 +147,7 @@ def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row
         if facts["guard_after"] < facts["guard_before"]:
             facts["why"] = "guard"
             return page.pixels, facts
-    return _covered(page, result), facts
+    return covered(page, result), facts
 
 
 def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
@@ -165,17 +165,13 @@ def score(measure: Measure, pixels: Pixels) -> float:
         return float(measure.score(to_tensor(colour)[None], None)[0])
 
 
-def _covered(page: Page, pixels: Pixels) -> Pixels:
+def covered(page: Page, pixels: Pixels) -> Pixels:
     """Pixels with the original's colours where nobody sees them."""
     if page.alpha is None or not (hidden := page.alpha == 0).any():
         return pixels
     covered = pixels.copy()
     covered[hidden] = page.pixels[hidden]
     return covered
-
-
-def _only_first(picture: Picture) -> Picture:
-    return Picture(picture.pages[:1], picture.format, picture.lossless, picture.options, picture.notes)
 
 
 def _save(

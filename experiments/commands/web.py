@@ -1,0 +1,89 @@
+"""`hirl web`: a page on which pictures are restored step by step."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from hirl_agents.restorer import Restorer
+from hirl_env.quality import as_measure
+from hirl_env.tools.toolset import Precision
+from hirl_experiments.io.output import at_least
+
+MAX_PIXELS = 25_000_000
+QUEUE = 16  # requests that may wait; more are told to come back
+
+
+def web(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    agent: str = "hirl",
+    toolset: str = "hirl",
+    measure: str = "hirl-biqa",
+    precision: Precision = "float32",
+    device: str = "cpu",
+    max_pixels: int = MAX_PIXELS,
+    max_megabytes: int = 100,
+) -> None:
+    """Open a page on which pictures are restored step by step, by the agent or by hand. Needs no network.
+
+    Whoever can reach the page can use this machine's processor, and nothing else of it: no file can be read through it
+    but what was uploaded. One request is worked on at a time.
+
+    Args:
+        host: Where the page is to be reached: 127.0.0.1 from this machine only, 0.0.0.0 from others too.
+        port: Its port.
+        agent: Who chooses the tools, as of hirl restore.
+        toolset: What it was trained with.
+        measure: The blind measure that scores each step: hirl-biqa or paq2piq.
+        precision: In which the tools run; bf16 is faster where the processor has it.
+        device: Where they run: cpu, cuda, mps.
+        max_pixels: Most pixels of a picture.
+        max_megabytes: Most megabytes of a file.
+    """
+    at_least(1, port=port, max_pixels=max_pixels, max_megabytes=max_megabytes)
+    restorer = Restorer(agent, toolset, precision=precision, device=device)
+    with tempfile.TemporaryDirectory(prefix="hirl-web-") as folder:
+        serve(restorer, measure, Path(folder), host, port, max_pixels, max_megabytes)
+
+
+def serve(
+    restorer: Restorer, measure: str, folder: Path, host: str, port: int, max_pixels: int, max_megabytes: int
+) -> None:
+    """Serves the page until it is interrupted.
+
+    Args:
+        restorer: Restores.
+        measure: The blind measure's name.
+        folder: For everything that is uploaded or made; removed by the caller.
+        host: As of `web`.
+        port: As of `web`.
+        max_pixels: As of `web`.
+        max_megabytes: As of `web`.
+
+    Raises:
+        ValueError: If Gradio is not installed.
+        OSError: If the port is taken.
+    """
+    # Before Gradio is imported: it reads these once.
+    os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio as gr
+
+        from hirl_experiments.web.page import page
+    except ImportError as error:
+        raise ValueError(f"hirl web needs the extra web: pip install 'hirl-restore[web]' ({error})") from None
+    blocks = page(restorer, as_measure(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
+    print(f"http://{host}:{port} (stop it with Ctrl-C)", flush=True)
+    blocks.launch(
+        server_name=host,
+        server_port=port,
+        max_file_size=max_megabytes * 2**20,
+        quiet=True,
+        share=False,
+        footer_links=[],
+        # Fonts of the system: others would be asked for at Google.
+        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+    )

@@ -1,0 +1,136 @@
+"""One picture on the page: what was done to it, what each tool is thought to be worth, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_agents.agent import begin_episodes
+from hirl_agents.restorer import UNSCORED, Restorer, as_batch, as_given
+from hirl_env.quality import Measure
+from hirl_env.restoration import Restoration, State
+from hirl_env.tools.toolset import Cell
+from hirl_experiments.io.formats import FORMATS
+from hirl_experiments.io.pictures import Pixels, encoded, read_picture, saved_format
+from hirl_experiments.restoring.one_picture import blended, covered
+
+MOST_STEPS = 20  # that a path may have: each keeps a picture in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The picture after a step, or as it was given.
+
+    Attributes:
+        state: The image, and what was done to it.
+        tool: The name of the tool used last; empty at first.
+        values: What the agent thinks of each tool from here on, (types, degrees).
+        score: What the blind measure says; None of pictures too small for it.
+    """
+
+    state: State
+    tool: str
+    values: npt.NDArray[np.float32]
+    score: float | None
+
+
+class Session:
+    """A picture being restored.
+
+    Args:
+        path: Of its file.
+        restorer: Whose agent and tools are used.
+        measure: A blind one.
+        max_pixels: Most pixels that the picture may have.
+
+    Raises:
+        UnreadablePicture: If the file is no picture, or too large.
+
+    Attributes:
+        steps: The picture as it was given, and after each step.
+        notes: What will not be the same in the saved file.
+    """
+
+    def __init__(self, path: Path, restorer: Restorer, measure: Measure, max_pixels: int) -> None:
+        whole = read_picture(path, max_pixels)
+        self.name, self.restorer, self.measure = path.name, restorer, measure
+        self._picture = whole.first_page()
+        self._page = self._picture.pages[0]
+        self.notes = list(whole.notes)
+        if len(whole.pages) > 1:
+            self.notes.append(f"only the first of its {len(whole.pages)} pages is shown; hirl restore restores all")
+        self._restoration = Restoration(restorer.toolset, UNSCORED, precision=restorer.precision)
+        self._restoration.begin(as_batch(self._page.visible()), None)
+        self.steps = [self._step(self._restoration.state, "")]
+
+    def best(self, step: int = -1) -> Cell | None:
+        """The tool that the agent would take after a step; None where it would stop."""
+        values = self.steps[step].values
+        kind, degree = divmod(int(values.argmax()), values.shape[1])
+        return (kind, degree) if values[kind, degree] > 0 else None
+
+    def take(self, cell: Cell) -> None:
+        """Uses a tool.
+
+        Raises:
+            ValueError: If the path is as long as it may be.
+        """
+        if len(self.steps) > MOST_STEPS:
+            raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
+        restoration = self._restoration.at(self.steps[-1].state)
+        with torch.no_grad():
+            restoration.step(np.array([cell]))
+        self.steps.append(self._step(restoration.state, restorer_tool(self.restorer, cell)))
+
+    def go_on(self) -> None:
+        """Lets the agent choose until it stops, or has taken as many steps as it knows."""
+        while len(self.steps) <= self.restorer.max_steps and (cell := self.best()) is not None:
+            self.take(cell)
+
+    def undo(self) -> None:
+        """Takes the last step back, if there is one."""
+        if len(self.steps) > 1:
+            self.steps.pop()
+
+    def before(self) -> Pixels:
+        """The picture as it was given."""
+        return self._page.visible()
+
+    def after(self, strength: float = 1.0, step: int = -1) -> Pixels:
+        """The picture after a step, with a part of the change."""
+        return blended(self.before(), as_given(self.steps[step].state.images, self.before()), strength)
+
+    def quality_map(self) -> npt.NDArray[np.float32] | None:
+        """Where the picture is good, (20, 20), 0 to 100; None of pictures too small for it."""
+        try:
+            with torch.no_grad():
+                return self.measure.quality_map(self.steps[-1].state.images)[0].cpu().numpy()
+        except ValueError:
+            return None
+
+    def saved(self, strength: float) -> tuple[bytes, str, list[str]]:
+        """The file to be downloaded: content, suffix (empty for the picture's own) and notes."""
+        result = covered(self._page, self.after(strength))
+        content, notes = encoded(self._picture, [result])
+        format = saved_format(self._picture, None)
+        suffix = "" if format == self._picture.format else FORMATS[format].suffixes[0]
+        return content, suffix, [*self.notes, *notes]
+
+    def _step(self, state: State, tool: str) -> Step:
+        with torch.no_grad():
+            look = begin_episodes(self.restorer.agent, self._restoration.at(state))
+            values = look(np.array([0]))[0, : self.restorer.toolset.n_types].cpu().numpy()
+            try:
+                score = float(self.measure.score(state.images, None)[0])
+            except ValueError:
+                score = None
+        return Step(state, tool, values, score)
+
+
+def restorer_tool(restorer: Restorer, cell: Cell) -> str:
+    """The name of a tool of a restorer's toolset."""
+    return restorer.toolset[cell].name

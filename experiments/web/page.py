@@ -86,7 +86,9 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
                     go_on = gr.Button("Let the agent go on", elem_id="go-on")
                 strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of the change", elem_id="strength")
                 map = gr.Checkbox(label="Quality map (bright: good)", elem_id="map")
-                drawn = gr.Image(label="Quality map", format="png", visible=False, interactive=False)
+                drawn = gr.Image(
+                    label="Quality map", format="png", visible=False, buttons=["fullscreen"], interactive=False
+                )
                 download = gr.DownloadButton("Download the result", interactive=False, elem_id="download")
                 notes = gr.Markdown(elem_id="notes")
         seen = [slider, path, values, drawn, download, notes]

@@ -44,9 +44,11 @@ class EnvConfig:
             away, distortion or detail, shows nowhere else.
         observe_tool: Whether observations have one more channel, the last, everywhere the number of the tool used
             last, from 1, type by type; 0 at the beginning. An image says little of what was done to it.
-        full_feedback: Whether infos of steps have ``gains``, what each tool would have gained in place of the one that
-            was used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full
-            feedback.
+        full_feedback: Whether infos have ``tool_gains``, what each tool would have gained in place of the one that was
+            used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full feedback.
+        string_infos: Whether infos have names, too: of the tool used last, the photograph, its degradation and level.
+        mask_useless: Whether ``action_masks()`` of the flat environment masks tools that gained nothing in the
+            episode.
         flat: Whether an action is one integer instead of a (type, degree) pair.
         device: Device on which the tools run and images are kept: cpu, cuda, mps.
         precision: Precision of the tools' convolutions: ``float32`` or ``bf16``. (On recent GPUs PyTorch shortens
@@ -64,6 +66,8 @@ class EnvConfig:
     observe_start: bool = False
     observe_tool: bool = False
     full_feedback: bool = False
+    string_infos: bool = False
+    mask_useless: bool = False
     flat: bool = False
     device: str | torch.device = "cpu"
     precision: Precision = "float32"

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from hirl_env.config import EnvConfig
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import Task, start_info
+from hirl_env.task import Task
+from hirl_env.window import Window
+
+ONE = np.zeros(1, dtype=np.int64)  # the only row
 
 
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
@@ -21,15 +24,18 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     changes with each reset.
 
     Args:
-        render_mode: None or ``rgb_array``.
+        render_mode: None, ``rgb_array``, or ``human``: a window that shows every step (needs pygame).
         **task: What to restore, with what, for what; the arguments of `EnvConfig`.
     """
 
-    metadata = METADATA
+    metadata = {**METADATA, "render_modes": ["rgb_array", "human"]}
 
     def __init__(self, render_mode: str | None = None, **task: Any) -> None:
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
+        # Of its own: up to 1.3, Gymnasium's SyncVectorEnv writes into it.
+        self.metadata = dict(self.metadata)
+        self._window = Window(self.metadata["render_fps"]) if render_mode == "human" else None
         self.task = Task(EnvConfig.of(task))
         self.config = self.task.config
         self.action_space = self.task.action_space
@@ -47,17 +53,18 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             options: ``{"image": uint8 (H, W, 3), "reference": the same, optional}`` to start from a given picture.
 
         Returns:
-            The observation, and the info of `Task.info` and `start_info`.
+            The observation, and the info, as `Infos.of` says.
 
         Raises:
             ValueError: If an option is wrong, or the reward needs a reference and there is none.
         """
         super().reset(seed=seed)
         start = self.task.given_start(options) if options else self.task.samples.draw(self.np_random)
-        self.task.restoration.begin(start.distorted[None], None if start.reference is None else start.reference[None])
+        self.task.begin([start], ONE)
         if self.config.crop_size is None:
             self.observation_space = self.task.observation_space(*start.distorted.shape[-2:])
-        return self.task.observations()[0], self.task.info(0) | start_info(start)
+        self._show()
+        return self.task.observations()[0], self._info()
 
     def step(self, action: Any) -> tuple[npt.NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         """Applies the tool of one action.
@@ -66,25 +73,47 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             action: (type, degree), or one integer in the flat environment.
 
         Returns:
-            Observation, reward (the measure's gain), terminated, truncated, and the info of `Task.info`, with
-            ``gains`` where feedback is full.
+            Observation, reward (the measure's gain), terminated, truncated, and the info, as `Infos.of` says.
 
         Raises:
             RuntimeError: Before reset or after the end of the episode.
             ValueError: If the action is not in the action space.
         """
-        outcome = self.task.step(np.asarray(action)[None])
+        outcome = self.task.step(np.asarray(action)[None], ONE)
+        self._show()
         return (
             self.task.observations()[0],
             float(outcome.gains[0]),
             bool(outcome.terminated[0]),
             bool(outcome.truncated[0]),
-            self.task.info(0) | outcome.info(0),
+            self._info(),
         )
 
+    def _info(self) -> dict[str, Any]:
+        return {key: values[0] for key, values in self.task.infos.of(ONE).items()}
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which of the flat actions are allowed, (actions,).
+
+        Raises:
+            ValueError: If actions are (type, degree) pairs.
+        """
+        return self.task.action_masks()[0]
+
     def render(self) -> npt.NDArray[np.uint8] | None:
-        """The picture, its path and the gain so far, as uint8 (H', W', 3); None without a render mode."""
+        """The picture, its path and the gain so far, as uint8 (H', W', 3); None unless the mode is ``rgb_array``."""
         if self.render_mode is None:
             gym.logger.warn("render() does nothing: make the environment with render_mode='rgb_array'")
-            return None
-        return render_frame(self.task, 0)
+        if self.render_mode == "rgb_array":
+            return render_frame(self.task, 0)
+        self._show()
+        return None
+
+    def _show(self) -> None:
+        if self._window is not None:
+            self._window.show(render_frame(self.task, 0))
+
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window is not None:
+            self._window.close()

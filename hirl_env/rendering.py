@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,10 @@ FONT_SIZE = 14
 INK, PAPER, UP, DOWN = (32, 32, 32), (250, 250, 248), (20, 120, 60), (176, 48, 32)
 
 
-def check_render_mode(mode: str | None) -> None:
-    """Raises ValueError where there is no such way to render."""
-    if mode not in (None, *METADATA["render_modes"]):
-        raise ValueError(f"render_mode must be None or 'rgb_array', got {mode!r}")
+def check_render_mode(mode: str | None, known: Sequence[str]) -> None:
+    """Raises ValueError where a mode is none of the known ones."""
+    if mode not in (None, *known):
+        raise ValueError(f"render_mode must be None or {' or '.join(map(repr, known))}, got {mode!r}")
 
 
 def enlarged(pixels: npt.NDArray[np.uint8], side: int) -> Image.Image:

@@ -155,10 +155,6 @@ class Outcome:
     truncated: Flags
     tool_gains: Floats | None = None
 
-    def info(self, place: int) -> dict[str, Any]:
-        """What an environment tells of the step in the info of one of the rows: ``gains``, where all were tried."""
-        return {} if self.tool_gains is None else {"gains": self.tool_gains[place]}
-
 
 class Restoration:
     """Steps N images by the tools that actions choose.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,13 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hirl_env.config import EnvConfig
-from hirl_env.data.degradations import LEVELS, degradations
+from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import open_photographs
-from hirl_env.data.samples import Sample, Samples
+from hirl_env.data.samples import Sample, Samples, stacked
+from hirl_env.infos import Infos
+from hirl_env.masks import ActionMasks
 from hirl_env.quality import as_measure
 from hirl_env.restoration import Outcome, Restoration, Rules
 from hirl_env.tools.known import open_toolset
+
+Indices = npt.NDArray[np.int64]
 
 
 class Task:
@@ -24,12 +30,13 @@ class Task:
 
     Args:
         config: Configuration of the environment.
+        max_episode_steps: Another bound on steps, as a TimeLimit around the environment sets it; None or -1 for none.
 
     Raises:
         ValueError: If the configuration names nothing known, or its parts do not fit each other.
     """
 
-    def __init__(self, config: EnvConfig) -> None:
+    def __init__(self, config: EnvConfig, max_episode_steps: int | None = None) -> None:
         config.check()
         self.config = config
         degradation = None if config.degradation is None else degradations.resolve(config.degradation)
@@ -45,7 +52,14 @@ class Task:
         if config.observe_tool and len(self.toolset.cells) > 255:
             raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
         rules = Rules(config.max_steps, config.stop, config.stop_action)
+        if max_episode_steps is not None and max_episode_steps != -1:
+            if max_episode_steps < 1:
+                raise ValueError(f"max_episode_steps must be at least 1, or None for no bound; got {max_episode_steps}")
+            rules = replace(rules, max_steps=min(config.max_steps or max_episode_steps, max_episode_steps))
         self.restoration = Restoration(self.toolset, self.measure, rules, config.precision)
+        psnr = self.measure.needs_reference or self.samples.have_references
+        self.infos = Infos(self.restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
+        self.masks = ActionMasks(self.restoration, config.mask_useless)
 
     @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:
@@ -59,9 +73,25 @@ class Task:
         """8-bit RGB of one size, with more channels where more is observed."""
         return gym.spaces.Box(0, 255, (height, width, self.config.channels), np.uint8)
 
-    def step(self, actions: npt.ArrayLike, rows: npt.NDArray[np.int64] | None = None) -> Outcome:
-        """Steps the restoration, as `Restoration.step` does, by actions of the action space, batched."""
-        return self.restoration.step(self._pairs(actions), rows, self.config.full_feedback)
+    def begin(self, samples: Sequence[Sample], rows: Indices) -> None:
+        """Begins episodes.
+
+        Args:
+            samples: What they begin with, one for each row.
+            rows: Which images they replace, (n,): all of them, where there are none yet.
+        """
+        everything = len(self.restoration.state) in (0, len(rows))
+        self.restoration.begin(*stacked(samples), None if everything else rows)
+        self.infos.begin(samples, rows)
+        self.masks.begin(rows)
+
+    def step(self, actions: npt.ArrayLike, rows: Indices) -> Outcome:
+        """Steps some images, as `Restoration.step` does, by actions of the action space, (n, 2) or (n,)."""
+        pairs = self._pairs(actions)
+        outcome = self.restoration.step(pairs, rows, self.config.full_feedback)
+        self.infos.step(outcome, rows)
+        self.masks.step(pairs, outcome, rows)
+        return outcome
 
     def _pairs(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
         """Actions as (type, degree) pairs (n, 2); a flat STOP is (types, 0)."""
@@ -113,33 +143,12 @@ class Task:
             seen.append(np.broadcast_to(tools, (*seen[0].shape[:3], 1)))
         return np.concatenate(seen, axis=3)
 
-    def info(self, row: int) -> dict[str, Any]:
-        """What is known of an image now.
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which actions are allowed, (N, actions).
 
-        Returns:
-            ``score`` (of the reward's measure), ``psnr`` (dB, where there is a reference), ``path`` (the (type, degree)
-            pairs that made it), ``tool`` (the name of the last one; empty at the start).
+        Raises:
+            ValueError: If actions are pairs: STOP, which is one action, would be as many pairs as there are degrees.
         """
-        names, state = self.restoration.tool_names(row), self.restoration.state
-        info: dict[str, Any] = {
-            "score": float(state.scores[row]),
-            "path": state.paths[row],
-            "tool": names[-1] if names else "",
-        }
-        if state.psnr is not None:
-            info["psnr"] = float(state.psnr[row])
-        return info
-
-
-def start_info(start: Sample) -> dict[str, Any]:
-    """What a reset tells beside `Task.info`.
-
-    Returns:
-        ``photograph``, its name; where one was applied, ``degradation``; and where that is a level, ``level``.
-    """
-    info = {"photograph": start.name}
-    if start.degradation is None:
-        return info
-    info["degradation"] = str(start.degradation)
-    levels = [level for level in LEVELS if degradations.resolve(level) == start.degradation]
-    return info | ({"level": levels[0]} if levels else {})
+        if not self.config.flat:
+            raise ValueError("action_masks() is for flat actions: make HIRL-RestoreFlat-v0, or flat=True")
+        return self.masks.all()

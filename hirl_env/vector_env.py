@@ -12,12 +12,15 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from hirl_env.config import EnvConfig
-from hirl_env.data.samples import Sample, stacked
+from hirl_env.data.samples import Sample
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import Task, start_info
+from hirl_env.task import Task
 
 Pixels = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+SPACES = ("action_space", "observation_space")
+ONE_EACH = ("action_masks", "np_random", "np_random_seed", "render")  # what sub-environments do not share
 
 
 class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
@@ -28,22 +31,25 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         autoreset_mode: What follows the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
             (see `gymnasium.vector.AutoresetMode`).
         render_mode: None or ``rgb_array``.
+        max_episode_steps: Steps after which an episode is truncated, if ``max_steps`` does not do so before, as a
+            TimeLimit would; None or -1 for no such bound.
         **task: What to restore, with what, for what; the arguments of `EnvConfig`. Whole pictures differ in
             size, so ``crop_size=None`` is for `RestoreEnv` alone.
     """
 
-    metadata = METADATA
+    metadata = dict(METADATA)
 
     def __init__(
         self,
         num_envs: int = 1,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **task: Any,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.num_envs = num_envs
         self.render_mode = render_mode
         try:
@@ -52,7 +58,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = Task(EnvConfig.of(task))
+        self.task = Task(EnvConfig.of(task), max_episode_steps)
         self.config = self.task.config
         side = self.config.crop_size
         if side is None:
@@ -118,8 +124,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._rngs[row], self._seeds[row] = gym.utils.seeding.np_random(seeds[row])
-        infos = self._start(np.flatnonzero(mask), {}, given)
-        return self.task.observations(), infos
+        rows = np.flatnonzero(mask)
+        self._start(rows, given)
+        return self.task.observations(), self._stacked({}, rows, self.task.infos.of(rows))
 
     def _checked_mask(self, mask: Any) -> Flags:
         if mask is None:
@@ -154,15 +161,21 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             )
         return start
 
-    def _start(self, rows: npt.NDArray[np.int64], infos: dict[str, Any], given: Sample | None) -> dict[str, Any]:
-        """Starts episodes in some rows, and adds their infos."""
+    def _start(self, rows: Indices, given: Sample | None = None) -> None:
+        """Starts episodes in some rows, all of them from a given sample, if there is one."""
         draw = self.task.samples.draw
-        starts = [draw(self._rng(int(row))) if given is None else given for row in rows]
-        images, references = stacked(starts)
-        self.task.restoration.begin(images, references, None if len(rows) == self.num_envs else rows)
+        self.task.begin([draw(self._rng(int(row))) if given is None else given for row in rows], rows)
         self._begun[rows] = True
-        for row, start in zip(rows, starts, strict=True):
-            infos = self._add_info(infos, self.task.info(int(row)) | start_info(start), int(row))
+
+    def _stacked(self, infos: dict[str, Any], rows: Indices, told: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        """Infos with those of some rows put into arrays of all rows, and, as Gymnasium has it, a mask beside each."""
+        for key, values in told.items():
+            if key not in infos:
+                infos[key] = np.full(
+                    (self.num_envs, *values.shape[1:]), None if values.dtype == object else 0, dtype=values.dtype
+                )
+                infos[f"_{key}"] = np.zeros(self.num_envs, dtype=np.bool_)
+            infos[key][rows], infos[f"_{key}"][rows] = values, True
         return infos
 
     def step(self, actions: npt.NDArray[Any]) -> tuple[Pixels, npt.NDArray[np.float64], Flags, Flags, dict[str, Any]]:
@@ -178,7 +191,6 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             RuntimeError: Before reset, or (autoreset disabled) where an episode is over.
             ValueError: If an action is not in the action space.
         """
-        restoration = self.task.restoration
         actions = np.asarray(actions)
         if actions.ndim == 0 or len(actions) != self.num_envs:
             raise ValueError(
@@ -186,30 +198,69 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             )
         over = np.zeros(self.num_envs, dtype=np.bool_)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._begun.all():
-            over = restoration.state.ended
+            over = self.task.restoration.state.ended
         stepping = np.flatnonzero(~over)
         rewards = np.zeros(self.num_envs)
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
-        infos: dict[str, Any] = {}
         if len(stepping):
             # In NEXT_STEP mode an ended episode begins anew, whatever its action says.
             outcome = self.task.step(actions[stepping], stepping)
-            told = {row: outcome.info(place) for place, row in enumerate(stepping.tolist())}
             rewards[stepping] = outcome.gains
             terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
         resetting = np.flatnonzero(over)
+        infos: dict[str, Any] = {}
         if self.autoreset_mode == AutoresetMode.SAME_STEP:
             resetting = np.flatnonzero(terminations | truncations)
             if len(resetting):
-                finals = self.task.observations()
-                for row in resetting.tolist():
-                    final = {"final_obs": finals[row].copy(), "final_info": self.task.info(row) | told[row]}
-                    infos = self._add_info(infos, final, row)
-        for row in np.setdiff1d(stepping, resetting).tolist():
-            infos = self._add_info(infos, self.task.info(row) | told[row], row)
+                infos = self._finals(resetting)
         if len(resetting):
-            infos = self._start(resetting, infos, None)
+            self._start(resetting)
+        rows = np.arange(self.num_envs)
+        infos = self._stacked(infos, rows, self.task.infos.of(rows))
         return self.task.observations(), rewards, terminations, truncations, infos
+
+    def _finals(self, rows: Indices) -> dict[str, Any]:
+        """The last observations and infos of episodes that are over, before others take their rows."""
+        observations = np.full(self.num_envs, None, dtype=object)
+        for row, observation in zip(rows, self.task.observations()[rows], strict=True):
+            observations[row] = observation.copy()
+        over = np.zeros(self.num_envs, dtype=np.bool_)
+        over[rows] = True
+        infos = self._stacked({}, rows, self.task.infos.of(rows))
+        return {"final_obs": observations, "_final_obs": over, "final_info": infos, "_final_info": over.copy()}
+
+    def action_masks(self) -> Flags:
+        """Which of the flat actions are allowed, (num_envs, actions).
+
+        Raises:
+            ValueError: If actions are (type, degree) pairs.
+        """
+        return self.task.action_masks()
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Calls a method of every sub-environment, or reads an attribute of each, as SyncVectorEnv does.
+
+        What all of them share, as all but spaces, generators, frames and masks, is the same for each.
+
+        Args:
+            name: Name of the method or attribute.
+            *args: Arguments of the method.
+            **kwargs: Keyword arguments of the method.
+
+        Returns:
+            One result for each sub-environment.
+        """
+        value = getattr(self, f"single_{name}" if name in SPACES else name)
+        return self.of_each(name, value(*args, **kwargs) if callable(value) else value)
+
+    def of_each(self, name: str, value: Any) -> tuple[Any, ...]:
+        """What an attribute, or the result of a method, of all is for each sub-environment."""
+        apart = name in ONE_EACH and value is not None and not callable(value)
+        return tuple(value) if apart else (value,) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every sub-environment, as SyncVectorEnv has it."""
+        return self.call(name)
 
     def render(self) -> tuple[Pixels, ...] | None:
         """A frame per sub-environment, as `RestoreEnv.render`; None without a render mode."""

@@ -99,8 +99,8 @@ class RestoreVecEnv(VecEnv):
         rows = list(self._get_indices(indices))
         if attr_name in ("action_space", "observation_space"):
             attr_name = f"single_{attr_name}"
-        value = getattr(self.env, attr_name)
-        return [value[row] if attr_name in ("np_random", "np_random_seed") else value for row in rows]
+        each = self._of_each(attr_name, getattr(self.env, attr_name))
+        return [each[row] for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Sets an attribute of the vector environment, for all.
@@ -114,13 +114,18 @@ class RestoreVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the vector environment once; its result, once per environment.
+        """Calls a method of the vector environment once; its result for each environment.
 
         Raises:
             ValueError: If indices leave some out.
         """
         self._check_all(indices)
-        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+        return list(self._of_each(method_name, getattr(self.env, method_name)(*method_args, **method_kwargs)))
+
+    def _of_each(self, name: str, value: Any) -> tuple[Any, ...]:
+        native = self.env.unwrapped
+        assert isinstance(native, RestoreVectorEnv)
+        return native.of_each(name, value)
 
     def _check_all(self, indices: VecEnvIndices) -> None:
         if len(set(self._get_indices(indices))) < self.num_envs:

@@ -75,11 +75,11 @@ class FeedbackReplayBuffer(CompactReplayBuffer):
         """Adds a step of every environment.
 
         Raises:
-            ValueError: If infos have no ``gains``.
+            ValueError: If infos have no ``tool_gains``.
         """
-        if not all("gains" in info for info in infos):
+        if not all("tool_gains" in info for info in infos):
             raise ValueError("full_feedback needs an environment that gives it: make that with full_feedback=True, too")
-        self.observations[self.pos], self.gains[self.pos] = obs, [info["gains"] for info in infos]
+        self.observations[self.pos], self.gains[self.pos] = obs, [info["tool_gains"] for info in infos]
         self.pos = (self.pos + 1) % self.buffer_size
         self.full |= self.pos == 0
 

@@ -46,7 +46,7 @@ def assert_infos_equal(native, sync):
     "arguments",
     [
         {"max_steps": 3, "observe_tool": True, "observe_start": True},
-        {"stop": "no_gain", "stop_action": True, "max_steps": 4, "full_feedback": True},
+        {"stop": "no_gain", "stop_action": True, "max_steps": 4, "full_feedback": True, "string_infos": True},
     ],
 )
 def test_equal_to_sync_vector_env_step_by_step(env_id, mode, arguments):
@@ -97,8 +97,8 @@ def test_final_observations_are_the_last_of_their_episode():
     assert infos["final_obs"].dtype == object
     assert infos["final_obs"][0].shape == (32, 32, 3)
     assert not np.array_equal(infos["final_obs"][0], observations[0])
-    assert infos["final_info"]["path"][0] == ((0, 0),)
-    assert infos["path"][0] == ()
+    assert infos["final_info"]["path"][0].tolist() == [[0, 0]]
+    assert infos["path"][0].tolist() == [[-1, -1]]
 
 
 def test_the_metadata_of_the_class_is_left_alone():
@@ -121,7 +121,7 @@ def test_some_are_reset_and_the_others_go_on(toy_toolset):
     _, infos = vector.reset(options={"reset_mask": np.array([False, True, False])})
     assert infos["_path"].tolist() == [False, True, False]
     *_, infos = vector.step(np.array([[1, 0]] * 3))
-    assert infos["path"].tolist() == [((0, 1), (1, 0)), ((1, 0),), ((0, 1), (1, 0))]
+    assert infos["path"][:, :2].tolist() == [[[0, 1], [1, 0]], [[1, 0], [-1, -1]], [[0, 1], [1, 0]]]
 
 
 def test_all_start_from_a_given_picture(toy_toolset):
@@ -229,3 +229,37 @@ def test_wrong_steps():
 
 def test_the_flat_one_is_a_constructor_argument():
     assert hirl_env.RestoreVectorEnv(num_envs=2, flat=True).single_action_space == gym.spaces.Discrete(9)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize(("max_steps", "bound"), [(7, 2), (2, 7), (None, 3), (3, -1)])
+def test_max_episode_steps_cuts_off_as_a_time_limit_does(mode, max_steps, bound, toy_toolset):
+    made = {"toolset": toy_toolset, "crop_size": 16, "max_steps": max_steps, "max_episode_steps": bound}
+    native, sync = both(IDS[0], mode, **made)
+    assert_equal(native.reset(seed=1), sync.reset(seed=1))
+    for _ in range(5):
+        actions = native.action_space.sample()
+        one, other = native.step(actions), sync.step(actions)
+        assert_equal(one, other)
+        if mode == AutoresetMode.DISABLED and one[3].any():
+            assert_equal(native.reset(options={"reset_mask": one[3]}), sync.reset(options={"reset_mask": one[3]}))
+
+
+def test_a_bound_of_no_steps(toy_toolset):
+    with pytest.raises(ValueError, match="max_episode_steps must be at least 1, or None for no bound; got 0"):
+        gym.make_vec(IDS[0], 2, toolset=toy_toolset, max_episode_steps=0)
+
+
+def test_each_sub_environment_is_called_as_of_sync_vector_env(toy_toolset):
+    made = {"toolset": toy_toolset, "crop_size": 16, "stop_action": True, "mask_useless": True}
+    native = gym.make_vec(IDS[1], 2, render_mode="rgb_array", **made)
+    sync = gym.make_vec(IDS[1], 2, "sync", render_mode="rgb_array", **made)
+    native.reset(seed=3), sync.reset(seed=3)
+    actions = np.array([0, 3])
+    native.step(actions), sync.step(actions)
+    for name in ("render", "action_masks"):
+        for ours, theirs in zip(native.call(name), sync.call(name), strict=True):
+            assert np.array_equal(ours, theirs)
+    for name in ("action_space", "observation_space", "render_mode", "np_random_seed"):
+        assert native.get_attr(name) == sync.get_attr(name)
+    assert native.action_masks().tolist() == [list(masks) for masks in native.call("action_masks")]

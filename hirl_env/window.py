@@ -1,0 +1,46 @@
+"""A window that shows frames as they are made: what ``render_mode="human"`` opens (needs pygame)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+TITLE = "HIRL-Restore"
+
+
+class Window:
+    """A window of pygame's, opened at the first frame.
+
+    Args:
+        fps: Frames per second at most; 0 for no bound.
+
+    Raises:
+        ValueError: If pygame is not installed.
+    """
+
+    def __init__(self, fps: int) -> None:
+        try:
+            import pygame
+        except ImportError:
+            raise ValueError("render_mode='human' needs pygame: pip install 'hirl-restore[human]'") from None
+        self.pygame: Any = pygame
+        self.fps, self.clock, self.surface = fps, pygame.time.Clock(), None
+
+    def show(self, frame: npt.NDArray[np.uint8]) -> None:
+        """Shows a frame, uint8 (H, W, 3), for as long as the frame rate asks."""
+        size = frame.shape[1::-1]
+        if self.surface is None or self.surface.get_size() != size:
+            self.pygame.display.init()
+            self.pygame.display.set_caption(TITLE)
+            self.surface = self.pygame.display.set_mode(size)
+        self.pygame.surfarray.blit_array(self.surface, frame.swapaxes(0, 1))
+        self.pygame.event.pump()
+        self.pygame.display.flip()
+        self.clock.tick(self.fps)
+
+    def close(self) -> None:
+        """Closes the window."""
+        self.pygame.display.quit()
+        self.surface = None

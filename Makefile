@@ -4,13 +4,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: demo test lint bench reproduce-quick clean
+.PHONY: demo test test-interop lint bench reproduce-quick clean
 
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
 
 test: .venv/.dev  ## run the test suite, a file of tests per processor at a time, and print line coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+
+INTEROP := $(patsubst tests/interop/requirements/%.txt,interop-%,$(wildcard tests/interop/requirements/*.txt))
+
+test-interop: $(INTEROP)  ## train in the environment with other libraries, each in a virtual environment of its own
+
+# Over the packages of .venv, so that PyTorch is installed once, and what a library needs in another version lies above.
+interop-%: .venv/.dev
+	$(PYTHON) -m venv .interop/$*
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$(.interop/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
+	.interop/$*/bin/python -m pip install -q -r tests/interop/requirements/$*.txt
+	OMP_NUM_THREADS=1 .interop/$*/bin/python -m pytest -q tests/interop/test_$*.py
 
 lint: .venv/.dev .venv/packages  ## style and types
 	$(BIN)/ruff check .
@@ -31,7 +43,7 @@ reproduce-quick: .venv/.user  ## every table and figure of the paper, on crops o
 	touch $@
 
 clean:
-	rm -rf .venv demo reproduce-quick
+	rm -rf .venv .interop demo reproduce-quick
 
 .venv/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "HIRL-Restore needs Python 3.10 or newer; name one with: make PYTHON=python3.12")'

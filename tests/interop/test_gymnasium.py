@@ -21,7 +21,8 @@ def conversion(name):
     return getattr(pytest.importorskip("gymnasium.wrappers.vector"), name)
 
 
-@pytest.mark.parametrize("mode", MODES)
+# Not SameStep, whose final_obs is an array of objects by Gymnasium's own convention, which it converts for nobody.
+@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
 def test_numpy_to_torch(vector, mode):
     env = conversion("NumpyToTorch")(vector(mode))
     observations, infos = env.reset(seed=0)

@@ -1,9 +1,13 @@
 """TorchRL: single, in processes, and the native vector environment in the modes that it takes."""
 
+import subprocess
+import sys
+
 import gymnasium as gym
 import pytest
 
 import hirl_env  # noqa: F401  (registers the ids)
+from tests.conftest import DEADLINE
 
 libs = pytest.importorskip("torchrl.envs.libs.gym", reason="torchrl is not installed")
 
@@ -19,16 +23,24 @@ def test_the_native_vector_environment(env_id, mode, small):
 
 
 def test_infos_are_read_beside_observations(small):
-    env = gym.make_vec("HIRL-Restore-v0", 2, autoreset_mode="SameStep", **small)
-    env = libs.GymWrapper(env).auto_register_info_dict()
+    env = libs.GymEnv("hirl_env:HIRL-Restore-v0", full_feedback=True, **small).auto_register_info_dict()
     steps = env.rollout(5, break_when_any_done=False)
-    assert steps["next", "path"].shape == (2, 5, 3, 2)
+    assert steps["next", "path"].shape == (5, 3, 2)
+    assert steps["next", "tool_gains"].shape == (5, 3, 3)
     assert steps["next", "psnr"].isfinite().all()
 
 
-def test_environments_in_processes(small):
-    env = libs.GymEnv("hirl_env:HIRL-Restore-v0", num_envs=2, **small)
-    try:
-        assert env.rollout(4, break_when_any_done=False).batch_size == (2, 4)
-    finally:
-        env.close()
+IN_PROCESSES = """
+from torchrl.envs.libs.gym import GymEnv
+env = GymEnv("hirl_env:HIRL-Restore-v0", num_envs=2, crop_size=16, max_steps=3)
+print(*env.rollout(4, break_when_any_done=False).batch_size)
+env.close()
+"""
+
+
+def test_environments_in_processes():
+    """In a process that forks before it has computed anything: PyTorch's threads do not survive a fork."""
+    ran = subprocess.run(
+        [sys.executable, "-c", IN_PROCESSES], capture_output=True, text=True, check=True, timeout=DEADLINE
+    )
+    assert ran.stdout.split()[-2:] == ["2", "4"]

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: demo test test-interop lint bench reproduce-quick clean
+.PHONY: demo test test-interop lint docs bench reproduce-quick clean
 
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
@@ -29,6 +29,9 @@ lint: .venv/.dev .venv/packages  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/.docs  ## the documentation as a site in docs/_build; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 bench: .venv/.user  ## time the environment
 	$(BIN)/hirl bench
 
@@ -43,7 +46,7 @@ reproduce-quick: .venv/.user  ## every table and figure of the paper, on crops o
 	touch $@
 
 clean:
-	rm -rf .venv .interop demo reproduce-quick
+	rm -rf .venv .interop docs/_build demo reproduce-quick
 
 .venv/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "HIRL-Restore needs Python 3.10 or newer; name one with: make PYTHON=python3.12")'
@@ -56,4 +59,8 @@ clean:
 
 .venv/.dev: .venv/.python $(SOURCES)
 	$(BIN)/python -m pip install -e '.[dev]'
+	touch $@ .venv/.user
+
+.venv/.docs: .venv/.python $(SOURCES)
+	$(BIN)/python -m pip install -e '.[docs]'
 	touch $@ .venv/.user

@@ -101,7 +101,7 @@ class QNetwork(nn.Sequential):
 
 
 def squashed(values: torch.Tensor) -> torch.Tensor:
-    """2 sign(x) (sqrt(1 + |x|) - 1): x itself near zero, its square root far from it.
+    """``2 sign(x) (sqrt(1 + |x|) - 1)``: x itself near zero, its square root far from it.
 
     What is worth least takes the most care to tell from nothing: a JPEG alone gains 1 dB at best, noise alone 11. After
     Pohlen et al., "Observe and Look Further" (2018), whose h(x) has half this slope.

@@ -1,0 +1,47 @@
+"""The documentation: its Python runs, its links lead somewhere, and it names every command."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hirl_experiments.cli import COMMANDS
+
+REPOSITORY = Path(__file__).parents[1]
+TUTORIALS = sorted((REPOSITORY / "docs" / "tutorials").glob("*.md"))
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
+
+
+@pytest.fixture
+def registries(monkeypatch):
+    """Forgets at the end what a page registers."""
+    from hirl_env import degradations, measures, toolsets
+    from hirl_env.tools import tools
+
+    for registry in (degradations, measures, toolsets, tools):
+        monkeypatch.setattr(registry, "factories", dict(registry.factories))
+
+
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *TUTORIALS], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs_from_its_top_to_its_end(page, registries, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = CODE.findall(page.read_text(encoding="utf-8"))
+    assert blocks
+    exec(compile("\n".join(blocks), page.name, "exec"), {"__name__": page.stem})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_within_the_repository_lead_somewhere(page):
+    missing = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_every_command_has_a_section():
+    text = (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## hirl ([\w-]+)$", text, re.MULTILINE) == list(COMMANDS)
+
+
+def test_the_readme_is_short():
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 150

@@ -82,7 +82,7 @@ def train_pixel_rl(
     """Train PixelRL on a folder of photographs: an actor-critic for every pixel, over nine filters.
 
     Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes to --out the best network so far
-    as pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl --pixel-rl FILE", its model card pixel-rl.md, a log
+    as pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl:weights=FILE", its model card pixel-rl.md, a log
     pixel-rl.csv, and a checkpoint.
 
     Args:

@@ -40,11 +40,11 @@ def test_it_writes_the_best_network_a_card_and_a_log_that_evaluate_takes(folder,
     best = max(rows, key=lambda row: float(row["gain"]))
     assert f"after {best['episode']} of 4 episodes" in card
 
-    weights, target = tmp_path / "pixel-rl.safetensors", tmp_path / "rows.json"
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "None", "--methods", "distorted", "pixel-rl"]
-    assert hirl("evaluate", *arguments, "--pixel-rl", str(weights), "--json", str(target)) == 0
+    method, target = f"pixel-rl:weights={tmp_path / 'pixel-rl.safetensors'}", tmp_path / "rows.json"
+    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "None", "--methods", "distorted", method]
+    assert hirl("evaluate", *arguments, "--json", str(target)) == 0
     distorted, restored = json.loads(target.read_text())["rows"]
-    assert restored["method"] == "pixel-rl"
+    assert restored["method"] == method
     assert restored["trials"] == 5
     assert restored["gain"] == pytest.approx(restored["psnr"] - distorted["psnr"])
     assert restored["gain"] != 0

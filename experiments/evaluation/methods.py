@@ -251,9 +251,9 @@ def method_of(text: str) -> Method:
     Raises:
         ValueError: If there is no such method or option, or the option does not take the value.
     """
-    if Path(text).suffix in AGENT_FILES:
-        return Follow(text)
     name, _, rest = text.partition(":")
+    if name not in methods.names() and Path(text).suffix in AGENT_FILES:
+        return Follow(text)  # the whole of it: there may be a colon in a path
     if name in methods.names():
         method = methods.resolve(name)
     elif name in agents.names() or Path(name).suffix in AGENT_FILES:

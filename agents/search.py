@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,6 +136,36 @@ def chain(start: Restoration, cells: Sequence[Cell]) -> SearchResult:
     for cell in cells:
         _apply(current, cell)
     return SearchResult(current.state, np.full(len(current.state), len(cells)))
+
+
+def best_chain(starts: Iterable[Restoration], length: int, most: float = np.inf) -> tuple[tuple[Cell, ...], float]:
+    """The path that gains most on average when every image takes it; doing nothing is a path.
+
+    Args:
+        starts: Batches of images, with the measure that is to gain.
+        length: Longest path; with m tools it costs m + m^2 + ... + m^length trials an image.
+        most: Largest score that counts.
+
+    Returns:
+        The path and its mean gain.
+    """
+    check_length(length)
+    gains: dict[tuple[Cell, ...], float] = {(): 0.0}
+    count = 0
+    for start in starts:
+        count += len(start.state)
+        root, before = start.under(UNBOUNDED), np.minimum(start.state.scores, most)
+        paths: list[tuple[tuple[Cell, ...], State]] = [((), root.state)]
+        while paths:
+            path, node = paths.pop()
+            for cell in root.toolset.cells:
+                child, longer = _applied(root, node, cell), (*path, cell)
+                gained = np.minimum(child.scores, most) - before
+                gains[longer] = gains.get(longer, 0.0) + float(gained.sum())
+                if len(longer) < length:
+                    paths.append((longer, child))
+    best = max(gains, key=lambda path: gains[path])
+    return best, gains[best] / max(count, 1)
 
 
 def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> list[SearchResult]:

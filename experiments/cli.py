@@ -59,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "score": _shipped("score", "score pictures by any quality measure"),
     "evaluate": _shipped("evaluate", "measure restoration methods on a folder of photographs"),
     "benchmark": _shipped("benchmark", "measure agents and baselines on the frozen suites"),
+    "fixed-path": _shipped("fixed_path", "find the path that gains most when every image takes it"),
     "evaluate-tools": _shipped("evaluate_tools", "measure every tool on its own distortion"),
     "evaluate-measures": _shipped("evaluate_measures", "check blind measures against those that see the reference"),
     "train-tools": _shipped("train_tools", "train a network of the toolset"),

@@ -7,7 +7,7 @@ import torch
 
 from hirl_agents.agent import QAgent
 from hirl_agents.rollout import rollout
-from hirl_agents.search import brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
+from hirl_agents.search import best_chain, brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
 from hirl_env import Restoration, Rules, State, measures, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, MotionBlur, degradations
 
@@ -246,3 +246,14 @@ def test_best_first_with_every_trial_is_brute_force(start):
 def test_budgets_are_checked(start, budgets):
     with pytest.raises(ValueError, match="budgets"):
         cyclic_best_first(start, true_values, budgets)
+
+
+def test_the_best_chain_is_the_one_that_gains_most_on_average(start):
+    chained, gain = best_chain([start], 2)
+    gains = {
+        cells: chain(start, cells).state.gains.mean()
+        for cells in [(), *((one,) for one in start.toolset.cells), *itertools.product(start.toolset.cells, repeat=2)]
+    }
+    assert gain == pytest.approx(max(gains.values()))
+    assert gains[chained] == pytest.approx(gain)
+    assert best_chain([start], 1, most=-100.0) == ((), 0.0), "no score counts"

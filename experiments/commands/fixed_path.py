@@ -1,0 +1,53 @@
+"""`hirl fixed-path`: finds the path of tools that gains most on a suite when every image takes it."""
+
+from __future__ import annotations
+
+from hirl_agents.common.tiling import tiled
+from hirl_agents.search import best_chain
+from hirl_env.data.photographs import open_photographs
+from hirl_env.data.suites import suites
+from hirl_env.tools.known import open_toolset
+from hirl_env.tools.toolset import Precision
+from hirl_experiments.evaluation.sampling import batches, begin
+from hirl_experiments.evaluation.scores import CAP
+from hirl_experiments.io.output import at_least
+
+
+def fixed_path(
+    images: str,
+    suite: str = "unknown-v1",
+    length: int = 2,
+    crop: int = 64,
+    per_image: int = 1,
+    seed: int = 1,
+    toolset: str = "hirl",
+    precision: Precision = "float32",
+    device: str = "cpu",
+) -> None:
+    """Find the path of tools that gains most on a suite when every image takes it.
+
+    That is how the paths were chosen against which hirl benchmark scores: on training photographs, once.
+
+    Args:
+        images: Clean photographs: a folder or a name.
+        suite: Suite whose degradations are applied.
+        length: Longest path.
+        crop: Side of the crops in pixels.
+        per_image: Crops of each photograph and part of the suite.
+        seed: Seed of crops and degradations.
+        toolset: Tools to choose among, as of hirl evaluate.
+        precision: Precision of the tools' convolutions.
+        device: Device on which the tools run: cpu, cuda, mps.
+    """
+    at_least(1, length=length, crop=crop, per_image=per_image)
+    at_least(0, seed=seed)
+    tools = tiled(open_toolset(toolset).on(device))
+    photographs, chosen = open_photographs(images), suites.resolve(suite)
+    starts = (
+        begin(batch, tools, precision)
+        for part in chosen.parts
+        for batch in batches(chosen.samples(photographs, part, crop, per_image, seed))
+    )
+    path, gain = best_chain(starts, length, CAP)
+    names = ",".join(f"{tools.types[kind]}-{degree}" for kind, degree in path)
+    print(f"{chosen.name}: {names or 'doing nothing'} gains {gain:+.2f} dB")

@@ -71,9 +71,9 @@ def _register(suite: Suite) -> None:
 
 
 for _suite in (
-    Suite("unknown-v1", _named("unknown"), ("denoise-2",)),
+    Suite("unknown-v1", _named("unknown"), ("restore-1",)),
     Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}, ()),
-    Suite("levels-v1", _named(*LEVELS), ("deblur-2",)),
-    Suite("rl-restore-v1", _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"), ("deblur-2",)),
+    Suite("levels-v1", _named(*LEVELS), ("restore-2",)),
+    Suite("rl-restore-v1", _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"), ("restore-2",)),
 ):
     _register(_suite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hirl_env.registry import Registry
+from hirl_env.tools.hirl import hirl_toolset
 from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import read_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
@@ -13,7 +14,7 @@ from hirl_env.tools.toolset import Toolset
 tools: Registry[Tool] = Registry("tool", Tool)  # for short-hands of toolsets; shipped ones go by their toolsets
 toolsets: Registry[Toolset] = Registry("toolset", Toolset)
 toolsets.register("paper", paper_toolset)
-toolsets.register("hirl", paper_toolset)
+toolsets.register("hirl", hirl_toolset)
 
 
 def open_toolset(value: str | Path | Toolset) -> Toolset:

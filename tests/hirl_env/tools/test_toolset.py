@@ -9,6 +9,7 @@ from hirl_env.data.degradations import GaussianBlur, GaussianNoise
 from hirl_env.data.photographs import open_photographs
 from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
+from hirl_env.tools.hirl import hirl_toolset
 from hirl_env.tools.known import open_toolset, toolsets
 from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
@@ -28,6 +29,18 @@ def test_the_papers_grid():
         *("Sharpen", "SRCNN", "SRN"),
     ]
     assert toolset[0, 0].restore.network is toolset[0, 2].restore.network
+
+
+def test_the_grid_that_restores_best():
+    toolset = toolsets.resolve("hirl")
+    assert toolset.types == ("denoise", "dejpeg", "deblur", "restore")
+    assert (toolset.n_types, toolset.n_degrees) == (4, 4)
+    assert toolset[3, 0].restore.network is toolset[3, 3].restore.network
+    for kind, family in enumerate(("noise", "jpeg", "blur")):
+        undone = [toolset[kind, degree].undoes for degree in range(4)]
+        assert {degradation.family for degradation in undone} == {family}
+        strengths = [degradation.strength for degradation in undone]
+        assert strengths == sorted(strengths), "degrees rise from weak to strong"
 
 
 def test_cells_by_name(toy_toolset):
@@ -136,6 +149,7 @@ def test_a_network_that_trains_is_copied_as_it_is_now():
     ("name", "cell", "least"),
     [
         *(("paper", cell, 0.5) for cell in itertools.product(range(3), range(3)) if cell != (2, 0)),
+        *(("hirl", cell, 0.1) for cell in itertools.product(range(3), range(4))),
     ],
 )
 def test_every_trained_tool_undoes_its_own_distortion(name, cell, least):
@@ -190,5 +204,6 @@ def test_opening_tools_moves_no_draw_of_the_users(tmp_path):
     wanted = torch.rand(1)
     torch.manual_seed(0)
     paper_toolset.__wrapped__()
+    hirl_toolset.__wrapped__()
     open_toolset(tmp_path)
     assert torch.rand(1) == wanted

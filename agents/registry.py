@@ -18,13 +18,10 @@ from hirl_agents.ppo import PPOConfig
 from hirl_agents.rl_restore.config import RLRestoreConfig
 from hirl_env.registry import Registry
 
+# Those of the toolset hirl, then those of the toolset paper.
 SHIPPED_AGENTS = {
-    name: Path(__file__).parent / folder / "weights" / f"{file}{SUFFIX}"
-    for name, folder, file in (
-        ("hirl", "hirl", "hirl-paper"),
-        ("hirl-paper", "hirl", "hirl-paper"),
-        ("flat-dqn", "flat_dqn", "flat-dqn"),
-    )
+    name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
+    for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
 }
 
 agents: Registry[Any] = Registry("agent", object)  # of type CellValues | Agent

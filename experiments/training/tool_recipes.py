@@ -128,6 +128,7 @@ _HIRL: dict[str, ToolRecipe] = {
         lr=0.012,
         condition=_blur_strength,
         strongest=4.0,
+        stored=torch.int8,
     ),
     "hirl-restore": ToolRecipe(
         partial(UNet, unit=ERROR_UNIT),
@@ -137,6 +138,7 @@ _HIRL: dict[str, ToolRecipe] = {
         lr=0.012,
         condition=_error_strength,
         strongest=1.5 * max(ERRORS),
+        stored=torch.int8,
     ),
 }
 

@@ -154,10 +154,10 @@ def test_the_size_of_the_tiles_makes_no_difference(toy_toolset):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (3, 5, 3), (17, 16, 3), (1, 40)])
 def test_small_pictures(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    network = TwoLevelQ(3, 3, width=8)
+    network = TwoLevelQ(4, 4, width=8)
     assert Restorer(network, max_steps=2, stop="steps").restore(image).image.shape == shape
-    for cell in ((0, 1), (1, 2), (2, 0), (2, 1), (2, 2)):
-        restored = Restorer(always(cell, types=3, degrees=3), max_steps=1).restore(image)
+    for cell in ((0, 1), (1, 2), (2, 0), (3, 3)):
+        restored = Restorer(always(cell, types=4, degrees=4), max_steps=1).restore(image)
         assert restored.image.shape == shape
         assert len(restored.steps) == 1
 
@@ -181,10 +181,10 @@ def test_the_shipped_agent_does_whole_photographs_good():
     assert restored.psnr_after > restored.psnr_before + 0.5
 
 
-@pytest.mark.parametrize(("agent", "view"), [(TwoLevelQ(3, 3, width=8, view=96), 96), ("hirl", 64)])
+@pytest.mark.parametrize(("agent", "view"), [(TwoLevelQ(4, 4, width=8, view=96), 96), ("hirl", 64)])
 def test_strategies_see_crops_of_the_size_of_their_training(agent, view, monkeypatch):
     sides = []
-    seen = lambda self, images: sides.append(images.shape[-2:]) or torch.ones(len(images), 3, 3)  # noqa: E731
+    seen = lambda self, images: sides.append(images.shape[-2:]) or torch.ones(len(images), 4, 4)  # noqa: E731
     monkeypatch.setattr(TwoLevelQ, "forward", seen)
     for said, side in ((None, view), (32, 32)):
         Restorer(agent, max_steps=1, view=said).restore(flat(80, 100, 110))
@@ -233,7 +233,7 @@ def test_crops_are_spread_over_the_picture(length, crop):
 # Agents
 
 
-@pytest.mark.parametrize("network", [TwoLevelQ(3, 3, width=8, max_steps=2), FlatQ(3, 3, width=8, max_steps=2)])
+@pytest.mark.parametrize("network", [TwoLevelQ(4, 4, width=8, max_steps=2), FlatQ(4, 4, width=8, max_steps=2)])
 def test_agents_from_files(tmp_path, network):
     image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     save_q(network, tmp_path / "agent.safetensors", torch.float32)
@@ -246,7 +246,7 @@ def test_agents_from_files(tmp_path, network):
 
 
 def test_a_network_in_training_is_left_as_it_is():
-    network = TwoLevelQ(3, 3, width=8, norm="batch").train()
+    network = TwoLevelQ(4, 4, width=8, norm="batch").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     Restorer(network, max_steps=1, stop="steps").restore(flat(80))
     assert network.training
@@ -254,9 +254,9 @@ def test_a_network_in_training_is_left_as_it_is():
 
 
 def test_agents_for_another_toolset_are_refused(toy_toolset, tmp_path):
-    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "agent.safetensors")
+    save_q(TwoLevelQ(4, 4, width=8), tmp_path / "agent.safetensors")
     for agent in (tmp_path / "agent.safetensors", TwoLevelQ(2, 3, width=8)):
-        with pytest.raises(ValueError, match="x 3 degrees, and the toolset has 2 x 2"):
+        with pytest.raises(ValueError, match="degrees, and the toolset has 2 x 2"):
             Restorer(agent, toy_toolset)
     Restorer(TwoLevelQ(3, 2, width=8), toy_toolset)  # with STOP
 

@@ -39,7 +39,7 @@ def test_greys_that_are_stored_as_colours_are_not_tinted(place, monkeypatch):
 
     class Note(Restorer):
         def __init__(self, agent, toolset, **arguments):
-            super().__init__(TwoLevelQ(3, 3, width=8), **{**arguments, "stop": "steps"})
+            super().__init__(TwoLevelQ(4, 4, width=8), **{**arguments, "stop": "steps"})
 
         def restore(self, image, *arguments, **options):
             seen.append(image.shape)
@@ -448,7 +448,7 @@ def test_references_and_their_stop_go_together(brighter, place):
 
 
 def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
-    save_q(TwoLevelQ(3, 3, width=8), "agent.safetensors")
+    save_q(TwoLevelQ(4, 4, width=8), "agent.safetensors")
     picture("one/a.png", colours(20, 24, 3))
     picture("one/b.jpg", colours(20, 24, 1)[..., 0])
     arguments = ["--out", "out", "--agent", "agent.safetensors", "--stop", "steps", "--max-steps", "2"]

@@ -74,6 +74,10 @@ for _suite in (
     Suite("unknown-v1", _named("unknown"), ("denoise-3", "restore-1")),
     Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}, ()),
     Suite("levels-v1", _named(*LEVELS), ("restore-2", "dejpeg-3")),
-    Suite("rl-restore-v1", _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"), ("restore-3", "dejpeg-3")),
+    Suite(
+        "rl-restore-v1",
+        _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"),
+        ("restore-3", "dejpeg-3"),
+    ),
 ):
     _register(_suite)

@@ -386,7 +386,7 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     assert row.pop("settings") == {
         **{"agent": "hirl", "toolset": "hirl", "max_steps": 7, "only": [], "without": [], "strength": 1.0},
         **{"stop": "value", "measure": "hirl-biqa", "guard": None, "format": None, "quality": None},
-        **{"precision": "float32", "device": "cpu", "save_steps": True, "sheet": False},
+        **{"precision": "float32", "device": "cpu", "save_steps": True, "sheet": False, "trust": False},
         **{"agent_sha256": sha256(SHIPPED_AGENTS["hirl"]), "version": version("hirl-restore")},
     }
     assert row.pop("expected") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)

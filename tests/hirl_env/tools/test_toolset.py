@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise
+from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import open_photographs
 from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
@@ -16,6 +17,7 @@ from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import save_weights
+from tests.conftest import translation
 
 
 def test_the_papers_grid():
@@ -160,6 +162,18 @@ def test_every_trained_tool_undoes_its_own_distortion(name, cell, least):
     references = torch.stack([start.reference for start in starts])
     gain = psnr(toolset.apply(distorted, cell), references) - psnr(distorted, references)
     assert gain.mean() > least
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.5])
+def test_no_tool_moves_the_picture(sigma):
+    toolset, blur = toolsets.resolve("hirl"), GaussianBlur.of_sigma(sigma)
+    references = torch.stack([to_tensor(one.pixels[60:220, 60:220]) for one in open_photographs("photos")])
+    blurred = torch.stack([blur(reference, np.random.default_rng(0)) for reference in references])
+    for cell in toolset.cells:
+        pairs = zip(references, toolset.apply(blurred, cell, "bf16"), strict=True)
+        moves = [translation(before[:, 16:-16, 16:-16], after[:, 16:-16, 16:-16]) for before, after in pairs]
+        # Of one photograph the estimate is rough; what all have in common is the tool's.
+        assert np.abs(np.mean(moves, axis=0)).max() < 0.1, toolset[cell].name
 
 
 @pytest.mark.parametrize("name", ["paper", "hirl"])

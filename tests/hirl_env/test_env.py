@@ -1,6 +1,5 @@
 import json
 import pickle
-import re
 import subprocess
 import sys
 import warnings
@@ -250,27 +249,6 @@ def test_ones_own_parts_by_name(toy_toolset):
     finally:
         for registry in (toolsets, degradations, measures):
             del registry.factories["toy"]
-
-
-@pytest.mark.parametrize("number", range(5))
-def test_the_readmes_examples_run(number, capsys):
-    """The last adds a fourth type to the toolset, a degradation and a measure."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 5
-    names = {"gym": gym}
-    try:
-        exec(blocks[number], names)
-        if number == 4:
-            env = names["env"]
-            assert env.action_space == gym.spaces.MultiDiscrete([4, 3])
-            dark, info = env.reset(seed=0)
-            assert info["degradation"].startswith("InOrder(parts=(MotionBlur(length=9, angle=")
-            bright, *_, info = env.step((3, 2))
-            assert info["tool"] == "gamma 0.7"
-            assert bright.mean() > dark.mean()
-    finally:
-        for registry, name in ((toolsets, "with-gamma"), (degradations, "shaky"), (measures, "l1")):
-            registry.factories.pop(name, None)
 
 
 def test_rendering_shows_the_picture_and_grows_no_taller(toy_toolset):

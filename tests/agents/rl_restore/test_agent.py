@@ -108,7 +108,7 @@ def test_an_agent_of_another_toolset_brings_no_tools(toy_toolset, tmp_path):
     assert again.max_steps == 5
     assert again.toolset(toy_toolset) is toy_toolset
     with pytest.raises(ValueError, match="among 4 tools, and the toolset has 9"):
-        again.toolset(open_toolset("hirl"))
+        again.toolset(open_toolset("paper"))
 
 
 def test_files_of_others_are_refused(tmp_path):

@@ -21,7 +21,7 @@ def quick(monkeypatch):
     What is tested here is what becomes of their results.
     """
     monkeypatch.setattr("hirl_agents.agent.TurnAveraged", lambda network: network)
-    shipped = toolsets.resolve("hirl")
+    shipped = toolsets.resolve("paper")
 
     def blend(share: float) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda images: torch.lerp(images, torch.nn.functional.avg_pool2d(images, 3, 1, 1), share)

@@ -43,7 +43,6 @@ DECIMALS = {
     "seconds": 1,
     "images": 0,
 }
-PHOTOGRAPH_PIXELS = 1  # of a batch of whole photographs: one at a time
 
 
 def benchmark(
@@ -138,8 +137,7 @@ def _suite_rows(
         total = len(photographs) * per_image * len(field)
         kept: dict[str, list[dict[str, Any]]] = {entrant.name: [] for entrant in field}
         with tqdm(total=total, desc=f"{suite.name} {part}", unit="image", disable=None) as bar:
-            pixels = PHOTOGRAPH_PIXELS if crop is None else 32 * 64 * 64 * 3
-            for number, batch in enumerate(batches(samples, pixels)):
+            for number, batch in enumerate(batches(samples)):
                 start = begin(batch, tools, precision)
                 for entrant in field:
                     key = (suite.name, part, number, entrant.name)

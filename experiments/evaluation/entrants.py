@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,18 +12,15 @@ import torch
 from torch import nn
 
 from hirl_agents.agent import Agent, as_agent
-from hirl_agents.common.tiling import tiled
 from hirl_agents.networks import SUFFIX
 from hirl_agents.owan import load_owan
 from hirl_agents.registry import agents
 from hirl_agents.restorer import load_agent, tools_of
-from hirl_agents.rl_restore import load_rl_restore
-from hirl_agents.rollout import Stopping, rollout
-from hirl_agents.search import SearchResult, chain, greedy
+from hirl_agents.search import SearchResult
 from hirl_env.restoration import Restoration
 from hirl_env.tools.cost import gflop_per_megapixel, tool_costs
 from hirl_env.tools.toolset import Cell, Toolset
-from hirl_experiments.evaluation.methods import AGENT_FILES, method_of, methods
+from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, method_of, methods
 
 ORACLE_STEPS = 3
 FIXED, ORACLE = "fixed", "oracle"
@@ -47,25 +44,21 @@ class Entrant:
     cost: Callable[[CellPath], float]
 
 
-def fixed_path(name: str, cells: CellPath, toolset: Toolset) -> Entrant:
-    """The same tools for every image."""
-    return Entrant(name, lambda start: chain(start, cells), path_cost(toolset))
-
-
-def oracle(toolset: Toolset) -> Entrant:
-    """The tool that gains most in PSNR, while one does, three times at most: it sees the reference."""
-    return Entrant(ORACLE, lambda start: greedy(start, ORACLE_STEPS)[-1], path_cost(toolset))
-
-
-def agent_entrant(name: str, agent: Agent, toolset: Toolset, stop: Stopping = "value") -> Entrant:
-    """An agent that stops by itself, with its own tools or those of the benchmark."""
+def of_run(name: str, run: Run, toolset: Toolset) -> Entrant:
+    """What a method makes of an image; of several rows, the last."""
 
     def restore(start: Restoration) -> SearchResult:
-        own = Restoration(toolset, start.measure, precision=start.precision)
-        own.begin(start.state.images, start.state.references)
-        return rollout(own, agent, None, stop)
+        *_, found = (result for rows in run(start, ()) for result in rows.values())
+        return found
 
-    return Entrant(name, restore, path_cost(toolset))
+    costs = tool_costs(toolset)
+    return Entrant(name, restore, lambda path: float(sum(costs[cell] for cell in path)))
+
+
+def of_agent(name: str, agent: Agent, toolset: Toolset) -> Entrant:
+    """An agent that stops by itself, with its own tools where it has some."""
+    tools = tools_of(agent, toolset)
+    return of_run(name, follow(agent, tools, name, "value", None), tools)
 
 
 def one_network(name: str, network: nn.Module) -> Entrant:
@@ -82,12 +75,6 @@ def one_network(name: str, network: nn.Module) -> Entrant:
     return Entrant(name, restore, lambda path: gflop)
 
 
-def path_cost(toolset: Toolset) -> Callable[[CellPath], float]:
-    """The cost of paths with the tools of a toolset, GFLOP for a million pixels."""
-    costs = tool_costs(toolset)
-    return lambda path: float(sum(costs[cell] for cell in path))
-
-
 @dataclass(frozen=True)
 class Field:
     """What entrants are opened with.
@@ -102,36 +89,19 @@ class Field:
     fixed: tuple[str, ...]
     trust: bool = False
 
-    def cells(self, names: Iterable[str]) -> CellPath:
-        """The cells called TYPE-DEGREE."""
-        return tuple(self.toolset.cell(name) for name in names)
 
-
-def _of_method(name: str, field: Field) -> Entrant:
-    """What a method of `hirl evaluate` makes of an image; of several rows, the last."""
-    run = method_of(name).open(name, field.toolset, field.trust)
-
-    def restore(start: Restoration) -> SearchResult:
-        *_, found = (result for rows in run(start, ()) for result in rows.values())
-        return found
-
-    return Entrant(name, restore, path_cost(field.toolset))
-
-
-def _rl_restore(file: str, field: Field) -> Entrant:
-    agent = load_rl_restore(Path(file)).to(field.toolset.device)
-    return agent_entrant("rl-restore", agent, tiled(agent.toolset(field.toolset)), "steps")
+def _of_method(name: str, method: Method, field: Field) -> Entrant:
+    return of_run(name, method.open(name, field.toolset, field.trust), field.toolset)
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
 PLAIN: dict[str, Callable[[Field], Entrant]] = {
-    "distorted": lambda field: fixed_path("distorted", (), field.toolset),
-    FIXED: lambda field: fixed_path(FIXED, field.cells(field.fixed), field.toolset),
-    ORACLE: lambda field: oracle(field.toolset),
+    FIXED: lambda field: _of_method(FIXED, Chain(field.fixed), field),
+    ORACLE: lambda field: _of_method(ORACLE, Greedy(ORACLE_STEPS), field),
 }
 OF_SOMETHING: dict[str, Callable[[str, Field], Entrant]] = {
-    "path": lambda names, field: fixed_path(names, field.cells(names.split(",")), field.toolset),
-    "rl-restore": _rl_restore,
+    "path": lambda tools, field: _of_method(tools, Chain(tuple(tools.split(","))), field),
+    "rl-restore": lambda file, field: of_agent("rl-restore", load_agent(file, field.toolset), field.toolset),
     "owan": lambda file, field: one_network("owan", load_owan(file)),
 }
 
@@ -140,7 +110,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
     """An entrant from its name.
 
     Args:
-        name: ``distorted`` (nothing is done), ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
+        name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
             `hirl_experiments.evaluation.methods.method_of`; ``rl-restore:FILE`` or
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
@@ -156,12 +126,12 @@ def open_entrant(name: str, field: Field) -> Entrant:
     if kind in OF_SOMETHING and rest:
         return OF_SOMETHING[kind](rest, field)
     if kind in methods.names():
-        return _of_method(name, field)
+        return _of_method(name, method_of(name), field)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
         agent = load_agent(name, field.toolset, trust=field.trust)
-        return agent_entrant(Path(name).name.removesuffix(SUFFIX), agent, tools_of(agent, field.toolset))
+        return of_agent(Path(name).name.removesuffix(SUFFIX), agent, field.toolset)
     if rest:
-        return agent_entrant(name, as_agent(_made(name, kind, rest)), field.toolset)
+        return of_agent(name, as_agent(_made(name, kind, rest)), field.toolset)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
         f"a method ({', '.join(methods.names())}), "

@@ -6,23 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hirl_env.tools.residual import ResidualBlock
+
 SCALES = 3
+KERNEL = 5
 STRIDE = 4  # of the encoder; times the coarsest scale, sizes must divide by 16
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))), 5x5, no norm."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 5, padding=2)
-        self.second = nn.Conv2d(width, width, 5, padding=2)
-        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
-        # A block starts close to the identity, so that all eighteen of them pass the signal on.
-        nn.init.normal_(self.second.weight, std=1e-3)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features + self.second(F.relu(self.first(features)))
 
 
 class Stage(nn.Sequential):
@@ -32,7 +20,7 @@ class Stage(nn.Sequential):
         super().__init__(
             nn.Conv2d(inputs, width, 5, stride=stride, padding=2),
             nn.ReLU(inplace=True),
-            *(ResidualBlock(width) for _ in range(3)),
+            *(ResidualBlock(width, KERNEL) for _ in range(3)),
         )
 
 
@@ -51,11 +39,11 @@ class SRN(nn.Module):
         self.encoder1 = Stage(6, width, stride=1)
         self.encoder2 = Stage(width, 2 * width, stride=2)
         self.encoder3 = Stage(2 * width, 4 * width, stride=2)
-        self.decoder3 = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(3)))
+        self.decoder3 = nn.Sequential(*(ResidualBlock(4 * width, KERNEL) for _ in range(3)))
         self.up2 = nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1)
-        self.decoder2 = nn.Sequential(*(ResidualBlock(2 * width) for _ in range(3)))
+        self.decoder2 = nn.Sequential(*(ResidualBlock(2 * width, KERNEL) for _ in range(3)))
         self.up1 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
-        self.decoder1 = nn.Sequential(*(ResidualBlock(width) for _ in range(3)))
+        self.decoder1 = nn.Sequential(*(ResidualBlock(width, KERNEL) for _ in range(3)))
         self.output = nn.Conv2d(width, 3, 5, padding=2)
         nn.init.normal_(self.output.weight, std=1e-3)
 

@@ -6,27 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hirl_env.tools.residual import ResidualBlock
+
 LEVELS = 3
 MULTIPLE = 2**LEVELS  # of both sides: the pixel-unshuffle halves them once, each level below the first once more
 
 
-class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))), 3x3, no norm."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
-        # A block starts close to the identity, so that the signal passes through all of them.
-        nn.init.normal_(self.second.weight, std=1e-3)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features + self.second(F.relu(self.first(features)))
-
-
 def _blocks(width: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+    return nn.Sequential(*(ResidualBlock(width, 3) for _ in range(count)))
 
 
 class UNet(nn.Module):

@@ -87,7 +87,7 @@ def test_the_table_in_markdown(toy, folder, tmp_path):
     ("arguments", "message"),
     [
         ({"suites": ("unknown-v9",)}, "unknown suite 'unknown-v9'; known are: unknown-v1"),
-        ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: distorted, fixed, oracle"),
+        ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: fixed, oracle, hirl"),
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
         ({"entrants": ("owan:nothing.npz",)}, "nothing.npz: not OWAN's weights"),

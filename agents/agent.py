@@ -70,12 +70,12 @@ class QAgent:
         return look
 
 
-def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[CellValues], CellValues] = lambda values: values) -> QAgent:
+def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[TurnAveraged], CellValues] = lambda network: network) -> QAgent:
     """The agent of a Q-network, which is shown an image in all turns and mirrors.
 
     Args:
         network: A network in evaluation mode.
-        view: How it is to see images of any size: a function of cell values that returns such.
+        view: How it is to see images of any size: a function of the network in all turns that returns cell values.
     """
     return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
 

@@ -24,7 +24,7 @@ from torch import nn
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
-from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TwoLevelQ, load_q
+from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ, load_q
 from hirl_agents.policies import load_policy, policy_agent
 from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
@@ -222,14 +222,23 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> t
     Returns:
         (N, types, degrees).
     """
+    crops = _crops(images, crop)
+    return values(torch.cat(crops)).unflatten(0, (len(crops), len(images))).mean(dim=0)
+
+
+def _network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:
+    """The same of a Q-network, whose stop margin hangs on how many crops there are."""
+    return cell_values(partial(network, looks=len(_crops(images, crop))), images, crop)
+
+
+def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
     images = mirrored(images, crop)
     height, width = images.shape[-2:]
-    crops = [
+    return [
         images[..., top : top + crop, left : left + crop]
         for top in _places(height, crop)
         for left in _places(width, crop)
     ]
-    return values(torch.cat(crops)).unflatten(0, (len(crops), len(images))).mean(dim=0)
 
 
 def _places(length: int, crop: int) -> list[int]:
@@ -278,7 +287,9 @@ def load_agent(
             f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
-    return q_agent(source, viewed) if isinstance(source, TwoLevelQ | FlatQ) else QAgent(viewed(source))
+    if isinstance(source, TwoLevelQ | FlatQ):
+        return q_agent(source, lambda network: partial(_network_values, network, crop=side))
+    return QAgent(viewed(source))
 
 
 def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:

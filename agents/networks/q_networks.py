@@ -146,11 +146,17 @@ class CellQ(nn.Module):
         """What each tool is worth from here on, (N, types, degrees), in units of the reward."""
         raise NotImplementedError
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees): expected returns less the stop margin. One above zero is worth taking."""
+    def forward(self, images: torch.Tensor, looks: int = 1) -> torch.Tensor:
+        """Cell values (N, types, degrees): expected returns less the stop margin. One above zero is worth taking.
+
+        Args:
+            images: Images (N, C, H, W).
+            looks: Number of crops of one image whose values are averaged. The error of their mean falls with its
+                square root, and the stop margin, which makes up for that error, with it.
+        """
         returns = self.expected_returns(images)
         margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
-        return returns - margin[:, None, None]
+        return returns - margin[:, None, None] / looks**0.5
 
     def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
         """A copy that makes the same choices, and stops by another margin.
@@ -289,10 +295,11 @@ class TurnAveraged(nn.Module):
         super().__init__()
         self.network, self.n_types, self.n_degrees = network, network.n_types, network.n_degrees
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees) of images (N, C, H, W)."""
-        looks = [self.network(turned(images, turns, mirror)) for mirror in (False, True) for turns in range(4)]
-        return torch.stack(looks).mean(dim=0)
+    def forward(self, images: torch.Tensor, looks: int = 1) -> torch.Tensor:
+        """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as of `CellQ.forward`."""
+        # Turns of one crop share its content, and much of their error: they do not count as looks.
+        turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
+        return torch.stack([self.network(turned(images, *turn), looks) for turn in turns]).mean(dim=0)
 
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from hirl_agents import restorer as module
 from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
-from hirl_agents.restorer import Restorer, cell_values
+from hirl_agents.restorer import Restorer, cell_values, load_agent
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import open_photographs
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
@@ -184,7 +186,7 @@ def test_the_shipped_agent_does_whole_photographs_good():
 @pytest.mark.parametrize(("agent", "view"), [(TwoLevelQ(4, 4, width=8, view=96), 96), ("hirl", 64)])
 def test_strategies_see_crops_of_the_size_of_their_training(agent, view, monkeypatch):
     sides = []
-    seen = lambda self, images: sides.append(images.shape[-2:]) or torch.ones(len(images), 4, 4)  # noqa: E731
+    seen = lambda self, images, looks: sides.append(images.shape[-2:]) or torch.ones(len(images), 4, 4)  # noqa: E731
     monkeypatch.setattr(TwoLevelQ, "forward", seen)
     for said, side in ((None, view), (32, 32)):
         Restorer(agent, max_steps=1, view=said).restore(flat(80, 100, 110))
@@ -340,3 +342,15 @@ def test_tools_that_may_not_be_used_are_not(toy_toolset):
         used(only=["dark"])
     with pytest.raises(ValueError, match="no tool is left to use"):
         used(only=["darken"], without=["darken"])
+
+
+def test_the_stop_margin_falls_with_the_root_of_the_number_of_looks(toy_toolset):
+    torch.manual_seed(0)
+    network = TwoLevelQ(2, 2, width=8, norm="none", view=32).eval()
+    careful = network.with_stop_margin(np.array([1.2]))
+    images = torch.rand(1, 3, 96, 96)  # nine looks of 32
+    restoration = Restoration(toy_toolset, measures.resolve("psnr"))
+    for size, margin in ((32, 1.2), (96, 0.4)):
+        restoration.begin(images[..., :size, :size], images[..., :size, :size])
+        eager, late = (load_agent(one, toy_toolset).begin(restoration)(np.array([0])) for one in (network, careful))
+        assert torch.allclose(eager - late, torch.full_like(eager, margin), atol=1e-5)

@@ -33,6 +33,6 @@ def test_tables_agree_where_they_report_the_same():
 
 
 def test_the_tools_of_figure_1_are_in_the_toolset():
-    toolset = toolsets.resolve("hirl")
+    toolset = toolsets.resolve("paper")
     names = {toolset[cell].name for cell in toolset.cells}
     assert all(set(tools) <= names for tools, _ in FIGURE1.values())

@@ -156,7 +156,7 @@ def test_table_1_measures_csiq_where_it_is_there(reproduce, written, tmp_path, c
 
 
 def test_degrees_of_single_networks_fit_the_distortion():
-    toolset = toolsets.resolve("hirl")
+    toolset = toolsets.resolve("paper")
     chosen = {
         name: network_rows(toolset, level)["FFDNet"]
         for name, level in {**MADE["AWGN"], **MADE["JPEG"], "severe": degradations.resolve("severe")}.items()
@@ -212,7 +212,7 @@ def test_figure_1_shows_what_the_searches_find(reproduce, written, two, monkeypa
     assert reproduce("figure1", "--picture", "picture1") == 0
     rows = {row["strategy"]: row for row in written("figure1")["rows"]}
     _, start = starts_of(from_folder(two), DISTORTION, 32, 1, 0)
-    begun = begin([start], toolsets.resolve("hirl"), "float32")
+    begun = begin([start], toolsets.resolve("paper"), "float32")
     assert rows["greedy"]["gain"] == pytest.approx(greedy(begun, 2)[-1].state.gains[0])
     assert rows["brute force"]["gain"] == pytest.approx(brute_force(begun, 2)[-1].state.gains[0])
     assert rows["brute force"]["trials"] == 90

@@ -44,7 +44,7 @@ def demo(
 
     Args:
         out: Folder for the figures and the table.
-        depth: Longest path that greedy and brute force try; 3 takes nine times as long.
+        depth: Longest path that greedy and brute force try; 3 takes sixteen times as long.
         crop: Side of the crops in pixels; twice the side takes four times as long.
         seed: Of the crops and of the noise.
         precision: bf16 is faster where the processor has it.
@@ -52,12 +52,12 @@ def demo(
     at_least(0, seed=seed)
     check_writable(out)
     photographs = open_photographs("photos")
-    toolset = toolsets.resolve("paper")
+    toolset = toolsets.resolve("hirl")
     searches = {name: method_of(f"{name}:depth={depth}").open(name, toolset) for name in ("greedy", "brute-force")}
     methods = (
         open_methods(("distorted", "single", "reverse"), toolset)
         | searches
-        | {"hirl": Follow("hirl-paper").open("hirl", toolset)}
+        | {"hirl": Follow().open("hirl", toolset)}
     )
     rows: list[Row] = []
     for level in LEVELS:

@@ -55,9 +55,7 @@ def demo(
     toolset = toolsets.resolve("hirl")
     searches = {name: method_of(f"{name}:depth={depth}").open(name, toolset) for name in ("greedy", "brute-force")}
     methods = (
-        open_methods(("distorted", "single", "reverse"), toolset)
-        | searches
-        | {"hirl": Follow().open("hirl", toolset)}
+        open_methods(("distorted", "single", "reverse"), toolset) | searches | {"hirl": Follow().open("hirl", toolset)}
     )
     rows: list[Row] = []
     for level in LEVELS:

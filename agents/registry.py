@@ -16,7 +16,10 @@ from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.networks import SUFFIX, load_q
 from hirl_agents.ppo import PPOConfig
 from hirl_agents.rl_restore.config import RLRestoreConfig
+from hirl_agents.rl_restore.weights import KIND as RL_RESTORE
+from hirl_agents.rl_restore.weights import load_rl_restore
 from hirl_env.registry import Registry
+from hirl_env.weights import read_metadata
 
 # Those of the toolset hirl, then those of the toolset paper.
 SHIPPED_AGENTS = {
@@ -24,7 +27,18 @@ SHIPPED_AGENTS = {
     for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
 }
 
-agents: Registry[Any] = Registry("agent", object)  # of type CellValues | Agent
+
+def _read(value: Any) -> Any:
+    """What is in a file of `hirl train`, or of RL-Restore's authors."""
+    path = Path(value)
+    if path.suffix == ".npz" or (path.suffix == SUFFIX and read_metadata(path).get("network") == RL_RESTORE):
+        return load_rl_restore(path)
+    return load_q(path) if path.suffix == SUFFIX else None
+
+
+agents: Registry[Any] = Registry(  # of type CellValues | Agent
+    "agent", object, _read, f"{SUFFIX}, .zip and .npz files of hirl train, Stable-Baselines3 and RL-Restore's authors"
+)
 for _name, _path in SHIPPED_AGENTS.items():
     agents.register(_name, partial(load_q, _path))
 

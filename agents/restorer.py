@@ -24,20 +24,17 @@ from torch import nn
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
-from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ, load_q
+from hirl_agents.networks import VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
 from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
-from hirl_agents.rl_restore.weights import KIND as RL_RESTORE
-from hirl_agents.rl_restore.weights import load_rl_restore
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
-from hirl_env.quality import Measure, as_measure, measures, psnr
+from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision, Toolset, check_precision
-from hirl_env.weights import read_metadata
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
@@ -100,7 +97,7 @@ class Restorer:
             function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
             likes; or an agent that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when
             it is first asked if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
-        toolset: A name, a toolset, or the place of one as of `hirl_env.tools.toolset.open_toolset`.
+        toolset: A name, a toolset, or the place of one, as of `hirl_env.tools.known.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
@@ -145,14 +142,14 @@ class Restorer:
         if stop == "reference":
             self.measure = measures.resolve("psnr")
         elif stop == "quality":
-            self.measure = as_measure(measure)
+            self.measure = measures.resolve(measure)
             if self.measure.needs_reference:
                 raise ValueError(
                     f"stop='quality' is for pictures without a reference, and {self.measure.name!r} needs one; "
                     "use a blind measure, or stop='reference'"
                 )
         self.stop, self.precision = stop, precision
-        self.toolset = tiled(open_toolset(toolset).on(device), tile)
+        self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
         self.agent = load_agent(agent, self.toolset, view, trust)
         self.toolset = tools_of(self.agent, self.toolset, tile)
         if only or without:
@@ -311,21 +308,12 @@ def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
 
 def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
     """What a name or a file stands for, on the CPU."""
-    path = Path(agent)
-    if path.suffix == SUFFIX:
-        return load_rl_restore(path) if read_metadata(path).get("network") == RL_RESTORE else load_q(path)
-    if path.suffix == ".npz":
-        return load_rl_restore(path)
-    if path.suffix == ".zip":
-        if not trust:
-            raise ValueError(f"{path}: loading a file of Stable-Baselines3 runs code that it holds; --trust does so")
-        return load_policy(path)
-    if str(agent) not in agents.names():
-        raise ValueError(
-            f"unknown agent {str(agent)!r}; known are: {', '.join(agents.names())}, and {SUFFIX}, .zip and .npz files "
-            "that `hirl train`, Stable-Baselines3 and RL-Restore's authors wrote"
-        )
-    return agents.resolve(str(agent))
+    if Path(agent).suffix != ".zip":
+        opened: CellValues | Agent = agents.resolve(os.fspath(agent))
+        return opened
+    if not trust:
+        raise ValueError(f"{agent}: loading a file of Stable-Baselines3 runs code that it holds; --trust does so")
+    return load_policy(Path(agent))
 
 
 def _fits(toolset: Toolset, *sizes: int | None) -> bool:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import gymnasium as gym
 
-from hirl_env.data import Degradation, Photographs, degradations, photographs
+from hirl_env.data import Degradation, Photographs, degradations, image_sources
 from hirl_env.env import RestoreEnv
 from hirl_env.quality import Measure, measures
 from hirl_env.restoration import Restoration, Rules, State
@@ -30,8 +30,8 @@ __all__ = [
     "Tool",
     "Toolset",
     "degradations",
+    "image_sources",
     "measures",
-    "photographs",
     "toolsets",
 ]
 

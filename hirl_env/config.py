@@ -34,7 +34,7 @@ class EnvConfig:
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
             (N,).
         toolset: Tools to choose among: a name (``paper``, ``hirl``), a `Toolset`, or the place of RL-Restore's tools
-            (see `open_toolset`).
+            (see `hirl_env.tools.known`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Number of steps after which an episode is truncated; None for no bound.
         stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken

@@ -1,10 +1,11 @@
-"""Names for the objects that an environment is made of."""
+"""Names for the objects that an environment, an agent or an evaluation is made of."""
 
 from __future__ import annotations
 
+import os
 import reprlib
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hirl_env.plugins import load_installed
 
@@ -20,14 +21,19 @@ class Registry(Generic[T]):
 
     Args:
         kind: What the objects are, in words, for error messages ("degradation").
-        of: Their class.
+        of: Class of the objects.
+        shorthand: Function that makes an object of something else than a name (a folder, a sum of names); it returns
+            None for what it does not know. None where there are names alone.
+        also: What the short-hand takes, in words, for error messages.
 
     Attributes:
-        factories: By the names that are registered.
+        factories: Factories by the names that are registered.
     """
 
-    def __init__(self, kind: str, of: type[T]) -> None:
-        self.kind, self.of = kind, of
+    def __init__(
+        self, kind: str, of: type[T], shorthand: Callable[[Any], T | None] | None = None, also: str = ""
+    ) -> None:
+        self.kind, self.of, self.shorthand, self.also = kind, of, shorthand, also
         self.factories: dict[str, Callable[[], T]] = {}
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
@@ -45,18 +51,23 @@ class Registry(Generic[T]):
         load_installed()
         return list(self.factories)
 
-    def resolve(self, value: str | T) -> T:
-        """Turns a name into its object; an object is returned as it is.
+    def resolve(self, value: Any) -> T:
+        """Turns a name or a short-hand into its object; an object is returned as it is.
 
         Raises:
             ValueError: If the name is unknown (the message lists the known ones), or the object of another kind.
         """
-        if not isinstance(value, str):
-            if isinstance(value, self.of):
-                return value
-            article = "an" if self.kind[0] in "aeiou" else "a"
-            given = reprlib.repr(value)  # cut short: it may be a whole picture
-            raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
-        if value not in self.factories and value not in self.names():
-            raise ValueError(f"unknown {self.kind} {value!r}; known are: {', '.join(self.names())}")
-        return self.factories[value]()
+        if isinstance(value, str) and (value in self.factories or value in self.names()):
+            return self.factories[value]()
+        named = isinstance(value, str | os.PathLike)
+        if not named and isinstance(value, self.of):
+            return value
+        made = None if self.shorthand is None else self.shorthand(value)
+        if made is not None:
+            return made
+        if named:
+            known = ", ".join([*self.names(), *([self.also] if self.also else [])])
+            raise ValueError(f"unknown {self.kind} {os.fspath(value)!r}; known are: {known}")
+        article = "an" if self.kind[0] in "aeiou" else "a"
+        given = reprlib.repr(value)  # cut short: it may be a whole picture
+        raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")

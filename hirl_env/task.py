@@ -14,13 +14,13 @@ import numpy.typing as npt
 from hirl_env.config import EnvConfig
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample, Samples, stacked
 from hirl_env.infos import Infos
 from hirl_env.masks import ActionMasks
-from hirl_env.quality import as_measure
+from hirl_env.quality import measures
 from hirl_env.restoration import Outcome, Restoration, Rules
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 
 Indices = npt.NDArray[np.int64]
 
@@ -40,15 +40,15 @@ class Task:
         config.check()
         self.config = config
         degradation = None if config.degradation is None else degradations.resolve(config.degradation)
-        self.measure = as_measure(config.reward)
+        self.measure = measures.resolve(config.reward)
         smallest = self.measure.smallest
-        self.samples = Samples(open_photographs(config.images), degradation, config.crop_size, smallest)
+        self.samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
         if config.crop_size is not None and config.crop_size < smallest:
             raise ValueError(
                 f"reward {self.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
                 f"{config.crop_size}; choose a larger crop size, or another reward"
             )
-        self.toolset = open_toolset(config.toolset).on(config.device)
+        self.toolset = toolsets.resolve(config.toolset).on(config.device)
         if config.observe_tool and len(self.toolset.cells) > 255:
             raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
         rules = Rules(config.max_steps, config.stop, config.stop_action)

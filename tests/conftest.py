@@ -10,7 +10,7 @@ from PIL import Image
 
 from hirl_env.data.degradations import GaussianNoise, JpegCompression
 from hirl_env.data.images import to_tensor
-from hirl_env.data.photographs import Photographs, from_folder, open_photographs
+from hirl_env.data.photographs import Photographs, from_folder, image_sources
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
@@ -85,7 +85,7 @@ def translation(before: torch.Tensor, after: torch.Tensor) -> tuple[float, float
 @pytest.fixture(scope="session")
 def photograph() -> torch.Tensor:
     """A photograph (3, 400, 600)."""
-    (coffee,) = [one for one in open_photographs("photos") if one.name == "coffee"]
+    (coffee,) = [one for one in image_sources.resolve("photos") if one.name == "coffee"]
     return to_tensor(coffee.pixels)
 
 

@@ -23,7 +23,7 @@ from hirl_agents.restorer import Restorer
 from hirl_agents.search import brute_force
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample, Samples
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
@@ -102,7 +102,7 @@ def _alternating(tasks: dict[str, Callable[[], None]], seconds: float) -> dict[s
 def degraded_photograph(size: tuple[int, int], seed: int) -> Sample:
     """An embedded photograph, brought to a size and degraded."""
     rng = np.random.default_rng(seed)
-    photographs = open_photographs("photos")
+    photographs = image_sources.resolve("photos")
     episodes = Samples(photographs, degradations.resolve(LEVEL), None)
     photograph = next(iter(photographs))
     assert photograph.reference is not None

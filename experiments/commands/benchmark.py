@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
 from hirl_agents.registry import SHIPPED_AGENTS
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.data.suites import Suite, suites
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr, ssim
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.tools.toolset import Precision, Toolset
 from hirl_env.weights import HASHES
@@ -92,8 +92,8 @@ def benchmark(
     at_least(0, seed=seed)
     if not suites or not entrants:
         raise ValueError("--suites and --entrants need at least one each")
-    tools = tiled(open_toolset(toolset).on(device))
-    photographs = open_photographs(images)
+    tools = tiled(toolsets.resolve(toolset).on(device))
+    photographs = image_sources.resolve(images)
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
         name: [open_entrant(entrant, Field(tools, suite.fixed, trust)) for entrant in entrants]

@@ -10,8 +10,8 @@ from hirl_agents.agent import q_agent
 from hirl_agents.calibration import stop_margins
 from hirl_agents.networks import load_q, save_q
 from hirl_env.data.degradations import degradations
-from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.known import open_toolset
+from hirl_env.data.photographs import image_sources
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.sampling import batches, begin, starts_of
 from hirl_experiments.evaluation.scores import CAP
@@ -55,9 +55,9 @@ def calibrate(
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed, harm=harm)
     check_free([out], force)
-    tools = open_toolset(toolset).on(device)
+    tools = toolsets.resolve(toolset).on(device)
     network = load_q(agent).to(tools.device)
-    photographs = open_photographs(images)
+    photographs = image_sources.resolve(images)
     starts = [
         begin(batch, tools, precision)
         for level in levels

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision, Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
-from hirl_experiments.evaluation.methods import Follow, method_of, open_methods
+from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import starts_of
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
@@ -51,12 +51,11 @@ def demo(
     """
     at_least(0, seed=seed)
     check_writable(out)
-    photographs = open_photographs("photos")
+    photographs = image_sources.resolve("photos")
     toolset = toolsets.resolve("hirl")
-    searches = {name: method_of(f"{name}:depth={depth}").open(name, toolset) for name in ("greedy", "brute-force")}
-    methods = (
-        open_methods(("distorted", "single", "reverse"), toolset) | searches | {"hirl": Follow().open("hirl", toolset)}
-    )
+    own: dict[str, Method] = {"greedy": Greedy(depth), "brute-force": BruteForce(depth), "hirl": Follow()}
+    methods = open_methods(("distorted", "single", "reverse"), toolset)
+    methods |= {name: method.open(name, toolset) for name, method in own.items()}
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []

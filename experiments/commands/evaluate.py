@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
-from hirl_env.data.photographs import open_photographs
-from hirl_env.tools.known import open_toolset
+from hirl_env.data.photographs import image_sources
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
@@ -71,8 +71,8 @@ def evaluate(
         raise ValueError("--levels and --methods need at least one each")
     # All that may be wrong is looked at now: what is asked last runs hours later.
     distortions = {level: degradations.resolve(level) for level in levels}
-    photographs = open_photographs(images)
-    tools = tiled(open_toolset(toolset).on(device))
+    photographs = image_sources.resolve(images)
+    tools = tiled(toolsets.resolve(toolset).on(device))
     opened = open_methods(methods, tools, trust)
     rows: list[Row] = []
     for level, distortion in distortions.items():

@@ -13,11 +13,12 @@ import torch
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
+import hirl_env
 from hirl_agents.search import chain
 from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
-from hirl_env.quality import Measure, as_measure
+from hirl_env.quality import Measure
 from hirl_env.restoration import State
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Cell, Precision, Toolset
@@ -93,9 +94,9 @@ def evaluate_measures(
     if not measures or not against:
         raise ValueError("--measures and --against need at least one each")
     blind = [blind_measure(name, "--measures") for name in measures]
-    seeing = [as_measure(name) for name in against]
+    seeing = [hirl_env.measures.resolve(name) for name in against]
     toolset = toolsets.resolve("paper").on(device)
-    photographs = open_photographs(images)
+    photographs = image_sources.resolve(images)
     rng = np.random.default_rng(seed)
     names = [part for parts in FAMILIES.values() for part in parts]
     # The same pictures at every degradation, in the same batches.

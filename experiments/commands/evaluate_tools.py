@@ -7,10 +7,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Cell, Precision, Toolset
 from hirl_experiments.evaluation.sampling import begin, starts_of
 from hirl_experiments.io.output import at_least, print_table, write_json
@@ -46,8 +46,8 @@ def evaluate_tools(
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(0, seed=seed)
-    photographs = open_photographs(images)
-    tools = tiled(open_toolset(toolset).on(device))
+    photographs = image_sources.resolve(images)
+    tools = tiled(toolsets.resolve(toolset).on(device))
     rows = []
     for family, names in SETTINGS.items():
         for name in names:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hirl_agents.common.tiling import tiled
 from hirl_agents.search import best_chain
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP
@@ -41,8 +41,8 @@ def fixed_path(
     """
     at_least(1, length=length, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
-    tools = tiled(open_toolset(toolset).on(device))
-    photographs, chosen = open_photographs(images), suites.resolve(suite)
+    tools = tiled(toolsets.resolve(toolset).on(device))
+    photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
     starts = (
         begin(batch, tools, precision)
         for part in chosen.parts

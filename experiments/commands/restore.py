@@ -12,8 +12,8 @@ import tyro
 
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
-from hirl_env.quality import Measure, as_measure
-from hirl_env.tools.known import open_toolset
+from hirl_env.quality import Measure, measures
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
@@ -98,7 +98,7 @@ def restore(
     progress = Progress(len(found.files))
     restorer = Restorer(
         agent,
-        announced(open_toolset(toolset).on(device), progress.tile),
+        announced(toolsets.resolve(toolset).on(device), progress.tile),
         max_steps=max_steps,
         stop=stop,
         measure=measure,
@@ -127,7 +127,7 @@ def restore(
 
 
 def _guard(name: str | None) -> Measure | None:
-    guard = None if name is None else as_measure(name)
+    guard = None if name is None else measures.resolve(name)
     if guard is not None and guard.needs_reference:
         raise ValueError(f"--guard {name}: that measure needs references; use a blind one, such as hirl-biqa")
     return guard

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from hirl_env.data.images import to_tensor
 from hirl_env.files import atomic_write
-from hirl_env.quality import BlindNetwork, as_measure
+from hirl_env.quality import BlindNetwork, measures
 from hirl_env.tools.toolset import available_device
 from hirl_experiments.io.finding import find_pictures, reference_of
 from hirl_experiments.io.names import shown
@@ -52,7 +52,7 @@ def score(
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
-    judge = as_measure(measure)
+    judge = measures.resolve(measure)
     if judge.needs_reference and references is None:
         raise ValueError(f"the measure {measure} compares with clean originals: give their folder by --references")
     if references is not None and not judge.needs_reference:

@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import load_agent
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.tools.known import toolsets
@@ -107,7 +107,7 @@ def train_biqa(
     chooser = load_agent(settings.agent, toolset)
     settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
     trainer = Trainer(settings, out, where)
-    learned_from, kept_apart = open_photographs(settings.images).split(settings.apart)
+    learned_from, kept_apart = image_sources.resolve(settings.images).split(settings.apart)
     examples = out / f"examples-{settings.examples}"
 
     def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> Groups:

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from hirl_agents.networks import turned
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.images import rgb_to_grey, to_tensor
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Samples
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
@@ -290,14 +290,14 @@ class Trainer(Training):
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = RECIPES[settings.tool]
-        self.validation = [] if settings.validate is None else _centres(open_photographs(settings.validate))
+        self.validation = [] if settings.validate is None else _centres(image_sources.resolve(settings.validate))
         network = self.recipe.network()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
-        self.examples = Examples(open_photographs(settings.images), self.recipe, settings, self.restored)
+        self.examples = Examples(image_sources.resolve(settings.images), self.recipe, settings, self.restored)
         assert settings.lr is not None
         self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
         self.resume()

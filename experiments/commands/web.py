@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hirl_agents.restorer import Restorer
-from hirl_env.quality import as_measure
+from hirl_env.quality import measures
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.io.output import at_least
 
@@ -75,7 +75,7 @@ def serve(
         from hirl_experiments.web.page import page
     except ImportError as error:
         raise ValueError(f"hirl web needs the extra web: pip install 'hirl-restore[web]' ({error})") from None
-    blocks = page(restorer, as_measure(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
+    blocks = page(restorer, measures.resolve(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
     print(f"http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     blocks.launch(
         server_name=host,

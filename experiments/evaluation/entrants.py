@@ -20,7 +20,7 @@ from hirl_agents.search import SearchResult
 from hirl_env.restoration import Restoration
 from hirl_env.tools.cost import gflop_per_megapixel, tool_costs
 from hirl_env.tools.toolset import Cell, Toolset
-from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, method_of, methods
+from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, methods
 
 ORACLE_STEPS = 3
 FIXED, ORACLE = "fixed", "oracle"
@@ -112,7 +112,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
     Args:
         name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
-            `hirl_experiments.evaluation.methods.method_of`; ``rl-restore:FILE`` or
+            `hirl_experiments.evaluation.methods`; ``rl-restore:FILE`` or
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
             an agent, or cell values of images.
         field: What it is opened with.
@@ -126,7 +126,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
     if kind in OF_SOMETHING and rest:
         return OF_SOMETHING[kind](rest, field)
     if kind in methods.names():
-        return _of_method(name, method_of(name), field)
+        return _of_method(name, methods.resolve(name), field)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
         agent = load_agent(name, field.toolset, trust=field.trust)
         return of_agent(Path(name).name.removesuffix(SUFFIX), agent, field.toolset)

@@ -20,7 +20,7 @@ from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.rollout import Stopping, rollout
 from hirl_agents.search import SearchResult, brute_force, chain, cyclic_best_first, greedy, reverse_order
 from hirl_env.data.degradations import Degradation
-from hirl_env.quality import Measure, as_measure
+from hirl_env.quality import Measure, measures
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
@@ -229,38 +229,22 @@ class PixelWise(Method):
         return run
 
 
-methods: Registry[Method] = Registry("method", Method)  # type: ignore[type-abstract]
-methods.register("distorted", Distorted)
-methods.register("single", Single)
-methods.register("chain", Chain)
-methods.register("reverse", Reverse)
-methods.register("greedy", Greedy)
-methods.register("brute-force", BruteForce)
-methods.register("search", Search)
-methods.register("pixel-rl", PixelWise)
+def _shorthand(text: Any) -> Method | None:
+    """A method from ``NAME:OPTION=VALUE,OPTION=VALUE``, or the `Follow` of an agent's name or file.
 
-
-def method_of(text: str) -> Method:
-    """A method from its short-hand.
-
-    Args:
-        text: ``NAME`` or ``NAME:OPTION=VALUE,OPTION=VALUE``; of options that take several values these have ``+``
-            between them: ``search:agent=hirl,budgets=9+90``. NAME is a registered method, or an agent by its name or
-            file, which is followed (`Follow`).
-
-    Raises:
-        ValueError: If there is no such method or option, or the option does not take the value.
+    Of options that take several values these have ``+`` between them: ``search:agent=hirl,budgets=9+90``.
     """
+    if not isinstance(text, str):
+        return None
     name, _, rest = text.partition(":")
-    if name not in methods.names() and Path(text).suffix in AGENT_FILES:
-        return Follow(text)  # the whole of it: there may be a colon in a path
     if name in methods.names():
         method = methods.resolve(name)
+    elif Path(text).suffix in AGENT_FILES:
+        return Follow(text)  # the whole of it: there may be a colon in a path
     elif name in agents.names() or Path(name).suffix in AGENT_FILES:
         method = Follow(name)
     else:
-        known = ", ".join((*methods.names(), *agents.names()))
-        raise ValueError(f"unknown method {name!r}; known are: {known}, and files of agents")
+        return None
     options: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         option, equals, value = part.partition("=")
@@ -274,13 +258,24 @@ def method_of(text: str) -> Method:
         raise ValueError(f"method {text}: {error}") from None
 
 
+methods: Registry[Method] = Registry("method", Method, _shorthand, "agents' names and files")  # type: ignore[type-abstract]
+methods.register("distorted", Distorted)
+methods.register("single", Single)
+methods.register("chain", Chain)
+methods.register("reverse", Reverse)
+methods.register("greedy", Greedy)
+methods.register("brute-force", BruteForce)
+methods.register("search", Search)
+methods.register("pixel-rl", PixelWise)
+
+
 def open_methods(names: Sequence[str], toolset: Toolset, trust: bool = False) -> dict[str, Run]:
     """Methods by their short-hands, opened; one that is named twice is there once.
 
     Raises:
         ValueError: If one is unknown, or cannot be opened.
     """
-    return {name: method_of(name).open(name, toolset, trust) for name in names}
+    return {name: methods.resolve(name).open(name, toolset, trust) for name in names}
 
 
 def blind_measure(name: str, option: str) -> Measure:
@@ -293,7 +288,7 @@ def blind_measure(name: str, option: str) -> Measure:
     Raises:
         ValueError: If it is unknown, or needs a reference.
     """
-    measure = as_measure(name)
+    measure = measures.resolve(name)
     if measure.needs_reference:
         raise ValueError(f"{option}: {measure.name} needs a reference; name a blind measure, such as hirl-biqa")
     return measure

@@ -11,7 +11,7 @@ import torch
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Sample, Samples, stacked
-from hirl_env.quality import Measure, as_measure
+from hirl_env.quality import Measure, measures
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Precision, Toolset
@@ -77,6 +77,6 @@ def begin(
     batch: Sequence[Sample], toolset: Toolset, precision: Precision, measure: str | Measure | ScoreFunction = "psnr"
 ) -> Restoration:
     """A restoration of a batch of starts."""
-    restoration = Restoration(toolset, as_measure(measure), precision=precision)
+    restoration = Restoration(toolset, measures.resolve(measure), precision=precision)
     restoration.begin(*stacked(batch))
     return restoration

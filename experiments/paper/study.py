@@ -14,7 +14,7 @@ from hirl_agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.known import toolsets
@@ -117,7 +117,7 @@ class Study:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.photographs = open_photographs(settings.images)
+        self.photographs = image_sources.resolve(settings.images)
         self.toolset = tiled(toolsets.resolve("paper").on(settings.device))
         given = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,

@@ -17,7 +17,7 @@ from hirl_agents.algorithm import AlgorithmConfig
 from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.registry import SHIPPED_AGENTS, algorithms
 from hirl_env.config import EnvConfig
-from hirl_env.data.photographs import photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
 from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least
@@ -143,7 +143,7 @@ class TrainConfig:
 
 def _absolute(source: str) -> str:
     """A folder so that it is found from anywhere; the name of a data set as it is."""
-    is_place = source not in photographs.names() and Path(source).is_dir()
+    is_place = source not in image_sources.names() and Path(source).is_dir()
     return str(Path(source).resolve()) if is_place else source
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hirl_env.data.photographs import Photographs, open_photographs
+from hirl_env.data.photographs import Photographs, image_sources
 
 
 def open_splits(images: str, validate: str | None, hold_out: int) -> tuple[Photographs, Photographs]:
@@ -16,9 +16,9 @@ def open_splits(images: str, validate: str | None, hold_out: int) -> tuple[Photo
     Raises:
         ValueError: If there are none, or too few to take some out.
     """
-    found = open_photographs(images)
+    found = image_sources.resolve(images)
     if validate is not None:
-        return found, open_photographs(validate)
+        return found, image_sources.resolve(validate)
     try:
         return found.split(hold_out)
     except ValueError as error:

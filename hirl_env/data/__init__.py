@@ -11,7 +11,7 @@ from hirl_env.data.degradations import (
     RLRestoreRecipe,
     degradations,
 )
-from hirl_env.data.photographs import DATASETS, Photographs, open_photographs, photographs
+from hirl_env.data.photographs import DATASETS, Photographs, image_sources
 
 __all__ = [
     "DATASETS",
@@ -25,6 +25,5 @@ __all__ = [
     "Photographs",
     "RLRestoreRecipe",
     "degradations",
-    "open_photographs",
-    "photographs",
+    "image_sources",
 ]

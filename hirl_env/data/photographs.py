@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -215,7 +216,8 @@ def from_folder(folder: str | Path) -> Photographs:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(
-            f"{folder}: no such folder; give a folder of pictures, or one of the names {', '.join(photographs.names())}"
+            f"{folder}: no such folder; give a folder of pictures, or one of the names "
+            f"{', '.join(image_sources.names())}"
         )
     files = _picture_files(folder)
     return Photographs([Entry(file.stem, reference=file) for file in files], str(folder))
@@ -323,25 +325,28 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
-photographs: Registry[Photographs] = Registry("image source", Photographs)
-photographs.register("photos", embedded)
-for _name, _dataset in DATASETS.items():
-    photographs.register(_name, _dataset.open)
 
+class ImageSources(Registry[Photographs]):
+    """The names of photographs; a folder stands for the pictures in it."""
 
-def open_photographs(images: str | Path | Photographs) -> Photographs:
-    """Pictures from a registered name, a folder, or as they are.
+    def resolve(self, value: Any) -> Photographs:
+        """Photographs by name (``photos``, ``div2k-train``, ``csiq-jpeg``, ...), of a folder, or as they are.
 
-    Args:
-        images: A name (``photos``, ``div2k-train``, ``csiq-jpeg``, ...), a folder, or `Photographs`.
-
-    Raises:
-        ValueError: If a name or folder is unknown, or has no pictures.
-    """
-    if isinstance(images, str) and images in photographs.names():
-        if Path(images).is_dir():
+        Raises:
+            ValueError: If the name or folder is unknown, or has no pictures.
+        """
+        if isinstance(value, str) and value in self.names() and Path(value).is_dir():
             warnings.warn(
-                f"{images!r} is the image source of that name; for the folder here, write ./{images}", stacklevel=2
+                f"{value!r} is the image source of that name; for the folder here, write ./{value}", stacklevel=2
             )
-        return photographs.resolve(images)
-    return from_folder(images) if isinstance(images, str | Path) else photographs.resolve(images)
+        return super().resolve(value)
+
+
+def _shorthand(value: Any) -> Photographs | None:
+    return from_folder(value) if isinstance(value, str | Path) else None
+
+
+image_sources = ImageSources("image source", Photographs, _shorthand)
+image_sources.register("photos", embedded)
+for _name, _dataset in DATASETS.items():
+    image_sources.register(_name, _dataset.open)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import nn
@@ -138,32 +139,29 @@ def _hirl_biqa() -> Measure:
     return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=SMALLEST)
 
 
-measures: Registry[Measure] = Registry("measure", Measure)
-measures.register("psnr", lambda: Measure("psnr", psnr))
-for _name, (_function, _smallest) in FROM_PIQ.items():
-    measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
-measures.register("hirl-biqa", _hirl_biqa)
-measures.register("brisque", _brisque)
-measures.register("paq2piq", _paq2piq)
+def _shorthand(value: Any) -> Measure | None:
+    """A measure from a sum like ``0.5*psnr + 10*ssim``, or from a bare function.
 
-
-def as_measure(value: str | Measure | ScoreFunction) -> Measure:
-    """A measure from its name, from a sum like ``0.5*psnr + 10*ssim``, from itself, or from a bare function.
-
-    A bare function of images and references is handed whatever references there are, None included; one that cannot do
+    A bare function of images and references is given whatever references there are, None included; one that cannot do
     without them is wrapped in a `Measure`, as those of this package are.
-
-    Raises:
-        ValueError: If it is none of these, or an unknown name.
     """
     if callable(value):
         for known in map(measures.resolve, ("psnr", *FROM_PIQ)):
             if known.function is value:
                 return known
         return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
-    if isinstance(value, str) and value not in measures.names() and re.search(r"[*+]", value):
+    if isinstance(value, str) and re.search(r"[*+]", value):
         return weighted(_parsed(value))
-    return measures.resolve(value)
+    return None
+
+
+measures: Registry[Measure] = Registry("measure", Measure, _shorthand)
+measures.register("psnr", lambda: Measure("psnr", psnr))
+for _name, (_function, _smallest) in FROM_PIQ.items():
+    measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
+measures.register("hirl-biqa", _hirl_biqa)
+measures.register("brisque", _brisque)
+measures.register("paq2piq", _paq2piq)
 
 
 def weighted(weights: Mapping[str | Measure, float]) -> Measure:

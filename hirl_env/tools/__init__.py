@@ -1,7 +1,7 @@
 """The restoration tools: one file per family, and the grids they stand in."""
 
-from hirl_env.tools.known import open_toolset, tools, toolsets
+from hirl_env.tools.known import tools, toolsets
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
-__all__ = ["Tool", "Toolset", "open_toolset", "tools", "toolsets"]
+__all__ = ["Tool", "Toolset", "tools", "toolsets"]

@@ -1,8 +1,9 @@
-"""The tools and toolsets that have a name, and how a toolset is opened."""
+"""The tools and toolsets that have a name or a short-hand."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hirl_env.registry import Registry
 from hirl_env.tools.hirl import hirl_toolset
@@ -11,32 +12,28 @@ from hirl_env.tools.rl_restore import read_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
-tools: Registry[Tool] = Registry("tool", Tool)  # for short-hands of toolsets; shipped ones go by their toolsets
-toolsets: Registry[Toolset] = Registry("toolset", Toolset)
-toolsets.register("paper", paper_toolset)
-toolsets.register("hirl", hirl_toolset)
 
-
-def open_toolset(value: str | Path | Toolset) -> Toolset:
-    """A toolset from its name, from itself, from its tools, or from where RL-Restore's twelve tools are.
+def _shorthand(value: Any) -> Toolset | None:
+    """A toolset from its tools, or from where RL-Restore's twelve tools are.
 
     Args:
-        value: A registered name, a toolset, or a place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or
-            .safetensors file, or a folder. Or types with their tools, weak to strong, as in
-            ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a registered one, or one of a
-            toolset.
-
-    Raises:
-        ValueError: If it is none of these.
+        value: A place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types
+            with their tools, weak to strong, as in ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a
+            tool is a registered one, or one of a toolset.
     """
     if isinstance(value, str) and "=" in value and not Path(value).exists():
         return Toolset(dict(_type_of(part, value) for part in value.split(";")))
-    if isinstance(value, Path) or (isinstance(value, str) and value not in toolsets.names()):
+    if isinstance(value, str | Path):
         place = Path(value)
         if place.is_dir() or place.suffix in (".npz", ".safetensors"):
             return rl_restore_toolset(read_tools(place))
-        value = str(value)
-    return toolsets.resolve(value)
+    return None
+
+
+tools: Registry[Tool] = Registry("tool", Tool)  # for short-hands of toolsets; shipped ones go by their toolsets
+toolsets: Registry[Toolset] = Registry("toolset", Toolset, _shorthand)
+toolsets.register("paper", paper_toolset)
+toolsets.register("hirl", hirl_toolset)
 
 
 def _type_of(part: str, toolset: str) -> tuple[str, list[Tool]]:

@@ -9,7 +9,7 @@ from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
 from hirl_agents.restorer import Restorer, cell_values, load_agent
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.tool import Tool
@@ -175,7 +175,7 @@ def test_strategies_see_pictures_of_the_size_of_their_training_whole():
 
 
 def test_the_shipped_agent_does_whole_photographs_good():
-    photograph = next(iter(open_photographs("photos"))).reference[100:292, 100:356]
+    photograph = next(iter(image_sources.resolve("photos"))).reference[100:292, 100:356]
     level, rng = degradations.resolve("mild"), np.random.default_rng(0)
     distorted = to_pixels(level.draw(rng)(to_tensor(photograph), rng))
     restored = Restorer("hirl").restore(distorted, photograph)

@@ -1,6 +1,6 @@
 import pytest
 
-from hirl_env import degradations, measures, photographs, toolsets
+from hirl_env import degradations, image_sources, measures, toolsets
 from hirl_env.registry import Registry
 
 
@@ -43,7 +43,7 @@ def test_what_ships():
         "light",
     } <= set(degradations.names())
     assert {"psnr", "ssim"} <= set(measures.names())
-    assert {"photos", "div2k-train", "bsds500-test", "cbsd68", "kodak24", "csiq", "clive"} <= set(photographs.names())
+    assert {"photos", "div2k-train", "bsds500-test", "cbsd68", "kodak24", "csiq", "clive"} <= set(image_sources.names())
     assert {"paper", "hirl"} <= set(toolsets.names())
 
 

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hirl_env import Restoration, Rules, State, measures
-from hirl_env.quality import as_measure
 from hirl_env.restoration import UNBOUNDED
 from hirl_env.tools.toolset import Toolset
 from tests.conftest import add
@@ -203,7 +202,7 @@ def test_without_references_a_blind_measure_serves(toy_toolset, grey):
     def brightness(images, references):
         return images.mean(dim=(1, 2, 3)) * 255
 
-    restoration = Restoration(toy_toolset, as_measure(brightness))
+    restoration = Restoration(toy_toolset, measures.resolve(brightness))
     restoration.begin(grey, None)
     assert restoration.step([[0, 1]]).gains == pytest.approx([8], abs=1e-3)
     assert restoration.state.psnr is None

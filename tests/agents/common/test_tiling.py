@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hirl_agents.common.tiling import OVERLAP, tiled
 from hirl_env import toolsets
 from hirl_env.data.images import to_tensor
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.quality import psnr
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
@@ -15,7 +15,7 @@ from hirl_env.tools.toolset import Toolset
 
 @pytest.mark.parametrize("cell", [(0, 1), (1, 2), (2, 0), (2, 1), (2, 2)])
 def test_no_seams(cell):
-    photograph = next(iter(open_photographs("photos"))).reference
+    photograph = next(iter(image_sources.resolve("photos"))).reference
     images = to_tensor(photograph[100:276, 150:342])[None]
     images = (images + torch.randn(images.shape, generator=torch.Generator().manual_seed(0)) * 0.06).clamp(0, 1)
     toolset = toolsets.resolve("hirl")

@@ -8,7 +8,7 @@ from hirl_agents.pixel_rl import PixelRL, load_pixel_rl, restore
 from hirl_agents.pixel_rl.actions import ACTIONS, act
 from hirl_agents.pixel_rl.network import SHIPPED
 from hirl_env.data.degradations import LEVELS, degradations
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
 
@@ -66,7 +66,7 @@ def test_half_precision_does_much_the_same():
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_shipped_network_restores(level):
-    photographs = open_photographs("photos")
+    photographs = image_sources.resolve("photos")
     episodes = Samples(photographs, degradations.resolve(level), 48)
     starts = [episodes.of(photograph, np.random.default_rng(seed)) for photograph in photographs for seed in range(4)]
     images = torch.stack([start.distorted for start in starts])

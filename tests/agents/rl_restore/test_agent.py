@@ -10,7 +10,7 @@ from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rollout import rollout
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import open_toolset
+from hirl_env.tools.known import toolsets
 
 
 def begun(toolset, count=4, side=16) -> Restoration:
@@ -94,7 +94,7 @@ def test_saved_and_loaded_it_is_the_same(made, tmp_path):
     states = agent.state_dict(), again.state_dict()
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    tools = open_toolset(tmp_path / "agent.safetensors")
+    tools = toolsets.resolve(tmp_path / "agent.safetensors")
     image = torch.rand(1, 3, 20, 30)
     own = agent.toolset(tools)
     assert all(torch.equal(tools.apply(image, cell), own.apply(image, cell)) for cell in tools.cells)
@@ -108,7 +108,7 @@ def test_an_agent_of_another_toolset_brings_no_tools(toy_toolset, tmp_path):
     assert again.max_steps == 5
     assert again.toolset(toy_toolset) is toy_toolset
     with pytest.raises(ValueError, match="among 4 tools, and the toolset has 9"):
-        again.toolset(open_toolset("paper"))
+        again.toolset(toolsets.resolve("paper"))
 
 
 def test_files_of_others_are_refused(tmp_path):

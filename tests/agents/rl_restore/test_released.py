@@ -17,7 +17,7 @@ from hirl_agents.rollout import rollout
 from hirl_env.data.images import to_tensor
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import open_toolset, toolsets
+from hirl_env.tools.known import toolsets
 
 FOLDER = os.environ.get("HIRL_TEST_RL_RESTORE")
 
@@ -73,12 +73,12 @@ def test_the_released_layout_by_hand(arrays, made):
 
 
 def test_the_tools_alone_are_a_toolset(made):
-    toolset = open_toolset(made)
+    toolset = toolsets.resolve(made)
     assert toolset.types == ("deblur", "denoise", "dejpeg")
     assert toolset.n_degrees == 4
     assert toolset[2, 3].name == "RL-Restore 12 (dejpeg)"
-    assert open_toolset("hirl") is toolsets.resolve("hirl")
-    assert open_toolset(toolset) is toolset
+    assert toolsets.resolve("hirl") is toolsets.resolve("hirl")
+    assert toolsets.resolve(toolset) is toolset
 
 
 def test_what_is_missing_or_misshapen_is_named(arrays, tmp_path):

@@ -14,7 +14,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_experiments.commands import evaluate as command
 from hirl_experiments.commands.reproduce import PARTS, PartName
-from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, method_of
+from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, methods
 
 
 def test_names_for_help_are_those_of_the_registries():
@@ -22,11 +22,11 @@ def test_names_for_help_are_those_of_the_registries():
 
 
 def test_short_hands():
-    assert method_of("greedy") == Greedy()
-    assert method_of("search:agent=mine.safetensors,budgets=9+90") == Search("mine.safetensors", (9, 90))
-    assert method_of("flat-dqn:stop=quality,max-steps=3") == Follow("flat-dqn", "quality", 3)
-    assert method_of("runs/a/best.zip") == Follow("runs/a/best.zip")
-    assert method_of("chain:tools=deblur-2") == Chain(("deblur-2",))
+    assert methods.resolve("greedy") == Greedy()
+    assert methods.resolve("search:agent=mine.safetensors,budgets=9+90") == Search("mine.safetensors", (9, 90))
+    assert methods.resolve("flat-dqn:stop=quality,max-steps=3") == Follow("flat-dqn", "quality", 3)
+    assert methods.resolve("runs/a/best.zip") == Follow("runs/a/best.zip")
+    assert methods.resolve("chain:tools=deblur-2") == Chain(("deblur-2",))
 
 
 def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):

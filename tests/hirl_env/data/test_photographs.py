@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hirl_env.data.photographs import DATASETS, Entry, Photographs, PictureCache, from_folder, open_photographs
+from hirl_env.data.photographs import DATASETS, Entry, Photographs, PictureCache, from_folder, image_sources
 
 
 def save(path, value=100, size=(12, 10)):
@@ -13,7 +13,7 @@ def save(path, value=100, size=(12, 10)):
 
 
 def test_the_embedded_photographs_are_colour_and_large():
-    pictures = list(open_photographs("photos"))
+    pictures = list(image_sources.resolve("photos"))
     assert len(pictures) >= 5
     for picture in pictures:
         assert picture.reference.dtype == np.uint8
@@ -109,8 +109,8 @@ def test_a_folder_of_the_name_of_a_source_is_pointed_out(tmp_path, monkeypatch):
     save(tmp_path / "photos" / "mine.png")
     monkeypatch.chdir(tmp_path)
     with pytest.warns(UserWarning, match="write ./photos"):
-        assert len(open_photographs("photos")) > 1
-    assert len(open_photographs("./photos")) == 1
+        assert len(image_sources.resolve("photos")) > 1
+    assert len(image_sources.resolve("./photos")) == 1
 
 
 def test_nothing_readable_is_an_error(tmp_path):
@@ -123,22 +123,22 @@ def test_nothing_readable_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="none of the files"):
         pictures.draw(np.random.default_rng(0))
     with pytest.raises(ValueError, match="no such folder"):
-        open_photographs(tmp_path / "absent")
+        image_sources.resolve(tmp_path / "absent")
 
 
 def test_an_unknown_name_is_taken_for_a_folder_and_the_names_are_listed():
     with pytest.raises(ValueError, match=r"phots: no such folder.*photos, div2k-train"):
-        open_photographs("phots")
+        image_sources.resolve("phots")
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_an_absent_data_set_says_what_to_download_and_where_to_put_it(name, tmp_path, monkeypatch):
     monkeypatch.delenv("HIRL_DATA", raising=False)
     with pytest.raises(ValueError, match=r"download it from https://.*HIRL_DATA"):
-        open_photographs(name)
+        image_sources.resolve(name)
     monkeypatch.setenv("HIRL_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=r"download it from https://") as caught:
-        open_photographs(name)
+        image_sources.resolve(name)
     assert str(tmp_path) in str(caught.value)
 
 
@@ -157,7 +157,7 @@ def test_reference_data_sets_in_their_official_layout(name, files, tmp_path, mon
     for file in files:
         save(tmp_path / file)
     monkeypatch.setenv("HIRL_DATA", str(tmp_path))
-    (picture,) = open_photographs(name)
+    (picture,) = image_sources.resolve(name)
     assert picture.reference.shape == (10, 12, 3)
     assert picture.distorted is None
 
@@ -168,13 +168,13 @@ def test_csiq_pairs_references_with_distorted_pictures(tmp_path, monkeypatch):
         for level in (1, 2):
             save(tmp_path / f"CSIQ/dst_imgs/{distortion}/boston.{suffix}.{level}.png", 100 + level)
     monkeypatch.setenv("HIRL_DATA", str(tmp_path))
-    pictures = list(open_photographs("csiq-jpeg"))
+    pictures = list(image_sources.resolve("csiq-jpeg"))
     assert [picture.name for picture in pictures] == ["boston.JPEG.1", "boston.JPEG.2"]
     assert [(picture.reference[0, 0, 0], picture.distorted[0, 0, 0]) for picture in pictures] == [
         (100, 101),
         (100, 102),
     ]
-    assert len(open_photographs("csiq")) == 6
+    assert len(image_sources.resolve("csiq")) == 6
 
 
 def test_clive_has_no_references_and_leaves_out_its_training_pictures(tmp_path):

@@ -117,11 +117,11 @@ def test_it_tells_worse_from_better_and_needs_no_reference():
 
     from hirl_env.data import degradations
     from hirl_env.data.images import to_tensor
-    from hirl_env.data.photographs import open_photographs
+    from hirl_env.data.photographs import image_sources
 
     measure = measures.resolve("hirl-biqa")
     ordered = []
-    for photograph in open_photographs("photos"):
+    for photograph in image_sources.resolve("photos"):
         clean = to_tensor(photograph.reference)[:, 100:228, 100:228]
         if clean.shape[-2:] != (128, 128):
             continue

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from hirl_env.quality import Measure, as_measure, measures, psnr, ssim, weighted
+from hirl_env.quality import Measure, measures, psnr, ssim, weighted
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def test_functions_are_measures_and_their_scores_are_checked():
     def brightness(images, references):
         return images.mean(dim=(1, 2, 3))
 
-    measure = as_measure(brightness)
+    measure = measures.resolve(brightness)
     assert measure.name == "brightness"
     assert measure.score(torch.ones(2, 3, 4, 4)).tolist() == [1, 1]
     with pytest.raises(ValueError, match=r"one score per image, a tensor \(2,\); got \(\)"):
         Measure("wrong", lambda images, references: images.mean()).score(torch.ones(2, 3, 4, 4), torch.ones(2, 3, 4, 4))
     with pytest.raises(ValueError, match="not finite"):
-        as_measure(lambda images, references: brightness(images, None) / 0).score(torch.ones(1, 3, 4, 4))
+        measures.resolve(lambda images, references: brightness(images, None) / 0).score(torch.ones(1, 3, 4, 4))
 
 
 def test_functions_of_this_package_need_the_reference_that_they_compare_with():
     for name in ("psnr", "ssim", "fsim"):
         measure = measures.resolve(name)
-        assert as_measure(measure.function).name == name
-        assert as_measure(measure.function).needs_reference
+        assert measures.resolve(measure.function).name == name
+        assert measures.resolve(measure.function).needs_reference
 
 
 def test_a_network_is_a_measure_and_numbers_are_not():
@@ -70,21 +70,21 @@ def test_a_network_is_a_measure_and_numbers_are_not():
             return self.layer(images.flatten(1))[:, 0]
 
     network, images = Blind(), torch.rand(2, 3, 4, 4)
-    measure = as_measure(network)
+    measure = measures.resolve(network)
     assert measure.name == "Blind"
     assert measure.function is network
     assert not measure.needs_reference
     assert not measure.score(images).requires_grad
     assert torch.equal(measure.score(images), network(images, None))
     with pytest.raises(ValueError, match="got float"):
-        as_measure(lambda images, references: 1.0).score(torch.rand(2, 3, 4, 4))
+        measures.resolve(lambda images, references: 1.0).score(torch.rand(2, 3, 4, 4))
     with pytest.raises(ValueError, match="a measure must be a name or a Measure, got 5"):
-        as_measure(5)
+        measures.resolve(5)
 
 
 def test_an_unknown_measure():
     with pytest.raises(ValueError, match="unknown measure 'pnsr'; known are: psnr, ssim"):
-        as_measure("pnsr")
+        measures.resolve("pnsr")
 
 
 def test_images_and_references_of_two_shapes():
@@ -119,21 +119,21 @@ class TestWeightedSums:
         for measure in (
             weighted({"psnr": 0.5, "ssim": 10}),
             weighted({measures.resolve("psnr"): 0.5, "ssim": 10}),
-            as_measure("0.5*psnr + 10*ssim"),
-            as_measure(" .5 * psnr+1e+1*ssim"),
+            measures.resolve("0.5*psnr + 10*ssim"),
+            measures.resolve(" .5 * psnr+1e+1*ssim"),
         ):
             assert measure.name == "0.5*psnr + 10*ssim"
             assert measure.needs_reference
             assert measure.smallest == 11
             assert torch.allclose(measure.score(*pair), expected)
-        assert torch.allclose(as_measure("psnr + -2*ssim").score(*pair), psnr(*pair) - 2 * ssim(*pair))
-        assert as_measure("vif+ms-ssim").name == "1*vif + 1*ms-ssim"
+        assert torch.allclose(measures.resolve("psnr + -2*ssim").score(*pair), psnr(*pair) - 2 * ssim(*pair))
+        assert measures.resolve("vif+ms-ssim").name == "1*vif + 1*ms-ssim"
 
     def test_it_needs_a_reference_where_a_part_does(self):
         def brightness(images, references):
             return images.mean(dim=(1, 2, 3))
 
-        blind = as_measure(brightness)
+        blind = measures.resolve(brightness)
         assert weighted({blind: 2}).score(torch.ones(2, 3, 4, 4)).tolist() == [2, 2]
         mixed = weighted({blind: 2, "psnr": 1})
         with pytest.raises(ValueError, match=r"'2\*brightness \+ 1\*psnr' compares with a reference"):
@@ -156,7 +156,7 @@ class TestWeightedSums:
     )
     def test_mistakes(self, text, message):
         with pytest.raises(ValueError, match=message):
-            as_measure(text)
+            measures.resolve(text)
 
     def test_an_environment_takes_one_by_its_text(self, folder):
         made = {"images": str(folder), "reward": "0.5*psnr + 10*ssim", "crop_size": 16, "degradation": "moderate"}

@@ -7,11 +7,11 @@ from torch import nn
 
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise
 from hirl_env.data.images import to_tensor
-from hirl_env.data.photographs import open_photographs
+from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
 from hirl_env.tools.hirl import hirl_toolset
-from hirl_env.tools.known import open_toolset, toolsets
+from hirl_env.tools.known import toolsets
 from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
@@ -134,9 +134,9 @@ def test_moving_keeps_shared_networks_shared():
 
 
 def test_the_shipped_networks_are_copied_once_per_device():
-    shipped = open_toolset("hirl")
-    assert open_toolset("hirl").on("cpu") is shipped
-    assert open_toolset("hirl").on("meta") is shipped.on(torch.device("meta")) is not shipped
+    shipped = toolsets.resolve("hirl")
+    assert toolsets.resolve("hirl").on("cpu") is shipped
+    assert toolsets.resolve("hirl").on("meta") is shipped.on(torch.device("meta")) is not shipped
     assert shipped.on("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
     assert shipped[0, 0].restore.network.layers[0].weight.device.type == "cpu"
 
@@ -156,7 +156,7 @@ def test_a_network_that_trains_is_copied_as_it_is_now():
 )
 def test_every_trained_tool_undoes_its_own_distortion(name, cell, least):
     toolset = toolsets.resolve(name)
-    episodes = Samples(open_photographs("photos"), toolset[cell].undoes, 64)
+    episodes = Samples(image_sources.resolve("photos"), toolset[cell].undoes, 64)
     starts = [episodes.of(photograph, np.random.default_rng(0)) for photograph in episodes.photographs]
     distorted = torch.stack([start.distorted for start in starts])
     references = torch.stack([start.reference for start in starts])
@@ -167,7 +167,7 @@ def test_every_trained_tool_undoes_its_own_distortion(name, cell, least):
 @pytest.mark.parametrize("sigma", [0.5, 1.5])
 def test_no_tool_moves_the_picture(sigma):
     toolset, blur = toolsets.resolve("hirl"), GaussianBlur.of_sigma(sigma)
-    references = torch.stack([to_tensor(one.pixels[60:220, 60:220]) for one in open_photographs("photos")])
+    references = torch.stack([to_tensor(one.pixels[60:220, 60:220]) for one in image_sources.resolve("photos")])
     blurred = torch.stack([blur(reference, np.random.default_rng(0)) for reference in references])
     for cell in toolset.cells:
         pairs = zip(references, toolset.apply(blurred, cell, "bf16"), strict=True)
@@ -201,14 +201,14 @@ def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
     networks = new_tools()
     for number, network in enumerate(networks, 1):
         save_weights(network, tmp_path / f"rl-restore-{number}.safetensors")
-    toolset = open_toolset(tmp_path)
+    toolset = toolsets.resolve(tmp_path)
     with torch.no_grad():
         assert torch.allclose(toolset.apply(grey, (2, 1)), networks[9](grey), atol=1e-6)
     (tmp_path / "rl-restore-7.safetensors").unlink()
     with pytest.raises(ValueError, match=r"rl-restore-7.safetensors: No such file"):
-        open_toolset(tmp_path)
+        toolsets.resolve(tmp_path)
     with pytest.raises(ValueError, match="unknown toolset 'hril'; known are: paper, hirl"):
-        open_toolset("hril")
+        toolsets.resolve("hril")
 
 
 def test_opening_tools_moves_no_draw_of_the_users(tmp_path):
@@ -219,5 +219,5 @@ def test_opening_tools_moves_no_draw_of_the_users(tmp_path):
     torch.manual_seed(0)
     paper_toolset.__wrapped__()
     hirl_toolset.__wrapped__()
-    open_toolset(tmp_path)
+    toolsets.resolve(tmp_path)
     assert torch.rand(1) == wanted

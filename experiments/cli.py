@@ -46,34 +46,46 @@ def _imported(target: str) -> Callable[..., Any]:
     return function
 
 
-def _shipped(name: str, text: str) -> Command:
-    """A command whose function has the name of its module, in the room of commands."""
-    return Command(f"hirl_experiments.commands.{name}:{name}", text)
+# No `hirl_env.registry.Registry`, whose import would take longer than `hirl --help` may.
+COMMANDS: dict[str, Command] = {}
 
 
-# A plugin adds its own under another name.
-COMMANDS: dict[str, Command] = {
-    "demo": _shipped("demo", "restore the embedded photographs and draw what was done"),
-    "restore": _shipped("restore", "restore picture files"),
-    "web": _shipped("web", "open a page on which pictures are restored step by step"),
-    "score": _shipped("score", "score pictures by any quality measure"),
-    "evaluate": _shipped("evaluate", "measure restoration methods on a folder of photographs"),
-    "benchmark": _shipped("benchmark", "measure agents and baselines on the frozen suites"),
-    "fixed-path": _shipped("fixed_path", "find the path that gains most when every image takes it"),
-    "evaluate-tools": _shipped("evaluate_tools", "measure every tool on its own distortion"),
-    "evaluate-measures": _shipped("evaluate_measures", "check blind measures against those that see the reference"),
-    "train-tools": _shipped("train_tools", "train a network of the toolset"),
-    "train-biqa": _shipped("train_biqa", "train the embedded blind measure"),
-    "train": Command(
-        "hirl_experiments.commands.train:train", "train an agent", "hirl_experiments.commands.train:defaults_of"
-    ),
-    "calibrate": _shipped("calibrate", "fit an agent's stop margin within a bound on harm"),
-    "train-pixel-rl": _shipped("train_pixel_rl", "train PixelRL"),
-    "sweep": _shipped("sweep", "train many settings, several seeds each, side by side"),
-    "compare": _shipped("compare", "draw and tabulate learning curves"),
-    "reproduce": _shipped("reproduce", "measure the paper's tables and figures"),
-    "bench": _shipped("bench", "time environments, agents and measures"),
-}
+def register(name: str, command: Command) -> None:
+    """Adds a sub-command, as the registries of other kinds of things do.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    if name in COMMANDS:
+        raise ValueError(f"the command {name!r} is registered already; choose another name")
+    COMMANDS[name] = command
+
+
+def _register_shipped(name: str, text: str, defaults: str = "") -> None:
+    """Adds a command whose function has the name of its module, in the room of commands."""
+    module = name.replace("-", "_")
+    room = f"hirl_experiments.commands.{module}"
+    register(name, Command(f"{room}:{module}", text, defaults and f"{room}:{defaults}"))
+
+
+_register_shipped("demo", "restore the embedded photographs and draw what was done")
+_register_shipped("restore", "restore picture files")
+_register_shipped("web", "open a page on which pictures are restored step by step")
+_register_shipped("score", "score pictures by any quality measure")
+_register_shipped("evaluate", "measure restoration methods on a folder of photographs")
+_register_shipped("benchmark", "measure agents and baselines on the frozen suites")
+_register_shipped("fixed-path", "find the path that gains most when every image takes it")
+_register_shipped("evaluate-tools", "measure every tool on its own distortion")
+_register_shipped("evaluate-measures", "check blind measures against those that see the reference")
+_register_shipped("train-tools", "train a network of the toolset")
+_register_shipped("train-biqa", "train the embedded blind measure")
+_register_shipped("train", "train an agent", defaults="defaults_of")
+_register_shipped("calibrate", "fit an agent's stop margin within a bound on harm")
+_register_shipped("train-pixel-rl", "train PixelRL")
+_register_shipped("sweep", "train many settings, several seeds each, side by side")
+_register_shipped("compare", "draw and tabulate learning curves")
+_register_shipped("reproduce", "measure the paper's tables and figures")
+_register_shipped("bench", "time environments, agents and measures")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hirl_env import plugins
+from hirl_experiments import cli
 
 PLUGINS = {
     "toy_degradation": """
@@ -80,6 +81,21 @@ class FirstTool(Method):
 
 methods.register("first-tool", FirstTool)
 """,
+    "toy_command": '''
+from hirl_experiments.cli import Command, register
+
+
+def shout(text: str) -> None:
+    """Print a text in capitals.
+
+    Args:
+        text: Text to print.
+    """
+    print(text.upper())
+
+
+register("shout", Command("toy_command:shout", "print a text in capitals"))
+''',
 }
 
 
@@ -91,6 +107,7 @@ def plugin(tmp_path, monkeypatch) -> list[str]:
     from hirl_env.tools import tools
     from hirl_experiments.evaluation.methods import methods
 
+    monkeypatch.setattr(cli, "COMMANDS", dict(cli.COMMANDS))
     for registry in (algorithms, degradations, measures, tools, methods):
         monkeypatch.setattr(registry, "factories", dict(registry.factories))
     arguments = []
@@ -124,6 +141,14 @@ def test_a_module_adds_each_kind_of_thing_to_every_command(plugin, folder, tmp_p
     assert hirl(*restore, *plugin) == 0, capsys.readouterr().err
     assert len(list(out.glob("*.png"))) == 3
     assert hirl("score", str(folder), "--references", str(folder), "--measure", "closeness", *plugin) == 0
+    capsys.readouterr()
+    assert hirl("shout", "--text", "done", *plugin) == 0
+    assert capsys.readouterr().out == "DONE\n"
+
+
+def test_a_command_is_given_once():
+    with pytest.raises(ValueError, match="the command 'train' is registered already"):
+        cli.register("train", cli.COMMANDS["demo"])
 
 
 def test_a_plugin_that_fails_is_named(tmp_path, hirl, capsys):

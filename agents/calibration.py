@@ -68,4 +68,4 @@ def stop_margins(
 
 
 def _gains(now: Restoration, start: Restoration, most: float) -> npt.NDArray[np.float64]:
-    return np.minimum(now.state.scores, most) - np.minimum(start.state.scores, most)
+    return start.worth(now.state, most) - start.worth(start.state, most)

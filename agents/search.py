@@ -1,9 +1,10 @@
 """Searches that see the reference, the yardsticks for agents, which do not.
 
 Each starts from a `Restoration`, which stays as it is, steps states of it on whole batches, and returns a
-`SearchResult`, or one per path length or budget. Every application of a tool to an image is charged as a trial. But for
-`cyclic_best_first`, which keeps what it has made, memory does not grow with the number of trials: brute force goes
-depth first and keeps one batch of images per depth.
+`SearchResult`, or one per path length or budget. The best is what has most of the restoration's measure, less its price
+on cost. Every application of a tool to an image is charged as a trial. But for `cyclic_best_first`, which keeps what it
+has made, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
+depth.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def cyclic_best_first(
             grown = root.at(nodes)
             grown.step(cells)
             trials[rows] += 1
-            better = np.flatnonzero(grown.state.scores > best.scores[rows])
+            better = np.flatnonzero(root.worth(grown.state) > root.worth(best)[rows])
             if len(better):
                 best = best.replace(rows[better], grown.state[better])
             frontier.enter(grown.state, rows)
@@ -111,11 +112,11 @@ class _Frontier:
         if not goes_on.any():
             return
         rows, nodes = rows[goes_on], nodes[goes_on]
-        worth = begin_episodes(self.agent, self.root.at(nodes))(np.arange(len(rows))).double().cpu().numpy()
+        values = begin_episodes(self.agent, self.root.at(nodes))(np.arange(len(rows))).double().cpu().numpy()
         for place, (row, length) in enumerate(zip(rows, nodes.lengths, strict=True)):
             node = self._slim(nodes[np.array([place])], row)
             for cell in self.root.toolset.cells:
-                promise = float(node.scores[0] + worth[place][cell])
+                promise = float(self.root.worth(node)[0] + values[place][cell])
                 heapq.heappush(self.heaps[row][length], (-promise, next(self.entries), node, cell))
 
     def pop(self, rows: npt.NDArray[np.int64]) -> tuple[State, npt.NDArray[np.int64]]:
@@ -154,13 +155,13 @@ def best_chain(starts: Iterable[Restoration], length: int, most: float = np.inf)
     count = 0
     for start in starts:
         count += len(start.state)
-        root, before = start.under(UNBOUNDED), np.minimum(start.state.scores, most)
+        root, before = start.under(UNBOUNDED), start.worth(start.state, most)
         paths: list[tuple[tuple[Cell, ...], State]] = [((), root.state)]
         while paths:
             path, node = paths.pop()
             for cell in root.toolset.cells:
                 child, longer = _applied(root, node, cell), (*path, cell)
-                gained = np.minimum(child.scores, most) - before
+                gained = root.worth(child, most) - before
                 gains[longer] = gains.get(longer, 0.0) + float(gained.sum())
                 if len(longer) < length:
                     paths.append((longer, child))
@@ -229,11 +230,11 @@ def greedy(start: Restoration, length: int) -> list[SearchResult]:
         if len(rows):
             before = best = state[rows]
             for cell in root.toolset.cells:
-                best = _better(best, _applied(root, before, cell))
+                best = _better(root, best, _applied(root, before, cell))
             trials = trials.copy()
             trials[rows] += len(root.toolset.cells)
             state = state.replace(rows, best)
-            rows = rows[best.scores > before.scores]
+            rows = rows[root.worth(best) > root.worth(before)]
         results.append(SearchResult(state, trials))
     return results
 
@@ -262,13 +263,13 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
             for cell in cells:
                 child = _applied(root, node, cell)
                 bar.update()
-                best[depth] = _better(best[depth], child)
+                best[depth] = _better(root, best[depth], child)
                 if depth + 1 < length:
                     expand(child, depth + 1)
 
         expand(root.state, 0)
     for depth in range(1, length):
-        best[depth] = _better(best[depth - 1], best[depth])
+        best[depth] = _better(root, best[depth - 1], best[depth])
     return [SearchResult(state, np.full(len(state), cost)) for state, cost in zip(best, costs, strict=True)]
 
 
@@ -282,7 +283,7 @@ def _applied(root: Restoration, node: State, cell: Cell) -> State:
     return child.state
 
 
-def _better(one: State, other: State) -> State:
-    """Row by row the one that scores more; of equals, the first."""
-    rows = np.flatnonzero(other.scores > one.scores)
+def _better(root: Restoration, one: State, other: State) -> State:
+    """Row by row the one that is worth more; of equals, the first."""
+    rows = np.flatnonzero(root.worth(other) > root.worth(one))
     return one.replace(rows, other[rows]) if len(rows) else one

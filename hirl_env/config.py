@@ -15,6 +15,7 @@ from hirl_env.data.photographs import Photographs
 from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Stop
+from hirl_env.reward import Reward
 from hirl_env.tools.toolset import Precision, Toolset
 
 
@@ -32,7 +33,8 @@ class EnvConfig:
             keep it.
         reward: Measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
-            (N,).
+            (N,). A price on compute is taken off it: ``psnr - 0.05*cost``, with the cost of the tool in GFLOP for the
+            image that it runs on; or a `Reward` of a measure and a price.
         toolset: Tools to choose among: a name (``paper``, ``hirl``), a `Toolset`, or the place of RL-Restore's tools
             (see `hirl_env.tools.known`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
@@ -44,8 +46,9 @@ class EnvConfig:
             away, distortion or detail, shows nowhere else.
         observe_tool: Whether observations have one more channel, the last, everywhere the number of the tool used
             last, from 1, type by type; 0 at the beginning. An image says little of what was done to it.
-        full_feedback: Whether infos have ``tool_gains``, what each tool would have gained in place of the one that was
-            used, float64 (types, degrees), at the cost of applying them all: in the words of bandits, full feedback.
+        full_feedback: Whether infos have ``tool_gains``, what each tool would have gained, less its price, in place of
+            the one that was used, float64 (types, degrees), at the cost of applying them all: in the words of bandits,
+            full feedback.
         string_infos: Whether infos have names, too: of the tool used last, the photograph, its degradation and level.
         mask_useless: Whether ``action_masks()`` of the flat environment masks tools that gained nothing in the
             episode.
@@ -57,7 +60,7 @@ class EnvConfig:
 
     images: str | Path | Photographs = "photos"
     degradation: str | Degradation | None = "levels"
-    reward: str | Measure | ScoreFunction = "psnr"
+    reward: str | Measure | ScoreFunction | Reward = "psnr"
     toolset: str | Path | Toolset = "paper"
     crop_size: int | None = 64
     max_steps: int | None = 7

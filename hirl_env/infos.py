@@ -56,12 +56,14 @@ class Infos:
         Returns:
             ``score``: the reward's measure, float64 (n,).
             ``psnr``: PSNR in dB, float64 (n,); not a number for a given picture without a reference.
+            ``cost``: GFLOP that the tools on the path took, float64 (n,).
             ``path``: (type, degree) pairs that were applied, int64 (n, path_length, 2), after the end of a path -1.
-            ``tool_gains``: gains of all tools in the last step, float64 (n, types, degrees); 0 at a reset.
+            ``tool_gains``: gains of all tools in the last step, less their price, float64 (n, types, degrees); 0 at a
+                reset.
             ``tool``, ``photograph``, ``degradation``, ``level``: names, that of the tool used last; ``""`` for none.
         """
         state = self.restoration.state
-        infos: dict[str, npt.NDArray[Any]] = {"score": state.scores[rows]}
+        infos: dict[str, npt.NDArray[Any]] = {"score": state.scores[rows], "cost": state.costs[rows]}
         if self.psnr:
             infos["psnr"] = np.full(len(rows), np.nan) if state.psnr is None else state.psnr[rows]
         if self.path_length is not None:

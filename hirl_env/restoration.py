@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from hirl_env.quality import Measure, psnr
+from hirl_env.reward import check_price
 from hirl_env.tools.toolset import Cell, Precision, Toolset, check_precision
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ class State:
         scores: The measure of the images now, float64 (N,).
         first_scores: The measure of the first images, float64 (N,).
         psnr: PSNR of the images now in dB, float64 (N,); None without references.
+        costs: GFLOP that the tools on the path took, float64 (N,).
         path: The (type, degree) pairs applied, int64 (N, length, 2), after the end of a path -1.
         steps: The number of steps taken, int64 (N,): also those taken back, and STOP.
         ended: Whether the episode is over, (N,).
@@ -75,6 +77,7 @@ class State:
     scores: Floats
     first_scores: Floats
     psnr: Floats | None
+    costs: Floats
     path: Indices
     steps: Indices
     ended: Flags
@@ -93,7 +96,7 @@ class State:
         """
         count = len(images)
         path, steps, ended = np.full((count, 1, 2), -1), np.zeros(count, np.int64), np.zeros(count, np.bool_)
-        return cls(images, images, references, scores, scores, decibels, path, steps, ended)
+        return cls(images, images, references, scores, scores, decibels, np.zeros(count), path, steps, ended)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -125,7 +128,7 @@ class State:
 
     @property
     def gains(self) -> Floats:
-        """How much each image has gained since the beginning, float64 (N,): the sum of its rewards."""
+        """How much of the measure each image has gained since the beginning, float64 (N,)."""
         return self.scores - self.first_scores
 
     @property
@@ -144,10 +147,11 @@ class Outcome:
     """What a step did to the n images that took it.
 
     Attributes:
-        gains: Change of the measure, float64 (n,): the reward.
+        gains: Change of the measure less the price of the tool, float64 (n,): the reward.
         terminated: Whether the episode has come to its end, (n,).
         truncated: Whether it was cut off at ``max_steps``, (n,).
-        tool_gains: Where all tools were tried, what each would have gained, float64 (n, types, degrees); else None.
+        tool_gains: Where all tools were tried, what each would have gained less its price, float64 (n, types,
+            degrees); else None.
     """
 
     gains: Floats
@@ -164,19 +168,27 @@ class Restoration:
         measure: The measure whose gain is the reward.
         rules: What ends an episode.
         precision: The precision in which the tools run.
+        price: Price of a GFLOP, in units of the measure.
 
     Raises:
-        ValueError: If the precision is unknown.
+        ValueError: If the precision is unknown, or the price negative.
 
     Attributes:
         state: The images and what was done to them, on the toolset's device; no images before `begin`.
     """
 
     def __init__(
-        self, toolset: Toolset, measure: Measure, rules: Rules = UNBOUNDED, precision: Precision = "float32"
+        self,
+        toolset: Toolset,
+        measure: Measure,
+        rules: Rules = UNBOUNDED,
+        precision: Precision = "float32",
+        price: float = 0.0,
     ) -> None:
         check_precision(precision)
+        check_price(price)
         self.toolset, self.measure, self.rules, self.precision = toolset, measure, rules, precision
+        self.price = price
         self.state = State.first(torch.zeros(0, 3, 0, 0), None, np.zeros(0), None)
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None = None) -> None:
@@ -220,6 +232,22 @@ class Restoration:
         branch.rules = rules
         return branch
 
+    def at_price(self, price: float) -> Restoration:
+        """A branch in which a GFLOP has another price, in units of the measure."""
+        check_price(price)
+        branch = self.branch()
+        branch.price = price
+        return branch
+
+    def worth(self, state: State, most: float = np.inf) -> Floats:
+        """The measure of images less the price of what they cost, float64 (N,): rewards are its gains.
+
+        Args:
+            state: N images.
+            most: Largest score that counts.
+        """
+        return np.minimum(state.scores, most) - self.price * state.costs
+
     def step(self, actions: npt.ArrayLike, rows: Indices | None = None, try_all: bool = False) -> Outcome:
         """Applies one tool to each of the images, each distinct tool once.
 
@@ -241,13 +269,15 @@ class Restoration:
         before = self.state[rows]
         images, tool_gains = self._try_all(before, actions) if try_all else (self._apply(before, actions), None)
         scores, decibels = self._score(images, before.references)
-
-        stopped = actions[:, 0] == self.toolset.n_types
-        terminated, undone = self._judge(before, scores, stopped)
-        truncated = ~terminated & (before.steps + 1 >= (self.rules.max_steps or np.inf))
-        gains = np.where(undone, 0.0, scores - before.scores)
-
         after = replace(before, images=images, scores=scores, psnr=decibels, path=_lengthened(before.path, actions))
+        after = replace(after, costs=before.costs + self._costs(before.images, actions))
+
+        gains = self.worth(after) - self.worth(before)
+        stopped = actions[:, 0] == self.toolset.n_types
+        terminated, undone = self._judge(after, gains, stopped)
+        truncated = ~terminated & (before.steps + 1 >= (self.rules.max_steps or np.inf))
+        gains = np.where(undone, 0.0, gains)
+
         kept = np.flatnonzero(~undone)
         after = before.replace(kept, after[kept])
         after = replace(after, steps=before.steps + 1, ended=terminated | truncated)
@@ -306,18 +336,23 @@ class Restoration:
         tool_gains = np.empty((len(before), self.toolset.n_types, self.toolset.n_degrees))
         for cell in self.toolset.cells:
             restored = self.toolset.apply(before.images, cell, self.precision)
-            tool_gains[:, cell[0], cell[1]] = self._measured(restored, before.references) - before.scores
+            gained = self._measured(restored, before.references) - before.scores
+            tool_gains[:, cell[0], cell[1]] = gained - self.price * self._costs(before.images, np.array([cell]))
             rows = np.flatnonzero((actions == cell).all(axis=1))
             images = _assigned(images, rows, restored[rows])
         return images, tool_gains
 
-    def _judge(self, before: State, scores: Floats, stopped: Flags) -> tuple[Flags, Flags]:
+    def _costs(self, images: torch.Tensor, actions: Indices) -> Floats:
+        """GFLOP that the tools of actions (n, 2) take for images of this size, (n,); STOP takes none."""
+        with_stop = np.pad(self.toolset.costs, ((0, 1), (0, 0)))
+        return with_stop[actions[:, 0], actions[:, 1]] * (images.shape[-2] * images.shape[-1] / 1e6)
+
+    def _judge(self, after: State, gains: Floats, stopped: Flags) -> tuple[Flags, Flags]:
         """Which episodes terminate, and which images stay as they were before the step."""
-        gains_nothing = scores <= before.scores
         if self.rules.stop == "no_gain":
-            return stopped | gains_nothing, stopped | gains_nothing
+            return stopped | (gains <= 0), stopped | (gains <= 0)
         if self.rules.stop == "below_start":
-            return stopped | (scores < before.first_scores), stopped
+            return stopped | (after.scores < after.first_scores), stopped
         return stopped, stopped
 
     def _measured(self, images: torch.Tensor, references: torch.Tensor | None) -> Floats:

@@ -18,8 +18,8 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample, Samples, stacked
 from hirl_env.infos import Infos
 from hirl_env.masks import ActionMasks
-from hirl_env.quality import measures
 from hirl_env.restoration import Outcome, Restoration, Rules
+from hirl_env.reward import as_reward
 from hirl_env.tools.known import toolsets
 
 Indices = npt.NDArray[np.int64]
@@ -40,7 +40,8 @@ class Task:
         config.check()
         self.config = config
         degradation = None if config.degradation is None else degradations.resolve(config.degradation)
-        self.measure = measures.resolve(config.reward)
+        reward = as_reward(config.reward)
+        self.measure = reward.measure
         smallest = self.measure.smallest
         self.samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
         if config.crop_size is not None and config.crop_size < smallest:
@@ -56,7 +57,7 @@ class Task:
             if max_episode_steps < 1:
                 raise ValueError(f"max_episode_steps must be at least 1, or None for no bound; got {max_episode_steps}")
             rules = replace(rules, max_steps=min(config.max_steps or max_episode_steps, max_episode_steps))
-        self.restoration = Restoration(self.toolset, self.measure, rules, config.precision)
+        self.restoration = Restoration(self.toolset, self.measure, rules, config.precision, reward.price)
         psnr = self.measure.needs_reference or self.samples.have_references
         self.infos = Infos(self.restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
         self.masks = ActionMasks(self.restoration, config.mask_useless)

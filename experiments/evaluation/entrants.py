@@ -18,15 +18,12 @@ from hirl_agents.registry import agents
 from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.search import SearchResult
 from hirl_env.restoration import Restoration
-from hirl_env.tools.cost import gflop_per_megapixel, tool_costs
-from hirl_env.tools.toolset import Cell, Toolset
+from hirl_env.tools.cost import gflop_per_megapixel
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, methods
 
 ORACLE_STEPS = 3
 FIXED, ORACLE = "fixed", "oracle"
-
-
-CellPath = tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -36,29 +33,26 @@ class Entrant:
     Attributes:
         name: Name in tables.
         restore: Maps the start of a restoration to what is made of it.
-        cost: Maps the path that an image took to GFLOP for a million pixels.
     """
 
     name: str
     restore: Callable[[Restoration], SearchResult]
-    cost: Callable[[CellPath], float]
 
 
-def of_run(name: str, run: Run, toolset: Toolset) -> Entrant:
+def of_run(name: str, run: Run) -> Entrant:
     """What a method makes of an image; of several rows, the last."""
 
     def restore(start: Restoration) -> SearchResult:
         *_, found = (result for rows in run(start, ()) for result in rows.values())
         return found
 
-    costs = tool_costs(toolset)
-    return Entrant(name, restore, lambda path: float(sum(costs[cell] for cell in path)))
+    return Entrant(name, restore)
 
 
 def of_agent(name: str, agent: Agent, toolset: Toolset) -> Entrant:
     """An agent that stops by itself, with its own tools where it has some."""
     tools = tools_of(agent, toolset)
-    return of_run(name, follow(agent, tools, name, "value", None), tools)
+    return of_run(name, follow(agent, tools, name, "value", None))
 
 
 def one_network(name: str, network: nn.Module) -> Entrant:
@@ -69,10 +63,16 @@ def one_network(name: str, network: nn.Module) -> Entrant:
     def restore(start: Restoration) -> SearchResult:
         restored = start.branch()
         restored.begin(network(start.state.images).clamp(0, 1), start.state.references)
-        state = replace(restored.state, first_images=start.state.images, first_scores=start.state.scores)
+        height, width = start.state.images.shape[-2:]
+        state = replace(
+            restored.state,
+            first_images=start.state.images,
+            first_scores=start.state.scores,
+            costs=np.full(len(start.state), gflop * height * width / 1e6),
+        )
         return SearchResult(state, np.ones(len(state), dtype=np.int64))
 
-    return Entrant(name, restore, lambda path: gflop)
+    return Entrant(name, restore)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Field:
 
 
 def _of_method(name: str, method: Method, field: Field) -> Entrant:
-    return of_run(name, method.open(name, field.toolset, field.trust), field.toolset)
+    return of_run(name, method.open(name, field.toolset, field.trust))
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.

@@ -170,7 +170,7 @@ def follow(
     """
 
     def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
-        own = Restoration(toolset, judge or start.measure, precision=start.precision)
+        own = Restoration(toolset, judge or start.measure, precision=start.precision, price=start.price)
         own.begin(start.state.images, start.state.references)
         yield {name: rollout(own, agent, max_steps, stop)}
 

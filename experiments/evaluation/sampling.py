@@ -11,9 +11,10 @@ import torch
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Sample, Samples, stacked
-from hirl_env.quality import Measure, measures
+from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
+from hirl_env.reward import Reward, as_reward
 from hirl_env.tools.toolset import Precision, Toolset
 
 PIXELS = 32 * 64 * 64  # of images restored side by side
@@ -74,9 +75,13 @@ def batches(starts: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sam
 
 
 def begin(
-    batch: Sequence[Sample], toolset: Toolset, precision: Precision, measure: str | Measure | ScoreFunction = "psnr"
+    batch: Sequence[Sample],
+    toolset: Toolset,
+    precision: Precision,
+    reward: str | Measure | ScoreFunction | Reward = "psnr",
 ) -> Restoration:
-    """A restoration of a batch of starts."""
-    restoration = Restoration(toolset, measures.resolve(measure), precision=precision)
+    """A restoration of a batch of starts, for a reward as of an environment."""
+    wanted = as_reward(reward)
+    restoration = Restoration(toolset, wanted.measure, precision=precision, price=wanted.price)
     restoration.begin(*stacked(batch))
     return restoration

@@ -34,7 +34,7 @@ class Validated:
     """What an agent gained.
 
     Attributes:
-        gains: Mean gain of the reward's measure by level.
+        gains: Mean sum of rewards by level.
         trials: Mean number of tools used.
         network: The Q-network with its stop margin; None of an agent that does not stop by values.
         pictures: Some crops before and after, uint8 (H, W, 3).
@@ -83,7 +83,7 @@ class Validation:
             found = []
             for start in batches_of_level:
                 result = rollout(start, agent, self.max_steps, stop)
-                found.append(result.state.gains)
+                found.append(start.worth(result.state) - start.worth(start.state))
                 trials.append(result.trials)
                 if len(found) == 1:
                     for images in (start.state.images, result.state.images):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.tool import Tool
 
 Precision = Literal["float32", "bf16"]
@@ -50,6 +53,11 @@ class Toolset:
     def cells(self) -> list[Cell]:
         """Every (type, degree), type by type."""
         return [(kind, degree) for kind in range(self.n_types) for degree in range(self.n_degrees)]
+
+    @cached_property
+    def costs(self) -> npt.NDArray[np.float64]:
+        """The cost of each tool, GFLOP for a million pixels, float64 (types, degrees); counted when first asked for."""
+        return np.array([[gflop_per_megapixel(tool.restore, self.device) for tool in row] for row in self._grid])
 
     def cell(self, name: str) -> Cell:
         """The cell that is called TYPE-DEGREE, as in ``deblur-2``.

@@ -214,7 +214,7 @@ def test_pictures_as_they_are_have_no_reference(toy_toolset):
 
     env = gym.make(IDS[0], degradation=None, reward=darkness, toolset=toy_toolset)
     _, info = env.reset(seed=0)
-    assert info.keys() == {"score", "path"}
+    assert info.keys() == {"score", "cost", "path"}
     with pytest.raises(ValueError, match="'psnr' compares with a reference, and there is none"):
         gym.make(IDS[0], degradation=None, toolset=toy_toolset).reset(seed=0)
 

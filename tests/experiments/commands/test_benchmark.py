@@ -8,6 +8,8 @@ import torch
 from hirl_agents.owan import OWAN
 from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.suites import Suite, suites
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.benchmark import benchmark
 from hirl_experiments.evaluation.entrants import Field, open_entrant
@@ -106,5 +108,9 @@ def test_one_network_costs_the_same_whatever_it_does(toy_toolset, tmp_path):
     network = OWAN()
     np.savez(tmp_path / "owan.npz", **{str(n): value.numpy() for n, value in enumerate(network.state_dict().values())})
     entrant = open_entrant(f"owan:{tmp_path / 'owan.npz'}", Field(toy_toolset, ()))
+    start = Restoration(toy_toolset, measures.resolve("psnr"))
+    start.begin(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
+    (gflop, another) = entrant.restore(start).state.costs / (16 * 16 / 1e6)
+    assert gflop == another
     assert sum(value.numel() for value in network.parameters()) == 391_456
-    assert entrant.cost(()) == pytest.approx(2 * 1e-3 * 391e3, rel=0.2), "about two operations a weight and pixel"
+    assert gflop == pytest.approx(2 * 1e-3 * 391e3, rel=0.2), "about two operations a weight and pixel"

@@ -26,6 +26,7 @@ from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
 from hirl_agents.networks import VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
+from hirl_agents.pricing import priced
 from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rollout import Stopping, rollout
@@ -33,6 +34,7 @@ from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
 from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
+from hirl_env.reward import check_price
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision, Toolset, check_precision
 
@@ -110,6 +112,8 @@ class Restorer:
             the shipped agent promised gains of 5 dB that were losses.
         only: Names of the tools and types that the agent may use. Default: all.
         without: Names of tools and types that it may not use.
+        price: Price of a GFLOP, as of `hirl_agents.pricing.Priced`: what it must be thought to gain. 0 for the best
+            quality.
         trust: Whether the agent may be a .zip file of Stable-Baselines3, whose loading runs code that it holds.
 
     Raises:
@@ -129,6 +133,7 @@ class Restorer:
         view: int | None = None,
         only: Collection[str] = (),
         without: Collection[str] = (),
+        price: float = 0.0,
         trust: bool = False,
     ) -> None:
         if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
@@ -138,6 +143,7 @@ class Restorer:
         if view is not None and view < GRID:
             raise ValueError(f"view must be at least {GRID} pixels, got {view}")
         check_precision(precision)
+        check_price(price)
         self.measure = UNSCORED
         if stop == "reference":
             self.measure = measures.resolve("psnr")
@@ -152,6 +158,7 @@ class Restorer:
         self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
         self.agent = load_agent(agent, self.toolset, view, trust)
         self.toolset = tools_of(self.agent, self.toolset, tile)
+        self.agent = priced(self.agent, price)
         if only or without:
             self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))
         self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import settings
 from PIL import Image
+from torch import nn
 
 from hirl_env.data.degradations import GaussianNoise, JpegCompression
 from hirl_env.data.images import to_tensor
@@ -42,6 +43,22 @@ def toy_toolset() -> Toolset:
         for amount in (2, 16)
     ]
     return Toolset({"brighten": [add(1), add(8)], "darken": darken})
+
+
+def brightening(amount: float, layers: int) -> nn.Module:
+    """A network that brightens by ``amount`` / 255, with a convolution of 81 weights in each of its layers."""
+    network = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(layers)))
+    for layer in network:
+        nn.init.dirac_(layer.weight)
+        nn.init.constant_(layer.bias, amount / 255 / layers)
+    return network.eval()
+
+
+@pytest.fixture
+def costly_toolset() -> Toolset:
+    """Two types of two degrees: cheap ones brighten by 2 or 8 (of 255), a dear one by 8; the last costs nothing."""
+    cheap = [Tool(f"{amount:+} cheaply", brightening(amount, 1)) for amount in (2, 8)]
+    return Toolset({"cheap": cheap, "dear": [Tool("+8 dearly", brightening(8, 2)), add(-4)]})
 
 
 @pytest.fixture

@@ -24,11 +24,13 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.tools.toolset import Precision, Toolset
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, open_entrant
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP, Outcomes, score
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
 from hirl_experiments.io.records import Records
+from hirl_experiments.reporting.figures import save_figure
+from hirl_experiments.reporting.pareto import gain_over_cost
 
 DECIMALS = {
     "PSNR": 2,
@@ -58,6 +60,7 @@ def benchmark(
     out: Path | None = None,
     json: Path | None = None,
     markdown: Path | None = None,
+    figure: Path | None = None,
     trust: bool = False,
 ) -> None:
     """Measure agents and baselines on the frozen suites.
@@ -69,8 +72,10 @@ def benchmark(
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1.
-        entrants: What to compare: distorted, fixed, oracle, path:TYPE-DEGREE,...; hirl, flat-dqn or a .safetensors file
-            of hirl train; rl-restore:FILE and owan:FILE with their authors' weights; or module:factory.
+        entrants: What to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl,
+            flat-dqn or a .safetensors file of hirl train; search:agent=hirl,budgets=9; rl-restore:FILE and owan:FILE
+            with their authors' weights; or module:factory. With @PRICE at its end (hirl@0.05, oracle@0.05), one that
+            chooses is charged as many dB for a GFLOP.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Images of each photograph.
         seed: Seed of crops and degradations.
@@ -80,19 +85,21 @@ def benchmark(
         out: File in which results are kept batch by batch: the same command goes on where it was.
         json: File to which settings and rows are written.
         markdown: File to which the table is written in Markdown.
+        figure: PNG file to which the gain of every entrant is drawn over its GFLOP.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     settings = {
         key: value
         for key, value in locals().items()
-        if key not in ("out", "json", "markdown", "entrants", "suites", "trust")
+        if key not in ("out", "json", "markdown", "figure", "entrants", "suites", "trust")
     }
-    suites, entrants = tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(entrants))
+    suites = tuple(dict.fromkeys(suites))
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
     if not suites or not entrants:
         raise ValueError("--suites and --entrants need at least one each")
     tools = tiled(toolsets.resolve(toolset).on(device))
+    entrants = tuple(every(entrants, tools))
     photographs = image_sources.resolve(images)
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
@@ -113,6 +120,9 @@ def benchmark(
     if markdown is not None:
         atomic_write_text(markdown, f"{title}\n\n{markdown_table(rows, DECIMALS)}")
         print(f"wrote {markdown}")
+    if figure is not None:
+        save_figure(gain_over_cost(rows), figure)
+        print(f"wrote {figure}")
 
 
 def _resolved(names: Sequence[str]) -> list[tuple[str, Suite]]:
@@ -218,7 +228,8 @@ def _row(
 
 def _weights(entrant: str) -> str:
     """The hash of the file that an entrant is read from, or its name where there is none."""
-    path = SHIPPED_AGENTS.get(entrant, Path(entrant.partition(":")[2] or entrant))
+    unpriced, _ = without_price(entrant)
+    path = SHIPPED_AGENTS.get(unpriced, Path(unpriced.partition(":")[2] or unpriced))
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else entrant
 
 

@@ -33,6 +33,7 @@ def restore(
     max_steps: int | None = None,
     only: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
+    price: float = 0.0,
     strength: float = 1.0,
     stop: Literal["value", "quality", "reference", "steps"] = "value",
     measure: str = "hirl-biqa",
@@ -66,6 +67,8 @@ def restore(
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
         without: Tools and types that may not be used.
+        price: What a GFLOP must be thought to gain, counted for 64x64 pixels, in the units of the agent's values: dB,
+            unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
         strength: How much of the change is kept, from 0 (the original) to 1 (the result).
         stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
             is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
@@ -106,6 +109,7 @@ def restore(
         device=device,
         only=only,
         without=without,
+        price=price,
         trust=trust,
     )
     jobs = plan(found.files, out, wishes.format, restorer.max_steps if save_steps else 0, sheet)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hirl_agents.registry import agents
 from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.search import SearchResult
 from hirl_env.restoration import Restoration
+from hirl_env.reward import check_price
 from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, methods
@@ -39,20 +41,19 @@ class Entrant:
     restore: Callable[[Restoration], SearchResult]
 
 
-def of_run(name: str, run: Run) -> Entrant:
-    """What a method makes of an image; of several rows, the last."""
+def of_run(name: str, run: Run, price: float) -> Entrant:
+    """What a method makes of an image where a GFLOP has a price; of several rows, the last."""
 
     def restore(start: Restoration) -> SearchResult:
-        *_, found = (result for rows in run(start, ()) for result in rows.values())
+        *_, found = (result for rows in run(start.at_price(price), ()) for result in rows.values())
         return found
 
     return Entrant(name, restore)
 
 
-def of_agent(name: str, agent: Agent, toolset: Toolset) -> Entrant:
+def of_agent(name: str, agent: Agent, field: Field) -> Entrant:
     """An agent that stops by itself, with its own tools where it has some."""
-    tools = tools_of(agent, toolset)
-    return of_run(name, follow(agent, tools, name, "value", None))
+    return of_run(name, follow(agent, tools_of(agent, field.toolset), name, "value", None), field.price)
 
 
 def one_network(name: str, network: nn.Module) -> Entrant:
@@ -83,15 +84,17 @@ class Field:
         toolset: Tools of the benchmark.
         fixed: Path of the suite, TYPE-DEGREE.
         trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
+        price: Price of a GFLOP, dB, for those who choose.
     """
 
     toolset: Toolset
     fixed: tuple[str, ...]
     trust: bool = False
+    price: float = 0.0
 
 
 def _of_method(name: str, method: Method, field: Field) -> Entrant:
-    return of_run(name, method.open(name, field.toolset, field.trust))
+    return of_run(name, method.open(name, field.toolset, field.trust), field.price)
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
@@ -101,7 +104,7 @@ PLAIN: dict[str, Callable[[Field], Entrant]] = {
 }
 OF_SOMETHING: dict[str, Callable[[str, Field], Entrant]] = {
     "path": lambda tools, field: _of_method(tools, Chain(tuple(tools.split(","))), field),
-    "rl-restore": lambda file, field: of_agent("rl-restore", load_agent(file, field.toolset), field.toolset),
+    "rl-restore": lambda file, field: of_agent("rl-restore", load_agent(file, field.toolset), field),
     "owan": lambda file, field: one_network("owan", load_owan(file)),
 }
 
@@ -114,12 +117,18 @@ def open_entrant(name: str, field: Field) -> Entrant:
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
             `hirl_experiments.evaluation.methods`; ``rl-restore:FILE`` or
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
-            an agent, or cell values of images.
+            an agent, or cell values of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP
+            has a price in dB.
         field: What it is opened with.
 
     Raises:
         ValueError: If there is no such entrant.
     """
+    unpriced, price = without_price(name)
+    if unpriced != name:
+        check_price(price)
+        entrant = open_entrant(unpriced, replace(field, price=price))
+        return replace(entrant, name=f"{entrant.name}@{price:g}")
     kind, _, rest = name.partition(":")
     if name in PLAIN:
         return PLAIN[name](field)
@@ -129,14 +138,29 @@ def open_entrant(name: str, field: Field) -> Entrant:
         return _of_method(name, methods.resolve(name), field)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
         agent = load_agent(name, field.toolset, trust=field.trust)
-        return of_agent(Path(name).name.removesuffix(SUFFIX), agent, field.toolset)
+        return of_agent(Path(name).name.removesuffix(SUFFIX), agent, field)
     if rest:
-        return of_agent(name, as_agent(_made(name, kind, rest)), field.toolset)
+        return of_agent(name, as_agent(_made(name, kind, rest)), field)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
         f"a method ({', '.join(methods.names())}), "
-        "path:TYPE-DEGREE,..., rl-restore:FILE, owan:FILE, module:factory"
+        "path:TYPE-DEGREE,..., rl-restore:FILE, owan:FILE, module:factory, and any that chooses with @PRICE"
     )
+
+
+def without_price(name: str) -> tuple[str, float]:
+    """The name of an entrant without the price at its end, and the price in dB per GFLOP; 0 where it has none."""
+    entrant, _, price = name.rpartition("@")
+    try:
+        return (entrant, float(price)) if entrant else (name, 0.0)
+    except ValueError:
+        return name, 0.0
+
+
+def every(names: Sequence[str], toolset: Toolset) -> list[str]:
+    """Names of entrants, each once, with those of all tools in place of ``single``."""
+    tools = [f"path:{toolset.types[kind]}-{degree}" for kind, degree in toolset.cells]
+    return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 
 
 def _made(name: str, module: str, factory: str) -> Agent:

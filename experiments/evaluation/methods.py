@@ -15,6 +15,7 @@ import numpy as np
 
 from hirl_agents.agent import Agent
 from hirl_agents.pixel_rl import STEPS, load_pixel_rl, restore
+from hirl_agents.pricing import priced
 from hirl_agents.registry import agents
 from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.rollout import Stopping, rollout
@@ -158,7 +159,7 @@ class Follow(Method):
 def follow(
     agent: Agent, toolset: Toolset, name: str, stop: Stopping, max_steps: int | None, judge: Measure | None = None
 ) -> Run:
-    """The rollout of an agent on a batch.
+    """The rollout of an agent on a batch, charged the batch's price.
 
     Args:
         agent: An agent.
@@ -172,7 +173,7 @@ def follow(
     def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
         own = Restoration(toolset, judge or start.measure, precision=start.precision, price=start.price)
         own.begin(start.state.images, start.state.references)
-        yield {name: rollout(own, agent, max_steps, stop)}
+        yield {name: rollout(own, priced(agent, start.price), max_steps, stop)}
 
     return run
 
@@ -200,7 +201,7 @@ class Search(Method):
         agent = load_agent(self.agent, toolset, trust=trust)
 
         def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
-            found = cyclic_best_first(start, agent, self.budgets, self.max_steps)
+            found = cyclic_best_first(start, priced(agent, start.price), self.budgets, self.max_steps)
             yield {f"{name}-{budget}": one for budget, one in zip(self.budgets, found, strict=True)}
 
         return run

@@ -4,33 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import hirl_env  # noqa: F401  (registers the ids)
 from hirl_agents.search import greedy
-from hirl_env import Restoration, Rules, Tool, Toolset, measures
+from hirl_env import Restoration, Rules, Toolset, measures
 from hirl_env.reward import Reward, as_reward
-from tests.conftest import add
 
 PRICE = 500.0  # dB per GFLOP: tools on small images cost little
-
-
-def brightening(amount: float, layers: int) -> nn.Module:
-    """A network that brightens by ``amount`` / 255, of so many layers: a GFLOP a layer and 6.2 megapixels."""
-    network = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(layers)))
-    for layer in network:
-        nn.init.dirac_(layer.weight)
-        nn.init.constant_(layer.bias, amount / 255 / layers)
-    return network.eval()
-
-
-@pytest.fixture
-def networks() -> Toolset:
-    """Two types of two degrees; those of the second cost twice what those of the first do, the last one nothing."""
-    tools = [
-        Tool(f"{amount:+} by {layers}", brightening(amount, layers)) for amount, layers in ((2, 1), (8, 1), (8, 2))
-    ]
-    return Toolset({"cheap": tools[:2], "dear": [tools[2], add(-4)]})
 
 
 def begun(toolset: Toolset, price: float, **rules: object) -> Restoration:
@@ -72,15 +52,15 @@ def test_other_prices_are_refused(value, message):
         as_reward(value)
 
 
-def test_a_price_is_not_negative(networks):
+def test_a_price_is_not_negative(costly_toolset):
     with pytest.raises(ValueError, match="at least 0 and finite, got -1"):
         Reward(measures.resolve("psnr"), -1)
     with pytest.raises(ValueError, match="at least 0 and finite, got nan"):
-        begun(networks, float("nan"))
+        begun(costly_toolset, float("nan"))
 
 
-def test_the_cost_is_that_of_the_tools_for_the_image(networks):
-    restoration = begun(networks, 0, stop_action=True)
+def test_the_cost_is_that_of_the_tools_for_the_image(costly_toolset):
+    restoration = begun(costly_toolset, 0, stop_action=True)
     restoration.step([[0, 0], [1, 0], [2, 0]])
     layer = 2 * 81 * 16 * 16 / 1e9
     assert restoration.state.costs == pytest.approx([layer, 2 * layer, 0])
@@ -89,10 +69,10 @@ def test_the_cost_is_that_of_the_tools_for_the_image(networks):
 
 
 @pytest.mark.parametrize("rules", [{}, {"stop": "no_gain"}, {"stop": "below_start"}, {"stop_action": True}])
-def test_rewards_sum_to_the_gain_less_the_price_of_the_whole_cost(networks, rules):
+def test_rewards_sum_to_the_gain_less_the_price_of_the_whole_cost(costly_toolset, rules):
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        restoration = begun(networks, PRICE, max_steps=5, **rules)
+        restoration = begun(costly_toolset, PRICE, max_steps=5, **rules)
         total = np.zeros(3)
         while not restoration.state.ended.all():
             rows = np.flatnonzero(~restoration.state.ended)
@@ -104,22 +84,24 @@ def test_rewards_sum_to_the_gain_less_the_price_of_the_whole_cost(networks, rule
         assert total == pytest.approx(state.scores - state.first_scores - PRICE * state.costs)
 
 
-def test_a_step_that_gains_less_than_it_costs_is_taken_back(networks):
-    assert begun(networks, 0, stop="no_gain").step([[1, 0]] * 3).terminated.tolist() == [False, False, True]
-    restoration = begun(networks, 1e6, stop="no_gain")
+def test_a_step_that_gains_less_than_it_costs_is_taken_back(costly_toolset):
+    assert begun(costly_toolset, 0, stop="no_gain").step([[1, 0]] * 3).terminated.tolist() == [False, False, True]
+    restoration = begun(costly_toolset, 1e6, stop="no_gain")
     outcome = restoration.step([[1, 0]] * 3)
     assert outcome.terminated.all()
     assert outcome.gains.tolist() == restoration.state.costs.tolist() == [0, 0, 0]
 
 
-def test_full_feedback_is_less_the_price(networks):
-    outcome = begun(networks, PRICE).step([[1, 0]] * 3, try_all=True)
-    for cell in networks.cells:
-        assert outcome.tool_gains[:, cell[0], cell[1]] == pytest.approx(begun(networks, PRICE).step([cell] * 3).gains)
+def test_full_feedback_is_less_the_price(costly_toolset):
+    outcome = begun(costly_toolset, PRICE).step([[1, 0]] * 3, try_all=True)
+    for cell in costly_toolset.cells:
+        assert outcome.tool_gains[:, cell[0], cell[1]] == pytest.approx(
+            begun(costly_toolset, PRICE).step([cell] * 3).gains
+        )
 
 
-def test_of_tools_that_do_the_same_a_search_takes_the_cheaper(networks):
-    dearest_first = Toolset({"dear": [networks[1, 0]], "cheap": [networks[0, 1]]})
+def test_of_tools_that_do_the_same_a_search_takes_the_cheaper(costly_toolset):
+    dearest_first = Toolset({"dear": [costly_toolset[1, 0]], "cheap": [costly_toolset[0, 1]]})
     assert greedy(begun(dearest_first, 0), 1)[0].state.paths[1] == ((0, 0),)
     assert greedy(begun(dearest_first, PRICE), 1)[0].state.paths[1] == ((1, 0),)
     assert greedy(begun(dearest_first, 1e6), 1)[0].trials.tolist() == [2, 2, 2]
@@ -127,9 +109,9 @@ def test_of_tools_that_do_the_same_a_search_takes_the_cheaper(networks):
 
 
 @pytest.mark.parametrize("vector", [False, True])
-def test_environments_take_the_price_off(networks, vector):
+def test_environments_take_the_price_off(costly_toolset, vector):
     def made(reward):
-        arguments = {"reward": reward, "toolset": networks, "crop_size": 16, "full_feedback": True}
+        arguments = {"reward": reward, "toolset": costly_toolset, "crop_size": 16, "full_feedback": True}
         made = gym.make_vec("HIRL-Restore-v0", 2, **arguments) if vector else gym.make("HIRL-Restore-v0", **arguments)
         return made, made.reset(seed=0)[1]
 
@@ -139,7 +121,7 @@ def test_environments_take_the_price_off(networks, vector):
     action = np.array([[1, 0]] * 2 if vector else [1, 0])
     for count in (1, 2):
         reward, info = free.step(action)[1], priced.step(action)
-        cost = networks.costs[1, 0] * 16**2 / 1e6
+        cost = costly_toolset.costs[1, 0] * 16**2 / 1e6
         assert info[4]["cost"] == pytest.approx(count * cost)
         assert info[4]["cost"].dtype == np.float64
         assert info[1] == pytest.approx(reward - PRICE * cost)

@@ -13,6 +13,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.benchmark import benchmark
 from hirl_experiments.evaluation.entrants import Field, open_entrant
+from hirl_experiments.reporting.pareto import unbeaten
 from tests.conftest import add
 
 
@@ -85,10 +86,44 @@ def test_the_table_in_markdown(toy, folder, tmp_path):
     assert "| toy-v1 | darkened | oracle |" in text
 
 
+@pytest.fixture
+def costly(costly_toolset, toy, monkeypatch):
+    monkeypatch.setitem(toolsets.factories, "toy", lambda: costly_toolset)
+    darkened = Suite("toy-v1", {"darkened": Darkened()}, ("cheap-0",))
+    monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
+
+
+def prefers_the_dear() -> object:
+    """An agent that takes the dear tool, unless that costs 1 dB more than the cheap one."""
+    return lambda images: torch.tensor([[0.0, 2.0], [3.0, 0.0]]).expand(len(images), 2, 2)
+
+
+def test_entrants_at_a_price_take_cheaper_tools(costly, folder, tmp_path):
+    agent = f"{__name__}:prefers_the_dear"
+    table = run(folder, tmp_path, "single", agent, f"{agent}@1000", f"{agent}@1800", f"{agent}@4000", "oracle@3e6")
+    layer = 2 * 81 * 16 * 16 / 1e9
+    costs = {name: row["GFLOP"] / max(row["trials"], 1) / layer for (_, name), row in table.items()}
+    tools = {name: costs[name] for name in ("cheap-0", "cheap-1", "dear-0", "dear-1")}
+    assert tools == pytest.approx({"cheap-0": 1, "cheap-1": 1, "dear-0": 2, "dear-1": 0})
+    at_prices = [costs[name] for name in (agent, f"{agent}@1000", f"{agent}@1800", f"{agent}@4000", "oracle@3e+06")]
+    assert at_prices == pytest.approx([2, 2, 1, 0, 0]), "a layer of 64x64 costs 0.00066 GFLOP"
+
+
+def test_the_figure_of_gains_over_costs(costly, folder, tmp_path):
+    run(folder, tmp_path, "single", "oracle@1", figure=tmp_path / "pareto.png")
+    assert (tmp_path / "pareto.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_nobody_beats_the_unbeaten():
+    rows = [{"GFLOP": cost, "gain": gain} for cost, gain in ((3, 2), (1, 1), (2, 0.5), (1, 0.9), (4, 2), (5, 2.5))]
+    assert [(row["GFLOP"], row["gain"]) for row in unbeaten(rows)] == [(1, 1), (3, 2), (5, 2.5)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"suites": ("unknown-v9",)}, "unknown suite 'unknown-v9'; known are: unknown-v1"),
+        ({"entrants": ("hirl@-1",)}, "the price of a GFLOP must be at least 0"),
         ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: fixed, oracle, hirl"),
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),

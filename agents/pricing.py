@@ -1,0 +1,52 @@
+"""Agents that are charged for what the tools cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hirl_agents.agent import Agent, RowValues
+from hirl_agents.networks import VIEW
+from hirl_env.restoration import Restoration
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """An agent to which tools are worth less by the price of what they cost.
+
+    The cost is that of a crop of 64x64 pixels, by which agents are trained, whatever the size of the image: so a tool
+    that is worth its price on a crop is worth it on the photograph, and the price is that of a reward
+    ``psnr - PRICE*cost``.
+
+    Attributes:
+        agent: Any whose values are gains.
+        price: Price of a GFLOP, in units of the values.
+    """
+
+    agent: Agent
+    price: float
+
+    @property
+    def max_steps(self) -> int:
+        """Longest path of the agent's training."""
+        return self.agent.max_steps
+
+    def begin(self, restoration: Restoration) -> RowValues:
+        """Begins episodes, as of `hirl_agents.agent.Agent`."""
+        look = self.agent.begin(restoration)
+        prices = torch.as_tensor(self.price * restoration.toolset.costs * (VIEW**2 / 1e6), dtype=torch.float32)
+
+        def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            cells = look(rows).clone()
+            cells[:, : len(prices)] -= prices.to(cells.device)  # STOP, where an agent has it, comes after the tools
+            return cells
+
+        return priced
+
+
+def priced(agent: Agent, price: float) -> Agent:
+    """An agent under a price of a GFLOP; at a price of 0 itself."""
+    return Priced(agent, price) if price else agent

@@ -47,7 +47,7 @@ def save_weights(
         file.write(save_safetensors(state, metadata))
 
 
-def without_drawing(read: Reader) -> Reader:
+def preserves_rng_state(read: Reader) -> Reader:
     """Decorates what makes networks to fill them: what these draw at first moves no draw of the user's."""
     return torch.random.fork_rng(devices=[])(read)
 

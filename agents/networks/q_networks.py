@@ -22,7 +22,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
-from hirl_env.weights import load_weights, read_metadata, save_weights, without_drawing
+from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, save_weights
 
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
@@ -319,7 +319,7 @@ def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = to
     save_weights(network, path, dtype, metadata)
 
 
-@without_drawing
+@preserves_rng_state
 def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     """Reads what `save_q` wrote, ready for inference.
 

@@ -36,7 +36,7 @@ class Step:
 
 
 def actor_critic_loss(steps: Sequence[Step], reward_map: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """The loss of a whole episode: summed over its steps, meaned over pixels and images.
+    """The loss of a whole episode: summed over its steps, averaged over pixels and images.
 
     A pixel's return is R(t) = r(t) + gamma w * R(t+1), w the reward map convolution (section IV.C of the paper); it is
     zero after the last step. As in the published code, the policy's loss takes the advantage R - V as given, so that

@@ -78,7 +78,7 @@ class PixelEnvironment:
             actions: Integers (N, H, W), indices of `ACTIONS`.
 
         Returns:
-            The new images, and the rewards (N, 1, H, W): 255 times what the squared error, meaned over the channels,
+            The new images, and the rewards (N, 1, H, W): 255 times what the squared error, averaged over the channels,
             has fallen by.
 
         Raises:

@@ -13,7 +13,7 @@ from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
-from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free
 
@@ -61,7 +61,7 @@ def calibrate(
     starts = [
         begin(batch, tools, precision)
         for level in levels
-        for batch in batches(starts_of(photographs, degradations.resolve(level), crop, per_image, seed))
+        for batch in batches(evaluation_samples(photographs, degradations.resolve(level), crop, per_image, seed))
     ]
     bare = network.with_stop_margin(np.zeros(len(network.stop_margin)))
     margins = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)

@@ -21,7 +21,7 @@ from hirl_experiments.training.run_folder import CURVE, read_config
 CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
 SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
-PLACES = ("images", "validate")  # which may lie elsewhere on another machine
+FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
 DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
 
 
@@ -29,7 +29,7 @@ def compare(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")],
     out: Path = Path("curves.png"),
 ) -> None:
-    """Draw the learning curves of trainings: gain on held-out photographs over environment steps.
+    """Draw the learning curves of trainings: gain on validation photographs over environment steps.
 
     Runs of one label (see hirl train; the preset's name unless given) make one curve: their mean, in a band that is the
     bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range. Gains are
@@ -37,7 +37,7 @@ def compare(
 
     Args:
         runs: Folders that hirl train wrote.
-        out: The figure.
+        out: File of the figure, PNG.
     """
     if not runs:
         raise ValueError("name at least one folder that hirl train wrote")
@@ -48,7 +48,7 @@ def compare(
         groups.setdefault(config.label, []).append(read_curve(run))
     rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
-    print_table("gain on the photographs kept apart, at its best and at the end", rows, DECIMALS)
+    print_table("gain on validation photographs, at its best and at the end", rows, DECIMALS)
     print(f"wrote {out}")
 
 
@@ -56,7 +56,7 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
     """Checks that gains are in one unit, and that runs of one label differ in their seeds, and in those alone.
 
     Args:
-        configs: By the runs' folders.
+        configs: Configurations by the runs' folders.
 
     Raises:
         ValueError: If they do not; names two runs and what differs.
@@ -73,7 +73,7 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
         other = configs[first]
         differ = [key for key in SETTINGS if getattr(config, key) != getattr(other, key)]
         differ += [
-            key for key in PLACES if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
+            key for key in FOLDERS if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
         ]
         if differ:
             raise ValueError(
@@ -84,10 +84,6 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
     if len(measures) > 1:
         (name, one), (another, other_run), *_ = measures.items()
         raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
-
-
-def _last(place: str | None) -> str:
-    return Path(place or "").name
 
 
 def read_curve(run: Path) -> list[dict[str, float]]:
@@ -115,9 +111,9 @@ def summary(
     """What the seeds of one label reached.
 
     Args:
-        label: Of the row.
+        label: Label of the row.
         curves: Rows of evaluation.csv, per seed.
-        column: Of evaluation.csv.
+        column: Column of evaluation.csv.
         maximize: Whether more of it is better.
 
     Returns:
@@ -154,7 +150,7 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
 
     Args:
         groups: Rows of evaluation.csv, per run, per name.
-        path: Of the PNG.
+        path: PNG file to write.
 
     Raises:
         ValueError: If the runs were not evaluated on the same levels.

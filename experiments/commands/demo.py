@@ -16,7 +16,7 @@ from hirl_env.tools.toolset import Precision, Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
-from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.reporting.figures import save_figure, show
 
@@ -60,7 +60,7 @@ def demo(
     for level in LEVELS:
         results: list[Result] = []
 
-        starts = starts_of(photographs, level, crop, 1, seed)
+        starts = evaluation_samples(photographs, level, crop, 1, seed)
         rows += evaluate_level(starts, len(photographs), level, methods, toolset, precision, partial(_collect, results))
         figure = out / f"{level}.png"
         draw_paths(results, toolset, level, figure)

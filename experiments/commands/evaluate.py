@@ -11,7 +11,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
-from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
@@ -76,7 +76,7 @@ def evaluate(
     opened = open_methods(methods, tools, trust)
     rows: list[Row] = []
     for level, distortion in distortions.items():
-        samples = starts_of(photographs, distortion, crop, per_image, seed)
+        samples = evaluation_samples(photographs, distortion, crop, per_image, seed)
         rows += evaluate_level(samples, len(photographs) * per_image, level, opened, tools, precision)
         if json is not None:
             write_json(json, settings, as_json(rows))

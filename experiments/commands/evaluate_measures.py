@@ -23,7 +23,7 @@ from hirl_env.restoration import State
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Cell, Precision, Toolset
 from hirl_experiments.evaluation.methods import blind_measure
-from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.io.output import at_least, print_table, write_json
 
 FAMILIES = {
@@ -100,7 +100,9 @@ def evaluate_measures(
     rng = np.random.default_rng(seed)
     names = [part for parts in FAMILIES.values() for part in parts]
     # The same pictures at every degradation, in the same batches.
-    side_by_side = zip(*(batches(starts_of(photographs, name, crop, per_image, seed)) for name in names), strict=True)
+    side_by_side = zip(
+        *(batches(evaluation_samples(photographs, name, crop, per_image, seed)) for name in names), strict=True
+    )
     found: list[dict[tuple[str, str], npt.NDArray[Any]]] = []
     with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
         for starts in side_by_side:

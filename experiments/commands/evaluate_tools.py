@@ -12,7 +12,7 @@ from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Cell, Precision, Toolset
-from hirl_experiments.evaluation.sampling import begin, starts_of
+from hirl_experiments.evaluation.sampling import begin, evaluation_samples
 from hirl_experiments.io.output import at_least, print_table, write_json
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
@@ -53,7 +53,7 @@ def evaluate_tools(
         for name in names:
             cells = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
             sums = {cell: Sums() for cell in cells}
-            starts = starts_of(photographs, name, crop, 1, seed)
+            starts = evaluation_samples(photographs, name, crop, 1, seed)
             for start in tqdm(starts, desc=name, total=len(photographs), unit="image", leave=False, disable=None):
                 for cell in cells:
                     sums[cell].add(start, tools, cell, precision)

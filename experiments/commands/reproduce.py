@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 import tyro
 
+from hirl_experiments.paper.experiment import Experiment, Settings
 from hirl_experiments.paper.figure1 import figure1
 from hirl_experiments.paper.figure3 import figure3
 from hirl_experiments.paper.figure4 import figure4
-from hirl_experiments.paper.study import Settings, Study
 from hirl_experiments.paper.table1 import table1
 from hirl_experiments.paper.table2 import table2
 from hirl_experiments.paper.table3 import table3
 
 # Figure 2 is a diagram.
-PARTS: dict[str, Callable[[Study], None]] = {
+PARTS: dict[str, Callable[[Experiment], None]] = {
     "table1": table1,
     "table2": table2,
     "table3": table3,
@@ -46,11 +46,11 @@ def reproduce(
         part: Which one, or all of them.
         settings: On what, and with what.
     """
-    study, refused = Study(settings), []
+    experiment, refused = Experiment(settings), []
     try:
         for name in PARTS if part == "all" else (part,):
             try:
-                PARTS[name](study)
+                PARTS[name](experiment)
             except ValueError as error:
                 # What does not suit one part may suit the next.
                 refused.append(f"{name}: {error}" if part == "all" else str(error))

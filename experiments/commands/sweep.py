@@ -239,8 +239,8 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
         raise ValueError(f"{len(failed)} of {len(plan['runs'])} runs failed: {'; '.join(failed)}; {again}")
 
 
-def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], place: Path) -> list[dict[str, Any]]:
-    """Copies the folders of runs that are complete out of Ray's storage; returns these runs."""
+def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], out: Path) -> list[dict[str, Any]]:
+    """Copies the folders of runs that are complete out of Ray's storage into ``out``; returns these runs."""
     checkpoints = {outcome.name: outcome for outcome in outcomes if outcome.checkpoint is not None}
     complete = []
     for one in runs:
@@ -248,7 +248,7 @@ def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], place: Path) -
             continue
         with checkpoints[one["name"]].folder() as folder:
             if read_curve(Path(folder))[-1]["step"] >= one["config"]["total_steps"]:
-                shutil.copytree(folder, place / one["name"], dirs_exist_ok=True)
+                shutil.copytree(folder, out / one["name"], dirs_exist_ok=True)
                 complete.append(one)
     return complete
 
@@ -262,7 +262,7 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
     rows.sort(key=lambda row: row["best"], reverse=plan["maximize"])
     draw_curves(groups, out / "curves.png")
     interval = "its bootstrap interval (95%; of two or three seeds, their range)"
-    title = f"{plan['metric']} on the photographs kept apart: mean over seeds, and {interval}"
+    title = f"{plan['metric']} on validation photographs: mean over seeds, and {interval}"
     print_table(title, rows, DECIMALS)
     table = markdown_table(rows, DECIMALS)
     atomic_write_text(

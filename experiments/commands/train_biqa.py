@@ -26,7 +26,16 @@ from hirl_env.tools.toolset import Precision, available_device
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card
-from hirl_experiments.training.biqa_examples import KINDS, SLIPS, TEACHERS, WALKS, Groups, Maker, made_groups, targets
+from hirl_experiments.training.biqa_examples import (
+    CHAIN_LENGTHS,
+    KIND_SHARES,
+    RANDOM_SHARE,
+    TEACHERS,
+    ExampleGroups,
+    ExampleMaker,
+    cached_examples,
+    targets,
+)
 from hirl_experiments.training.loop import Stateful, Training
 from hirl_experiments.training.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
 
@@ -41,17 +50,17 @@ class Settings:
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
-        groups: Groups of examples, twelve pictures each.
-        apart: Photographs kept apart to measure progress on.
-        agent: Whose restored pictures are among the examples: hirl, or a .safetensors file written by hirl train.
+        groups: Number of groups of examples, twelve pictures each.
+        hold_out: Number of --images that make the validation split, on which progress is measured.
+        agent: Agent whose restored pictures are among the examples: hirl, or a .safetensors file of hirl train.
         steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Groups a step.
+        batch: Number of groups in a step.
         crop: Side of the crops in pixels.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
-        precision: bf16 is faster where the processor has it; of the tools, too.
-        seed: Of everything random.
+        precision: Precision of the convolutions, those of the tools too; bf16 is faster where the processor has it.
+        seed: Seed of everything random.
         start_from: Weights to start from instead of random ones.
-        examples: Set by the command: a name after all that the examples are made of.
+        examples: Name after all that the examples are made of; the command sets it.
 
     Raises:
         ValueError: If one is out of range.
@@ -59,7 +68,7 @@ class Settings:
 
     images: str
     groups: int = 4_000
-    apart: int = 40
+    hold_out: int = 40
     agent: str = "hirl-paper"
     steps: int = 6_000
     batch: int = 12
@@ -92,38 +101,38 @@ def train_biqa(
     --out.
 
     Args:
-        settings: How to train.
+        settings: Settings of the training.
         out: Folder for the examples, the weights, the model card, the log and the checkpoint.
-        device: Where to compute: cpu, cuda, cuda:1, mps.
-        threads: Processor threads. Default: all.
-        every: Steps between log lines and checkpoints.
-        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+        device: Device to compute on: cpu, cuda, cuda:1, mps.
+        threads: Number of processor threads. Default: all.
+        every: Number of steps between log lines and checkpoints.
+        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
     """
     at_least(1, every=every, threads=threads)
     if threads is not None:
         torch.set_num_threads(threads)
     where = available_device(device)
     toolset = toolsets.resolve("paper").on(where)
-    chooser = load_agent(settings.agent, toolset)
+    agent = load_agent(settings.agent, toolset)
     settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
     trainer = Trainer(settings, out, where)
-    learned_from, kept_apart = image_sources.resolve(settings.images).split(settings.apart)
+    train_split, validation_split = image_sources.resolve(settings.images).split(settings.hold_out)
     examples = out / f"examples-{settings.examples}"
 
-    def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> Groups:
-        maker = Maker(photographs, toolset, chooser, settings.crop, settings.precision)
-        return made_groups(maker, count, seed, examples / name)
+    def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> ExampleGroups:
+        maker = ExampleMaker(photographs, toolset, agent, settings.crop, settings.precision)
+        return cached_examples(maker, count, seed, examples / name)
 
     # A twentieth as many are enough to watch by.
-    held = groups_of(kept_apart, max(1, settings.groups // 20), settings.seed + 1, "kept-apart")
-    trainer.show(groups_of(learned_from, settings.groups, settings.seed, "learned-from"), held)
+    validation = groups_of(validation_split, max(1, settings.groups // 20), settings.seed + 1, "validation")
+    trainer.set_examples(groups_of(train_split, settings.groups, settings.seed, "training"), validation)
     trainer.run(every, wandb)
 
 
 def _name_of_examples(settings: Settings) -> str:
     """A name after all that examples are made of, so that none are taken for others."""
-    said = (settings.images, settings.apart, settings.agent, settings.crop, settings.precision)
-    digest = hashlib.sha256(repr((*said, TEACHERS, WALKS, KINDS, SLIPS)).encode())
+    parts = (settings.images, settings.hold_out, settings.agent, settings.crop, settings.precision)
+    digest = hashlib.sha256(repr((*parts, TEACHERS, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)).encode())
     agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
     for weights in (*sorted(SHIPPED_TOOLS.rglob(f"*{SUFFIX}")), agent):
         digest.update(weights.read_bytes())
@@ -131,7 +140,7 @@ def _name_of_examples(settings: Settings) -> str:
 
 
 class Trainer(Training):
-    """One training run; `show` it examples before it runs."""
+    """One training run; `set_examples` comes before it runs."""
 
     project = NAME
 
@@ -145,12 +154,11 @@ class Trainer(Training):
         self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
         self.resume()
 
-    def show(self, groups: Groups, held: Groups) -> None:
+    def set_examples(self, training: ExampleGroups, validation: ExampleGroups) -> None:
         """Takes the groups to learn from, and those to measure progress on."""
-        self.pictures, self.made_of, self.goals = (
-            torch.from_numpy(part).to(self.device) for part in (groups.pictures, groups.made_of, targets(groups.scores))
-        )
-        self.held = held
+        parts = training.pictures, training.parents, targets(training.scores)
+        self.pictures, self.parents, self.goals = (torch.from_numpy(part).to(self.device) for part in parts)
+        self.validation = validation
 
     def parts(self) -> dict[str, Stateful]:
         return {"network": self.network, "optimiser": self.optimiser}
@@ -171,26 +179,26 @@ class Trainer(Training):
         errors = self.scores(pictures) - self.goals[chosen]
         # Of all pictures; of those of one crop against each other; and of those after a tool against those before, by
         # which agents are rewarded and stopped.
-        each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.made_of[chosen])
+        each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.parents[chosen])
         loss = torch.stack([F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in each]).sum()
         self.optimiser.descend(loss)
         return {"loss": loss.item()}
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """How its order agrees with the teachers': over all pictures kept apart, and of the versions of one."""
+        """How its order agrees with the teachers': over all validation pictures, and of the versions of one."""
         self.network.eval()
-        parts = np.array_split(self.held.pictures, 20)
+        parts = np.array_split(self.validation.pictures, 20)
         scores = torch.cat([self.scores(torch.from_numpy(part)) for part in parts if len(part)])
-        ours, goals = scores.cpu().numpy(), targets(self.held.scores)
+        ours, goals = scores.cpu().numpy(), targets(self.validation.scores)
         rows = {
-            f"spearman {name}": float(spearmanr(ours.ravel(), self.held.scores[..., index].ravel()).statistic)
+            f"spearman {name}": float(spearmanr(ours.ravel(), self.validation.scores[..., index].ravel()).statistic)
             for index, name in enumerate(TEACHERS)
         }
         within = [spearmanr(one, goal).statistic for one, goal in zip(ours, goals, strict=True)]
         return rows | {WITHIN_A_GROUP: float(np.nanmean(within))}
 
-    def glance(self, row: dict[str, Any]) -> str:
+    def progress_text(self, row: dict[str, Any]) -> str:
         return f"loss={row['loss']:.2f} within={row[WITHIN_A_GROUP]:.3f}"
 
     def publish(self, measured: dict[str, float]) -> None:
@@ -205,7 +213,7 @@ class Trainer(Training):
             self.network,
             made,
             dataclasses.asdict(self.settings),
-            "Rank correlations on the photographs kept apart:",
+            "Rank correlations on the validation photographs:",
             ("", ""),
             {name: f"{value:.3f}" for name, value in measured.items()},
         )

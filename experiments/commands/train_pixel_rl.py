@@ -18,7 +18,7 @@ from hirl_env.data.samples import Samples, stacked
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.toolset import Precision, available_device
-from hirl_experiments.evaluation.sampling import batches, starts_of
+from hirl_experiments.evaluation.sampling import batches, evaluation_samples
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
@@ -35,17 +35,17 @@ class Settings:
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
-        degradation: What to restore: levels (mild, moderate and severe alike), mild, noise-25, mixture, ...
-        validate: Photographs to measure progress and choose the best on. Default: some of --images, kept apart.
-        hold_out: How many of --images are kept apart where --validate is not given.
+        degradation: Distortion to restore: levels (mild, moderate and severe alike), mild, noise-25, mixture, ...
+        validate: Photographs to measure progress and choose the best on. Default: some of --images.
+        hold_out: Number of --images that make the validation split where --validate is not given.
         episodes: Length of the training, five steps and one update each.
-        batch: Crops side by side.
-        crop: Their side in pixels.
-        lr: Adam's learning rate at first; after e of N episodes it is lr (1 - e / N)^0.9.
-        grey: One channel, as published; photographs are turned grey. Default: colour.
-        precision: bf16 is faster where the processor has it.
-        seed: Of everything random.
-        every: Samples between evaluations (with checkpoints), of which the best is kept.
+        batch: Number of crops side by side.
+        crop: Side of the crops in pixels.
+        lr: Learning rate of Adam at first; after e of N episodes it is lr (1 - e / N)^0.9.
+        grey: Whether there is one channel, as published; photographs are turned grey.
+        precision: Precision of the convolutions; bf16 is faster where the processor has it.
+        seed: Seed of everything random.
+        every: Number of episodes between evaluations (with checkpoints), of which the best is kept.
 
     Raises:
         ValueError: If one is out of range.
@@ -86,11 +86,11 @@ def train_pixel_rl(
     pixel-rl.csv, and a checkpoint.
 
     Args:
-        settings: How to train.
+        settings: Settings of the training.
         out: Folder for the weights, the model card, the log and the checkpoint.
-        device: Where to compute: cpu, cuda, cuda:1, mps.
-        threads: Processor threads. Default: all.
-        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+        device: Device to compute on: cpu, cuda, cuda:1, mps.
+        threads: Number of processor threads. Default: all.
+        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
     """
     at_least(1, threads=threads)
     if threads is not None:
@@ -121,14 +121,15 @@ class Trainer(Training):
 
     def __init__(self, settings: Settings, out: Path, device: torch.device) -> None:
         super().__init__(NAME, settings, out, device, settings.episodes)
-        photographs, held_out = open_splits(settings.images, settings.validate, settings.hold_out)
+        photographs, validation = open_splits(settings.images, settings.validate, settings.hold_out)
         # Made now, so that a picture that is too small is found before hours of training.
         self.validation = {
-            level: list(batches(starts_of(held_out, level, EVALUATION_CROP, 1, EVALUATION_SEED))) for level in LEVELS
+            level: list(batches(evaluation_samples(validation, level, EVALUATION_CROP, 1, EVALUATION_SEED)))
+            for level in LEVELS
         }
-        episodes = Samples(photographs, degradations.resolve(settings.degradation), settings.crop)
+        samples = Samples(photographs, degradations.resolve(settings.degradation), settings.crop)
         channels = 1 if settings.grey else 3
-        self.environment = PixelEnvironment(episodes, settings.batch, channels, device)
+        self.environment = PixelEnvironment(samples, settings.batch, channels, device)
         self.sampler = Sampler(device, settings.seed)
         self.network = PixelRL(channels).to(device).to(memory_format=torch.channels_last)
         self.learner = ActorCritic(self.network, settings.lr, settings.episodes)
@@ -151,11 +152,11 @@ class Trainer(Training):
         return {"reward": reward, "entropy": float(np.mean([step.entropy.mean().item() for step in steps]))}
 
     def measure(self) -> dict[str, float]:
-        """Mean gain in PSNR (dB) on a crop of each photograph kept apart, per level; with the likeliest actions."""
+        """Mean gain in PSNR (dB) on a crop of each validation photograph, per level; with the likeliest actions."""
         gains = {}
-        for level, starts in self.validation.items():
+        for level, crops in self.validation.items():
             found = []
-            for batch in starts:
+            for batch in crops:
                 images, references = stacked(batch)
                 assert references is not None
                 images, references = images.to(self.device), references.to(self.device)
@@ -164,7 +165,7 @@ class Trainer(Training):
             gains[level] = torch.cat(found).mean().item()
         return {"gain": float(np.mean(list(gains.values()))), **gains}
 
-    def glance(self, row: dict[str, Any]) -> str:
+    def progress_text(self, row: dict[str, Any]) -> str:
         return "gain=" + " ".join(f"{row[level]:+.2f}" for level in LEVELS)
 
     def keep(self, row: dict[str, Any]) -> None:
@@ -180,10 +181,10 @@ class Trainer(Training):
         return model_card(
             NAME,
             self.network,
-            f"By `hirl train-pixel-rl` on {self.device.type}; of the evaluations on photographs kept apart the best, "
+            f"By `hirl train-pixel-rl` on {self.device.type}; of the evaluations on validation photographs the best, "
             f"after {row['episode']:,} of {self.settings.episodes:,} episodes and {row['seconds'] / 60:.0f} minutes:",
             dataclasses.asdict(self.settings),
-            f"Gain in PSNR (dB) on the photographs kept apart, one crop of {EVALUATION_CROP}x{EVALUATION_CROP} each, "
+            f"Gain in PSNR (dB) on the validation photographs, one crop of {EVALUATION_CROP}x{EVALUATION_CROP} each, "
             f"five steps of the likeliest actions, {self.settings.precision}:",
             ("level", "gain"),
             {level: f"{row[level]:+.2f}" for level in LEVELS},

@@ -350,7 +350,7 @@ class Trainer(Training):
                 scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
-    def glance(self, row: dict[str, Any]) -> str:
+    def progress_text(self, row: dict[str, Any]) -> str:
         scores = [f"{row[name]:.2f}" for name in map(str, self.recipe.validation) if name in row]
         return f"loss={row['loss']:.4f} {' '.join(scores)}"
 

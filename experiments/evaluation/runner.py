@@ -25,15 +25,15 @@ class Row:
     """One method on one level: means over images, except for the time, which is that of all of them.
 
     Attributes:
-        level: The degradation's name.
-        method: The method's name; ``single`` and ``brute-force`` with a suffix are its parts.
-        psnr: dB.
-        ssim: 0 to 1.
-        gain: PSNR over the distorted image, dB.
-        trials: Applications of a tool per image. PixelRL has no tools: its five steps are shown, in each of which every
-            pixel applies one of nine filters.
+        level: Name of the degradation.
+        method: Name of the method; ``single`` and ``brute-force`` with a suffix are its parts.
+        psnr: PSNR, dB.
+        ssim: SSIM, 0 to 1.
+        gain: Gain in PSNR over the distorted image, dB.
+        trials: Number of applications of a tool per image. PixelRL has no tools: its five steps are shown, in each of
+            which every pixel applies one of nine filters.
         seconds: Wall clock for all images.
-        images: How many there were.
+        images: Number of images.
     """
 
     level: str
@@ -62,28 +62,28 @@ Finished = MutableMapping[tuple[str, int, str], dict[str, Measured]]
 
 
 def evaluate_level(
-    starts: Iterable[Sample],
+    samples: Iterable[Sample],
     count: int,
     level: str,
     methods: Mapping[str, Run],
     toolset: Toolset,
     precision: Precision,
-    on_found: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
+    on_batch: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
     finished: Finished | None = None,
     pixels: int = PIXELS,
 ) -> list[Row]:
-    """Runs methods on the starts of one level.
+    """Runs methods on the samples of one level.
 
     Args:
-        starts: Distorted images with references.
-        count: How many there are, for the progress bar.
-        level: Its name, for the rows.
+        samples: Distorted images with references.
+        count: Number of samples, for the progress bar.
+        level: Name of the level, for the rows.
         methods: Methods, opened, by the names that ``finished`` knows them by.
-        toolset: The tools.
-        precision: In which they run.
-        on_found: Called with each batch and what every method made of it that had not finished it before.
-        finished: What need not be run again; each method's results on a batch are added as soon as they are there.
-        pixels: Of a batch (see `batches`).
+        toolset: Tools that methods choose among.
+        precision: Precision of the tools' convolutions.
+        on_batch: Function called with each batch and what every method made of it that had not finished it before.
+        finished: Results that need not be measured again; those of each method on a batch are added as they come.
+        pixels: Number of pixels in a batch (see `batches`).
 
     Returns:
         A row per method, in the order of ``methods``.
@@ -91,19 +91,19 @@ def evaluate_level(
     finished = {} if finished is None else finished
     results: dict[str, list[Measured]] = {}
     with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
-        for number, batch in enumerate(batches(starts, pixels)):
+        for number, batch in enumerate(batches(samples, pixels)):
             start = begin(batch, toolset, precision)
             everything: dict[str, SearchResult] = {}
             for method, run in methods.items():
                 if (level, number, method) not in finished:
                     found, measured = _run(run, batch, start)
                     finished[level, number, method] = measured
-                    if on_found is not None:
+                    if on_batch is not None:
                         everything |= found
                 for name, one in finished[level, number, method].items():
                     results.setdefault(name, []).append(one)
-            if on_found is not None:
-                on_found(batch, everything)
+            if on_batch is not None:
+                on_batch(batch, everything)
             bar.update(len(batch))
     return [_row(level, name, parts) for name, parts in results.items()]
 

@@ -20,7 +20,7 @@ from hirl_env.tools.toolset import Precision, Toolset
 PIXELS = 32 * 64 * 64  # of images restored side by side
 
 
-def starts_of(
+def evaluation_samples(
     photographs: Photographs, level: str | Degradation | None, crop: int | None, per_image: int, seed: int
 ) -> Iterator[Sample]:
     """Distorted crops of every photograph, one after the other; the crops are the same at every level.
@@ -30,15 +30,15 @@ def starts_of(
     Args:
         photographs: Pictures with references.
         level: A degradation or its name; None takes pictures as they come, with or without references.
-        crop: Side of the crops; None for whole pictures.
-        per_image: Crops of each picture.
-        seed: Of crops and degradations.
+        crop: Side of the crops, pixels; None for whole pictures.
+        per_image: Number of crops of each picture.
+        seed: Seed of crops and degradations.
 
     Raises:
         ValueError: If there is a level, and a photograph has no reference, or comes distorted already; or if the crop
             fits into none.
     """
-    episodes = Samples(photographs, None if level is None else degradations.resolve(level), crop)
+    samples = Samples(photographs, None if level is None else degradations.resolve(level), crop)
     found, left_out = False, []
     for number, photograph in enumerate(photographs):
         if level is None:
@@ -53,24 +53,24 @@ def starts_of(
             continue
         found = True
         for part in range(per_image):
-            yield episodes.of(photograph, np.random.default_rng((seed, number, part)))
+            yield samples.of(photograph, np.random.default_rng((seed, number, part)))
     if not found:
         raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
     if left_out:
         warnings.warn(f"{photographs.name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
 
 
-def batches(starts: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sample]]:
-    """Starts side by side, all of one size; a batch is full where one more would exceed ``pixels``: a bound on memory.
+def batches(samples: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sample]]:
+    """Samples side by side, all of one size; a batch is full where one more would exceed ``pixels``: a bound on memory.
 
     An image that exceeds them alone is a batch of one.
     """
     pending: dict[torch.Size, list[Sample]] = {}
-    for start in starts:
-        batch = pending.setdefault(start.distorted.shape, [])
-        batch.append(start)
-        if (len(batch) + 1) * start.distorted[0].numel() > pixels:
-            yield pending.pop(start.distorted.shape)
+    for sample in samples:
+        batch = pending.setdefault(sample.distorted.shape, [])
+        batch.append(sample)
+        if (len(batch) + 1) * sample.distorted[0].numel() > pixels:
+            yield pending.pop(sample.distorted.shape)
     yield from pending.values()
 
 
@@ -80,7 +80,7 @@ def begin(
     precision: Precision,
     reward: str | Measure | ScoreFunction | Reward = "psnr",
 ) -> Restoration:
-    """A restoration of a batch of starts, for a reward as of an environment."""
+    """A restoration of a batch of samples before its first step, for a reward as of an environment."""
     wanted = as_reward(reward)
     restoration = Restoration(toolset, wanted.measure, precision=precision, price=wanted.price)
     restoration.begin(*stacked(batch))

@@ -15,7 +15,7 @@ from hirl_env.data.degradations import (
 )
 from hirl_env.data.photographs import DATASETS, Photographs
 from hirl_env.tools.toolset import Toolset
-from hirl_experiments.paper.study import Distortion, Study
+from hirl_experiments.paper.experiment import Distortion, Experiment
 
 # Five levels of each, for those who do not have CSIQ: the paper's three settings, a milder and a harder one.
 MADE: dict[str, dict[str, Degradation]] = {
@@ -29,24 +29,24 @@ CSIQ_NOMINAL = (1, 1, 2, 3, 3)
 NETWORKS = ("SRCNN", "Fast AR-CNN", "SRN", "FFDNet")  # in the order of the paper's columns
 
 
-def table1_rows(study: Study) -> dict[str, list[Distortion]]:
+def table1_rows(experiment: Experiment) -> dict[str, list[Distortion]]:
     """The distortions of each row.
 
     Raises:
         ValueError: If ``--csiq`` is not CSIQ's folder.
     """
-    folder = csiq_folder(study)
+    folder = csiq_folder(experiment)
     if folder is None:
-        rows = {row: [study.made(name, level) for name, level in levels.items()] for row, levels in MADE.items()}
+        rows = {row: [experiment.made(name, level) for name, level in levels.items()] for row, levels in MADE.items()}
     else:
         rows = {row: _csiq_row(folder, row) for row in MADE}
-    return rows | {level: [study.made(level, level)] for level in LEVELS}
+    return rows | {level: [experiment.made(level, level)] for level in LEVELS}
 
 
-def csiq_folder(study: Study) -> Path | None:
+def csiq_folder(experiment: Experiment) -> Path | None:
     """Where CSIQ is, if the user has it."""
-    if study.settings.csiq is not None:
-        return study.settings.csiq
+    if experiment.settings.csiq is not None:
+        return experiment.settings.csiq
     usual = Path(os.environ.get("HIRL_DATA", "")) / DATASETS["csiq"].title
     return usual if "HIRL_DATA" in os.environ and usual.is_dir() else None
 
@@ -83,9 +83,9 @@ def network_rows(toolset: Toolset, nominal: Degradation) -> dict[str, str]:
     return rows
 
 
-def single_notes(study: Study) -> list[str]:
+def single_notes(experiment: Experiment) -> list[str]:
     """How the single distortions and the single networks came about."""
-    folder = csiq_folder(study)
+    folder = csiq_folder(experiment)
     if folder is None:
         kinds = "; ".join(f"{row}: {', '.join(levels)}" for row, levels in MADE.items())
         data = (

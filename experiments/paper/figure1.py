@@ -12,10 +12,10 @@ from hirl_env.data.degradations import Degradation, GaussianNoise, InOrder, Jpeg
 from hirl_env.data.samples import Sample
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell
-from hirl_experiments.evaluation.sampling import begin, starts_of
+from hirl_experiments.evaluation.sampling import begin, evaluation_samples
+from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import FIGURE1
-from hirl_experiments.paper.study import Study
 from hirl_experiments.reporting.figures import FONT, show
 
 DISTORTION = InOrder((MotionBlur(25), GaussianNoise(15), JpegCompression(10)))
@@ -29,17 +29,17 @@ STRATEGIES: dict[str, Callable[[Restoration, Degradation], list[SearchResult]]] 
 TITLE = "Figure 1: three strategies on one picture"
 
 
-def figure1(study: Study) -> None:
+def figure1(experiment: Experiment) -> None:
     """Runs the three strategies and draws their steps.
 
     Raises:
         ValueError: If there is no photograph of the name that was asked for.
     """
-    chosen = study.settings
-    picture = _start(study)
-    start = begin([picture], study.toolset, chosen.precision)
+    chosen = experiment.settings
+    picture = _start(experiment)
+    start = begin([picture], experiment.toolset, chosen.precision)
     assert picture.degradation is not None
-    records = study.records("figure1", (), picture=picture.name)
+    records = experiment.records("figure1", (), picture=picture.name)
     steps: dict[str, list[Restoration]] = {}
     rows: list[dict[str, Any]] = []
     for strategy, search in STRATEGIES.items():
@@ -49,7 +49,7 @@ def figure1(study: Study) -> None:
         path, trials = records[strategy,]["path"], records[strategy,]["trials"]
         steps[strategy] = _replayed(start, [(kind, degree) for kind, degree in path])
         papers_path, papers_gain = FIGURE1[strategy]
-        names = {study.toolset[cell].name: cell for cell in study.toolset.cells}
+        names = {experiment.toolset[cell].name: cell for cell in experiment.toolset.cells}
         same = _replayed(start, [names[tool] for tool in papers_path])[-1]
         rows.append(
             {"strategy": strategy, "tools": list(steps[strategy][-1].tool_names(0)), "trials": trials}
@@ -76,21 +76,21 @@ def figure1(study: Study) -> None:
         f"{start.state.scores[0]:.2f} dB. The paper shows another one, and names neither it nor the angle.",
         "All three strategies see the reference. The reverse order takes the tool of each kind that was made for the "
         "nearest strength: FFDNet 15 for this noise, where the paper's took FFDNet 35.",
-        *study.notes(),
+        *experiment.notes(),
     ]
-    publish(Report("figure1", TITLE, table, rows, notes, {"figure1": _figure(picture, start, steps, rows)}), study)
+    publish(Report("figure1", TITLE, table, rows, notes, {"figure1": _figure(picture, start, steps, rows)}), experiment)
 
 
-def _start(study: Study) -> Sample:
+def _start(experiment: Experiment) -> Sample:
     """The picture, distorted."""
-    chosen = study.settings
+    chosen = experiment.settings
     names = []
-    for start in starts_of(study.photographs, DISTORTION, chosen.crop, 1, chosen.seed):
+    for start in evaluation_samples(experiment.photographs, DISTORTION, chosen.crop, 1, chosen.seed):
         if chosen.picture in (None, start.name):
             return start
         names.append(start.name)
     raise ValueError(
-        f"{study.photographs.name} has no photograph {chosen.picture!r}; it has {', '.join(names[:5])}"
+        f"{experiment.photographs.name} has no photograph {chosen.picture!r}; it has {', '.join(names[:5])}"
         + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     )
 

@@ -18,8 +18,8 @@ from hirl_experiments.evaluation.methods import Run
 from hirl_experiments.evaluation.sampling import begin
 from hirl_experiments.io.records import Records
 from hirl_experiments.paper.distortions import network_rows, single_notes, table1_rows
+from hirl_experiments.paper.experiment import Distortion, Experiment
 from hirl_experiments.paper.report import Report, publish
-from hirl_experiments.paper.study import Distortion, Study
 from hirl_experiments.paper.table1 import COLUMNS
 from hirl_experiments.reporting.figures import save_image, show
 
@@ -28,24 +28,24 @@ ENLARGED = 64  # side of the part that is shown enlarged, in pixels; half the pi
 TITLE = "Figure 3: the same pictures restored by each method"
 
 
-def figure3(study: Study) -> None:
+def figure3(experiment: Experiment) -> None:
     """Restores a few pictures of each distortion and draws what came out.
 
     The pictures are also saved whole, in figure3/DISTORTION/.
     """
-    methods = ("distorted", "single", *study.peers, "hirl")
-    opened = study.methods(methods)
+    methods = ("distorted", "single", *experiment.baselines, "hirl")
+    opened = experiment.methods(methods)
     # Of the single distortions, the middle one of the five levels.
-    distortions = {row: levels[len(levels) // 2] for row, levels in table1_rows(study).items()}
+    distortions = {row: levels[len(levels) // 2] for row, levels in table1_rows(experiment).items()}
     every = [distortion.photographs for distortion in distortions.values()]
-    records = study.records("figure3", methods, *every, pictures=study.settings.pictures)
+    records = experiment.records("figure3", methods, *every, pictures=experiment.settings.pictures)
     rows: list[dict[str, Any]] = []
     table: list[dict[str, str]] = []
     figures: dict[str, Figure] = {}
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
-        for place, start in enumerate(study.chosen(distortion.photographs, distortion.level)):
-            restored = _restored(study, place, start, distortion, opened, records)
+        for place, start in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
+            restored = _restored(experiment, place, start, distortion, opened, records)
             rows += [
                 {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
             ]
@@ -53,19 +53,19 @@ def figure3(study: Study) -> None:
             table.append({"distortion": name, "photograph": start.name, **scores})
             lines.append((start, restored))
         title = name if name == distortion.name else f"{name} ({distortion.name})"
-        figures[f"figure3-{name.lower()}"] = _figure(title, lines, study.settings.out)
+        figures[f"figure3-{name.lower()}"] = _figure(title, lines, experiment.settings.out)
     notes = [
         "Photographs are spread evenly over the source; the part shown enlarged is where the reference varies most.",
         "Of the single distortions, the middle one of five levels. PSNR (dB) / SSIM are of the whole picture or crop.",
-        *single_notes(study),
-        *study.left_out(),
-        *study.notes(),
+        *single_notes(experiment),
+        *experiment.left_out(),
+        *experiment.notes(),
     ]
-    publish(Report("figure3", TITLE, table, rows, notes, figures), study)
+    publish(Report("figure3", TITLE, table, rows, notes, figures), experiment)
 
 
 def _restored(
-    study: Study,
+    experiment: Experiment,
     place: int,
     start: Sample,
     distortion: Distortion,
@@ -73,9 +73,9 @@ def _restored(
     records: Records,
 ) -> list[dict[str, Any]]:
     """What each column shows of a picture: its scores, and the file that it is in."""
-    begun = begin([start], study.toolset, study.settings.precision)
-    networks = {row: network for network, row in network_rows(study.toolset, distortion.nominal).items()}
-    out, folder = study.settings.out, Path("figure3", distortion.name)
+    begun = begin([start], experiment.toolset, experiment.settings.precision)
+    networks = {row: network for network, row in network_rows(experiment.toolset, distortion.nominal).items()}
+    out, folder = experiment.settings.out, Path("figure3", distortion.name)
     columns: list[dict[str, Any]] = []
     for method, run in methods.items():
         key = (distortion.name, place, method)

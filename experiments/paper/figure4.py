@@ -14,8 +14,8 @@ from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample
 from hirl_experiments.evaluation.sampling import begin
+from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.report import Report, publish
-from hirl_experiments.paper.study import Study
 from hirl_experiments.reporting.figures import save_image, show
 
 PANEL = 3.0  # inches
@@ -25,43 +25,43 @@ COLUMNS = ("photograph", "column", "score", "path")
 STOPS: dict[str, Stopping] = {"without it": "value", "with it": "quality"}
 
 
-def figure4(study: Study) -> None:
+def figure4(experiment: Experiment) -> None:
     """Restores a few pictures as they are, once stopped by HIRL's values and once by the blind measure.
 
     The pictures are also saved whole, in figure4/.
     """
-    agent = load_agent(study.settings.agent, study.toolset)
-    records = study.records("figure4", ("hirl", MEASURE), pictures=study.settings.pictures, measure=MEASURE)
-    chosen = list(study.chosen(study.photographs, None))
+    agent = load_agent(experiment.settings.agent, experiment.toolset)
+    records = experiment.records("figure4", ("hirl", MEASURE), pictures=experiment.settings.pictures, measure=MEASURE)
+    chosen = list(experiment.chosen(experiment.photographs, None))
     rows: list[dict[str, Any]] = []
     for place, start in enumerate(tqdm(chosen, desc="figure 4", leave=False, disable=None)):
         key = (place, start.name)
-        if key not in records or not all((study.settings.out / one["file"]).exists() for one in records[key]):
-            records[key] = _restored(study, agent, place, start)
+        if key not in records or not all((experiment.settings.out / one["file"]).exists() for one in records[key]):
+            records[key] = _restored(experiment, agent, place, start)
         rows += records[key]
     notes = [
-        f"Data: {study.data()}, as they are, without references; the paper's are of CLIVE.",
+        f"Data: {experiment.data()}, as they are, without references; the paper's are of CLIVE.",
         f"Scores are what {MEASURE} says: about 0 (worst) to 100. It was trained on computed scores; the paper takes "
         "PaQ-2-PiQ, which people's opinions went into.",
         f"Without it, HIRL stops by its values; with it, at the first step that {MEASURE} does not like better, which "
         "is taken back.",
-        *study.making(),
+        *experiment.making(),
     ]
     table = [{key: f"{one[key]:.1f}" if key == "score" else str(one[key]) for key in COLUMNS} for one in rows]
-    figure = _figure(study, rows)
-    publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), study)
+    figure = _figure(experiment, rows)
+    publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), experiment)
 
 
-def _restored(study: Study, agent: Agent, place: int, start: Sample) -> list[dict[str, Any]]:
+def _restored(experiment: Experiment, agent: Agent, place: int, start: Sample) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
-    begun = begin([start], study.toolset, study.settings.precision, MEASURE)
+    begun = begin([start], experiment.toolset, experiment.settings.precision, MEASURE)
     results = {"as given": begun.state}
     for column, stop in STOPS.items():
         results[column] = rollout(begun, agent, stop=stop).state
     made = []
     for column, result in results.items():
         file = Path("figure4", f"{place}-{start.name}.{column.replace(' ', '-')}.png")
-        save_image(result.images[0], study.settings.out / file)
+        save_image(result.images[0], experiment.settings.out / file)
         path = " -> ".join(begun.at(result).tool_names(0))
         made.append(
             {
@@ -72,7 +72,7 @@ def _restored(study: Study, agent: Agent, place: int, start: Sample) -> list[dic
     return made
 
 
-def _figure(study: Study, rows: list[dict[str, Any]]) -> Figure:
+def _figure(experiment: Experiment, rows: list[dict[str, Any]]) -> Figure:
     columns = 1 + len(STOPS)
     lines = len(rows) // columns
     figure = Figure(figsize=(PANEL * columns, PANEL * lines), layout="constrained")
@@ -80,6 +80,6 @@ def _figure(study: Study, rows: list[dict[str, Any]]) -> Figure:
     for axis, one in zip(axes.flat, rows, strict=True):
         path = one["path"].replace(" -> ", "\n-> ") or "-"
         title = f"{one['column']}, {one['score']:.1f}"
-        show(axis, to_tensor(read_image(study.settings.out / one["file"])), f"{title}\n{path}")
+        show(axis, to_tensor(read_image(experiment.settings.out / one["file"])), f"{title}\n{path}")
     figure.suptitle(TITLE)
     return figure

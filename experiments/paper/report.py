@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from hirl_env.files import atomic_write_text
 from hirl_experiments.io.output import markdown_table, print_table, write_json
-from hirl_experiments.paper.study import Study
+from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.provenance import provenance
 from hirl_experiments.training.weights_and_biases import start_wandb
@@ -38,10 +38,10 @@ class Report:
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
-def publish(report: Report, study: Study) -> None:
-    """Writes a report to the study's folder and prints its table."""
-    out = study.settings.out
-    settings = dataclasses.asdict(study.settings)
+def publish(report: Report, experiment: Experiment) -> None:
+    """Writes a report to the experiment's folder and prints its table."""
+    out = experiment.settings.out
+    settings = dataclasses.asdict(experiment.settings)
     for name, figure in report.figures.items():
         save_figure(figure, out / f"{name}.png")
         print(f"wrote {out / name}.png")
@@ -52,14 +52,14 @@ def publish(report: Report, study: Study) -> None:
     print(f"wrote {out / report.name}.md")
     write_json(out / f"{report.name}.json", settings | provenance() | {"notes": list(report.notes)}, report.rows)
     print_table(report.title, report.table, {})
-    if study.settings.wandb:
-        _log(report, study, settings)
+    if experiment.settings.wandb:
+        _log(report, experiment, settings)
 
 
-def _log(report: Report, study: Study, settings: dict[str, Any]) -> None:
+def _log(report: Report, experiment: Experiment, settings: dict[str, Any]) -> None:
     import wandb
 
-    out = study.settings.out
+    out = experiment.settings.out
     config = {"part": report.name, **{key: str(value) for key, value in settings.items()}}
     run = start_wandb("hirl", report.name, out, config)
     columns: list[str | int] = list(report.rows[0])

@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from hirl_experiments.paper.distortions import NETWORKS, network_rows, single_notes, table1_rows
+from hirl_experiments.paper.experiment import BASELINES, Experiment
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import TABLE1, Scores
-from hirl_experiments.paper.study import PEERS, Study
 from hirl_experiments.reporting.figures import table_figure
 
 BY_VALUE, BY_REFERENCE = "HIRL, stops by value", "HIRL, stops by reference"
@@ -18,7 +18,7 @@ BOUND = "brute force"
 COLUMNS = {
     "distorted": "distorted",
     **{network: network for network in NETWORKS},
-    **PEERS,
+    **BASELINES,
     "hirl": BY_VALUE,
     "hirl reference stop": BY_REFERENCE,
     "brute-force": BOUND,
@@ -31,21 +31,21 @@ PAPERS = ("paper_psnr", "paper_ssim")  # keys of the rows
 TITLE = "Table 1: PSNR (dB) / SSIM by distortion"
 
 
-def table1(study: Study) -> None:
+def table1(experiment: Experiment) -> None:
     """Measures and writes Table 1."""
-    depth = study.settings.brute_force
-    methods = ("distorted", "single", *study.peers, "hirl", *(("brute-force",) if depth else ()))
-    opened = study.methods(methods, depth or 1)
-    distortions = table1_rows(study)
+    depth = experiment.settings.brute_force
+    methods = ("distorted", "single", *experiment.baselines, "hirl", *(("brute-force",) if depth else ()))
+    opened = experiment.methods(methods, depth or 1)
+    distortions = table1_rows(experiment)
     every = [distortion.photographs for row in distortions.values() for distortion in row]
-    records = study.records("table1", methods, *every, brute_force=depth)
+    records = experiment.records("table1", methods, *every, brute_force=depth)
     rows: list[dict[str, Any]] = []
     scores: dict[str, dict[str, Scores]] = {}
     for name, levels in distortions.items():
         columns: dict[str, list[Scores]] = {}
         for distortion in levels:
-            networks = {row: network for network, row in network_rows(study.toolset, distortion.nominal).items()}
-            for row in study.measure(distortion, opened, records):
+            networks = {row: network for network, row in network_rows(experiment.toolset, distortion.nominal).items()}
+            for row in experiment.measure(distortion, opened, records):
                 column = COLUMNS.get(networks.get(row.method, row.method))
                 rows.append({"distortion": name, "column": column, **asdict(row), **dict.fromkeys(PAPERS)})
                 if column is not None:
@@ -61,17 +61,17 @@ def table1(study: Study) -> None:
     bound = [f"Brute force tries every path of up to {depth} steps and sees the reference: a bound."] if depth else []
     notes = [
         margins(scores),
-        *single_notes(study),
+        *single_notes(experiment),
         "HIRL and the flat DQN take at most as many steps as in their training. Stopping by value needs no reference; "
         "stopping by reference takes back the first step that gains nothing, which the paper's numbers are taken to "
         "have done. All methods start from the same distorted images.",
         "The paper's numbers are on other photographs, with other weights. Averages are of the six rows above; the "
         "paper's own average of FFDNet's SSIM, .7908, does not follow from its rows.",
         *bound,
-        *study.left_out(),
-        *study.notes(),
+        *experiment.left_out(),
+        *experiment.notes(),
     ]
-    publish(Report("table1", TITLE, table, rows, notes, {"table1": table_figure(TITLE, table)}), study)
+    publish(Report("table1", TITLE, table, rows, notes, {"table1": table_figure(TITLE, table)}), experiment)
 
 
 def margins(scores: dict[str, dict[str, Scores]]) -> str:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from hirl_env.data.degradations import LEVELS
 from hirl_experiments.evaluation.sampling import PIXELS
+from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import TABLE2
-from hirl_experiments.paper.study import Study
 
 LONGEST = 4  # of brute force's paths, in the paper
 MEMORY = 4 << 30  # bytes for the images that the guided search keeps
@@ -22,27 +22,27 @@ METHODS = ("distorted", "brute-force", "hirl-search")
 TITLE = "Table 2: PSNR gains (dB) with the same number of trials"
 
 
-def table2(study: Study) -> None:
+def table2(experiment: Experiment) -> None:
     """Measures and writes Table 2.
 
     Raises:
         ValueError: If no column has that few trials, or the guided search would need too much memory.
     """
-    most = study.settings.max_trials
+    most = experiment.settings.max_trials
     # m + m^2 + ... + m^n trials try every path of m tools of up to n steps.
-    costs = accumulate(len(study.toolset.cells) ** length for length in range(1, LONGEST + 1))
+    costs = accumulate(len(experiment.toolset.cells) ** length for length in range(1, LONGEST + 1))
     budgets = tuple(cost for cost in costs if cost <= most)
     if not budgets:
-        raise ValueError(f"--max-trials must be at least {len(study.toolset.cells)}, got {most}")
+        raise ValueError(f"--max-trials must be at least {len(experiment.toolset.cells)}, got {most}")
     pixels = MEMORY // (PIXEL * budgets[-1])
-    _check_sizes(study, pixels)
-    methods = study.methods(METHODS, len(budgets), budgets)
-    records = study.records("table2", METHODS, max_trials=budgets[-1])
+    _check_sizes(experiment, pixels)
+    methods = experiment.methods(METHODS, len(budgets), budgets)
+    records = experiment.records("table2", METHODS, max_trials=budgets[-1])
     gains: dict[str, dict[str, dict[int, float]]] = {"brute force": {}, "HIRL": {}}
     rows: list[dict[str, Any]] = []
     for level in LEVELS:
-        distortion = study.made(level, level)
-        measured = study.measure(distortion, methods, records, pixels=min(PIXELS, pixels))
+        distortion = experiment.made(level, level)
+        measured = experiment.measure(distortion, methods, records, pixels=min(PIXELS, pixels))
         here = {row.method: row for row in measured}
         lengths = {trials: f"brute-force-{length}" for length, trials in enumerate(budgets[:-1], 1)}
         names = {
@@ -83,15 +83,15 @@ def table2(study: Study) -> None:
         "tool is largest. The paper does not say how its HIRL spends more trials than one path has.",
         "The means are over mild, moderate and severe; the paper's row is on its hybrid distortions, all together.",
         *([f"Left out: {', '.join(f'{one:,}' for one in left_out)} trials (--max-trials)."] if left_out else []),
-        *study.notes(),
+        *experiment.notes(),
     ]
-    publish(Report("table2", TITLE, table, rows, notes, {"table2": _figure(means)}), study)
+    publish(Report("table2", TITLE, table, rows, notes, {"table2": _figure(means)}), experiment)
 
 
-def _check_sizes(study: Study, pixels: int) -> None:
+def _check_sizes(experiment: Experiment, pixels: int) -> None:
     """Refuses photographs on which the guided search would keep more images than there is room for."""
-    crop = study.settings.crop
-    sizes: Iterable[tuple[int, int]] = [(crop, crop)] if crop else _sizes(study)
+    crop = experiment.settings.crop
+    sizes: Iterable[tuple[int, int]] = [(crop, crop)] if crop else _sizes(experiment)
     for height, width in sizes:
         if height * width > pixels:
             raise ValueError(
@@ -100,8 +100,8 @@ def _check_sizes(study: Study, pixels: int) -> None:
             )
 
 
-def _sizes(study: Study) -> Iterator[tuple[int, int]]:
-    for photograph in study.photographs:
+def _sizes(experiment: Experiment) -> Iterator[tuple[int, int]]:
+    for photograph in experiment.photographs:
         if photograph.reference is not None:
             height, width = photograph.reference.shape[:2]
             yield height, width

@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hirl_env.data.degradations import LEVELS
+from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import TABLE3, Scores
-from hirl_experiments.paper.study import Study
 
 LENGTHS = (3, 5, 7)
 METHODS = ("hirl",)
@@ -17,18 +17,18 @@ STOPS = {"hirl reference stop": "here, stops by reference", "hirl": "here, stops
 TITLE = "Table 3: PSNR (dB) / SSIM of HIRL by the longest path"
 
 
-def table3(study: Study) -> None:
+def table3(experiment: Experiment) -> None:
     """Measures and writes Table 3."""
-    methods = {length: study.methods(METHODS, max_steps=length) for length in LENGTHS}
-    records = study.records("table3", METHODS)
+    methods = {length: experiment.methods(METHODS, max_steps=length) for length in LENGTHS}
+    records = experiment.records("table3", METHODS)
     scores: dict[str, dict[str, dict[int, Scores]]] = {}
     rows: list[dict[str, Any]] = []
     for level in LEVELS:
-        distortion = study.made(level, level)
+        distortion = experiment.made(level, level)
         scores[level] = {"the paper": TABLE3[level], **{title: {} for title in STOPS.values()}}
         for length in LENGTHS:
             name = f"{level}, path={length}"
-            for row in study.measure(distortion, methods[length], records, name):
+            for row in experiment.measure(distortion, methods[length], records, name):
                 scores[level][STOPS[row.method]][length] = row.psnr, row.ssim
                 rows.append(
                     {"level": level, "path": length, "stop": "value" if row.method == "hirl" else "reference"}
@@ -47,9 +47,9 @@ def table3(study: Study) -> None:
         "The paper's moderate SSIM at path=7 is .6677 in this table and .6626 in its Table 1.",
         "The paper's numbers are on other photographs, with other weights: compare what a longer path adds, which is "
         "what the figure shows.",
-        *study.notes(),
+        *experiment.notes(),
     ]
-    publish(Report("table3", TITLE, table, rows, notes, {"table3": _figure(scores)}), study)
+    publish(Report("table3", TITLE, table, rows, notes, {"table3": _figure(scores)}), experiment)
 
 
 def _figure(scores: dict[str, dict[str, dict[int, Scores]]]) -> Figure:

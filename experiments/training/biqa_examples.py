@@ -1,8 +1,8 @@
-"""What the blind measure learns from: versions of one crop, better and worse, each with its computed score.
+"""Examples for the blind measure: versions of one crop, better and worse, each with its computed score.
 
 A group holds one crop of a photograph: clean, at the three levels, with some other distortion, and what two chains of
 tools make of these. The first is an agent's, from one of the levels, with random steps in between. The second begins
-with any of these versions, and is a random one, a single tool over and over, or the agent's; so over-sharpened and
+with any of these versions, and is random, a single tool over and over, or the agent's; so over-sharpened and
 over-smoothed pictures are among them, and what an agent leaves behind.
 """
 
@@ -31,54 +31,53 @@ from hirl_env.tools.toolset import Precision, Toolset
 # They follow perception better than PSNR, each in its own way. VSI agrees with their mean rank at 0.94 and is kept for
 # tests. GMSD ranks as HaarPSI does; MDSI goes by colour, agrees with the others least, and a network learned it worst.
 TEACHERS = ("ssim", "haarpsi", "fsim")
-OTHERS = Mixture(
+OTHER_DISTORTIONS = Mixture(
     tuple(
         degradations.resolve(name)
         for name in ("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe", "mixture")
     )
 )
-WALKS = (4, 3)  # steps of the two chains of tools in each group, the agent's from a level and any from anything
-VERSIONS = 2 + len(LEVELS) + sum(WALKS)
-STARTS = VERSIONS - sum(WALKS)
-WANDERS, REPEATS, ASKS = range(3)  # kinds of chains: random tools, one tool over and over, the agent's
-KINDS = (0.4, 0.4, 0.2)  # their shares of second chains
-SLIPS = 0.2  # share of the agent's steps that are random
+CHAIN_LENGTHS = (4, 3)  # of the two chains of tools in each group, the agent's from a level and any from anything
+VERSIONS = 2 + len(LEVELS) + sum(CHAIN_LENGTHS)
+FIRST_VERSIONS = VERSIONS - sum(CHAIN_LENGTHS)
+RANDOM, REPEATED, CHOSEN = range(3)  # kinds of chains: random tools, one tool over and over, the agent's choices
+KIND_SHARES = (0.4, 0.4, 0.2)  # their shares of second chains
+RANDOM_SHARE = 0.2  # share of the agent's steps that are random
 SIDE_BY_SIDE = 40  # groups made at once
 BLOCK = 200  # groups in a file
 
 
 @dataclass(frozen=True)
-class Groups:
+class ExampleGroups:
     """Groups of versions of one crop.
 
     Attributes:
-        pictures: uint8 (groups, versions, H, W, 3).
-        scores: float32 (groups, versions, teachers).
-        made_of: int64 (groups, versions), the version that a tool made each of; itself where no tool did.
+        pictures: Pictures, uint8 (groups, versions, H, W, 3).
+        scores: Scores by the teachers, float32 (groups, versions, teachers).
+        parents: Version that a tool made each of, int64 (groups, versions); itself where no tool did.
     """
 
     pictures: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
-    made_of: npt.NDArray[np.int64]
+    parents: npt.NDArray[np.int64]
 
     @staticmethod
-    def joined(parts: list[Groups]) -> Groups:
-        """All of them as one."""
-        return Groups(
-            *(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Groups))
-        )
+    def joined(parts: list[ExampleGroups]) -> ExampleGroups:
+        """All groups as one."""
+        names = [field.name for field in dataclasses.fields(ExampleGroups)]
+        return ExampleGroups(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True)
-class Maker:
+class ExampleMaker:
     """Makes groups from photographs.
 
     Attributes:
-        photographs: Where crops come from.
-        toolset: Whose tools leave their traces.
-        agent: Cell values; chooses the tools of some chains.
+        photographs: Source of the crops.
+        toolset: Tools of the chains.
+        agent: Agent that chooses the tools of some chains.
         crop: Side of the crops, pixels.
-        precision: In which the tools run.
+        precision: Precision of the tools' convolutions.
     """
 
     photographs: Photographs
@@ -87,27 +86,27 @@ class Maker:
     crop: int
     precision: Precision
 
-    def make(self, count: int, rng: np.random.Generator) -> Groups:
+    def make(self, count: int, rng: np.random.Generator) -> ExampleGroups:
         """``count`` groups."""
         clean = [self._clean(rng) for _ in range(count)]
-        starts = [torch.stack(clean)]
-        for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHERS):
-            starts.append(torch.stack([degradation(reference, rng) for reference in clean]))
-        versions = torch.stack(starts, dim=1).to(self.toolset.device)
+        first = [torch.stack(clean)]
+        for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHER_DISTORTIONS):
+            first.append(torch.stack([degradation(reference, rng) for reference in clean]))
+        versions = torch.stack(first, dim=1).to(self.toolset.device)
         references = versions[:, 0]
-        made_of = np.tile(np.arange(VERSIONS), (count, 1))
-        kinds = np.full(count, ASKS), rng.choice((WANDERS, REPEATS, ASKS), size=count, p=KINDS)
-        origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(STARTS, size=count)
-        for steps, kind, origin in zip(WALKS, kinds, origins, strict=True):
-            first = versions.shape[1]
-            made_of[:, first : first + steps] -= 1
-            made_of[:, first] = origin
-            versions = torch.cat([versions, self._walk(versions, origin, kind, references, steps, rng)], dim=1)
+        parents = np.tile(np.arange(VERSIONS), (count, 1))
+        kinds = np.full(count, CHOSEN), rng.choice((RANDOM, REPEATED, CHOSEN), size=count, p=KIND_SHARES)
+        origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(FIRST_VERSIONS, size=count)
+        for steps, kind, origin in zip(CHAIN_LENGTHS, kinds, origins, strict=True):
+            number = versions.shape[1]
+            parents[:, number : number + steps] -= 1
+            parents[:, number] = origin
+            versions = torch.cat([versions, self._chain(versions, origin, kind, references, steps, rng)], dim=1)
         # Scored as they are kept: in 8 bits.
         rounded = ((versions * 255).round() / 255).flatten(0, 1)
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
-        return Groups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).cpu().numpy(), made_of)
+        return ExampleGroups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).cpu().numpy(), parents)
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
@@ -116,7 +115,7 @@ class Maker:
             raise ValueError(f"{self.photographs.name}: {start.name} has no reference; give clean photographs")
         return start.reference
 
-    def _walk(
+    def _chain(
         self,
         versions: torch.Tensor,
         origins: npt.NDArray[np.int64],
@@ -137,14 +136,14 @@ class Maker:
             with torch.no_grad():
                 best = look(np.arange(count)).flatten(1).argmax(dim=1).cpu().numpy()
             random = cells[rng.integers(len(cells), size=count)]
-            slips = rng.random(count) < SLIPS
-            actions = np.where(((kinds == WANDERS) | slips)[:, None], random, cells[best])
-            restoration.step(np.where((kinds == REPEATS)[:, None], repeated, actions))
+            at_random = rng.random(count) < RANDOM_SHARE
+            actions = np.where(((kinds == RANDOM) | at_random)[:, None], random, cells[best])
+            restoration.step(np.where((kinds == REPEATED)[:, None], repeated, actions))
             made.append(restoration.state.images)
         return torch.stack(made, dim=1)
 
 
-def made_groups(maker: Maker, count: int, seed: int, folder: Path) -> Groups:
+def cached_examples(maker: ExampleMaker, count: int, seed: int, folder: Path) -> ExampleGroups:
     """``count`` groups, kept in files of ``folder``; what is there already is not made again."""
     parts = []
     with tqdm(total=count, desc=f"examples of {maker.photographs.name}", unit="group", disable=None) as bar:
@@ -157,14 +156,14 @@ def made_groups(maker: Maker, count: int, seed: int, folder: Path) -> Groups:
                 for first in range(0, size, SIDE_BY_SIDE):
                     made.append(maker.make(min(SIDE_BY_SIDE, size - first), rng))
                     bar.update(len(made[-1].pictures))
-                groups = Groups.joined(made)
+                groups = ExampleGroups.joined(made)
                 with atomic_write(path) as file:
                     np.savez(file, **vars(groups))
             else:
                 bar.update(size)
             with np.load(path) as stored:
-                parts.append(Groups(**stored))
-    return Groups.joined(parts)
+                parts.append(ExampleGroups(**stored))
+    return ExampleGroups.joined(parts)
 
 
 def targets(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

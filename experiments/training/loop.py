@@ -72,7 +72,7 @@ class Training(ABC):
         """Measures progress."""
 
     @abstractmethod
-    def glance(self, row: dict[str, Any]) -> str:
+    def progress_text(self, row: dict[str, Any]) -> str:
         """Of a row of the log, what the progress bar shows."""
 
     def keep(self, row: dict[str, Any]) -> None:  # noqa: B027  (most keep the last network only)
@@ -148,7 +148,7 @@ class Training(ABC):
                     self.keep(row)
                     self.log.write(row)
                     self.save()
-                    bar.set_postfix_str(self.glance(row))
+                    bar.set_postfix_str(self.progress_text(row))
                     if tracked is not None:
                         tracked.log(row, step=self.step)
                     recent.clear()

@@ -26,7 +26,7 @@ from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.interrupts import deferred_interrupts
 from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, write_config
-from hirl_experiments.training.seeds import moved_apart
+from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits
 from hirl_experiments.training.validation import Validation
 from hirl_experiments.training.weights_and_biases import WandbWriter, start_wandb
@@ -83,7 +83,7 @@ def run(
 
 def _seed(config: TrainConfig) -> int:
     # Those of a sweep lie apart already.
-    return config.seed if config.sweep else moved_apart(config.seed)
+    return config.seed if config.sweep else spaced_seed(config.seed)
 
 
 def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:

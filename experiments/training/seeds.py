@@ -8,7 +8,7 @@ BITS = 32  # of the seeds that NumPy's and Stable-Baselines3's generators take
 APART = 10**7  # how far seeds that people count up by one are moved from each other
 
 
-def moved_apart(seed: int) -> int:
+def spaced_seed(seed: int) -> int:
     """The seed that a run with ``--seed`` draws from: those of seeds 0, 1, 2, ... 428 have nothing in common.
 
     A run seeds sub-environment i with its seed + i, and starts from its seed + steps where it was resumed.
@@ -22,7 +22,7 @@ def moved_apart(seed: int) -> int:
 def spaced_seeds(entropy: int, count: int, width: int) -> list[int]:
     """Seeds that `numpy.random.SeedSequence` draws, with nothing in common between ``seed + i`` of any two.
 
-    As `moved_apart`, for any number of seeds.
+    As `spaced_seed`, for any number of seeds.
 
     Args:
         entropy: What the seeds follow from, not negative. More seeds from the same entropy begin with the same seeds.

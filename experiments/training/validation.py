@@ -20,7 +20,7 @@ from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.restoration import Restoration
 from hirl_env.tools.known import toolsets
-from hirl_experiments.evaluation.sampling import batches, begin, starts_of
+from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.training.config import TrainConfig
 
 EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
@@ -94,7 +94,7 @@ class Validation:
     def _crops(self, photographs: Photographs, level: str, seed: int) -> list[Restoration]:
         """Crops, degraded, in batches."""
         name = None if level == AS_GIVEN else level
-        samples = starts_of(photographs, name, self.env.crop_size, CROPS, seed)
+        samples = evaluation_samples(photographs, name, self.env.crop_size, CROPS, seed)
         return [begin(batch, self.toolset, self.env.precision, self.env.reward) for batch in batches(samples)]
 
 

@@ -62,8 +62,8 @@ class Photographs:
     side is asked for, a picture that has less.
 
     Args:
-        entries: What to read.
-        name: How messages call this source.
+        entries: Files of each picture.
+        name: Name of this source in messages.
 
     Raises:
         ValueError: If there are no entries.
@@ -101,8 +101,8 @@ class Photographs:
         """One picture, all equally likely.
 
         Args:
-            rng: Of what is drawn.
-            smallest: The least that its shorter side may have, pixels: that of the crop to be cut out of it.
+            rng: Source of what is drawn.
+            smallest: Least length of its shorter side, pixels: that of the crop to be cut out of it.
 
         Raises:
             ValueError: If no readable picture of that size is left.
@@ -115,21 +115,21 @@ class Photographs:
         return photograph
 
     def split(self, count: int) -> tuple[Photographs, Photographs]:
-        """Two sources: ``count`` pictures, spread evenly over the list, are kept apart in the second.
+        """Two sources: all but ``count`` pictures, and these, which are spread evenly over the list.
 
         Raises:
             ValueError: If that leaves none in one of them.
         """
         if not 1 <= count < len(self.entries):
             raise ValueError(
-                f"{self.name}: of {len(self.entries)} pictures, {count} cannot be kept apart; "
-                f"give more pictures, or keep apart at most {len(self.entries) - 1}"
+                f"{self.name}: of {len(self.entries)} pictures, {count} cannot be held out; "
+                f"give more pictures, or hold out at most {len(self.entries) - 1}"
             )
-        apart = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
+        held_out = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
         parts: tuple[list[Entry], list[Entry]] = ([], [])
         for index, entry in enumerate(self.entries):
-            parts[index in apart].append(entry)
-        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} (kept apart)")
+            parts[index in held_out].append(entry)
+        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} (held out)")
 
     def _left(self, smallest: int) -> int:
         """How many pictures are not known to have a side of fewer than ``smallest`` pixels."""
@@ -171,7 +171,7 @@ class PictureCache:
     """Decoded pictures, each until its file changes; where room runs out, those read first go first.
 
     Args:
-        room: For all of them together, bytes.
+        room: Memory for all of them together, bytes.
     """
 
     def __init__(self, room: int) -> None:
@@ -239,10 +239,10 @@ class Dataset:
     """A data set in the layout in which its authors publish it.
 
     Attributes:
-        title: Its name, and the folder it is looked for in (under ``$HIRL_DATA``).
-        source: Where to download it.
-        folders: What must be there, relative to the data set's folder; also tells what to unpack.
-        entries: Lists its pictures, given its folder.
+        title: Name of the data set, and of its folder (under ``$HIRL_DATA``).
+        source: Address to download it from.
+        folders: Folders that must be there, relative to the data set's folder.
+        entries: Function that lists the pictures, given the data set's folder.
     """
 
     title: str
@@ -263,9 +263,11 @@ class Dataset:
             raise ValueError(self._advice(str(root or os.environ["HIRL_DATA"]), with_title=root is None))
         return Photographs(self.entries(folder), f"{self.title} ({folder})")
 
-    def _advice(self, place: str, with_title: bool = True) -> str:
+    def _advice(self, folder: str, with_title: bool = True) -> str:
         layout = " and ".join((f"{self.title}/" if with_title else "") + f"{part}/" for part in self.folders)
-        return f"{self.title} is not here: download it from {self.source} and unpack it, so that {place} holds {layout}"
+        return (
+            f"{self.title} is not here: download it from {self.source} and unpack it, so that {folder} holds {layout}"
+        )
 
 
 def _references_in(*parts: str) -> Callable[[Path], list[Entry]]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hirl_env.resnet import ResNet18
-from hirl_env.weights import load_weights, without_drawing
+from hirl_env.weights import load_weights, preserves_rng_state
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
@@ -113,7 +113,7 @@ def _places(length: int) -> list[int]:
     return [round(place * (length - CROP) / (count - 1)) for place in range(count)] if count > 1 else [0]
 
 
-@without_drawing
+@preserves_rng_state
 def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
     """The network with trained weights, ready for inference.
 

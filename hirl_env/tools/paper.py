@@ -19,11 +19,11 @@ from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
 from hirl_env.tools.tool import Conditioned, Tool, shipped
 from hirl_env.tools.toolset import ShippedToolset, Toolset
-from hirl_env.weights import without_drawing
+from hirl_env.weights import preserves_rng_state
 
 
 @lru_cache(maxsize=1)
-@without_drawing
+@preserves_rng_state
 def paper_toolset() -> Toolset:
     """The toolset with the shipped weights; made once per process and shared."""
     ffdnet = shipped(FFDNet(), "paper", "ffdnet")

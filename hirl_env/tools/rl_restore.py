@@ -20,7 +20,7 @@ from torch import nn
 from hirl_env.data.degradations import Degradation, GaussianBlur, GaussianNoise, JpegCompression, RLRestoreRecipe
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
-from hirl_env.weights import load_weights, without_drawing
+from hirl_env.weights import load_weights, preserves_rng_state
 
 TOOLS = 12
 DEGREES = 4
@@ -131,7 +131,7 @@ RELEASED_LAYERS = {
 }
 
 
-@without_drawing
+@preserves_rng_state
 def read_tools(path: str | Path) -> nn.ModuleList:
     """The twelve networks with the weights that are at a place, ready for inference.
 

@@ -20,7 +20,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_experiments import cli
 from hirl_experiments.benchmarks.agents import bench_updates
-from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.evaluation.sampling import evaluation_samples
 
 
 def test_version_and_help_from_the_shell():
@@ -189,7 +189,7 @@ def test_evaluate_tools_measures_every_tool_on_its_own(pictures, folder, tmp_pat
     # One of them by hand.
     (row,) = (row for row in rows if (row["distortion"], row["tool"]) == ("noise-25", "FFDNet 25"))
     before, after = [], []
-    for start in starts_of(pictures, "noise-25", None, 1, 0):
+    for start in evaluation_samples(pictures, "noise-25", None, 1, 0):
         restored = toolsets.resolve("paper").apply(start.distorted[None], (0, 1))[0]
         for found, image in ((before, start.distorted), (after, restored)):
             error = image.numpy().astype(np.float64) - start.reference.numpy()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hirl_env.quality import Measure, measures
-from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.evaluation.sampling import evaluation_samples
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     assert [row["pictures"] for row in correlations] == groups * 2
     assert all(-1 <= row["ssim"] <= 1 for row in correlations)
     # One cell by hand: Spearman's correlation of nine crops' brightness with their PSNR.
-    crops = {level: list(starts_of(pictures, level, 32, 3, 0)) for level in ("mild", "moderate", "severe")}
+    crops = {level: list(evaluation_samples(pictures, level, 32, 3, 0)) for level in ("mild", "moderate", "severe")}
     brightness = {level: [start.distorted.mean().item() for start in starts] for level, starts in crops.items()}
     errors = [(start.distorted - start.reference).square().mean().item() for start in crops["severe"]]
     apart = np.argsort(np.argsort(brightness["severe"])) - np.argsort(np.argsort(errors)[::-1])

@@ -14,7 +14,15 @@ from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import load_blind_quality
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.train_biqa import Settings, Trainer, train_biqa
-from hirl_experiments.training.biqa_examples import STARTS, TEACHERS, VERSIONS, Groups, Maker, made_groups, targets
+from hirl_experiments.training.biqa_examples import (
+    FIRST_VERSIONS,
+    TEACHERS,
+    VERSIONS,
+    ExampleGroups,
+    ExampleMaker,
+    cached_examples,
+    targets,
+)
 
 
 def always_first(images: torch.Tensor) -> torch.Tensor:
@@ -24,12 +32,12 @@ def always_first(images: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture
-def maker(pictures, toy_toolset) -> Maker:
-    return Maker(pictures, toy_toolset, always_first, 32, "float32")
+def maker(pictures, toy_toolset) -> ExampleMaker:
+    return ExampleMaker(pictures, toy_toolset, always_first, 32, "float32")
 
 
 def train(folder, out, **arguments):
-    settings = {"groups": 2, "apart": 1, "steps": 3, "batch": 2, "crop": 32} | arguments
+    settings = {"groups": 2, "hold_out": 1, "steps": 3, "batch": 2, "crop": 32} | arguments
     train_biqa(Settings(str(folder), **settings), out, every=1, threads=1)
 
 
@@ -38,28 +46,28 @@ def test_a_group_holds_a_crop_from_clean_to_spoilt_with_its_scores(maker):
     assert groups.pictures.shape == (3, VERSIONS, 32, 32, 3)
     assert groups.scores.shape == (3, VERSIONS, len(TEACHERS))
     assert np.allclose(groups.scores[:, 0], 1, atol=1e-4)
-    picture, clean = (to_tensor(groups.pictures[1, version])[None] for version in (STARTS + 2, 0))
-    for name, score in zip(TEACHERS, groups.scores[1, STARTS + 2], strict=True):
+    picture, clean = (to_tensor(groups.pictures[1, version])[None] for version in (FIRST_VERSIONS + 2, 0))
+    for name, score in zip(TEACHERS, groups.scores[1, FIRST_VERSIONS + 2], strict=True):
         assert measures.resolve(name).score(picture, clean).item() == pytest.approx(score, abs=1e-5)
 
 
 def test_chains_of_tools_go_on_from_the_version_that_is_noted(maker):
     groups = maker.make(8, np.random.default_rng(1))
     steps = {1, 8, -2, -16}
-    for group, made_of in zip(groups.pictures.astype(int), groups.made_of, strict=True):
+    for group, parents in zip(groups.pictures.astype(int), groups.parents, strict=True):
         inner = np.all((group > 40) & (group < 215), axis=0)  # what no tool has clamped
-        assert np.array_equal(made_of[:STARTS], np.arange(STARTS)), "no tool made them"
-        for version in range(STARTS, VERSIONS):
-            change = np.unique((group[version] - group[made_of[version]])[inner])
+        assert np.array_equal(parents[:FIRST_VERSIONS], np.arange(FIRST_VERSIONS)), "no tool made them"
+        for version in range(FIRST_VERSIONS, VERSIONS):
+            change = np.unique((group[version] - group[parents[version]])[inner])
             assert len(change) == 1
             assert int(change[0]) in steps
-        assert 1 <= made_of[STARTS] <= 3, "the first chain begins with a level"
+        assert 1 <= parents[FIRST_VERSIONS] <= 3, "the first chain begins with a level"
 
 
 def test_groups_are_made_once_and_found_again(maker, tmp_path):
-    first = made_groups(maker, 3, 0, tmp_path)
+    first = cached_examples(maker, 3, 0, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    again = made_groups(maker, 3, 0, tmp_path)
+    again = cached_examples(maker, 3, 0, tmp_path)
     assert np.array_equal(first.pictures, again.pictures)
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
@@ -67,19 +75,19 @@ def test_groups_are_made_once_and_found_again(maker, tmp_path):
 def test_clean_crops_are_the_references_and_there_must_be_one(folder, pictures, toy_toolset):
     given, clean = pictures.files[:2]
     pair = Photographs([Entry("pair", reference=clean, distorted=given)], "pairs")
-    groups = Maker(pair, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
+    groups = ExampleMaker(pair, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
     start = next(iter(pair))
     assert any(np.array_equal(groups.pictures[0, 0], start.reference[:, column : column + 32]) for column in range(9))
     alone = Photographs([Entry("alone", distorted=given)], "folder")
     with pytest.raises(ValueError, match="folder: alone has no reference; give clean photographs"):
-        Maker(alone, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
+        ExampleMaker(alone, toy_toolset, always_first, 32, "float32").make(1, np.random.default_rng(0))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_chains_of_tools_may_run_elsewhere(pictures):
     toolset = toolsets.resolve("hirl").on("cuda")
     agent = load_agent("hirl-paper", toolset)
-    assert Maker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
+    assert ExampleMaker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
 
 
 def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
@@ -88,9 +96,9 @@ def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "run", stopped)
     counts = []
-    for apart in (1, 1, 2):
+    for hold_out in (1, 1, 2):
         with pytest.raises(KeyboardInterrupt):
-            train(folder, tmp_path, apart=apart)
+            train(folder, tmp_path, hold_out=hold_out)
         counts.append(len(list(tmp_path.rglob("*.npz"))))
     assert counts == [2, 2, 4]
 
@@ -119,9 +127,9 @@ def test_it_learns(tmp_path):
     levels = np.linspace(0, 255, VERSIONS)
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
     scores = np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32)
-    groups = Groups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
+    groups = ExampleGroups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
     trainer = Trainer(Settings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
-    trainer.show(groups, groups)
+    trainer.set_examples(groups, groups)
     losses = [trainer.train_step()["loss"] for _ in range(15)]
     assert losses[-1] < losses[0] / 2
 
@@ -148,7 +156,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path,
         ({"crop": 16}, "--crop must be at least 32, got 16"),
         ({"groups": 0}, "--groups must be at least 1"),
         ({"steps": 0}, "--steps must be at least 1"),
-        ({"apart": 3}, "3 cannot be kept apart"),
+        ({"hold_out": 3}, "3 cannot be held out"),
     ],
 )
 def test_impossible_options_are_named(arguments, message, folder, tmp_path):

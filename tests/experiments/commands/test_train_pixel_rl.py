@@ -50,7 +50,7 @@ def test_it_writes_the_best_network_a_card_and_a_log_that_evaluate_takes(folder,
     assert restored["gain"] != 0
 
 
-def test_grey_and_half_precision_with_photographs_kept_apart(folder, tmp_path):
+def test_grey_and_half_precision_with_a_validation_split(folder, tmp_path):
     train(folder, tmp_path, grey=True, precision="bf16", validate=None, hold_out=1)
     assert load_pixel_rl(tmp_path / "pixel-rl.safetensors").channels == 1
 

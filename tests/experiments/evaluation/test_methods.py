@@ -1,4 +1,4 @@
-"""What methods are run with: agents and peers, and what `hirl evaluate` checks and keeps."""
+"""What methods are run with: agents and baselines, and what `hirl evaluate` checks and keeps."""
 
 import json
 from typing import get_args

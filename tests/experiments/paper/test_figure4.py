@@ -53,7 +53,7 @@ def test_scores_of_another_measure_are_not_mixed_in(reproduce, tmp_path, monkeyp
     first, *_ = (tmp_path / "out" / "figure4.jsonl").read_text().splitlines()
     assert set(json.loads(first)["settings"]["weights"]) == {"tools", "hirl", "hirl-biqa"}
     (tmp_path / "other.safetensors").write_bytes(b"other")
-    monkeypatch.setattr("hirl_experiments.paper.study.SHIPPED_BIQA", tmp_path / "other.safetensors")
+    monkeypatch.setattr("hirl_experiments.paper.experiment.SHIPPED_BIQA", tmp_path / "other.safetensors")
     assert reproduce("figure4") == 1
     assert "weights of hirl-biqa" in capsys.readouterr().err
 

@@ -17,8 +17,8 @@ from hirl_env.data.photographs import from_folder
 from hirl_env.quality import psnr
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.reproduce import PARTS
-from hirl_experiments.evaluation.sampling import begin, starts_of
-from hirl_experiments.paper import study
+from hirl_experiments.evaluation.sampling import begin, evaluation_samples
+from hirl_experiments.paper import experiment
 from hirl_experiments.paper.distortions import MADE, network_rows
 from hirl_experiments.paper.figure1 import DISTORTION
 from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
@@ -124,7 +124,7 @@ def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written
     def never(*_):
         raise AssertionError("finished already")
 
-    monkeypatch.setattr(study.Single, "open", lambda *_: never)
+    monkeypatch.setattr(experiment.Single, "open", lambda *_: never)
     assert reproduce("table1", "--rl-restore", str(tmp_path / "rl-restore.safetensors")) == 0
     after = written("table1")["rows"]
     assert [row for row in after if "restore" not in f"{row['method']} {row['column']}".lower()] == before
@@ -211,7 +211,7 @@ def test_figure_1_shows_what_the_searches_find(reproduce, written, two, monkeypa
     monkeypatch.setattr(figure1, "LENGTH", 2)  # 90 trials instead of 819
     assert reproduce("figure1", "--picture", "picture1") == 0
     rows = {row["strategy"]: row for row in written("figure1")["rows"]}
-    _, start = starts_of(from_folder(two), DISTORTION, 32, 1, 0)
+    _, start = evaluation_samples(from_folder(two), DISTORTION, 32, 1, 0)
     begun = begin([start], toolsets.resolve("paper"), "float32")
     assert rows["greedy"]["gain"] == pytest.approx(greedy(begun, 2)[-1].state.gains[0])
     assert rows["brute force"]["gain"] == pytest.approx(brute_force(begun, 2)[-1].state.gains[0])
@@ -232,7 +232,7 @@ def test_figure_3_saves_the_pictures_it_shows(reproduce, written, two, tmp_path)
     rows = written("figure3")["rows"]
     assert {row["photograph"] for row in rows} == {"picture0", "picture1"}
     assert {row["level"] for row in rows} == {"noise-25", "jpeg-20", "blur-10", *LEVELS}
-    start, _ = starts_of(from_folder(two), "jpeg-20", 32, 1, 0)
+    start, _ = evaluation_samples(from_folder(two), "jpeg-20", 32, 1, 0)
     for row in rows:
         if row["level"] == "jpeg-20" and row["photograph"] == "picture0":
             saved = to_tensor(read_image(tmp_path / "out" / row["file"]))
@@ -248,7 +248,7 @@ def test_figure_3_saves_the_pictures_it_shows(reproduce, written, two, tmp_path)
 
 @pytest.mark.parametrize("part", ["table3", "figure3"])
 def test_an_interrupted_part_goes_on_to_the_same_end(part, reproduce, written, monkeypatch, capsys):
-    whole = study.Follow.open
+    whole = experiment.Follow.open
     calls = []
 
     def opened(method, *where):
@@ -263,7 +263,7 @@ def test_an_interrupted_part_goes_on_to_the_same_end(part, reproduce, written, m
         return run if method.agent == "flat-dqn" else interrupted
 
     assert reproduce(part, out="straight") == 0
-    monkeypatch.setattr(study.Follow, "open", opened)
+    monkeypatch.setattr(experiment.Follow, "open", opened)
     assert reproduce(part) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert reproduce(part) == 0
@@ -313,7 +313,7 @@ def test_mistakes_end_in_plain_words(arguments, words, reproduce, capsys, tmp_pa
 
 
 def test_a_part_that_is_refused_does_not_stop_the_others(reproduce, tmp_path, monkeypatch, capsys):
-    def refusing(study):
+    def refusing(experiment):
         raise ValueError("too large")
 
     monkeypatch.setattr("hirl_experiments.commands.reproduce.PARTS", {"table2": refusing, "figure1": PARTS["figure1"]})

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hirl_experiments.training.seeds import APART, moved_apart, spaced_seeds
+from hirl_experiments.training.seeds import APART, spaced_seed, spaced_seeds
 
 
 @given(st.integers(0, 427))
 def test_seeds_that_are_counted_up_are_moved_apart(seed):
-    assert moved_apart(0) == 0
-    assert abs(moved_apart(seed + 1) - moved_apart(seed)) >= APART
+    assert spaced_seed(0) == 0
+    assert abs(spaced_seed(seed + 1) - spaced_seed(seed)) >= APART
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_any_seed_is_one_that_generators_take(seed):
-    assert 0 <= moved_apart(seed) <= 2**32 - APART
+    assert 0 <= spaced_seed(seed) <= 2**32 - APART
 
 
 @given(entropy=st.integers(0, 2**64), count=st.integers(1, 200), width=st.integers(1, 10**6))

@@ -193,11 +193,11 @@ def test_pairs_must_agree_in_size(tmp_path):
         list(Photographs([entry], "pairs"))
 
 
-def test_pictures_are_kept_apart(folder):
+def test_pictures_are_held_out(folder):
     whole = from_folder(folder)
-    rest, apart = whole.split(2)
-    assert [picture.name for picture in apart] == ["picture0", "picture2"]
+    rest, held_out = whole.split(2)
+    assert [picture.name for picture in held_out] == ["picture0", "picture2"]
     assert [picture.name for picture in rest] == ["picture1"]
     for count in (0, 3):
-        with pytest.raises(ValueError, match="cannot be kept apart"):
+        with pytest.raises(ValueError, match="cannot be held out"):
             whole.split(count)

@@ -11,7 +11,7 @@ import pytest
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.evaluate_tools import Sums
-from hirl_experiments.evaluation.sampling import starts_of
+from hirl_experiments.evaluation.sampling import evaluation_samples
 
 FOLDER = os.environ.get("HIRL_TEST_CBSD68")
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="HIRL_TEST_CBSD68 names no folder of photographs")
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="HIRL_TEST_CBSD68 names n
 )
 def test_gain_on_crops(name, cell, least):
     sums = Sums()
-    for start in starts_of(image_sources.resolve(FOLDER), name, 96, 1, 0):
+    for start in evaluation_samples(image_sources.resolve(FOLDER), name, 96, 1, 0):
         sums.add(start, toolsets.resolve("paper"), cell, "float32")
     assert sums.images == 68
     assert np.isfinite(sums.means()["psnr"])

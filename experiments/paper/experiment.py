@@ -23,13 +23,13 @@ from hirl_env.tools.toolset import Precision
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.methods import BruteForce, Distorted, Follow, PixelWise, Run, Search, Single
 from hirl_experiments.evaluation.runner import Row, evaluate_level
-from hirl_experiments.evaluation.sampling import PIXELS, starts_of
+from hirl_experiments.evaluation.sampling import PIXELS, evaluation_samples
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.records import Records
 
 # Methods of the comparison that need weights of their own: how tables call them.
 REFERENCE_STOP = "hirl reference stop"
-PEERS = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
+BASELINES = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Distortion:
     nominal: Degradation
 
 
-class Study:
+class Experiment:
     """A user's settings with what they name, opened.
 
     Memory holds one batch of crops (`hirl_experiments.evaluation.sampling.PIXELS`) or one whole photograph, a few times
@@ -109,7 +109,7 @@ class Study:
     Attributes:
         photographs: Of ``--images``.
         toolset: The paper's, over tiles.
-        peers: The methods to compare with whose weights are given, and these.
+        baselines: The methods to compare with whose weights are given, and these.
 
     Raises:
         ValueError: If the settings name something that is not there.
@@ -124,7 +124,7 @@ class Study:
             "rl-restore": settings.rl_restore,
             "flat-dqn": settings.flat_dqn or SHIPPED_AGENTS["flat-dqn"],
         }
-        self.peers = {method: file for method, file in given.items() if file is not None}
+        self.baselines = {method: file for method, file in given.items() if file is not None}
 
     def methods(
         self, names: Sequence[str], depth: int = 3, budgets: tuple[int, ...] = (), max_steps: int | None = None
@@ -175,7 +175,7 @@ class Study:
             weights["hirl"] = SHIPPED_AGENTS.get(chosen.agent, Path(chosen.agent))
         if "hirl-biqa" in methods:
             weights["hirl-biqa"] = SHIPPED_BIQA
-        weights |= {method: file for method, file in self.peers.items() if method in methods}
+        weights |= {method: file for method, file in self.baselines.items() if method in methods}
         return Records(
             chosen.out / f"{name}.jsonl",
             {
@@ -199,7 +199,7 @@ class Study:
         count = self.settings.pictures
         if count < len(photographs):
             _, photographs = photographs.split(count)
-        return starts_of(photographs, level, self.settings.crop, 1, self.settings.seed)
+        return evaluation_samples(photographs, level, self.settings.crop, 1, self.settings.seed)
 
     def measure(
         self,
@@ -219,10 +219,12 @@ class Study:
             pixels: Of a batch.
         """
         chosen = self.settings
-        starts = starts_of(distortion.photographs, distortion.level, chosen.crop, chosen.per_image, chosen.seed)
+        samples = evaluation_samples(
+            distortion.photographs, distortion.level, chosen.crop, chosen.per_image, chosen.seed
+        )
         count = len(distortion.photographs) * chosen.per_image
         return evaluate_level(
-            starts,
+            samples,
             count,
             name or distortion.name,
             methods,
@@ -267,7 +269,7 @@ class Study:
 
     def left_out(self) -> list[str]:
         """A sentence on the method that is missing, and on what would bring it in; none if none is."""
-        if "rl-restore" in self.peers:
+        if "rl-restore" in self.baselines:
             return []
         return ["Left out: RL-Restore (give --rl-restore the authors' weights, or a file that hirl train wrote)."]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from hirl_env.quality.measure import Measure, ScoreFunction, measures
+from hirl_env.quality.measure import Measure, measures
+from hirl_env.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,21 @@ _PRICED = re.compile(
 )
 
 
-def as_reward(value: str | Measure | ScoreFunction | Reward) -> Reward:
-    """A reward from ``MEASURE - PRICE*cost``, as in ``psnr - 0.05*cost``; from a measure (price 0); or from itself.
+def _shorthand(value: Any) -> Reward:
+    """A reward from ``MEASURE - PRICE*cost``, as in ``psnr - 0.05*cost``, or from a measure (price 0).
 
     Args:
-        value: A reward, or what `hirl_env.quality.measures` resolves; as text, with a price on cost at its end.
+        value: What `hirl_env.quality.measures` resolves; as text, with a price on cost at its end if there is one.
 
     Raises:
         ValueError: If it is none of these, or names an unknown measure.
     """
-    if isinstance(value, Reward):
-        return value
     if not isinstance(value, str) or value in measures.names() or not re.search(r"\bcost\b", value):
         return Reward(measures.resolve(value))
     priced = _PRICED.fullmatch(value)
     if priced is None:
         raise ValueError(f"reward {value!r}: the price on cost comes last, as in 'psnr - 0.05*cost'")
     return Reward(measures.resolve(priced["measure"].strip()), float(priced["price"] or 1))
+
+
+rewards: Registry[Reward] = Registry("reward", Reward, _shorthand)

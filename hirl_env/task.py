@@ -19,7 +19,7 @@ from hirl_env.data.samples import Sample, Samples, stacked
 from hirl_env.infos import Infos
 from hirl_env.masks import ActionMasks
 from hirl_env.restoration import Outcome, Restoration, Rules
-from hirl_env.reward import as_reward
+from hirl_env.reward import rewards
 from hirl_env.tools.known import toolsets
 
 Indices = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ class Task:
         config.check()
         self.config = config
         degradation = None if config.degradation is None else degradations.resolve(config.degradation)
-        reward = as_reward(config.reward)
+        reward = rewards.resolve(config.reward)
         self.measure = reward.measure
         smallest = self.measure.smallest
         self.samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)

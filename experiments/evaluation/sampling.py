@@ -14,7 +14,7 @@ from hirl_env.data.samples import Sample, Samples, stacked
 from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
-from hirl_env.reward import Reward, as_reward
+from hirl_env.reward import Reward, rewards
 from hirl_env.tools.toolset import Precision, Toolset
 
 PIXELS = 32 * 64 * 64  # of images restored side by side
@@ -81,7 +81,7 @@ def begin(
     reward: str | Measure | ScoreFunction | Reward = "psnr",
 ) -> Restoration:
     """A restoration of a batch of samples before its first step, for a reward as of an environment."""
-    wanted = as_reward(reward)
+    wanted = rewards.resolve(reward)
     restoration = Restoration(toolset, wanted.measure, precision=precision, price=wanted.price)
     restoration.begin(*stacked(batch))
     return restoration

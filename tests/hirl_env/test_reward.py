@@ -8,7 +8,7 @@ import torch
 import hirl_env  # noqa: F401  (registers the ids)
 from hirl_agents.search import greedy
 from hirl_env import Restoration, Rules, Toolset, measures
-from hirl_env.reward import Reward, as_reward
+from hirl_env.reward import Reward, rewards
 
 PRICE = 500.0  # dB per GFLOP: tools on small images cost little
 
@@ -32,9 +32,9 @@ def begun(toolset: Toolset, price: float, **rules: object) -> Restoration:
     ],
 )
 def test_a_price_on_cost_ends_a_reward(text, measure, price):
-    reward = as_reward(text)
+    reward = rewards.resolve(text)
     assert (reward.measure.name, reward.price) == (measure, price)
-    assert as_reward(reward) is reward
+    assert rewards.resolve(reward) is reward
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_price_on_cost_ends_a_reward(text, measure, price):
 )
 def test_other_prices_are_refused(value, message):
     with pytest.raises(ValueError, match=message):
-        as_reward(value)
+        rewards.resolve(value)
 
 
 def test_a_price_is_not_negative(costly_toolset):

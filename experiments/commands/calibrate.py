@@ -47,7 +47,7 @@ def calibrate(
         crop: Side of the crops in pixels.
         per_image: Crops of each photograph and level.
         seed: Seed of crops and degradations.
-        toolset: Toolset that the agent was trained with.
+        toolset: Toolset that the agent was trained with, as of hirl restore.
         precision: Precision of the tools' convolutions.
         device: Device on which the tools run: cpu, cuda, mps.
         force: Whether a file may be overwritten.

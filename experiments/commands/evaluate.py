@@ -56,7 +56,8 @@ def evaluate(
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of the crops and of the noise.
-        toolset: Tools: the name of a toolset, or where RL-Restore's twelve are (.npz, .safetensors, or a folder).
+        toolset: Tools: the name of a toolset, a YAML file that describes one, or where RL-Restore's twelve are (.npz,
+            .safetensors, or a folder).
         precision: Precision of the tools.
         device: Device that they run on: cpu, cuda, mps.
         json: File to write settings and rows to, after each level.

@@ -15,6 +15,7 @@ from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
@@ -63,7 +64,7 @@ def restore(
         out: Folder for the restored pictures and the log restore.jsonl.
         agent: Agent that chooses the tools: hirl, flat-dqn, or a file: what hirl train or Stable-Baselines3 saved, or
             RL-Restore's weights as its authors have them (.npz).
-        toolset: What it was trained with: a name, or where RL-Restore's twelve tools are.
+        toolset: What it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
         without: Tools and types that may not be used.
@@ -146,4 +147,6 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in given.items() if name not in INDIFFERENT}
     kept |= {name: list(value) for name, value in kept.items() if isinstance(value, tuple)}
     agent = sha256(Path(SHIPPED_AGENTS.get(given["agent"], Path(given["agent"]))))
-    return kept | {"agent_sha256": agent, "version": version("hirl-restore")}
+    place = Path(given["toolset"])
+    tools = [sha256(file) for file in (files_of(place) if place.suffix in YAML_SUFFIXES else [place])]
+    return kept | {"agent_sha256": agent, "toolset_sha256": tools, "version": version("hirl-restore")}

@@ -35,7 +35,7 @@ def web(
         host: Where the page is to be reached: 127.0.0.1 from this machine only, 0.0.0.0 from others too.
         port: Its port.
         agent: Who chooses the tools, as of hirl restore.
-        toolset: What it was trained with.
+        toolset: What it was trained with, as of hirl restore.
         measure: The blind measure that scores each step: hirl-biqa or paq2piq.
         precision: In which the tools run; bf16 is faster where the processor has it.
         device: Where they run: cpu, cuda, mps.

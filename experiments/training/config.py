@@ -42,6 +42,8 @@ def _plain_environment() -> type[EnvConfig]:
     for one in dataclasses.fields(EnvConfig):
         kind = _plain(hints[one.name])
         kind = Annotated[kind, tyro.conf.Suppress] if one.name in FOLLOWING else kind
+        # As other commands call it.
+        kind = Annotated[kind, tyro.conf.arg(aliases=["--toolset"])] if one.name == "toolset" else kind
         fields.append((one.name, kind, field(default=one.default)))
     plain: type[EnvConfig] = dataclasses.make_dataclass("EnvConfig", fields, bases=(EnvConfig,), frozen=True)
     plain.__doc__ = (EnvConfig.__doc__ or "").replace("`", "")

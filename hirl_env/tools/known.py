@@ -11,20 +11,24 @@ from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import read_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, read_toolset
 
 
 def _shorthand(value: Any) -> Toolset | None:
-    """A toolset from its tools, or from where RL-Restore's twelve tools are.
+    """A toolset from its tools, from a file that describes it, or from where RL-Restore's twelve tools are.
 
     Args:
-        value: A place as of `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types
-            with their tools, weak to strong, as in ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a
-            tool is a registered one, or one of a toolset.
+        value: A YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a place as of
+            `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types with their
+            tools, weak to strong, as in ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
+            registered one, or one of a toolset.
     """
     if isinstance(value, str) and "=" in value and not Path(value).exists():
         return Toolset(dict(_type_of(part, value) for part in value.split(";")))
     if isinstance(value, str | Path):
         place = Path(value)
+        if place.suffix in YAML_SUFFIXES:
+            return read_toolset(place, _tool_of)
         if place.is_dir() or place.suffix in (".npz", ".safetensors"):
             return rl_restore_toolset(read_tools(place))
     return None

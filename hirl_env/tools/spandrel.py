@@ -1,0 +1,170 @@
+"""Networks of others as tools: whatever spandrel reads that maps colour images to images of their size.
+
+Spandrel (https://github.com/chaiNNer-org/spandrel) knows an architecture and its sizes by the names and shapes of its
+weights: SCUNet, NAFNet, FBCNN, SwinIR, DRUNet, Uformer, KBNet, DnCNN and some forty others.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from hirl_env.weights import without_drawing
+
+SAFETENSORS = ".safetensors"
+SUFFIXES = (SAFETENSORS, ".pth", ".pt", ".ckpt")
+COLOURS = 3
+MISSING = 'networks of others need spandrel: pip install "hirl-restore[spandrel]"'
+
+
+def _with_map(model: nn.Module, images: torch.Tensor, strength: float) -> torch.Tensor:
+    """Of networks that take a noise map as a fourth channel."""
+    restored: torch.Tensor = model(torch.cat([images, torch.full_like(images[:, :1], strength / 255)], dim=1))
+    return restored
+
+
+def _with_quality(model: nn.Module, images: torch.Tensor, strength: float) -> torch.Tensor:
+    """Of FBCNN, whose factor is 0 for quality 100, and 1 for quality 0."""
+    restored: torch.Tensor = model(images, images.new_full((len(images), 1), 1 - strength / 100))[0]
+    return restored
+
+
+# By spandrel's name of the architecture, and whether inputs have a channel more than colours.
+STRENGTHS: dict[tuple[str, bool], Callable[[nn.Module, torch.Tensor, float], torch.Tensor]] = {
+    ("DRUNet", True): _with_map,
+    ("DnCNN", True): _with_map,
+    ("FBCNN", False): _with_quality,
+}
+MAP_STRENGTH = 15.0  # of 255: what spandrel shows to networks with a map
+
+
+class SpandrelTool(nn.Module):
+    """A network that spandrel knows, as a tool: images are mirrored to a size that it takes, and cut to their own.
+
+    Args:
+        descriptor: What spandrel says of it (a `spandrel.ImageModelDescriptor`).
+        strength: Strength that it is told: noise of 255 for DRUNet and FDnCNN, JPEG quality for FBCNN. None: 15 for
+            the former two, FBCNN's own estimate for the latter.
+
+    Raises:
+        ValueError: If it takes no strength and is told one.
+    """
+
+    def __init__(self, descriptor: Any, strength: float | None = None) -> None:
+        super().__init__()
+        self.network, self.descriptor, self.strength = descriptor.model, descriptor, strength
+        key = (descriptor.architecture.id, _has_map(descriptor))
+        if strength is None and key[1]:
+            self.strength = MAP_STRENGTH  # spandrel's own call takes one image at a time
+        if self.strength is not None:
+            if key not in STRENGTHS:
+                raise ValueError(f"a network of {descriptor.architecture.name} takes no strength; leave it out")
+            self.descriptor = _told(descriptor, STRENGTHS[key], self.strength)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps (N, 3, H, W) in [0, 1] to the same shape."""
+        # Some architectures view what only lies so in the usual layout.
+        restored: torch.Tensor = self.descriptor(images.contiguous())
+        return restored
+
+
+def _told(descriptor: Any, call: Callable[..., torch.Tensor], strength: float) -> Any:
+    """The same network, called with a strength."""
+    from spandrel import ImageModelDescriptor
+
+    return ImageModelDescriptor(
+        descriptor.model,
+        descriptor.model.state_dict(),
+        descriptor.architecture,
+        descriptor.purpose,
+        descriptor.tags,
+        descriptor.supports_half,
+        descriptor.supports_bfloat16,
+        descriptor.scale,
+        descriptor.input_channels,
+        descriptor.output_channels,
+        descriptor.size_requirements,
+        descriptor.tiling,
+        lambda model, images: call(model, images, strength),
+    )
+
+
+def _has_map(descriptor: Any) -> bool:
+    """Whether a network takes a noise map; spandrel counts colours only."""
+    first = next(value for value in descriptor.model.state_dict().values() if value.ndim == 4)
+    return bool(first.shape[1] == descriptor.input_channels + 1)
+
+
+def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
+    """A tool from a file of weights, ready for inference; no code in the file is run.
+
+    Args:
+        path: A .safetensors file, or what ``torch.save`` wrote (.pth, .pt, .ckpt), of which tensors only are read.
+        strength: As of `SpandrelTool`. Tools from one file share its network.
+
+    Raises:
+        ValueError: If spandrel is missing, the file is missing or damaged or holds more than tensors, or its network is
+            of no known architecture, or does not map colour images to images of their size.
+    """
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise ValueError(f"network {path}: {error.strerror}; name a file of weights") from None
+    try:
+        return SpandrelTool(_descriptor(path.resolve(), changed), strength).eval()
+    except ValueError as error:
+        raise ValueError(f"network {path}: {error}") from None
+
+
+@lru_cache(maxsize=32)
+@without_drawing
+def _descriptor(path: Path, changed: int) -> Any:
+    """What spandrel makes of a file, once for as long as it is not changed (``changed``, its time)."""
+    try:
+        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError, canonicalize_state_dict
+    except ImportError:
+        raise ValueError(MISSING) from None
+    state = canonicalize_state_dict(_read(path))
+    try:
+        descriptor = ModelLoader().load_from_state_dict(state).eval()
+    except UnsupportedModelError:
+        raise ValueError("spandrel knows no architecture with these weights") from None
+    except Exception as error:  # of each architecture's own making, where weights are not quite its own
+        raise ValueError(
+            f"spandrel cannot make a network of it ({type(error).__name__}: {_first_line(error)})"
+        ) from None
+    colours = descriptor.input_channels == descriptor.output_channels == COLOURS
+    if not (isinstance(descriptor, ImageModelDescriptor) and descriptor.scale == 1 and colours):
+        raise ValueError(
+            f"this {descriptor.architecture.name} turns {descriptor.input_channels} channels into "
+            f"{descriptor.output_channels} at {descriptor.scale} times the size ({descriptor.purpose}); a tool maps "
+            "colour images to images of their size"
+        )
+    descriptor.model.requires_grad_(False)
+    return descriptor
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.suffix == SAFETENSORS:
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError("it holds more than tensors, which may be code; convert it to safetensors") from None
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
+        raise ValueError(f"not a whole file of weights ({_first_line(error)})") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"it holds a {type(state).__name__}, not weights by their names")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from hirl_env.weights import without_drawing
+from hirl_env.weights import preserves_rng_state
 
 SAFETENSORS = ".safetensors"
 SUFFIXES = (SAFETENSORS, ".pth", ".pt", ".ckpt")
@@ -125,7 +125,7 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
 
 
 @lru_cache(maxsize=32)
-@without_drawing
+@preserves_rng_state
 def _descriptor(path: Path, changed: int) -> Any:
     """What spandrel makes of a file, once for as long as it is not changed (``changed``, its time)."""
     try:

@@ -98,8 +98,8 @@ def single_notes(experiment: Experiment) -> list[str]:
     rule = (
         "A single network runs once. Where it has several degrees, the one made for the nearest strength of its own "
         "kind of distortion runs, which somebody would have to know; the weakest where there is none of that kind. "
-        "The networks here are the toolset's, trained on their own kind, on hybrid distortions and on what other tools "
-        "leave of them (see their cards); the paper's were trained on their own kind and on hybrid distortions."
+        "The networks here are the toolset's, each trained on its own kind of distortion alone (see their cards); the "
+        "paper's single networks were trained on hybrid distortions, too."
     )
     if folder is not None:
         rule += " CSIQ's levels 1 and 2 count as the weakest of three strengths, 3 as the middle, 4 and 5 as the last."

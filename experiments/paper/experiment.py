@@ -21,7 +21,17 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.tools.toolset import Precision
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.methods import BruteForce, Distorted, Follow, PixelWise, Run, Search, Single
+from hirl_experiments.evaluation.methods import (
+    BruteForce,
+    Distorted,
+    Follow,
+    Greedy,
+    PixelWise,
+    Reverse,
+    Run,
+    Search,
+    Single,
+)
 from hirl_experiments.evaluation.runner import Row, evaluate_level
 from hirl_experiments.evaluation.sampling import PIXELS, evaluation_samples
 from hirl_experiments.io.output import at_least
@@ -142,6 +152,8 @@ class Experiment:
             "distorted": Distorted(),
             "single": Single(),
             "brute-force": BruteForce(depth),
+            "reverse": Reverse(),
+            "greedy": Greedy(depth),
             "hirl": Follow(chosen.agent, max_steps=max_steps),
             REFERENCE_STOP: Follow(chosen.agent, "reference", max_steps),
             "hirl-search": Search(chosen.agent, budgets),

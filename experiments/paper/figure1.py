@@ -14,6 +14,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.evaluation.sampling import begin, evaluation_samples
 from hirl_experiments.paper.experiment import Experiment
+from hirl_experiments.paper.orderings import rising
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import FIGURE1
 from hirl_experiments.reporting.figures import FONT, show
@@ -78,7 +79,9 @@ def figure1(experiment: Experiment) -> None:
         "nearest strength: FFDNet 15 for this noise, where the paper's took FFDNet 35.",
         *experiment.notes(),
     ]
-    publish(Report("figure1", TITLE, table, rows, notes, {"figure1": _figure(picture, start, steps, rows)}), experiment)
+    claims = list(rising({row["strategy"]: row["gain"] for row in rows}, "this picture"))
+    figures = {"figure1": _figure(picture, start, steps, rows)}
+    publish(Report("figure1", TITLE, table, rows, notes, figures, claims), experiment)
 
 
 def _start(experiment: Experiment) -> Sample:

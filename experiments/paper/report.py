@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from hirl_env.files import atomic_write_text
 from hirl_experiments.io.output import markdown_table, print_table, write_json
 from hirl_experiments.paper.experiment import Experiment
+from hirl_experiments.paper.orderings import Ordering
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.provenance import provenance
 from hirl_experiments.training.weights_and_biases import start_wandb
@@ -28,6 +29,7 @@ class Report:
         rows: Every number that was measured, and the paper's beside it where there is one.
         notes: What differs from the paper, and how it was made.
         figures: By the names of their files, without ending.
+        orderings: What the paper claims of these figures.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Report:
     rows: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    orderings: Sequence[Ordering] = ()
 
 
 def publish(report: Report, experiment: Experiment) -> None:
@@ -47,11 +50,20 @@ def publish(report: Report, experiment: Experiment) -> None:
         print(f"wrote {out / name}.png")
     pictures = "".join(f"\n![{report.title}]({name}.png)\n" for name in report.figures)
     notes = "".join(f"- {note}\n" for note in report.notes)
+    claims = [str(ordering) for ordering in report.orderings]
+    orderings = "".join(f"- {claim}\n" for claim in claims)
     text = f"# {report.title}\n\n{markdown_table(report.table, {})}{pictures}\n{notes}"
+    if claims:
+        text += f"\n## What the paper claims\n\n{orderings}"
     atomic_write_text(out / f"{report.name}.md", text)
     print(f"wrote {out / report.name}.md")
-    write_json(out / f"{report.name}.json", settings | provenance() | {"notes": list(report.notes)}, report.rows)
+    write_json(
+        out / f"{report.name}.json",
+        settings | provenance() | {"notes": list(report.notes), "orderings": claims},
+        report.rows,
+    )
     print_table(report.title, report.table, {})
+    print(orderings, end="")
     if experiment.settings.wandb:
         _log(report, experiment, settings)
 

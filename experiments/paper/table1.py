@@ -8,6 +8,7 @@ from typing import Any
 
 from hirl_experiments.paper.distortions import NETWORKS, network_rows, single_notes, table1_rows
 from hirl_experiments.paper.experiment import BASELINES, Experiment
+from hirl_experiments.paper.orderings import Ordering, ahead_of_all
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import TABLE1, Scores
 from hirl_experiments.reporting.figures import table_figure
@@ -60,7 +61,6 @@ def table1(experiment: Experiment) -> None:
     table = _table(scores)
     bound = [f"Brute force tries every path of up to {depth} steps and sees the reference: a bound."] if depth else []
     notes = [
-        margins(scores),
         *single_notes(experiment),
         "HIRL and the flat DQN take at most as many steps as in their training. Stopping by value needs no reference; "
         "stopping by reference takes back the first step that gains nothing, which the paper's numbers are taken to "
@@ -71,22 +71,23 @@ def table1(experiment: Experiment) -> None:
         *experiment.left_out(),
         *experiment.notes(),
     ]
-    publish(Report("table1", TITLE, table, rows, notes, {"table1": table_figure(TITLE, table)}), experiment)
+    figures = {"table1": table_figure(TITLE, table)}
+    publish(Report("table1", TITLE, table, rows, notes, figures, orderings(scores)), experiment)
 
 
-def margins(scores: dict[str, dict[str, Scores]]) -> str:
-    """By how much HIRL is ahead of the best of the other methods.
+def orderings(scores: dict[str, dict[str, Scores]]) -> list[Ordering]:
+    """The paper's claim that HIRL is ahead of every other method on every row.
 
     Args:
         scores: PSNR and SSIM by distortion and column.
     """
-    parts = []
-    for distortion, columns in scores.items():
-        others = {name: psnr for name, (psnr, _) in columns.items() if name not in (BY_VALUE, BY_REFERENCE, BOUND)}
-        best = max(others, key=lambda name: others[name])
-        ahead = [f"{columns[name][0] - others[best]:+.2f}" for name in (BY_REFERENCE, BY_VALUE)]
-        parts.append(f"{distortion} {' / '.join(ahead)} ({best})")
-    return f"HIRL's margin over the best other method, dB, stopping by reference / by value: {', '.join(parts)}."
+    claims = []
+    for stop in (BY_REFERENCE, BY_VALUE):
+        for distortion, columns in scores.items():
+            psnr = {name: decibels for name, (decibels, _) in columns.items() if name != BOUND}
+            others = {name: value for name, value in psnr.items() if name not in (BY_VALUE, BY_REFERENCE)}
+            claims.append(ahead_of_all(stop, distortion, psnr, others))
+    return claims
 
 
 def _mean(scores: list[Scores]) -> Scores:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from hirl_env.data.degradations import LEVELS
 from hirl_experiments.paper.experiment import Experiment
+from hirl_experiments.paper.orderings import rising
 from hirl_experiments.paper.report import Report, publish
 from hirl_experiments.paper.reported import TABLE3, Scores
 
@@ -49,7 +50,14 @@ def table3(experiment: Experiment) -> None:
         "what the figure shows.",
         *experiment.notes(),
     ]
-    publish(Report("table3", TITLE, table, rows, notes, {"table3": _figure(scores)}), experiment)
+    claims = [
+        claim
+        for level, lines in scores.items()
+        for claim in rising(
+            {f"a path of {length}": lines[STOPS["hirl reference stop"]][length][0] for length in LENGTHS}, level, True
+        )
+    ]
+    publish(Report("table3", TITLE, table, rows, notes, {"table3": _figure(scores)}, claims), experiment)
 
 
 def _figure(scores: dict[str, dict[str, dict[int, Scores]]]) -> Figure:

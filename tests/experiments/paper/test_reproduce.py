@@ -22,7 +22,7 @@ from hirl_experiments.paper import experiment
 from hirl_experiments.paper.distortions import MADE, network_rows
 from hirl_experiments.paper.figure1 import DISTORTION
 from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
-from hirl_experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, margins
+from hirl_experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, orderings
 
 FIGURES = {
     "table1": {"table1"},
@@ -112,8 +112,27 @@ def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, writte
 
 def test_margins_are_over_the_best_of_the_others():
     columns = {BY_REFERENCE: (30.0, 0.9), BY_VALUE: (29.0, 0.8), "SRN": (29.5, 0.9), "FFDNet": (28.0, 0.9)}
-    said = margins({"mild": {**columns, BOUND: (40.0, 1.0)}, "severe": {**columns, "distorted": (31.25, 0.9)}})
-    assert "reference / by value: mild +0.50 / -0.50 (SRN), severe -1.25 / -2.25 (distorted)." in said
+    claims = orderings({"mild": {**columns, BOUND: (40.0, 1.0)}, "severe": {**columns, "distorted": (31.25, 0.9)}})
+    assert [claim.margin for claim in claims] == [0.5, -1.25, -0.5, -2.25]
+    assert [claim.holds for claim in claims] == [True, False, False, False]
+    assert "on mild HIRL, stops by reference is ahead of SRN" in str(claims[0])
+    assert str(claims[1]).startswith("does not hold (-1.250 dB)")
+
+
+def test_each_part_says_which_of_the_papers_orderings_hold(reproduce, written, tmp_path, capsys):
+    claims = {"table1": 2 * len(TABLE1), "table2": len(LEVELS) * (2 + 1), "table3": len(LEVELS) * 2}
+    for part, count in claims.items():
+        assert reproduce(part, "--max-trials", "9") == 0
+        stated = written(part)["settings"]["orderings"]
+        assert len(stated) == count
+        assert all(line.startswith(("holds (", "does not hold (")) for line in stated)
+        assert stated[0] in capsys.readouterr().out
+        assert f"- {stated[0]}" in (tmp_path / "out" / f"{part}.md").read_text()
+    # Brute force of one step is the first step of the greedy choice, which may take more.
+    assert not any(
+        "brute force of 1 steps" in line and line.startswith("holds")
+        for line in written("table2")["settings"]["orderings"]
+    )
 
 
 def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written, tmp_path, monkeypatch):

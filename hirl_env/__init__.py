@@ -1,7 +1,7 @@
 """The environment in which reinforcement learning restores photographs.
 
-Importing registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs) and ``HIRL-RestoreFlat-v0`` (one integer),
-each with a single and a native vector environment::
+Importing registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs), ``HIRL-RestoreFlat-v0`` (one integer) and
+``HIRL-RestoreTable-v0`` (over a table of all paths), each with a single and a native vector environment::
 
     import gymnasium as gym
     env = gym.make("hirl_env:HIRL-Restore-v0", degradation="severe")
@@ -41,15 +41,11 @@ except PackageNotFoundError:  # a checkout on the path, not installed
     __version__ = "0+unknown"
 
 
-def _register(env_id: str, **kwargs: bool) -> None:
+def _register(env_id: str, single: str, vector: str, **kwargs: bool) -> None:
     if env_id not in gym.registry:
-        gym.register(
-            id=env_id,
-            entry_point="hirl_env.env:RestoreEnv",
-            vector_entry_point="hirl_env.vector_env:RestoreVectorEnv",
-            kwargs=kwargs,
-        )
+        gym.register(env_id, f"hirl_env.{single}", vector_entry_point=f"hirl_env.{vector}", kwargs=kwargs)
 
 
-_register("HIRL-Restore-v0")
-_register("HIRL-RestoreFlat-v0", flat=True)
+_register("HIRL-Restore-v0", "env:RestoreEnv", "vector_env:RestoreVectorEnv")
+_register("HIRL-RestoreFlat-v0", "env:RestoreEnv", "vector_env:RestoreVectorEnv", flat=True)
+_register("HIRL-RestoreTable-v0", "table_env:RestoreTableEnv", "table_env:RestoreTableVectorEnv")

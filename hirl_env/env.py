@@ -36,12 +36,13 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         # Of its own: up to 1.3, Gymnasium's SyncVectorEnv writes into it.
         self.metadata = dict(self.metadata)
         self._window = Window(self.metadata["render_fps"]) if render_mode == "human" else None
-        self.task = Task(EnvConfig.of(task))
+        self.task = self._open(task)
         self.config = self.task.config
         self.action_space = self.task.action_space
-        side = self.config.crop_size
-        height, width = (side, side) if side else next(iter(self.task.samples.photographs)).pixels.shape[:2]
-        self.observation_space: Any = self.task.observation_space(height, width)
+        self.observation_space: Any = self.task.observation_space(*self.task.samples.size)
+
+    def _open(self, arguments: dict[str, Any]) -> Task:
+        return Task(EnvConfig.of(arguments))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

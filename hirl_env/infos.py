@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.samples import Sample
 from hirl_env.restoration import Outcome, Restoration
 
@@ -43,7 +42,7 @@ class Infos:
             self._gains = np.zeros((count, *self._gains.shape[1:]))
         self._gains[rows] = 0.0
         if self.strings:
-            self._names[rows] = [_names(sample) for sample in samples]
+            self._names[rows] = [sample.labels for sample in samples]
 
     def step(self, outcome: Outcome, rows: Indices) -> None:
         """Takes note of what a step did to these rows."""
@@ -76,11 +75,3 @@ class Infos:
             infos["tool"] = np.array(tools, dtype=object)[self.restoration.last_tools[rows]]
             infos |= dict(zip(STRINGS, self._names[rows].T, strict=True))
         return infos
-
-
-def _names(sample: Sample) -> tuple[str, str, str]:
-    """The names of a sample's photograph, degradation and level."""
-    if sample.degradation is None:
-        return sample.name, "", ""
-    levels = [level for level in LEVELS if degradations.resolve(level) == sample.degradation]
-    return sample.name, str(sample.degradation), levels[0] if levels else ""

@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from hirl_env.data.images import to_pixels
-
 if TYPE_CHECKING:
     from hirl_env.task import Task
 
@@ -47,7 +45,7 @@ def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
     restoration, state = task.restoration, task.restoration.state
     if not len(state):
         raise RuntimeError("render before reset: there is no image yet; call reset first")
-    picture = enlarged(to_pixels(state.images[row]), SIDE)
+    picture = enlarged(task.pixels(state.images[row : row + 1])[0], SIDE)
     names = restoration.tool_names(row) or ("nothing done yet",)
     lines = [f"{number}. {name}" if state.lengths[row] else name for number, name in enumerate(names, 1)]
     gain = state.gains[row]

@@ -211,8 +211,10 @@ class Restoration:
                     f"images {tuple(images.shape)} and references {tuple(references.shape)} differ in shape; give "
                     "each image the reference of its size"
                 )
-        images = images.to(self.toolset.device)
         references = None if references is None else references.to(self.toolset.device)
+        self._begin(images.to(self.toolset.device), references, rows)
+
+    def _begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None) -> None:
         fresh = State.first(images, references, *self._score(images, references))
         self.state = fresh if rows is None else self.state.replace(rows, fresh)
 
@@ -345,7 +347,10 @@ class Restoration:
     def _costs(self, images: torch.Tensor, actions: Indices) -> Floats:
         """GFLOP that the tools of actions (n, 2) take for images of this size, (n,); STOP takes none."""
         with_stop = np.pad(self.toolset.costs, ((0, 1), (0, 0)))
-        return with_stop[actions[:, 0], actions[:, 1]] * (images.shape[-2] * images.shape[-1] / 1e6)
+        return with_stop[actions[:, 0], actions[:, 1]] * self._megapixels(images)
+
+    def _megapixels(self, images: torch.Tensor) -> float:
+        return images.shape[-2] * images.shape[-1] / 1e6
 
     def _judge(self, after: State, gains: Floats, stopped: Flags) -> tuple[Flags, Flags]:
         """Which episodes terminate, and which images stay as they were before the step."""

@@ -10,12 +10,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from hirl_env.config import EnvConfig
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import image_sources
-from hirl_env.data.samples import Sample, Samples, stacked
+from hirl_env.data.samples import Sample, Samples, SampleSource, stacked
 from hirl_env.infos import Infos
 from hirl_env.masks import ActionMasks
 from hirl_env.restoration import Outcome, Restoration, Rules
@@ -23,6 +24,23 @@ from hirl_env.reward import rewards
 from hirl_env.tools.known import toolsets
 
 Indices = npt.NDArray[np.int64]
+
+
+MOST_TOOLS = 255  # that one channel of 8 bits can tell apart
+
+
+def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
+    """What ends an episode of a configuration, under another bound on its steps, as of `Task`.
+
+    Raises:
+        ValueError: If one of them is out of range.
+    """
+    rules = Rules(config.max_steps, config.stop, config.stop_action)
+    if max_episode_steps is None or max_episode_steps == -1:
+        return rules
+    if max_episode_steps < 1:
+        raise ValueError(f"max_episode_steps must be at least 1, or None for no bound; got {max_episode_steps}")
+    return replace(rules, max_steps=min(config.max_steps or max_episode_steps, max_episode_steps))
 
 
 class Task:
@@ -38,29 +56,28 @@ class Task:
 
     def __init__(self, config: EnvConfig, max_episode_steps: int | None = None) -> None:
         config.check()
-        self.config = config
         degradation = None if config.degradation is None else degradations.resolve(config.degradation)
         reward = rewards.resolve(config.reward)
-        self.measure = reward.measure
-        smallest = self.measure.smallest
-        self.samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
+        smallest = reward.measure.smallest
+        samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
         if config.crop_size is not None and config.crop_size < smallest:
             raise ValueError(
-                f"reward {self.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
+                f"reward {reward.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
                 f"{config.crop_size}; choose a larger crop size, or another reward"
             )
-        self.toolset = toolsets.resolve(config.toolset).on(config.device)
-        if config.observe_tool and len(self.toolset.cells) > 255:
-            raise ValueError(f"observe_tool counts to 255, and the toolset has {len(self.toolset.cells)} tools")
-        rules = Rules(config.max_steps, config.stop, config.stop_action)
-        if max_episode_steps is not None and max_episode_steps != -1:
-            if max_episode_steps < 1:
-                raise ValueError(f"max_episode_steps must be at least 1, or None for no bound; got {max_episode_steps}")
-            rules = replace(rules, max_steps=min(config.max_steps or max_episode_steps, max_episode_steps))
-        self.restoration = Restoration(self.toolset, self.measure, rules, config.precision, reward.price)
-        psnr = self.measure.needs_reference or self.samples.have_references
-        self.infos = Infos(self.restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
-        self.masks = ActionMasks(self.restoration, config.mask_useless)
+        toolset = toolsets.resolve(config.toolset).on(config.device)
+        if config.observe_tool and len(toolset.cells) > MOST_TOOLS:
+            raise ValueError(f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(toolset.cells)} tools")
+        rules = rules_of(config, max_episode_steps)
+        restoration = Restoration(toolset, reward.measure, rules, config.precision, reward.price)
+        psnr = reward.measure.needs_reference or samples.have_references
+        infos = Infos(restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
+        self._assemble(config, samples, restoration, infos)
+
+    def _assemble(self, config: EnvConfig, samples: SampleSource, restoration: Restoration, infos: Infos) -> None:
+        self.config, self.samples, self.restoration, self.infos = config, samples, restoration, infos
+        self.toolset, self.measure = restoration.toolset, restoration.measure
+        self.masks = ActionMasks(restoration, config.mask_useless)
 
     @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:
@@ -136,13 +153,17 @@ class Task:
 
     def observations(self) -> npt.NDArray[np.uint8]:
         """The images now, and what else is observed, uint8 (N, H, W, C); in new memory."""
-        seen = [to_pixels(self.restoration.state.images)]
+        seen = [self.pixels(self.restoration.state.images)]
         if self.config.observe_start:
-            seen.append(to_pixels(self.restoration.state.first_images))
+            seen.append(self.pixels(self.restoration.state.first_images))
         if self.config.observe_tool:
             tools = self.restoration.last_tools.astype(np.uint8)[:, None, None, None]
             seen.append(np.broadcast_to(tools, (*seen[0].shape[:3], 1)))
-        return np.concatenate(seen, axis=3)
+        return seen[0] if len(seen) == 1 else np.concatenate(seen, axis=3)
+
+    def pixels(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """Images of the restoration in 8 bits, uint8 (N, H, W, 3); in new memory."""
+        return to_pixels(images)
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions are allowed, (N, actions).

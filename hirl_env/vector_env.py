@@ -58,7 +58,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = Task(EnvConfig.of(task), max_episode_steps)
+        self.task = self._open(task, max_episode_steps)
         self.config = self.task.config
         side = self.config.crop_size
         if side is None:
@@ -72,6 +72,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._seeds = [-1] * num_envs
         self._begun = np.zeros(num_envs, dtype=np.bool_)
+
+    def _open(self, arguments: dict[str, Any], max_episode_steps: int | None) -> Task:
+        return Task(EnvConfig.of(arguments), max_episode_steps)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from hirl_env.data.degradations import Degradation
+from hirl_env.data.degradations import LEVELS, Degradation, degradations
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photograph, Photographs
 
@@ -34,6 +35,32 @@ class Sample:
     distorted: torch.Tensor
     reference: torch.Tensor | None
     degradation: Degradation | None
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Names of the photograph, its degradation and, if it is one of the three, its level; ``""`` for none."""
+        if self.degradation is None:
+            return self.name, "", ""
+        levels = [level for level in LEVELS if degradations.resolve(level) == self.degradation]
+        return self.name, str(self.degradation), levels[0] if levels else ""
+
+
+class SampleSource(Protocol):
+    """Where episodes come from."""
+
+    @property
+    def have_references(self) -> bool:
+        """Whether samples have a reference."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of samples, pixels; where these differ, of the first."""
+        ...
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """One sample, at random."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,14 @@ class Samples:
             ValueError: If there is none.
         """
         return self.of(self.photographs.draw(rng, self.crop_size or self.smallest), rng)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of samples, pixels; of whole pictures, which differ, those of the first."""
+        if self.crop_size is not None:
+            return self.crop_size, self.crop_size
+        height, width = next(iter(self.photographs)).pixels.shape[:2]
+        return height, width
 
     @property
     def have_references(self) -> bool:

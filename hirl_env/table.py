@@ -1,0 +1,230 @@
+"""A table of all paths of up to a certain depth on a set of crops: scores, observations, and the values that they fix.
+
+Nodes are paths. Node 0 is the crop as it begins, and what tool t of m (from 0, type by type) makes of node n is node
+``n * m + t + 1``: numbers go length by length, and within one in the order of tools.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hirl_env.restoration import Rules
+from hirl_env.reward import check_price
+
+FACTS = "table.json"
+
+Floats = npt.NDArray[np.float64]
+Labels = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a table is of, as its ``table.json`` has it.
+
+    Attributes:
+        crop_size: Side of the crops, pixels.
+        count: Number of crops.
+        types: Name of each type to the names of its tools, weak to strong.
+        costs: GFLOP of each tool for a crop, (types, degrees).
+        depth: Number of tools of the longest paths.
+        observed: Number of tools of the longest paths whose images are kept.
+        measure: Name of the measure that scores are of.
+        source: What else says how it was made: photographs, suite, seed, toolset, precision.
+        samples: Names of photograph, degradation and level of each crop; none while the table is unfinished.
+    """
+
+    crop_size: int
+    count: int
+    types: dict[str, list[str]]
+    costs: list[list[float]]
+    depth: int
+    observed: int
+    measure: str
+    source: dict[str, Any] = field(default_factory=dict)
+    samples: list[Labels] = field(default_factory=list)
+
+    @property
+    def tools(self) -> int:
+        """Number of tools."""
+        return sum(map(len, self.types.values()))
+
+    def nodes(self, length: int) -> int:
+        """Number of paths of up to that length, that of nothing done included."""
+        return sum(self.tools**each for each in range(length + 1))
+
+    def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of each array, by its name."""
+        count, side, nodes = self.count, self.crop_size, self.nodes(self.depth)
+        return {
+            "scores": ((count, nodes), "float64"),
+            "psnr": ((count, nodes), "float64"),
+            "observations": ((count, self.nodes(self.observed), side, side, 3), "uint8"),
+            "images": ((count, 3, side, side), "float32"),
+            "references": ((count, 3, side, side), "float32"),
+            "finished": ((count,), "bool"),
+        }
+
+    @property
+    def bytes(self) -> int:
+        """Size of all arrays."""
+        return sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in self.layout().values())
+
+    @property
+    def gflop(self) -> float:
+        """Operations that it takes to fill the table, 10^9."""
+        return self.count * (self.nodes(self.depth - 1)) * float(np.sum(self.costs))
+
+    def as_json(self) -> str:
+        """The text of ``table.json``."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def read_facts(place: Path) -> Facts:
+    """What the table in a folder is of.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    try:
+        content = json.loads((place / FACTS).read_text(encoding="utf-8"))
+        content["samples"] = [tuple(labels) for labels in content["samples"]]
+        return Facts(**content)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{place}: no table that hirl tabulate wrote ({reason})") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is best from each node on, by backward induction.
+
+    Attributes:
+        values: V*, the largest sum of rewards from a node on, float64 (crops, nodes).
+        q: Q*, the same where each tool is the next, float64 (crops, nodes with one more step to take, tools).
+    """
+
+    values: Floats
+    q: Floats
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table:
+    """A finished table; its arrays are memory-mapped.
+
+    Attributes:
+        place: Folder that it was read from.
+        facts: What it is of.
+        scores: The measure at each node, float64 (crops, nodes).
+        psnr: PSNR in dB at each node, float64 (crops, nodes).
+        observations: Images at the nodes kept, uint8 (crops, nodes kept, H, W, 3).
+        images: Distorted crops, float32 (crops, 3, H, W), in [0, 1].
+        references: Clean crops, likewise.
+    """
+
+    place: Path
+    facts: Facts
+    scores: Floats
+    psnr: Floats
+    observations: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.float32]
+    references: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return self.facts.count
+
+    @property
+    def tool_costs(self) -> Floats:
+        """GFLOP of each tool for a crop, float64 (tools,)."""
+        return np.ravel(self.facts.costs)
+
+    @cached_property
+    def costs(self) -> Floats:
+        """GFLOP of each path, float64 (nodes,)."""
+        levels = [np.zeros(1)]
+        for _ in range(self.facts.depth):
+            levels.append(np.add.outer(levels[-1], self.tool_costs).ravel())
+        return np.concatenate(levels)
+
+    def node(self, path: Sequence[int]) -> int:
+        """The number of the node that tools lead to, numbered from 0, type by type."""
+        node = 0
+        for tool in path:
+            node = node * self.facts.tools + tool + 1
+        return node
+
+    def level(self, length: int) -> slice:
+        """The nodes that are paths of that length."""
+        return slice(self.facts.nodes(length - 1), self.facts.nodes(length))
+
+    def plan(self, rules: Rules | None = None, price: float = 0.0) -> Plan:
+        """V* and Q* of an environment over the table.
+
+        Args:
+            rules: What ends its episodes; at most as many steps as the table is deep. Default: so many, and STOP.
+            price: Price of a GFLOP, in units of the measure.
+
+        Raises:
+            ValueError: If episodes may be longer than the table is deep, or the price is negative.
+        """
+        rules = Rules(self.facts.depth, stop_action=True) if rules is None else rules
+        check_price(price)
+        steps = self.checked_steps(rules.max_steps, self.facts.depth)
+        worth = self.scores[:, : self.facts.nodes(steps)] - price * self.costs[: self.facts.nodes(steps)]
+        values, q = np.zeros_like(worth), np.zeros((len(self), self.facts.nodes(steps - 1), self.facts.tools))
+        for length in reversed(range(steps)):
+            here, there = self.level(length), self.level(length + 1)
+            shape = (len(self), here.stop - here.start, self.facts.tools)
+            gains = worth[:, there].reshape(shape) - worth[:, here, None]
+            over = np.zeros(shape, dtype=np.bool_)
+            if rules.stop == "no_gain":
+                over = gains <= 0
+                gains = np.where(over, 0.0, gains)
+            elif rules.stop == "below_start":
+                over = (self.scores[:, there] < self.scores[:, :1]).reshape(shape)
+            q[:, here] = gains + np.where(over, 0.0, values[:, there].reshape(shape))
+            values[:, here] = q[:, here].max(axis=2)
+            if rules.stop_action:
+                values[:, here] = np.maximum(values[:, here], 0.0)
+        return Plan(values, q)
+
+    def checked_steps(self, max_steps: int | None, most: int) -> int:
+        """A number of steps that episodes may have; raises ValueError where the table ends before."""
+        if max_steps is None or not 1 <= max_steps <= most:
+            keeps = "is" if most == self.facts.depth else "keeps observations"
+            remedy = "--depth" if most == self.facts.depth else "--observed"
+            raise ValueError(
+                f"{self.place}: max_steps must be 1 to {most}, got {max_steps}: the table {keeps} {most} deep; make a "
+                f"deeper one with hirl tabulate {remedy}"
+            )
+        return max_steps
+
+
+def open_table(place: str | Path) -> Table:
+    """The table in a folder that `hirl tabulate` wrote.
+
+    Raises:
+        ValueError: If there is none, it is unfinished, or its arrays are others than it says.
+    """
+    place = Path(place)
+    facts = read_facts(place)
+    if not facts.samples:
+        raise ValueError(f"{place}: the table is unfinished; the same hirl tabulate command goes on with it")
+    arrays = {}
+    for name, (shape, kind) in facts.layout().items():
+        try:
+            array = np.load(place / f"{name}.npy", mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{place}: {name}.npy is missing or damaged ({error}); tabulate again") from None
+        if (array.shape, array.dtype) != (shape, np.dtype(kind)):
+            raise ValueError(f"{place}: {name}.npy is {array.dtype} {array.shape}, not {kind} {shape}; tabulate again")
+        arrays[name] = array
+    del arrays["finished"]
+    return Table(place, facts, **arrays)

@@ -74,6 +74,8 @@ _register_shipped("web", "open a page on which pictures are restored step by ste
 _register_shipped("score", "score pictures by any quality measure")
 _register_shipped("evaluate", "measure restoration methods on a folder of photographs")
 _register_shipped("benchmark", "measure agents and baselines on the frozen suites")
+_register_shipped("tabulate", "run all paths of tools on a set of crops, once, into a table")
+_register_shipped("regret", "measure how much less agents gain than the best of all paths in a table")
 _register_shipped("fixed-path", "find the path that gains most when every image takes it")
 _register_shipped("evaluate-tools", "measure every tool on its own distortion")
 _register_shipped("evaluate-measures", "check blind measures against those that see the reference")

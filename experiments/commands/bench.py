@@ -19,10 +19,11 @@ from hirl_env.task import Task
 from hirl_env.tools.toolset import Precision
 from hirl_experiments.benchmarks.agents import bench_memory, bench_photograph, bench_updates
 from hirl_experiments.benchmarks.quality import bench_quality
+from hirl_experiments.benchmarks.table import bench_table
 from hirl_experiments.io.output import print_table, write_json
 
 Kind = Literal["native", "sync", "async"]
-Part = Literal["environment", "updates", "photograph", "memory", "quality"]
+Part = Literal["environment", "table", "updates", "photograph", "memory", "quality"]
 DECIMALS = {
     **{"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2},
     **{"per_second": 2, "of_passes_alone": 3, "of_two_networks_alone": 3},
@@ -32,7 +33,7 @@ DECIMALS = {
 
 
 def bench(
-    parts: tuple[Part, ...] = ("environment", "updates", "photograph", "memory", "quality"),
+    parts: tuple[Part, ...] = ("environment", "table", "updates", "photograph", "memory", "quality"),
     json: Path | None = None,
     envs: tuple[int, ...] = (1, 8, 32, 128),
     precisions: tuple[Precision, ...] = ("float32", "bf16"),
@@ -47,6 +48,8 @@ def bench(
     bare_tools_per_second is what the tools alone would do on the same actions, batched per tool as the native
     environment batches them; in_tools is the share of the time the native environment spends in them; vs_sync is the
     ratio to SyncVectorEnv.
+
+    table: image steps per second of 256 environments over a table of all paths, in which no tool runs.
 
     updates: HIRL's updates per second, as shares of what the same passes through its networks, and the forward and
     backward passes of the two strategies alone, would do. photograph: a photograph of 481x321 restored by HIRL, and by
@@ -75,6 +78,10 @@ def bench(
     if "environment" in parts:
         rows += _environment_rows(envs, precisions, kinds, seconds, images, seed)
         print_table("image steps per second", rows, DECIMALS)
+    if "table" in parts:
+        measured = bench_table(seconds, images, seed)
+        print_table("image steps per second over a table", measured, DECIMALS)
+        rows += measured
     if "updates" in parts:
         rows.append(bench_updates(seconds, seed))
         print_table("updates per second", rows[-1:], DECIMALS)

@@ -53,7 +53,8 @@ def of_run(name: str, run: Run, price: float) -> Entrant:
 
 def of_agent(name: str, agent: Agent, field: Field) -> Entrant:
     """An agent that stops by itself, with its own tools where it has some."""
-    return of_run(name, follow(agent, tools_of(agent, field.toolset), name, "value", None), field.price)
+    steps = agent.max_steps if field.max_steps is None else min(field.max_steps, agent.max_steps)
+    return of_run(name, follow(agent, tools_of(agent, field.toolset), name, "value", steps), field.price)
 
 
 def one_network(name: str, network: nn.Module) -> Entrant:
@@ -85,12 +86,14 @@ class Field:
         fixed: Path of the suite, TYPE-DEGREE.
         trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
         price: Price of a GFLOP, dB, for those who choose.
+        max_steps: Longest path of agents and the oracle; None for that of an agent's training, and 3.
     """
 
     toolset: Toolset
     fixed: tuple[str, ...]
     trust: bool = False
     price: float = 0.0
+    max_steps: int | None = None
 
 
 def _of_method(name: str, method: Method, field: Field) -> Entrant:
@@ -100,7 +103,7 @@ def _of_method(name: str, method: Method, field: Field) -> Entrant:
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
 PLAIN: dict[str, Callable[[Field], Entrant]] = {
     FIXED: lambda field: _of_method(FIXED, Chain(field.fixed), field),
-    ORACLE: lambda field: _of_method(ORACLE, Greedy(ORACLE_STEPS), field),
+    ORACLE: lambda field: _of_method(ORACLE, Greedy(min(ORACLE_STEPS, field.max_steps or ORACLE_STEPS)), field),
 }
 OF_SOMETHING: dict[str, Callable[[str, Field], Entrant]] = {
     "path": lambda tools, field: _of_method(tools, Chain(tuple(tools.split(","))), field),

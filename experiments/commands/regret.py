@@ -1,0 +1,131 @@
+"""`hirl regret`: how much less agents gain than the best of all paths, which a table knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+from tqdm import tqdm
+
+from hirl_agents.common.tiling import tiled
+from hirl_env.data.suites import suites
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
+from hirl_env.table import Table, open_table
+from hirl_env.tools.known import toolsets
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant
+from hirl_experiments.io.output import print_table, write_json
+
+DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "within 0.1 %": 1, "trials": 2, "crops": 0}
+CROPS = 32  # restored side by side
+NEAR = 0.1  # units of the measure: an agent that gets as near to the best has found it
+DRIFT = 0.01  # units of the measure by which a score may differ on another machine
+
+
+def regret(
+    table: Annotated[Path, tyro.conf.Positional],
+    entrants: tuple[str, ...] = (FIXED, "hirl", ORACLE),
+    price: float = 0.0,
+    toolset: str | None = None,
+    device: str = "cpu",
+    json: Path | None = None,
+    trust: bool = False,
+) -> None:
+    """Measure how much less agents gain than the best of all paths.
+
+    Prints a row for each entrant: its mean gain, GFLOP and return (the gain less the price of the GFLOP) on the crops
+    of a table, the best return of all paths of the table, stopping at once among them, and the mean regret, which is
+    the difference; and on how many crops it is within 0.1. Agents and the oracle take at most as many steps as the
+    table is deep; other searches may go deeper, and beat it.
+
+    Args:
+        table: Folder that hirl tabulate wrote.
+        entrants: What to compare, as of hirl benchmark.
+        price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents are told nothing of
+            it: name them as hirl@PRICE to charge them.
+        toolset: Toolset of the table, where it is no longer found by the name that it had.
+        device: Device on which the tools run: cpu, cuda, mps.
+        json: File to which settings and rows are written.
+        trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
+    """
+    settings = {key: value for key, value in locals().items() if key != "json"}
+    opened = open_table(table)
+    best = opened.plan(price=price).values[:, 0]
+    source = opened.facts.source
+    tools = tiled(toolsets.resolve(toolset or source["toolset"]).on(device))
+    root = Restoration(tools, measures.resolve(opened.facts.measure), precision=source["precision"])
+    _check_tools(opened, root)
+    field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.facts.depth)
+    field_of = [open_entrant(name, field) for name in every(entrants, tools)]
+    rows = []
+    with tqdm(total=len(opened) * len(field_of), desc="regret", unit="crop", disable=None) as bar:
+        for entrant in field_of:
+            measured = np.concatenate([_measured(entrant, start, bar) for start in _starts(opened, root)])
+            rows.append(_row(entrant.name, measured, best, price))
+    priced = f", {price:g} a GFLOP" if price else ""
+    print_table(f"{table}: {source['suite']}, up to {opened.facts.depth} tools{priced}", rows, DECIMALS)
+    if json is not None:
+        write_json(json, settings, rows)
+
+
+def _starts(table: Table, root: Restoration) -> Iterator[Restoration]:
+    for first in range(0, len(table), CROPS):
+        yield _begun(table, root, slice(first, first + CROPS))
+
+
+def _begun(table: Table, root: Restoration, rows: slice) -> Restoration:
+    images, references = (torch.from_numpy(np.array(crops[rows])) for crops in (table.images, table.references))
+    start = root.branch()
+    start.begin(images, references)
+    return start
+
+
+def _check_tools(table: Table, root: Restoration) -> None:
+    """Raises ValueError where the tools are others than those of the table, in number, name, or what they do."""
+    toolset = root.toolset
+    names = {
+        kind: [toolset[number, degree].name for degree in range(toolset.n_degrees)]
+        for number, kind in enumerate(toolset.types)
+    }
+    same = names == table.facts.types
+    if same:
+        first = _begun(table, root, slice(1))
+        for tool, cell in enumerate(toolset.cells):
+            tried = first.branch()
+            tried.step([cell])
+            same &= abs(float(tried.state.scores[0]) - float(table.scores[0, tool + 1])) < DRIFT
+    if not same:
+        raise ValueError(
+            f"{table.place} was made with other tools than the toolset {table.facts.source['toolset']!r} has by now: "
+            "name theirs by --toolset, or tabulate again"
+        )
+
+
+def _measured(entrant: Entrant, start: Restoration, bar: Any) -> np.ndarray:
+    """The gain, GFLOP and trials of an entrant on each crop, (N, 3)."""
+    found = entrant.restore(start)
+    bar.update(len(found.state))
+    # Agents with tools of their own, and networks, score themselves by other measures.
+    after = start.branch()
+    after.begin(found.state.images.clamp(0, 1), start.state.references)
+    return np.stack([after.state.scores - start.state.scores, found.state.costs, found.trials], axis=1)
+
+
+def _row(name: str, measured: np.ndarray, best: np.ndarray, price: float) -> dict[str, Any]:
+    gains, costs, trials = measured.T
+    returns = gains - price * costs
+    return {
+        "entrant": name,
+        "gain": float(gains.mean()),
+        "GFLOP": float(costs.mean()),
+        "return": float(returns.mean()),
+        "best": float(best.mean()),
+        "regret": float((best - returns).mean()),
+        f"within {NEAR:g} %": 100 * float((best - returns < NEAR).mean()),
+        "trials": float(trials.mean()),
+        "crops": len(gains),
+    }

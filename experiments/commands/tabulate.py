@@ -1,0 +1,82 @@
+"""`hirl tabulate`: runs all paths of tools on a set of crops, once, and keeps what comes of them as a table."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from hirl_env.data.photographs import image_sources
+from hirl_env.data.suites import suites
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
+from hirl_env.tabulate import facts_of
+from hirl_env.tabulate import tabulate as fill
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset import Precision
+from hirl_experiments.io.output import at_least
+
+OBSERVED = 2  # images of longer paths are kept where they are asked for
+
+
+def tabulate(
+    images: str,
+    out: Path,
+    suite: str = "unknown-v1",
+    depth: int = 2,
+    observed: int | None = None,
+    crop: int = 64,
+    per_image: int = 1,
+    seed: int = 0,
+    toolset: str = "hirl",
+    measure: str = "psnr",
+    precision: Precision = "float32",
+    device: str = "cpu",
+) -> None:
+    """Run all paths of tools on a set of crops, once, and keep what comes of them.
+
+    The table makes HIRL-RestoreTable-v0, the same environment without its tools, and says what would have been best
+    (hirl regret). With m tools a crop has 1 + m + m^2 + ... paths; how large the table becomes is printed first. Stop
+    it with Ctrl-C, and the same command goes on where it was.
+
+    Args:
+        images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
+        out: Folder of the table.
+        suite: Suite whose degradations are applied, all its parts: unknown-v1, light-v1, levels-v1, rl-restore-v1.
+        depth: Number of tools of the longest paths.
+        observed: Number of tools of the longest paths whose images are kept: episodes of the environment are at most so
+            long. Default: 2, or the depth where that is less.
+        crop: Side of the crops in pixels.
+        per_image: Crops of each photograph and part of the suite.
+        seed: Seed of crops and degradations.
+        toolset: Tools to choose among, as of hirl evaluate.
+        measure: Measure that rewards are gains of; a price on cost is set later, in the environment.
+        precision: Precision of the tools' convolutions.
+        device: Device on which the tools run: cpu, cuda, mps.
+    """
+    at_least(1, depth=depth, crop=crop, per_image=per_image)
+    at_least(0, seed=seed, observed=observed)
+    observed = min(depth, OBSERVED) if observed is None else observed
+    if observed > depth:
+        raise ValueError(f"--observed {observed}: paths are no longer than --depth {depth}")
+    photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
+    tools = toolsets.resolve(toolset).on(device)
+    restoration = Restoration(tools, measures.resolve(measure), precision=precision)
+    count = sum(1 for _ in photographs) * per_image * len(chosen.parts)
+    source = {
+        **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},
+        **{"toolset": toolset, "precision": precision},
+    }
+    facts = facts_of(restoration, count, crop, depth, observed, source)
+    runs = count * (facts.nodes(depth) - 1)
+    print(
+        f"{count} crops with {facts.nodes(depth)} paths each, of up to {depth} of {facts.tools} tools: "
+        f"{runs} runs of a tool, {facts.gflop / 1e3:.2f} TFLOP, {facts.bytes / 1e9:.2f} GB in {out}"
+    )
+    samples = itertools.chain.from_iterable(
+        chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts
+    )
+    try:
+        fill(samples, restoration, facts, out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; the same command goes on where it was") from None
+    print(f"wrote {out}")

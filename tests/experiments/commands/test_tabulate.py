@@ -1,0 +1,107 @@
+"""`hirl tabulate` and `hirl regret`, on tools whose best paths can be told by hand."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hirl_env.data.degradations import Degradation
+from hirl_env.data.suites import Suite, suites
+from hirl_env.table import open_table
+from hirl_env.tools.known import toolsets
+from hirl_experiments.commands.regret import regret
+from hirl_experiments.commands.tabulate import tabulate
+from tests.conftest import add
+
+
+class Darkened(Degradation):
+    """Nine levels darker than the reference: brightening by 8 and by 1 is best."""
+
+    def _apply(self, image, rng):
+        return add(-9).restore(image)
+
+
+@pytest.fixture
+def toy(toy_toolset, monkeypatch):
+    monkeypatch.setitem(toolsets.factories, "toy", lambda: toy_toolset)
+    darkened = Suite("toy-v1", {"darkened": Darkened()}, ("brighten-1",))
+    monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
+
+
+def darkens() -> object:
+    """An agent that makes everything worse, as long as it may."""
+    return lambda images: torch.tensor([[0.0, 0.0], [1.0, 0.0]]).expand(len(images), 2, 2)
+
+
+@pytest.fixture
+def table(toy, folder, tmp_path):
+    tabulate(str(folder), tmp_path / "table", suite="toy-v1", depth=2, crop=16, per_image=2, toolset="toy")
+    return tmp_path / "table"
+
+
+def test_how_large_it_becomes_is_said_first_and_it_is_so_large(toy, folder, tmp_path, capsys):
+    table = tmp_path / "table"
+    tabulate(str(folder), table, suite="toy-v1", depth=2, crop=16, per_image=2, toolset="toy")
+    said = capsys.readouterr().out
+    assert "6 crops with 21 paths each, of up to 2 of 4 tools: 120 runs of a tool, 0.00 TFLOP, 0.00 GB in" in said
+    opened = open_table(table)
+    assert opened.facts.bytes == pytest.approx(sum(file.stat().st_size for file in table.glob("*.npy")), rel=0.02)
+    assert [labels[0] for labels in opened.facts.samples] == [f"picture{n}" for n in (0, 0, 1, 1, 2, 2)]
+    assert opened.observations.shape[1] == 21
+
+
+def test_regrets_are_what_is_missing_to_the_best_path(table, tmp_path):
+    names = ("distorted", "fixed", "oracle", f"{__name__}:darkens", "path:brighten-1,brighten-0")
+    regret(table, names, json=tmp_path / "rows.json")
+    rows = {row["entrant"]: row for row in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    best = rows["distorted"]["best"]
+    assert rows["brighten-1,brighten-0"]["regret"] == pytest.approx(0, abs=1e-6)
+    assert rows["oracle"]["regret"] == pytest.approx(0, abs=1e-6)
+    assert rows["oracle"]["within 0.1 %"] == 100
+    assert rows["distorted"]["regret"] == pytest.approx(best)
+    assert 0 < rows["fixed"]["regret"] < best
+    assert rows[f"{__name__}:darkens"]["regret"] > best
+    assert rows[f"{__name__}:darkens"]["trials"] == 2, "no longer than the table is deep"
+
+
+def test_a_price_on_compute_changes_what_is_best(toy, costly_toolset, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(toolsets.factories, "toy", lambda: costly_toolset)
+    monkeypatch.setitem(suites.factories, "toy-v1", lambda: Suite("toy-v1", {"darkened": Darkened()}, ("cheap-1",)))
+    tabulate(str(folder), tmp_path / "table", suite="toy-v1", depth=1, crop=16, toolset="toy")
+    regret(tmp_path / "table", ("path:dear-0", "fixed"), price=1e4, json=tmp_path / "rows.json")
+    dear, cheap = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert cheap["regret"] == pytest.approx(0, abs=1e-3)
+    assert dear["regret"] == pytest.approx(1e4 * cheap["GFLOP"], abs=1e-3), "twice the cost for the same"
+
+
+def test_other_tools_than_the_tables_are_refused(table, toy_toolset, monkeypatch):
+    renamed = toy_toolset.with_type("new", [add(3), add(5)])
+    stronger = toy_toolset.mapped(lambda tool: add(5) if tool.name == "add +8" else tool)
+    same_name = toy_toolset.mapped(
+        lambda tool: replace(tool, restore=add(5).restore) if tool.name == "add +8" else tool
+    )
+    for other in (renamed, stronger, same_name):
+        monkeypatch.setitem(toolsets.factories, "toy", lambda other=other: other)
+        with pytest.raises(ValueError, match="was made with other tools than the toolset 'toy' has by now"):
+            regret(table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"depth": 0}, "--depth must be at least 1"),
+        ({"depth": 1, "observed": 2}, "--observed 2: paths are no longer than --depth 1"),
+        ({"suite": "unknown-v9"}, "unknown suite 'unknown-v9'"),
+        ({"crop": 99}, "does not fit into a picture of 40x32"),
+        ({"measure": "hirl"}, "unknown measure 'hirl'"),
+    ],
+)
+def test_wrong_input_is_one_line(toy, folder, tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tabulate(str(folder), tmp_path / "table", **{"suite": "toy-v1", "toolset": "toy", **arguments})
+
+
+def test_what_is_no_table_has_no_regret(folder):
+    with pytest.raises(ValueError, match="no table that hirl tabulate wrote"):
+        regret(folder)

@@ -16,7 +16,7 @@ from hirl_env.env import RestoreEnv
 from hirl_env.infos import Infos
 from hirl_env.quality import measures
 from hirl_env.restoration import Floats, Indices, Restoration, Rules, State
-from hirl_env.reward import as_reward
+from hirl_env.reward import rewards
 from hirl_env.table import Table, open_table
 from hirl_env.task import Task, rules_of
 from hirl_env.tools.tool import Tool
@@ -178,7 +178,7 @@ class TableTask(Task):
         facts = self.table.facts
         defaults: dict[str, Any] = {"reward": facts.measure, "max_steps": facts.observed, "crop_size": facts.crop_size}
         config = EnvConfig.of(defaults | arguments)
-        reward = as_reward(config.reward)
+        reward = rewards.resolve(config.reward)
         if reward.measure.name != facts.measure:
             raise ValueError(
                 f"{self.table.place} scores {facts.measure}, and the reward is of {reward.measure.name}; make a table "

@@ -19,6 +19,7 @@ from hirl_env.quality import measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_experiments import cli
+from hirl_experiments.benchmarks import table
 from hirl_experiments.benchmarks.agents import bench_updates
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
@@ -254,6 +255,15 @@ def test_updates_are_compared_with_the_passes_that_they_make(monkeypatch):
     row = bench_updates(1.0, 0)
     assert row["of_passes_alone"] == 1
     assert row["of_two_networks_alone"] == pytest.approx(2 / 3), "what TS learns is a third"
+
+
+def test_bench_times_the_table(tmp_path, hirl, monkeypatch):
+    monkeypatch.setattr(table, "CROPS", 2)
+    monkeypatch.setattr(table, "ENVS", 4)
+    assert hirl("bench", "--parts", "table", "--seconds", "0.1", "--json", str(tmp_path / "bench.json")) == 0
+    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert [row["what"] for row in rows] == ["table, NextStep", "table, SameStep"]
+    assert all(row["steps_per_second"] > 0 for row in rows)
 
 
 def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, capsys, monkeypatch):

@@ -238,7 +238,7 @@ def test_what_is_no_table_is_refused(table, tmp_path):
         open_table(table.place)
     (table.place / "psnr.npy").unlink()
     (table.place / FACTS).write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="psnr.npy is missing or damaged"):
+    with pytest.raises(ValueError, match=r"psnr.npy is missing or damaged"):
         open_table(table.place)
 
 

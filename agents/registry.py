@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.common.saving import SafelySaved, saved_algorithm
 from hirl_agents.flat_dqn.config import FlatDQNConfig
 from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.networks import SUFFIX, load_q
@@ -47,3 +48,17 @@ algorithms.register("hirl", HIRLConfig)
 algorithms.register("flat-dqn", FlatDQNConfig)
 algorithms.register("ppo", PPOConfig)
 algorithms.register("rl-restore", RLRestoreConfig)
+
+
+def load_model(path: str | Path) -> SafelySaved:
+    """The model in a file that an algorithm of this package saved, on the CPU.
+
+    Raises:
+        ValueError: If there is none, or it is of an algorithm that is not registered.
+    """
+    name = saved_algorithm(path)
+    for config in map(algorithms.resolve, algorithms.names()):
+        kind = config.algorithm()
+        if issubclass(kind, SafelySaved) and kind.__name__ == name:
+            return kind.load(path, device="cpu")
+    raise ValueError(f"{path}: of no algorithm that is known here")

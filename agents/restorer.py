@@ -22,12 +22,13 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
 from hirl_agents.agent import Agent, QAgent, q_agent
+from hirl_agents.common.saving import saved_algorithm
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
-from hirl_agents.networks import VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
+from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
 from hirl_agents.pricing import priced
-from hirl_agents.registry import agents
+from hirl_agents.registry import agents, load_model
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
@@ -315,6 +316,8 @@ def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
 
 def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
     """What a name or a file stands for, on the CPU."""
+    if Path(agent).suffix in (SUFFIX, ".zip") and saved_algorithm(agent) is not None:
+        return load_model(agent).policy
     if Path(agent).suffix != ".zip":
         opened: CellValues | Agent = agents.resolve(os.fspath(agent))
         return opened

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points, version
 from typing import Any
+
+from hirl_experiments.interrupts import exit_code, raised_interrupts
 
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.
 
@@ -91,18 +92,29 @@ _register_shipped("bench", "time environments, agents and measures")
 
 
 def main() -> None:
-    """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1."""
-    try:
-        plugins, arguments = _plugins(sys.argv[1:])
-        if plugins or entry_points(group="hirl.plugins"):
-            _load(plugins)
-        name = _chosen(arguments[:1])
-        _run(COMMANDS[name], f"hirl {name}", arguments[1:])
-    except (ValueError, OSError) as error:
-        sys.exit(f"hirl: {error}")
-    except KeyboardInterrupt as interrupt:
-        print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        sys.exit(130)
+    """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1.
+
+    Asked to stop, it ends with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to go on.
+    """
+    with raised_interrupts():
+        try:
+            _main(sys.argv[1:])
+        except (ValueError, OSError) as error:
+            sys.exit(f"hirl: {error}")
+        except KeyboardInterrupt as interrupt:
+            print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+            sys.exit(exit_code())
+
+
+def _main(given: list[str]) -> None:
+    # Here, where an interrupt is no traceback: it takes longer to import than all the rest.
+    from importlib.metadata import entry_points
+
+    plugins, arguments = _plugins(given)
+    if plugins or entry_points(group="hirl.plugins"):
+        _load(plugins)
+    name = _chosen(arguments[:1])
+    _run(COMMANDS[name], f"hirl {name}", arguments[1:])
 
 
 def _plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -123,6 +135,8 @@ def _load(plugins: list[str]) -> None:
 
 def _chosen(arguments: list[str]) -> str:
     """The name of the command; explains them, or says the version, and exits, where that is asked for."""
+    from importlib.metadata import version
+
     explained = "\n".join(f"  {name:<18} {command.help}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="hirl",

@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from hirl_env.files import atomic_write
+from hirl_env.tensor_files import write_tensors
 
 HASHES = "SHA256SUMS"
 SCALE = ".scale"  # of kernels in whole numbers: follows their name
@@ -43,8 +42,7 @@ def save_weights(
     for name, stored in state.items():
         if not stored.isfinite().all():
             raise ValueError(f"weights {path}: {name} is not finite as {str(stored.dtype).removeprefix('torch.')}")
-    with atomic_write(path) as file:
-        file.write(save_safetensors(state, metadata))
+    write_tensors(path, state, metadata or {})
 
 
 def preserves_rng_state(read: Reader) -> Reader:

@@ -1,5 +1,6 @@
 """Fixtures: small pictures made here, and a toolset whose arithmetic can be done by hand."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,16 @@ def photograph() -> torch.Tensor:
 def grey() -> torch.Tensor:
     """One image (1, 3, 16, 16), 100/255 everywhere."""
     return torch.full((1, 3, 16, 16), 100 / 255)
+
+
+class _Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def evil_pickle(path: Path) -> bytes:
+    """A pickle that makes a file when it is loaded."""
+    return pickle.dumps(_Evil(path))

@@ -1,4 +1,4 @@
-"""What replay buffers of agents here have in common."""
+"""What replay buffers have in common, here and in Stable-Baselines3: the rows that hold something."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.buffers import ReplayBuffer
 
+Rows = npt.NDArray[np.int64] | slice
 
-class CompactReplayBuffer(ReplayBuffer):
-    """Stores only the rows that hold something: most of an early checkpoint would be gigabytes of zeros.
+
+class OwnReplayBuffer(ReplayBuffer):
+    """A replay buffer of this package, which says what it holds.
 
     Attributes:
         arrays: Names of what has a row for each transition, or for each episode.
@@ -18,21 +20,45 @@ class CompactReplayBuffer(ReplayBuffer):
 
     arrays: ClassVar[tuple[str, ...]]
 
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return self.buffer_size
-
-    def held(self) -> npt.NDArray[np.int64] | slice:
+    def held(self) -> Rows:
         """The rows that hold something."""
         return slice(self.size())  # no copy, of what may be gigabytes
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {name: getattr(self, name)[self.held()] for name in self.arrays}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for name in self.arrays:
-            whole = np.zeros((self.rows, *state[name].shape[1:]), dtype=state[name].dtype)
-            whole[self.held()] = state[name]
-            setattr(self, name, whole)
+def buffer_state(memory: ReplayBuffer) -> dict[str, Any]:
+    """What a replay buffer holds: most of an early one would be gigabytes of zeros."""
+    rows = _held(memory)
+    arrays = {name: getattr(memory, name)[rows] for name in _arrays(memory)}
+    return {"size": memory.buffer_size, "pos": memory.pos, "full": memory.full, "arrays": arrays}
+
+
+def fill_buffer(memory: ReplayBuffer, state: dict[str, Any]) -> None:
+    """Fills a replay buffer with what another one held.
+
+    Raises:
+        ValueError: If that was of another size, or held something else.
+    """
+    names = _arrays(memory)
+    if state["size"] != memory.buffer_size or state["arrays"].keys() != set(names):
+        raise ValueError(f"it has {', '.join(state['arrays'])}, of {state['size']} rows")
+    pos, full = int(state["pos"]), bool(state["full"])
+    if not 0 <= pos < memory.buffer_size:
+        raise ValueError(f"row {pos} of {memory.buffer_size} comes next")
+    memory.pos, memory.full = pos, full
+    for name in names:
+        array, stored = getattr(memory, name), state["arrays"][name]
+        if stored.dtype != array.dtype or stored.shape != array[_held(memory)].shape:
+            raise ValueError(f"{name} is {stored.dtype} {stored.shape}")
+        array[_held(memory)] = stored
+
+
+def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
+    if isinstance(memory, OwnReplayBuffer):
+        return memory.arrays
+    return tuple(name for name, value in vars(memory).items() if isinstance(value, np.ndarray))
+
+
+def _held(memory: ReplayBuffer) -> Rows:
+    if isinstance(memory, OwnReplayBuffer):
+        return memory.held()
+    return slice(min(memory.size() + 1, memory.buffer_size))  # the next one may hold an observation

@@ -9,13 +9,14 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
+from hirl_agents.common.saving import SafelySaved
 from hirl_agents.common.vec_env import check_trainable, longest_episode
 from hirl_agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
 
 Self = TypeVar("Self", bound="FlatDQN")
 
 
-class FlatDQN(DQN):
+class FlatDQN(SafelySaved, DQN):
     """DQN on a ResNet-18, for ``HIRL-RestoreFlat-v0``.
 
     All but the trunk is Stable-Baselines3's: no double Q-learning, no bootstrap that may stop, no augmentation, and one
@@ -31,6 +32,7 @@ class FlatDQN(DQN):
         ValueError: If ``policy_kwargs`` has a ``net_arch``.
     """
 
+    derived = frozenset({"replay_buffer_class", "replay_buffer_kwargs"})
     max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its network is to take
 
     def __init__(
@@ -60,6 +62,13 @@ class FlatDQN(DQN):
         """
         check_trainable(self.env)
         return super().learn(*arguments, **named)
+
+    def argument(self, name: str) -> Any:
+        """An argument of the constructor, as it takes it: without what this adds to ``policy_kwargs`` itself."""
+        value = super().argument(name)
+        if name != "policy_kwargs":
+            return value
+        return {key: each for key, each in value.items() if each is not ResNet18Extractor}
 
     def q_network(self, n_degrees: int) -> FlatQ:
         """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
+from hirl_agents.common.saving import SafelySaved
 from hirl_agents.common.vec_env import check_trainable, longest_episode
 from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.hirl.feedback import Feedback
@@ -44,7 +44,7 @@ def expectile_loss(name: str, values: torch.Tensor, targets: torch.Tensor, expec
     return (2 * weights * LOSSES[name](values, targets, reduction="none")).mean()
 
 
-class HIRL(OffPolicyAlgorithm):
+class HIRL(SafelySaved):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
     Both are ResNet-18 Q-networks with target networks. The options that are not explained here are those of
@@ -283,13 +283,6 @@ class HIRL(OffPolicyAlgorithm):
         """
         check_trainable(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
-
-    def _excluded_save_params(self) -> list[str]:
-        # The buffer's class and arguments follow from others; a class that was stored would count as a custom one.
-        return [
-            *super()._excluded_save_params(),
-            *("_statistics", "_target_statistics", "learning", "replay_buffer_class", "replay_buffer_kwargs"),
-        ]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []

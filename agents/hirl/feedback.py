@@ -10,7 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-from hirl_agents.common.buffers import CompactReplayBuffer
+from hirl_agents.common.buffers import OwnReplayBuffer
 from hirl_agents.networks import turned
 
 
@@ -30,7 +30,7 @@ class Feedback(NamedTuple):
         return self._replace(images=turned(self.images, turns, mirror))
 
 
-class FeedbackReplayBuffer(CompactReplayBuffer):
+class FeedbackReplayBuffer(OwnReplayBuffer):
     """Remembers images with the gains of all tools, and not which was taken: where gamma is 0, that does not count.
 
     Args:

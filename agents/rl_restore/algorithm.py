@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import polyak_update, update_learning_rate
 
+from hirl_agents.common.saving import SafelySaved
 from hirl_agents.common.vec_env import check_trainable, longest_episode
 from hirl_agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
 from hirl_agents.rl_restore.config import RLRestoreConfig
@@ -27,7 +27,7 @@ from hirl_env.tools.toolset import Toolset
 Self = TypeVar("Self", bound="RLRestore")
 
 
-class RLRestore(OffPolicyAlgorithm):
+class RLRestore(SafelySaved):
     """RL-Restore's agent: DQN whose network remembers the steps of an episode, for ``HIRL-RestoreFlat-v0``.
 
     It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
@@ -256,9 +256,6 @@ class RLRestore(OffPolicyAlgorithm):
         """
         check_trainable(self.env, stops=True)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
-
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_memory"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.optimizer"], []

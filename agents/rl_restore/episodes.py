@@ -11,7 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
-from hirl_agents.common.buffers import CompactReplayBuffer
+from hirl_agents.common.buffers import OwnReplayBuffer
 
 
 class Episodes(NamedTuple):
@@ -30,7 +30,7 @@ class Episodes(NamedTuple):
     lengths: torch.Tensor
 
 
-class EpisodeReplayBuffer(CompactReplayBuffer):
+class EpisodeReplayBuffer(OwnReplayBuffer):
     """Remembers episodes from their first step to their last, and none before it has ended.
 
     Args:
@@ -108,11 +108,6 @@ class EpisodeReplayBuffer(CompactReplayBuffer):
     def forget_unfinished(self) -> None:
         """Drops the episodes in progress: their environments begin others."""
         self.lengths[self.buffer_size :] = 0
-
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return self.buffer_size + self.n_envs
 
     def held(self) -> npt.NDArray[np.int64] | slice:
         """The rows of finished episodes, and of those in progress."""

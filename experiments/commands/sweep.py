@@ -17,6 +17,7 @@ from hirl_agents.networks import load_q
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
+from hirl_experiments.interrupts import like_ctrl_c
 from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
 from hirl_experiments.sweeps.config import SweepConfig, Value, read_sweep_config
@@ -42,6 +43,7 @@ def sweep(
     seeds: int | None = None,
     seed: int | None = None,
     resume: Path | None = None,
+    trust: bool = False,
     address: str | None = None,
     storage: str | None = None,
     cpus_per_trial: float | None = None,
@@ -53,8 +55,8 @@ def sweep(
 
     Takes the YAML of "wandb sweep": method grid or random, and parameters named as the options of hirl train
     (algorithm.gamma, env.degradation, total-steps). Stop it with Ctrl-C, or lose it to a power cut, and go on with
-    "hirl sweep --resume DIR"; a run whose process or node is lost goes on from its last checkpoint by itself. Writes
-    to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
+    "hirl sweep --resume DIR --trust"; a run whose process or node is lost goes on from its last checkpoint by itself.
+    Writes to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
     summary.json (mean over seeds and its bootstrap interval), curves.png, and tune/ (checkpoints and Ray's own notes).
 
     Args:
@@ -63,8 +65,10 @@ def sweep(
         out: Folder for the sweep. Default: sweeps/NAME.
         seeds: Runs of each setting. Default: 2.
         seed: That the runs' seeds, and random settings, follow from. Default: 0.
-        resume: Goes on with the sweep in this folder, failed runs too; all other options but --address and --wandb are
-            those it had.
+        resume: Goes on with the sweep in this folder, failed runs too; all other options but --trust, --address and
+            --wandb are those it had.
+        trust: Whether to load what Ray noted of the sweep that is resumed: pickles, whose loading runs code that they
+            hold. Trust no folder that you, or those you trust, did not write.
         address: Of a Ray cluster that has this package on every node, and photographs at the same place; "auto" for
             the one this machine is part of. Default: this machine alone.
         storage: Where runs keep checkpoints, if nodes share no disk: a URI that all reach, as s3://BUCKET/FOLDER.
@@ -78,6 +82,8 @@ def sweep(
     if resume is not None:
         if any(other is not None for other in others):
             raise ValueError("--resume goes on with the settings the sweep had; give no others")
+        if not trust:
+            raise ValueError(f"{resume}: going on runs code that Ray's notes of the sweep hold; --trust does so")
         plan, out = _read_plan(resume), resume
     else:
         if config is None:
@@ -87,7 +93,9 @@ def sweep(
         wanted = read_sweep_config(config)
         out = out or Path("sweeps") / wanted.name
         if (out / "sweep.json").exists():
-            raise ValueError(f"{out} holds a sweep already; go on with it by --resume {out}, or choose another --out")
+            raise ValueError(
+                f"{out} holds a sweep already; go on with it by --resume {out} --trust, or choose another --out"
+            )
         plan = {
             "name": wanted.name,
             "command": shlex.join(sys.argv),
@@ -216,23 +224,24 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
         connect(address, plan["cpus"], plan["gpus"])
         if not (out / "sweep.json").exists():
             atomic_write_text(out / "sweep.json", json.dumps(plan, indent=1) + "\n")
-        outcomes = train_all(
-            plan["runs"],
-            storage,
-            name,
-            command=plan["command"],
-            wandb=wandb,
-            cpus=plan["cpus"],
-            gpus=plan["gpus"],
-            max_failures=plan["max_failures"],
-        )
+        with like_ctrl_c():  # which Ray Tune handles; at others Ray aborts
+            outcomes = train_all(
+                plan["runs"],
+                storage,
+                name,
+                command=plan["command"],
+                wandb=wandb,
+                cpus=plan["cpus"],
+                gpus=plan["gpus"],
+                max_failures=plan["max_failures"],
+            )
     finally:
         ray.shutdown()
     complete = _collect(plan["runs"], outcomes, out / "runs")
     if complete:
         _sum_up(plan, complete, out)
     failed = [f"{outcome.name} ({outcome.error})" for outcome in outcomes if outcome.error is not None]
-    again = f"go on with: hirl sweep --resume {out}"
+    again = f"go on with: hirl sweep --resume {out} --trust"
     if len(complete) + len(failed) < len(plan["runs"]):
         raise KeyboardInterrupt(f"stopped with {len(complete)} of {len(plan['runs'])} runs complete; {again}")
     if failed:

@@ -37,8 +37,7 @@ def train(
         config: What is trained.
         preset: Settings to start from: hirl, hirl-transitions, paper, flat-dqn, ppo, rl-restore, or a YAML file.
         out: Folder for the run. Default: runs/LABEL-SEED.
-        resume: Folder of a run to go on with, by the settings it had. It holds pickles, which run code when they are
-            loaded: resume no run that you do not trust.
+        resume: Folder of a run to go on with, by the settings it had.
         threads: Number of processor threads. Default: all.
         wandb: Whether to log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
     """

@@ -15,7 +15,9 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hirl_agents import HIRL, make_vec_env
+from hirl_agents.common.saving import fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
+from hirl_experiments.interrupts import deferred_interrupts
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
@@ -24,7 +26,6 @@ from hirl_experiments.training.callbacks.evaluation import Evaluation
 from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
-from hirl_experiments.training.interrupts import deferred_interrupts
 from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, write_config
 from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits
@@ -86,10 +87,14 @@ def _seed(config: TrainConfig) -> int:
     return config.seed if config.sweep else spaced_seed(config.seed)
 
 
-def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
+def _built(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     rate = config.algorithm.learning_rate
     schedule = LinearSchedule(rate, 0.0, 1.0) if config.lr_schedule == "linear" else rate
-    model = config.algorithm.build(env, schedule, _seed(config))
+    return config.algorithm.build(env, schedule, _seed(config))
+
+
+def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
+    model = _built(config, env)
     if config.start_from is not None:
         assert isinstance(model, HIRL)
         model.policy.start_from(load_q(config.start_from))
@@ -100,20 +105,20 @@ def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | Non
     """The model of the last checkpoint, with its replay buffer; None where there is none yet.
 
     Raises:
-        ValueError: If the checkpoint is damaged.
+        ValueError: If the checkpoint is damaged, of other settings, or missing.
     """
     if not (out / MODEL).exists():
+        if CsvLog(out / CURVE).read():
+            raise ValueError(f"{out} has lost its checkpoint, {MODEL}; start the run again elsewhere")
         return None
+    model = _built(config, env)
     try:
-        model = config.algorithm.algorithm().load(out / MODEL, env=env, device=config.algorithm.device)
+        fill_model(model, out / MODEL)
         if isinstance(model, OffPolicyAlgorithm) and model.num_timesteps < config.total_steps:
-            model.load_replay_buffer(out / MEMORY, truncate_last_traj=False)
+            fill_replay_buffer(model, out / MEMORY)
             _cut_off_episodes(model)
-    except Exception as error:  # whatever a torn zip or pickle makes of itself
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"the checkpoint in {out} cannot be loaded ({reason}); if it is damaged, start the run again elsewhere"
-        ) from None
+    except ValueError as error:
+        raise ValueError(f"{error}; if the checkpoint is damaged, start the run again elsewhere") from None
     # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
     model.set_random_seed(_seed(config) + model.num_timesteps)
     return model

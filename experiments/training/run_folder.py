@@ -12,8 +12,8 @@ from hirl_experiments.training.config import TrainConfig, train_config
 
 CONFIG = "config.yaml"
 CURVE = "evaluation.csv"
-MODEL = "model.zip"
-MEMORY = "replay_buffer.pkl"  # beside the model, of algorithms that have one
+MODEL = "model.safetensors"
+MEMORY = "replay_buffer.safetensors"  # beside the model, of algorithms that have one
 BEST = "best"  # .safetensors or .zip, with its card, .md
 PROVENANCE = ("command", "git_revision", "versions")  # keys of config.yaml that are no settings
 

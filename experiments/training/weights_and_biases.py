@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import threading
+import urllib.error
+import urllib.request
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from stable_baselines3.common.logger import Image, KVWriter
 
+PATIENCE = 10  # seconds
+ONLINE = ("online", "shared", "run")
 WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 
 
 def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:
     """A run of Weights & Biases; the same folder and configuration go on with the same run.
 
-    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in. The runs of a sweep
+    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in, and, with a warning, where the server
+    does not answer within ten seconds. The runs of a sweep
     (``config["sweep"]``, with ``name`` and ``id``) are a group, and go on in any folder.
 
     Raises:
-        ValueError: If Weights & Biases refuses: the key is wrong, the server out of reach, the mode unknown.
+        ValueError: If Weights & Biases refuses: the key is wrong, the mode unknown.
     """
     import wandb
 
@@ -36,6 +44,10 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
     settings = wandb.Settings(silent=True)
     try:
         mode = mode or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+        server = wandb.setup().settings.base_url
+        if mode in ONLINE and not _answers(server):
+            warnings.warn(f"Weights & Biases at {server} is out of reach: logging offline", stacklevel=2)
+            mode = "offline"
         return wandb.init(
             project=project,
             group=sweep["name"] if sweep else None,
@@ -49,6 +61,21 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
         )
     except wandb.Error as error:
         raise ValueError(f"Weights & Biases: {error}; {remedy}") from None
+
+
+def _answers(server: str) -> bool:
+    """Whether a server answers at all within ten seconds; wandb itself would try for minutes."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, ValueError):  # the error is that nobody is there
+            with contextlib.suppress(urllib.error.HTTPError):  # an answer, too
+                urllib.request.urlopen(server, timeout=PATIENCE).close()
+            answered.set()
+
+    # Looking up a name may take longer than any timeout.
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(PATIENCE)
 
 
 class WandbWriter(KVWriter):

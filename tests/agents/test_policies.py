@@ -6,7 +6,7 @@ from stable_baselines3 import A2C, DQN, PPO
 
 from hirl_agents import HIRL, make_vec_env
 from hirl_agents.agent import begin_episodes
-from hirl_agents.policies import load_policy, policy_agent
+from hirl_agents.policies import policy_agent
 from hirl_agents.restorer import Restorer, load_agent
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
@@ -35,13 +35,18 @@ def test_what_was_saved_chooses_as_the_model_does(algorithm, flat, toy_toolset, 
         assert torch.stack([best // 2, best % 2], dim=1).tolist() == chosen.tolist()
 
 
-def test_an_agent_of_this_package_is_read_from_its_zip_too(toy_toolset, tmp_path, grey):
+@pytest.mark.parametrize("name", ["model.safetensors", "model.zip"])
+def test_a_saved_agent_of_this_package_is_read_without_trust(name, toy_toolset, tmp_path, grey):
     env = make_vec_env(n_envs=1, toolset=toy_toolset, crop_size=16)
     model = HIRL(env=env, policy_kwargs={"width": 8})
-    model.save(tmp_path / "model.zip")
-    agent = policy_agent(load_policy(tmp_path / "model.zip"), toy_toolset)
+    model.save(tmp_path / name)
+    agent = load_agent(tmp_path / name, toy_toolset, view=16)
+    start = Restoration(toy_toolset, measures.resolve("psnr"))
+    start.begin(grey, grey)
     model.policy.set_training_mode(False)
-    assert torch.allclose(agent.values.network(grey), model.policy.acting(grey))
+    cells = begin_episodes(agent, start)(torch.arange(len(grey)).numpy())
+    assert cells.shape == (len(grey), toy_toolset.n_types, toy_toolset.n_degrees)
+    assert cells.isfinite().all()
 
 
 def test_a_zip_is_loaded_only_where_it_is_trusted(toy_toolset, tmp_path):

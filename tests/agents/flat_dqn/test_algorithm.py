@@ -8,8 +8,8 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     env = make_vec_env("HIRL-RestoreFlat-v0", 4, images=pictures, toolset=toy_toolset, crop_size=16, max_steps=3)
     trunk = {"features_extractor_kwargs": {"width": 8}}
     model = FlatDQN(env=env, learning_starts=8, buffer_size=64, batch_size=8, policy_kwargs=trunk, seed=0).learn(40)
-    model.save(tmp_path / "model.zip")
-    again = FlatDQN.load(tmp_path / "model.zip", env=env)
+    model.save(tmp_path / "model.safetensors")
+    again = FlatDQN.load(tmp_path / "model.safetensors", env=env)
     observations = env.reset()
     actions, _ = model.predict(observations, deterministic=True)
     assert (again.predict(observations, deterministic=True)[0] == actions).all()
@@ -17,7 +17,7 @@ def test_it_learns_saves_loads_and_gives_its_network(pictures, toy_toolset, tmp_
     network = again.q_network(toy_toolset.n_degrees)
     assert not any(module.training for module in network.modules())
     assert network.view == 16
-    assert network.max_steps == FlatDQN.load(tmp_path / "model.zip").q_network(2).max_steps == 3
+    assert network.max_steps == FlatDQN.load(tmp_path / "model.safetensors").q_network(2).max_steps == 3
     values = network(images)
     assert values.shape == (4, 2, 2)
     assert values.flatten(1).argmax(dim=1).tolist() == actions.tolist()

@@ -71,8 +71,8 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path, full_feedba
         exploration_steps=1_000, policy_kwargs=SMALL, full_feedback=full_feedback,
     )  # fmt: skip
     model.learn(1_600 if full_feedback else 2_400)
-    model.save(tmp_path / "agent.zip")
-    loaded = HIRL.load(tmp_path / "agent.zip")
+    model.save(tmp_path / "agent.safetensors")
+    loaded = HIRL.load(tmp_path / "agent.safetensors")
     for cell, tint in tints.items():
         one = make_vec_env(n_envs=3, degradation=tint, **task)
         one.seed(1)
@@ -115,11 +115,11 @@ def test_it_needs_types_and_degrees(pictures, toy_toolset):
 
 def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     model = agent(env).learn(48)
-    model.save(tmp_path / "model.zip")
-    model.save_replay_buffer(tmp_path / "memory.pkl")
-    again = HIRL.load(tmp_path / "model.zip", env=env)
-    again.load_replay_buffer(tmp_path / "memory.pkl")
-    for one in (model, again, HIRL.load(tmp_path / "model.zip")):
+    model.save(tmp_path / "model.safetensors")
+    model.save_replay_buffer(tmp_path / "memory.safetensors")
+    again = HIRL.load(tmp_path / "model.safetensors", env=env)
+    again.load_replay_buffer(tmp_path / "memory.safetensors")
+    for one in (model, again, HIRL.load(tmp_path / "model.safetensors")):
         assert one.policy.q.max_steps == one.policy.acting.max_steps == 3, "as the episodes of its environment"
     observations = env.reset()
     assert np.array_equal(
@@ -252,10 +252,10 @@ def test_feedback_goes_with_its_image(pictures, toy_toolset):
 
 def test_full_feedback_is_saved_loaded_and_goes_on(telling, tmp_path):
     model = agent(telling, full_feedback=True, gamma=0.0).learn(48)
-    model.save(tmp_path / "model.zip")
-    model.save_replay_buffer(tmp_path / "memory.pkl")
-    again = HIRL.load(tmp_path / "model.zip", env=telling)
-    again.load_replay_buffer(tmp_path / "memory.pkl")
+    model.save(tmp_path / "model.safetensors")
+    model.save_replay_buffer(tmp_path / "memory.safetensors")
+    again = HIRL.load(tmp_path / "model.safetensors", env=telling)
+    again.load_replay_buffer(tmp_path / "memory.safetensors")
     for name in ("observations", "gains"):
         assert np.array_equal(getattr(again.replay_buffer, name), getattr(model.replay_buffer, name))
     assert again.replay_buffer.size() == model.replay_buffer.size() == 12
@@ -272,8 +272,8 @@ def test_full_feedback_without_it_is_refused(env, telling):
 
 def test_averages_over_time_act(env, tmp_path):
     model = agent(env, tau=0.2, target_update_interval=1).learn(48)
-    model.save(tmp_path / "model.zip")
-    again = HIRL.load(tmp_path / "model.zip", env=env)
+    model.save(tmp_path / "model.safetensors")
+    again = HIRL.load(tmp_path / "model.safetensors", env=env)
     images = model.policy.images(model.policy.obs_to_tensor(env.reset())[0])
     for one in (model, again):
         assert one.policy.acting is one.policy.q_target
@@ -326,13 +326,13 @@ def test_n_step_targets_sum_rewards(env):
 
 
 def test_an_n_step_agent_is_loaded_as_one(env, tmp_path):
-    agent(env, n_steps=2).save(tmp_path / "model.zip")
+    agent(env, n_steps=2).save(tmp_path / "model.safetensors")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = HIRL.load(tmp_path / "model.zip", env=env)
+        again = HIRL.load(tmp_path / "model.safetensors", env=env)
     assert isinstance(again.replay_buffer, NStepReplayBuffer)
     assert again.replay_buffer.n_steps == 2
-    assert HIRL.load(tmp_path / "model.zip", env=env, n_steps=1).replay_buffer_kwargs == {}
+    assert HIRL.load(tmp_path / "model.safetensors", env=env, n_steps=1).replay_buffer_kwargs == {}
 
 
 def test_stacks_of_images_are_refused(env):

@@ -1,7 +1,5 @@
 """What a user of Stable-Baselines3 relies on, and what the paper's equations say."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
@@ -10,12 +8,14 @@ from stable_baselines3.common.callbacks import StopTrainingOnMaxEpisodes
 from stable_baselines3.common.utils import LinearSchedule
 
 from hirl_agents import RLRestore, make_vec_env
+from hirl_agents.common.buffers import buffer_state, fill_buffer
 from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
 from hirl_agents.rollout import rollout
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
+from hirl_env.tensor_files import read_state, write_state
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
@@ -69,8 +69,8 @@ def test_it_finds_the_tool_that_undoes_each_distortion_and_stops(tmp_path):
         policy_kwargs={"units": 16},
     )  # fmt: skip
     model.learn(2_560)
-    model.save(tmp_path / "agent.zip")
-    values = RLRestore.load(tmp_path / "agent.zip", device="cpu").agent(toolset)
+    model.save(tmp_path / "agent.safetensors")
+    values = RLRestore.load(tmp_path / "agent.safetensors", device="cpu").agent(toolset)
     references = torch.full((1, 3, 16, 16), 110 / 255)
     for cell, shift in shifts.items():
         start = Restoration(toolset, measures.resolve("psnr"))
@@ -98,10 +98,10 @@ def test_it_needs_one_flat_action_and_squares(pictures, toy_toolset):
 
 def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     model = agent(env, buffer_size=300).learn(48)
-    model.save(tmp_path / "model.zip")
-    model.save_replay_buffer(tmp_path / "memory.pkl")
-    again = RLRestore.load(tmp_path / "model.zip", env=env)
-    again.load_replay_buffer(tmp_path / "memory.pkl")
+    model.save(tmp_path / "model.safetensors")
+    model.save_replay_buffer(tmp_path / "memory.safetensors")
+    again = RLRestore.load(tmp_path / "model.safetensors", env=env)
+    again.load_replay_buffer(tmp_path / "memory.safetensors")
     observations, begins = env.reset(), np.ones(4, dtype=bool)
     states = [None, None]
     for _ in range(3):
@@ -242,14 +242,15 @@ def test_the_memory_holds_whole_episodes(env):
     assert growing.shape == (4,)
 
 
-def test_on_disk_the_memory_is_as_large_as_what_it_holds(env):
+def test_on_disk_the_memory_is_as_large_as_what_it_holds(env, tmp_path):
     memory = EpisodeReplayBuffer(3_000, env.observation_space, env.action_space, n_envs=2, max_steps=3)
     observations = np.full((2, *memory.obs_shape), 7, dtype=np.uint8)
     for done in (np.array([True, True]), np.array([True, False])):
         memory.add(observations, observations, np.array([1, 2]), np.array([0.5, 1.5]), done, [{}, {}])
-    written = pickle.dumps(memory)
-    assert len(written) < 20 * observations.nbytes
-    again = pickle.loads(written)
+    write_state(tmp_path / "memory", buffer_state(memory))
+    assert (tmp_path / "memory").stat().st_size < 20 * observations.nbytes
+    again = EpisodeReplayBuffer(3_000, env.observation_space, env.action_space, n_envs=2, max_steps=3)
+    fill_buffer(again, read_state(tmp_path / "memory"))
     for name in ("observations", "actions", "rewards", "lengths"):
         assert np.array_equal(getattr(again, name), getattr(memory, name))
     again.add(observations, observations, np.array([1, 2]), np.array([0.5, 1.5]), np.array([True, True]), [{}, {}])

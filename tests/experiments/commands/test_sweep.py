@@ -14,7 +14,7 @@ import yaml
 from hirl_experiments.commands.sweep import plan_runs, train_settings
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.sweeps.config import read_sweep_config
-from tests.conftest import DEADLINE
+from tests.conftest import DEADLINE, evil_pickle
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 STEPS = 48
@@ -97,7 +97,7 @@ def check_complete(out: Path, runs: list[str]) -> None:
     assert all(row["seeds"] == 2 and row["step"] == STEPS and row["low"] <= row["best"] <= row["high"] for row in rows)
     assert [row["best"] for row in rows] == sorted((row["best"] for row in rows), reverse=True)
     assert all(row["label"] in (out / "summary.md").read_text() for row in rows)
-    assert not list(out.rglob("replay_buffer.pkl")), "gigabytes, of no use to what is complete"
+    assert not list(out.rglob("replay_buffer.safetensors")), "gigabytes, of no use to what is complete"
 
 
 @needs_ray
@@ -112,7 +112,7 @@ def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until)
     finished = {name: (out / "tune" / name / "result.json") for name, step in steps(out).items() if step == STEPS}
     before = {name: path.read_bytes() for name, path in finished.items()}
     interrupted = noted(out).intersection(under_way(out))
-    with start("--resume", out) as process:
+    with start("--resume", out, "--trust") as process:
         shown, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, shown
     check_complete(out, [f"{setting}-{seed}" for setting in range(4) for seed in range(2)])
@@ -218,7 +218,8 @@ def test_options_that_train_does_not_take_are_named(options, words):
         (["CONFIG", "--images", "FOLDER", "--seeds", "0"], "--seeds must be at least 1"),
         (["CONFIG", "--images", "FOLDER", "--seed", "-1"], "--seed must be at least 0"),
         (["CONFIG", "--images", "FOLDER", "--gpus-per-trial", "-1"], "--gpus-per-trial must be at least 0"),
-        (["--resume", "NOWHERE"], "holds no sweep to resume"),
+        (["--resume", "NOWHERE"], "going on runs code that Ray's notes of the sweep hold; --trust does so"),
+        (["--resume", "NOWHERE", "--trust"], "holds no sweep to resume"),
         (["CONFIG", "--resume", "NOWHERE"], "give no others"),
     ],
 )
@@ -236,6 +237,15 @@ def test_a_sweep_is_not_overwritten(config, folder, tmp_path, capsys, hirl):
     (tmp_path / "sweep.json").write_text("{}")
     assert hirl("sweep", str(config), "--images", str(folder), "--out", str(tmp_path)) == 1
     assert "holds a sweep already" in capsys.readouterr().err
+
+
+def test_no_code_of_a_sweep_is_run_without_trust(tmp_path, capsys, hirl):
+    for path, content in {"sweep.json": b"{}", "tune/tuner.pkl": evil_pickle(tmp_path / "ran")}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    assert hirl("sweep", "--resume", str(tmp_path)) == 1
+    assert "--trust does so" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
 
 
 def test_without_ray_it_says_what_to_install(config, folder, tmp_path, monkeypatch, capsys, hirl):
@@ -259,7 +269,7 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
         shown, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "hirl: 1 of 2 runs failed: 1-0 (" in shown
-    assert f"go on with: hirl sweep --resume {out}" in shown
+    assert f"go on with: hirl sweep --resume {out} --trust" in shown
     assert [path.name for path in (out / "runs").iterdir()] == ["0-0"]
     assert not (out / "tune").exists()
     assert [path.name.rpartition("-")[0] for path in storage.iterdir()] == ["toy"]

@@ -24,7 +24,7 @@ from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.config import TrainConfig, preset, preset_names, train_config
 from hirl_experiments.training.run import restored
 from hirl_experiments.training.run_folder import read_config
-from tests.conftest import DEADLINE
+from tests.conftest import DEADLINE, evil_pickle
 
 SMALL = ["--hold-out", "1", "--every", "32", "--n-envs", "4", "--env.crop-size", "16"]
 TINY = [*SMALL, "--threads", "1", "--no-wandb"]
@@ -194,7 +194,7 @@ def command(folder: Path, out: Path, steps: int) -> list[str]:
 
 
 def has_rows(out: Path, count: int) -> bool:
-    return (out / "evaluation.csv").exists() and len(curve(out)) >= count and (out / "model.zip").exists()
+    return (out / "evaluation.csv").exists() and len(curve(out)) >= count and (out / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -206,7 +206,7 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
         _, errors = process.communicate(timeout=DEADLINE)
     before = curve(out)
     if how == signal.SIGTERM:
-        assert process.returncode == 130
+        assert process.returncode == 143
         assert f"go on with: hirl train --resume {out}" in errors
     # A shorter horizon, so that the rest is soon done.
     config = yaml.safe_load((out / "config.yaml").read_text())
@@ -329,9 +329,25 @@ def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path
     assert hirl("train", *arguments) == 0
     assert hirl("train", *arguments) == 1
     assert "holds a run already" in capsys.readouterr().err
-    (out / "model.zip").write_bytes(b"torn")
+    (out / "model.safetensors").write_bytes(b"torn")
     assert hirl("train", "--resume", str(out), "--no-wandb") == 1
     assert "is damaged" in capsys.readouterr().err
+    (out / "model.safetensors").unlink()
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 1
+    assert "has lost its checkpoint, model.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "replay_buffer.safetensors"])
+def test_no_code_of_a_run_is_run(name, folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *SETTINGS["hirl"]]
+    assert hirl("train", *arguments) == 0
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    (out / "config.yaml").write_text(yaml.safe_dump(config | {"total_steps": 16}))
+    (out / name).write_bytes(evil_pickle(tmp_path / "ran"))
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 1
+    assert f"{name}: damaged" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
 
 
 def test_train_is_a_command():

@@ -115,7 +115,7 @@ def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl
 
     monkeypatch.setattr(Trainer, "train_step", interrupted)
     arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path), "--batch", "1"]
-    assert hirl("train-pixel-rl", *arguments, "--crop", "16", "--episodes", "9", "--every", "9") == 130
+    assert hirl("train-pixel-rl", *arguments, "--crop", "16", "--episodes", "9", "--every", "9") == 143
     assert "stopped at episode 3; the same command goes on from there" in capsys.readouterr().err
     assert torch.load(tmp_path / "pixel-rl.checkpoint.pt", weights_only=True)["step"] == 3
 

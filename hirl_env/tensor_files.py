@@ -1,0 +1,116 @@
+"""Files of tensors and of what JSON can hold, as safetensors: reading one runs no code, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from hirl_env.files import atomic_write
+
+STATE = "state"  # key of the metadata under which everything but the tensors is
+ALIGNMENT = 8  # bytes, of the header
+CODES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes tensors as safetensors, one after the other.
+
+    The library's own writer needs the memory for all of them once more, and puts metadata in another order each time.
+
+    Args:
+        path: The file.
+        tensors: By name.
+        metadata: Text by name. The same tensors and metadata make the same bytes.
+    """
+    # As the library has them: large numbers first, so that each tensor is aligned.
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    with atomic_write(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            file.write(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+
+
+def write_state(path: str | Path, state: Any, **metadata: str) -> None:
+    """Writes a tree of dictionaries, lists and tuples, with tensors, arrays, numbers, texts and None in it.
+
+    Args:
+        path: The file.
+        state: The tree. A tensor that is there twice is stored once.
+        **metadata: What `hirl_env.weights.read_metadata` is to return, beside the tree as text.
+
+    Raises:
+        TypeError: If there is something else in it.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    text = json.dumps(_packed(state, "", tensors, {}))
+    write_tensors(path, tensors, metadata | {STATE: text})
+
+
+def read_state(path: str | Path) -> Any:
+    """What `write_state` wrote, with tensors on the CPU.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or of another kind.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {})[STATE]
+            return _unpacked(json.loads(text), file)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: damaged, or no file of this package ({reason})") from None
+
+
+def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict[Any, str]) -> Any:
+    """A tree as JSON holds it; tensors go into a dictionary of their own, by their place in the tree."""
+    if isinstance(value, dict):
+        return {"dict": [[key, _packed(each, f"{name}/{key}", tensors, known)] for key, each in value.items()]}
+    if isinstance(value, list | tuple):
+        packed = [_packed(each, f"{name}/{number}", tensors, known) for number, each in enumerate(value)]
+        return packed if isinstance(value, list) else {"tuple": packed}
+    if isinstance(value, torch.Tensor | np.ndarray):
+        tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
+        same = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        stored = known.setdefault(same, name.removeprefix("/"))
+        tensors[stored] = tensor
+        return {"tensor" if isinstance(value, torch.Tensor) else "array": stored}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{name}: a file of numbers and texts cannot hold a {type(value).__name__}")
+
+
+def _unpacked(value: Any, file: Any) -> Any:
+    """The tree that was packed."""
+    if isinstance(value, list):
+        return [_unpacked(each, file) for each in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "dict":
+        return {key: _unpacked(each, file) for key, each in content}
+    if kind == "tuple":
+        return tuple(_unpacked(each, file) for each in content)
+    tensor = file.get_tensor(content)
+    return tensor.numpy() if kind == "array" else tensor

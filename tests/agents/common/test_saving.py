@@ -1,0 +1,122 @@
+"""Models and replay buffers on disk: what comes back, and what does not run."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.utils import LinearSchedule
+
+from hirl_agents import HIRL, FlatDQN, RLRestore, make_vec_env
+from hirl_agents.common.saving import fill_model, fill_replay_buffer, save_model, save_replay_buffer
+from tests.conftest import evil_pickle
+
+ALGORITHMS = [HIRL, FlatDQN, RLRestore]
+NETWORK = {
+    HIRL: {"width": 8},
+    FlatDQN: {"features_extractor_kwargs": {"width": 8}},
+    RLRestore: {"units": 8},
+}
+
+
+@pytest.fixture
+def made(pictures, toy_toolset):
+    """Makes a model of an algorithm."""
+
+    def make(algorithm, **arguments):
+        task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "max_steps": 3}
+        flat = algorithm is not HIRL
+        env = make_vec_env(n_envs=2, flat=flat, stop_action=algorithm is RLRestore, **task)
+        small = {"learning_starts": 4, "buffer_size": 24, "batch_size": 4, "policy_kwargs": NETWORK[algorithm]}
+        return algorithm(env=env, seed=0, **small | arguments)
+
+    return make
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_arguments_come_back(algorithm, made, tmp_path):
+    model = made(algorithm, learning_rate=LinearSchedule(1e-3, 0, 1), gamma=0.5, train_freq=(2, "step"))
+    model.save(tmp_path / "model")
+    assert (tmp_path / "model.safetensors").exists()
+    again = algorithm.load(tmp_path / "model")
+    assert (again.gamma, again.train_freq, again.seed) == (0.5, model.train_freq, 0)
+    assert again.learning_rate(0.5) == 5e-4
+    assert again.policy_kwargs == model.policy_kwargs
+    assert again.observation_space == model.observation_space
+    assert again.action_space == model.action_space
+    for name, value in model.policy.state_dict().items():
+        assert torch.equal(again.policy.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_replay_buffer_comes_back_when_it_went_round(algorithm, made, tmp_path):
+    model = made(algorithm).learn(40)
+    model.save_replay_buffer(tmp_path / "memory")
+    again = made(algorithm)
+    again.load_replay_buffer(tmp_path / "memory")
+    assert again.replay_buffer.full
+    assert again.replay_buffer.pos == model.replay_buffer.pos
+    for name in ("observations", "actions", "rewards"):
+        assert np.array_equal(getattr(again.replay_buffer, name), getattr(model.replay_buffer, name))
+
+
+def test_any_algorithm_is_filled(toy_toolset, tmp_path):
+    env = make_vec_env(n_envs=2, toolset=toy_toolset, crop_size=36, stop_action=True)
+
+    def ppo():
+        small = {"features_extractor_kwargs": {"features_dim": 4}}
+        return PPO("CnnPolicy", env, n_steps=4, batch_size=4, policy_kwargs=small)
+
+    model, again = ppo().learn(16), ppo()
+    save_model(model, tmp_path / "model")
+    fill_model(again, tmp_path / "model")
+    assert (again.num_timesteps, again._n_updates) == (16, model._n_updates)
+    for name, value in model.policy.state_dict().items():
+        assert torch.equal(again.policy.state_dict()[name], value)
+    kept, filled = (one.policy.optimizer.state_dict()["state"] for one in (model, again))
+    assert kept
+    assert all(torch.equal(kept[key]["exp_avg"], filled[key]["exp_avg"]) for key in kept)
+
+
+def test_what_a_file_cannot_hold_is_asked_for(made, tmp_path):
+    model = made(HIRL, learning_rate=lambda remaining: 1e-3 * remaining)
+    model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match="learning_rate cannot be stored; give load"):
+        HIRL.load(tmp_path / "model")
+    assert HIRL.load(tmp_path / "model", learning_rate=0.5).learning_rate == 0.5
+
+
+def test_files_of_others_are_refused_in_a_line(made, tmp_path):
+    made(FlatDQN).save(tmp_path / "flat")
+    with pytest.raises(ValueError, match=r"flat.safetensors: not of such a HIRL \(it is of FlatDQN\)"):
+        HIRL.load(tmp_path / "flat")
+    with pytest.raises(ValueError, match="No such file"):
+        HIRL.load(tmp_path / "none")
+    (tmp_path / "torn.zip").write_bytes((tmp_path / "flat.safetensors").read_bytes()[:5000])
+    with pytest.raises(ValueError, match="damaged, or no file of this package"):
+        FlatDQN.load(tmp_path / "torn.zip")
+    small, large = made(HIRL), made(HIRL, policy_kwargs={"width": 16}, buffer_size=48)
+    save_model(small, tmp_path / "small")
+    save_replay_buffer(small, tmp_path / "memory")
+    with pytest.raises(ValueError, match="small: not of such a HIRL"):
+        fill_model(large, tmp_path / "small")
+    with pytest.raises(ValueError, match="memory: not of such a ReplayBuffer"):
+        fill_replay_buffer(large, tmp_path / "memory")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_code_of_a_file_is_run(algorithm, made, tmp_path):
+    """As Stable-Baselines3 had it: a pickle in a zip, and a pickled replay buffer."""
+    evil = evil_pickle(tmp_path / "ran")
+    (tmp_path / "memory.pkl").write_bytes(evil)
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("data", evil)
+        archive.writestr("policy.pth", evil)
+    (tmp_path / "model.safetensors").write_bytes(evil)
+    for name in ("model.zip", "model.safetensors"):
+        with pytest.raises(ValueError, match="damaged, or no file of this package"):
+            algorithm.load(tmp_path / name)
+    with pytest.raises(ValueError, match="damaged, or no file of this package"):
+        made(algorithm).load_replay_buffer(tmp_path / "memory.pkl")
+    assert not (tmp_path / "ran").exists()

@@ -32,6 +32,8 @@ SHIPPED_AGENTS = {
 def _read(value: Any) -> Any:
     """What is in a file of `hirl train`, or of RL-Restore's authors."""
     path = Path(value)
+    if path.suffix in (SUFFIX, ".zip") and saved_algorithm(path) is not None:
+        return load_model(path).policy
     if path.suffix == ".npz" or (path.suffix == SUFFIX and read_metadata(path).get("network") == RL_RESTORE):
         return load_rl_restore(path)
     return load_q(path) if path.suffix == SUFFIX else None

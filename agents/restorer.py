@@ -25,10 +25,10 @@ from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.saving import saved_algorithm
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.masking import Masked, allowed_tools
-from hirl_agents.networks import SUFFIX, VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
+from hirl_agents.networks import VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
 from hirl_agents.pricing import priced
-from hirl_agents.registry import agents, load_model
+from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
@@ -316,9 +316,7 @@ def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
 
 def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
     """What a name or a file stands for, on the CPU."""
-    if Path(agent).suffix in (SUFFIX, ".zip") and saved_algorithm(agent) is not None:
-        return load_model(agent).policy
-    if Path(agent).suffix != ".zip":
+    if Path(agent).suffix != ".zip" or saved_algorithm(Path(agent)) is not None:
         opened: CellValues | Agent = agents.resolve(os.fspath(agent))
         return opened
     if not trust:

@@ -17,7 +17,7 @@ from hirl_agents.networks import load_q
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
-from hirl_experiments.interrupts import like_ctrl_c
+from hirl_experiments.io.interrupts import like_ctrl_c
 from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
 from hirl_experiments.sweeps.config import SweepConfig, Value, read_sweep_config

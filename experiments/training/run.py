@@ -17,8 +17,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from hirl_agents import HIRL, make_vec_env
 from hirl_agents.common.saving import fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
-from hirl_experiments.interrupts import deferred_interrupts
 from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.io.interrupts import deferred_interrupts
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
 from hirl_experiments.training.callbacks.checkpoints import save_checkpoint

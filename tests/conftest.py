@@ -1,5 +1,6 @@
 """Fixtures: small pictures made here, and a toolset whose arithmetic can be done by hand."""
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import settings
 from PIL import Image
 from torch import nn
 
+from hirl_agents.algorithm import AlgorithmConfig
 from hirl_env.data.degradations import GaussianNoise, JpegCompression
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photographs, from_folder, image_sources
@@ -23,7 +25,16 @@ torch.set_num_threads(1)
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-DEADLINE = 600  # seconds that another process may take, on a machine that is busy otherwise
+# Of the options of algorithms, in tests: as large as that, where the default is larger.
+SMALL = {"width": 8, "units": 8, "buffer_size": 64, "learning_starts": 8, "batch_size": 8, "n_steps": 8, "n_epochs": 1}
+
+
+def small(config: AlgorithmConfig) -> AlgorithmConfig:
+    """An algorithm's options for a training that takes a second."""
+    own = {field.name for field in dataclasses.fields(config)}
+    return dataclasses.replace(
+        config, **{name: min(most, getattr(config, name)) for name, most in SMALL.items() if name in own}
+    )
 
 
 def colours(*shape: int) -> np.ndarray:

@@ -1,10 +1,21 @@
-"""What an installation holds."""
+"""What an installation holds, and that it lives beside others."""
 
 import configparser
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from itertools import chain
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = {"hirl_env": "hirl_env", "hirl_agents": "agents", "hirl_experiments": "experiments"}
+# Top-level packages of other distributions, openai-agents among them.
+OTHERS = ("agents", "experiments")
 
 
 def test_every_package_is_installed():
@@ -21,3 +32,84 @@ def test_every_package_is_installed():
 
 def test_no_module_of_experiments_is_outside_a_room():
     assert {file.name for file in (REPOSITORY / "experiments").glob("*.py")} == {"__init__.py", "cli.py"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel of this repository, without weights, which would make it large."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for folder in FOLDERS.values():
+        ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
+        shutil.copytree(REPOSITORY / folder, source / folder, ignore=ignored)
+    for file in chain(REPOSITORY.glob("*.md"), REPOSITORY.glob("LICENSE"), REPOSITORY.glob("*.in")):
+        shutil.copy(file, source)
+    for file in ("setup.cfg", "pyproject.toml"):
+        shutil.copy(REPOSITORY / file, source)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(out)]
+    subprocess.run([*command, str(source)], check=True)
+    (built,) = out.glob("hirl_restore-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def others_wheel(tmp_path_factory) -> Path:
+    """The wheel of another distribution, whose top-level packages are called as folders of this repository."""
+    path = tmp_path_factory.mktemp("others") / "others-1.0-py3-none-any.whl"
+    files = {f"{name}/__init__.py": f"OWNER = 'others, {name}'\n" for name in OTHERS}
+    files["others-1.0.dist-info/METADATA"] = "Metadata-Version: 2.1\nName: others\nVersion: 1.0\n"
+    files["others-1.0.dist-info/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files["others-1.0.dist-info/RECORD"] = "".join(f"{name},,\n" for name in (*files, "others-1.0.dist-info/RECORD"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+class Environment:
+    """A virtual environment that holds nothing but what is installed in it."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder, with_pip=True)
+        self.bin = folder / ("Scripts" if os.name == "nt" else "bin")
+        self.folder = folder
+
+    def pip(self, *arguments: str) -> None:
+        self.run("python", "-m", "pip", "--disable-pip-version-check", *arguments)
+
+    def run(self, program: str, *arguments: str) -> str:
+        return subprocess.check_output([self.bin / program, *arguments], text=True, cwd=self.folder).strip()
+
+    def has_others(self) -> bool:
+        code = f"import {', '.join(OTHERS)}; print({', '.join(f'{name}.OWNER' for name in OTHERS)}, sep='; ')"
+        return self.run("python", "-c", code) == "; ".join(f"others, {name}" for name in OTHERS)
+
+    def has_hirl(self) -> bool:
+        find = "import importlib.util as u; print(*(u.find_spec(name) is not None for name in {names!r}))"
+        found = self.run("python", "-c", find.format(names=tuple(FOLDERS)))
+        return found == "True True True" and self.run("hirl", "--version").startswith("hirl ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["hirl", "others"])
+def test_the_wheel_lives_beside_packages_called_agents_and_experiments(first, wheel, others_wheel, tmp_path):
+    environment = Environment(tmp_path / "venv")
+    for file in (wheel, others_wheel) if first == "hirl" else (others_wheel, wheel):
+        environment.pip("install", "--no-deps", "--no-index", str(file))
+    assert environment.has_hirl()
+    assert environment.has_others()
+    if first == "hirl":
+        environment.pip("uninstall", "-y", "hirl-restore")
+        assert environment.has_others()
+    else:
+        environment.pip("uninstall", "-y", "others")
+        assert environment.has_hirl()
+
+
+def test_hirl_runs_in_a_folder_with_agents_and_experiments_of_its_own(tmp_path):
+    for name in (*OTHERS, "env"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('a package of the user')")
+    arguments = ["--images", "photos", "--levels", "mild", "--methods", "distorted", "hirl-paper", "--crop", "16"]
+    command = [sys.executable, "-m", "hirl_experiments.cli", "evaluate", *arguments, "--json", "rows.json"]
+    subprocess.run(command, check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "rows.json").exists()

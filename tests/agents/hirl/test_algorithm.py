@@ -137,14 +137,6 @@ def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     assert again._n_updates > model._n_updates
 
 
-def test_a_seed_repeats_a_run(pictures, toy_toolset):
-    def weights():
-        env = make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16)
-        return torch.cat([value.flatten() for value in agent(env).learn(40).policy.q.parameters()])
-
-    assert torch.equal(weights(), weights())
-
-
 def test_exploration_tosses_a_coin_per_environment_and_per_level(env):
     model = agent(env, exploration_initial_eps=0.5, exploration_final_eps=0.5)
     observations = np.repeat(env.reset()[:1], 400, axis=0)

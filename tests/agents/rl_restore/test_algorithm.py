@@ -127,15 +127,6 @@ def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     assert again.replay_buffer.size() > size
 
 
-def test_a_seed_repeats_a_run(pictures, toy_toolset):
-    def weights():
-        task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "max_steps": 3, "stop_action": True}
-        model = agent(make_vec_env(FLAT, 4, **task)).learn(40)
-        return torch.cat([value.flatten() for value in model.policy.q.parameters()])
-
-    assert torch.equal(weights(), weights())
-
-
 def test_what_it_remembers_begins_with_the_episode(env):
     model = agent(env)
     torch.nn.init.normal_(model.policy.q.q.weight)

@@ -14,7 +14,7 @@ import yaml
 from hirl_experiments.commands.sweep import plan_runs, train_settings
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.sweeps.config import read_sweep_config
-from tests.conftest import DEADLINE, evil_pickle
+from tests.conftest import evil_pickle
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 STEPS = 48
@@ -113,7 +113,7 @@ def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until)
     before = {name: path.read_bytes() for name, path in finished.items()}
     interrupted = noted(out).intersection(under_way(out))
     with start("--resume", out, "--trust") as process:
-        shown, _ = process.communicate(timeout=DEADLINE)
+        shown, _ = process.communicate()
     assert process.returncode == 0, shown
     check_complete(out, [f"{setting}-{seed}" for setting in range(4) for seed in range(2)])
     # Of the last to finish, each processor's, the end may not have been noted.
@@ -137,7 +137,7 @@ def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, 
             until(lambda: len(under_way(out)) == 2, process)
             lost = under_way(out)
             cluster.remove_node(node, allow_graceful=False)
-            shown, _ = process.communicate(timeout=DEADLINE)
+            shown, _ = process.communicate()
     finally:
         cluster.shutdown()
     assert process.returncode == 0, shown
@@ -266,7 +266,7 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
     out, storage = tmp_path / "sweep", tmp_path / "storage"
     options = ["--seeds", "1", "--max-failures", "0", "--storage", storage]
     with start(config, "--images", folder, "--out", out, *options) as process:
-        shown, _ = process.communicate(timeout=DEADLINE)
+        shown, _ = process.communicate()
     assert process.returncode == 1
     assert "hirl: 1 of 2 runs failed: 1-0 (" in shown
     assert f"go on with: hirl sweep --resume {out} --trust" in shown

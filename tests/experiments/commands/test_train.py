@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from hirl_agents import make_vec_env
-from hirl_agents.networks import FlatQ, TwoLevelQ, load_q
-from hirl_agents.policies import load_policy
 from hirl_agents.registry import algorithms
-from hirl_agents.rl_restore import load_rl_restore
+from hirl_agents.restorer import load_agent
+from hirl_env.tools.known import toolsets
 from hirl_experiments import cli
 from hirl_experiments.commands.train import train
 from hirl_experiments.io.options import replaced
@@ -24,23 +23,21 @@ from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.config import TrainConfig, preset, preset_names, train_config
 from hirl_experiments.training.run import restored
 from hirl_experiments.training.run_folder import read_config
-from tests.conftest import DEADLINE, evil_pickle
+from tests.conftest import SMALL, evil_pickle, small
 
-SMALL = ["--hold-out", "1", "--every", "32", "--n-envs", "4", "--env.crop-size", "16"]
-TINY = [*SMALL, "--threads", "1", "--no-wandb"]
+SHORT = ["--hold-out", "1", "--every", "32", "--n-envs", "4", "--env.crop-size", "16"]
+TINY = [*SHORT, "--threads", "1", "--no-wandb"]
 CHANGED = ("images", "hold_out", "total_steps", "every", "n_envs", "env", "algorithm")
-LEARNING = ["--algorithm.learning-starts", "8", "--algorithm.buffer-size", "64", "--algorithm.batch-size", "8"]
-SETTINGS = {
-    "hirl": ["--algorithm.width", "8", *LEARNING],
-    "flat-dqn": ["--preset", "flat-dqn", "--algorithm.width", "8", *LEARNING],
-    "rl-restore": [
-        *("--preset", "rl-restore", *LEARNING, "--algorithm.exploration-steps", "32", "--algorithm.units", "8"),
-    ],
-    "ppo": [
-        *("--preset", "ppo", "--algorithm.width", "8", "--algorithm.n-steps", "8", "--algorithm.batch-size", "16"),
-        *("--algorithm.n-epochs", "1"),
-    ],
-}
+
+
+def sizes_of(algo: str) -> list[str]:
+    """Options of an algorithm for a training as short as can be."""
+    own = small(algorithms.resolve(algo))
+    sizes = {name: str(getattr(own, name)) for name in SMALL if hasattr(own, name)}
+    return [part for name, size in sizes.items() for part in (f"--algorithm.{name.replace('_', '-')}", size)]
+
+
+LEARNING = sizes_of("hirl")
 
 
 def curve(out: Path) -> list[dict[str, str]]:
@@ -52,7 +49,7 @@ def curve(out: Path) -> list[dict[str, str]]:
 def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "64"]
-    assert hirl("train", *arguments, *TINY, *SETTINGS[algo]) == 0, capsys.readouterr().err
+    assert hirl("train", *arguments, *TINY, "--preset", algo, *sizes_of(algo)) == 0, capsys.readouterr().err
     rows = curve(out)
     assert [int(row["step"]) for row in rows] == [0, 32, 64]
     assert set(rows[0]) == {"step", "gain", "mild", "moderate", "severe", "singles", "trials", "margin"}
@@ -67,15 +64,11 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     with (out / "progress.csv").open(newline="") as file:
         logged = set(next(csv.reader(file)))
     assert {"evaluation/gain", "rollout/type_0", "rollout/degree_2", "rollout/ep_rew_mean"} <= logged
-    if algo == "ppo":
-        assert isinstance(load_policy(out / "best.zip"), ActorCriticPolicy)
-    else:
-        if algo == "rl-restore":
-            assert load_rl_restore(out / "best.safetensors").q.n_tools == 9
-        else:
-            best = load_q(out / "best.safetensors")
-            assert isinstance(best, TwoLevelQ if algo == "hirl" else FlatQ)
-            assert best.max_steps == config["env"]["max_steps"]
+    (file,) = [*out.glob("best.safetensors"), *out.glob("best.zip")]
+    agent = load_agent(file, toolsets.resolve(config["env"]["toolset"]), trust=True)
+    if file.suffix == ".safetensors":
+        assert agent.max_steps == config["env"]["max_steps"]
+    if issubclass(algorithms.resolve(algo).algorithm(), OffPolicyAlgorithm):
         assert {"train/n_updates", "rollout/exploration_rate"} <= logged
     assert "## How it was made" in (out / "best.md").read_text()
     best = max(rows, key=lambda row: 3 * float(row["gain"]) + float(row["singles"]))
@@ -94,7 +87,7 @@ def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path,
     out = tmp_path / "run"
     small = ["--total-steps", "16", "--hold-out", "1", "--every", "8", "--threads", "1", "--no-wandb"]
     environment = ["--n-envs", "2", "--env.crop-size", "32", "--env.reward", "hirl-biqa"]
-    arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *SETTINGS["hirl"]]
+    arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *LEARNING]
     assert hirl(*arguments) == 0, capsys.readouterr().err
     rows = curve(out)
     assert set(rows[0]) == {"step", "gain", "as given", "trials", "margin"}
@@ -190,7 +183,7 @@ def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
 
 def command(folder: Path, out: Path, steps: int) -> list[str]:
     start = [sys.executable, "-m", "hirl_experiments.cli", "train", "--images", str(folder), "--out", str(out)]
-    return [*start, "--total-steps", str(steps), *TINY, *SETTINGS["hirl"]]
+    return [*start, "--total-steps", str(steps), *TINY, *LEARNING]
 
 
 def has_rows(out: Path, count: int) -> bool:
@@ -203,7 +196,7 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
     with subprocess.Popen(command(folder, out, 10**6), stderr=subprocess.PIPE, text=True) as process:
         until(lambda: has_rows(out, 2), process)
         process.send_signal(how)
-        _, errors = process.communicate(timeout=DEADLINE)
+        _, errors = process.communicate()
     before = curve(out)
     if how == signal.SIGTERM:
         assert process.returncode == 143
@@ -214,7 +207,7 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
     (out / "config.yaml").write_text(yaml.safe_dump(config | {"total_steps": total}))
     hirl_train = [sys.executable, "-m", "hirl_experiments.cli", "train"]
     resume = [*hirl_train, "--resume", str(out), "--threads", "1", "--no-wandb"]
-    subprocess.run(resume, check=True, timeout=DEADLINE)
+    subprocess.run(resume, check=True)
     rows = curve(out)
     steps = [int(row["step"]) for row in rows]
     assert steps == sorted(set(steps))
@@ -228,7 +221,7 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
 
 def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
-    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *LEARNING]
     assert hirl("train", *arguments) == 0
     rows = curve(out)
     written = (out / "evaluation.csv").read_text().splitlines(keepends=True)
@@ -240,7 +233,7 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
 
 def test_starting_from_weights(folder, tmp_path, hirl, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
-    arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *SETTINGS["hirl"]]
+    arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *LEARNING]
     assert hirl("train", "--out", str(first), *arguments, "--env.no-observe-tool") == 0
     weights = str(first / "best.safetensors")
     assert hirl("train", "--out", str(second), *arguments, "--start-from", weights) == 0
@@ -254,7 +247,7 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
         (["--start-from", "hirl"], "the weights are of another architecture"),
         (["--start-from", "hirl", "--preset", "flat-dqn"], "--start-from is for HIRL"),
     ):
-        algo = [] if "--preset" in others else SETTINGS["hirl"]
+        algo = [] if "--preset" in others else LEARNING
         given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
         assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
         assert words in capsys.readouterr().err
@@ -264,7 +257,7 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"
-    settings = ["--preset", "hirl-transitions", *SETTINGS["hirl"], "--every", "64"]
+    settings = ["--preset", "hirl-transitions", *LEARNING, "--every", "64"]
     settings += ["--algorithm.n-steps", "2", "--env.max-steps", "4"]
     assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
     config = replace(read_config(out), total_steps=128)
@@ -279,7 +272,7 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
     out = tmp_path / "run"
     arguments = [argument for argument in command(folder, out, 16) if argument != "--no-wandb"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    subprocess.run(arguments, check=True, timeout=DEADLINE, env={**environment, "HOME": str(tmp_path)})
+    subprocess.run(arguments, check=True, env={**environment, "HOME": str(tmp_path)})
     (run,) = (out / "wandb").glob("offline-run-*")
     assert list(run.glob("*.wandb"))
 
@@ -325,7 +318,7 @@ def test_pictures_too_small_to_validate_on(folder, tmp_path, hirl, capsys):
 
 def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
-    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *SETTINGS["hirl"]]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *LEARNING]
     assert hirl("train", *arguments) == 0
     assert hirl("train", *arguments) == 1
     assert "holds a run already" in capsys.readouterr().err

@@ -16,7 +16,6 @@ from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
 from hirl_experiments.commands.train_tools import Settings, ToolName, Trainer, train_tools
 from hirl_experiments.training.tool_recipes import RECIPES
-from tests.conftest import DEADLINE
 
 
 def train(folder, out, steps=4, every=2, wandb=False, **arguments):
@@ -96,7 +95,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path, until):
     checkpoint = tmp_path / "fast-arcnn-10.checkpoint.pt"
     until((tmp_path / "fast-arcnn-10.csv").exists, process)  # written after a step
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=DEADLINE)
+    _, error = process.communicate()
     assert process.returncode == 130
     assert "the same command goes on from there" in error
     assert torch.load(checkpoint, weights_only=True)["step"] >= 1

@@ -1,0 +1,104 @@
+"""What every algorithm that is registered can do: a new one is tested by its line in the registry."""
+
+import dataclasses
+import inspect
+
+import docstring_parser
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from hirl_agents import make_vec_env
+from hirl_agents.agent import begin_episodes, q_agent
+from hirl_agents.networks import save_q
+from hirl_agents.registry import algorithms
+from hirl_agents.restorer import load_agent
+from hirl_env.config import EnvConfig
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
+from tests.conftest import small
+
+ALGORITHMS = pytest.mark.parametrize("name", algorithms.names())
+
+
+@pytest.fixture
+def build(pictures, toy_toolset):
+    """Builds a small model of an algorithm in four environments; a second call builds the same again."""
+
+    def built(name) -> BaseAlgorithm:
+        config = small(algorithms.resolve(name))
+        task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "max_steps": 3, **config.environment}
+        return config.build(make_vec_env(n_envs=4, **task), config.learning_rate, seed=0)
+
+    return built
+
+
+def weights(model: BaseAlgorithm) -> torch.Tensor:
+    return torch.cat([value.flatten().float() for value in model.policy.state_dict().values()])
+
+
+def followed(name, model, toolset):
+    """The agent that `hirl train` measures."""
+    config = algorithms.resolve(name)
+    network = config.q_network(model, toolset.n_degrees)
+    return config.agent(model, toolset) if network is None else q_agent(network)
+
+
+def first_values(agent, toolset) -> torch.Tensor:
+    """Cell values of three images, before the first step."""
+    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    start = Restoration(toolset, measures.resolve("psnr"))
+    start.begin(images, images)
+    with torch.no_grad():
+        return begin_episodes(agent, start)(np.arange(3))
+
+
+@ALGORITHMS
+def test_its_options_are_explained_and_fit_the_environment(name):
+    config = algorithms.resolve(name)
+    explained = {
+        param.arg_name for base in type(config).__mro__ for param in docstring_parser.parse(inspect.getdoc(base)).params
+    }
+    assert {field.name for field in dataclasses.fields(config)} <= explained
+    assert config.environment.keys() <= {field.name for field in dataclasses.fields(EnvConfig)}
+    assert issubclass(config.algorithm(), BaseAlgorithm)
+    config.check()
+    assert all(isinstance(remark, str) for remark in config.remarks(1))
+
+
+@ALGORITHMS
+def test_a_seed_repeats_a_run(name, build):
+    one, other = (weights(build(name).learn(40)) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+@ALGORITHMS
+def test_saved_and_loaded_it_is_the_same_and_goes_on(name, build, toy_toolset, tmp_path):
+    model = build(name).learn(32)
+    model.save(tmp_path / "model.zip")
+    again = type(model).load(tmp_path / "model.zip", env=model.get_env())
+    assert torch.equal(weights(again), weights(model))
+    assert again.num_timesteps == model.num_timesteps == 32
+    values, loaded = (first_values(followed(name, each, toy_toolset), toy_toolset) for each in (model, again))
+    assert torch.equal(values, loaded)
+    again.learn(32, reset_num_timesteps=False)
+    assert again.num_timesteps == 64
+    assert not torch.equal(weights(again), weights(model))
+
+
+@ALGORITHMS
+def test_the_file_for_inference_holds_the_agent(name, build, toy_toolset, tmp_path):
+    config, model = algorithms.resolve(name), build(name).learn(32)
+    network = config.q_network(model, toy_toolset.n_degrees)
+    path = tmp_path / "best.safetensors"
+    if network is None:
+        path = config.save(model, toy_toolset, tmp_path)
+    else:
+        save_q(network, path, torch.float32)
+    agent = load_agent(path, toy_toolset, trust=True)
+    values = first_values(agent, toy_toolset)
+    assert values.shape in {(3, toy_toolset.n_types + stop, toy_toolset.n_degrees) for stop in (0, 1)}
+    # float16, in which some are stored, has three digits.
+    assert torch.allclose(values, first_values(followed(name, model, toy_toolset), toy_toolset), atol=2e-2)
+    assert agent.max_steps >= 1

@@ -333,7 +333,7 @@ def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path
 @pytest.mark.parametrize("name", ["model.safetensors", "replay_buffer.safetensors"])
 def test_no_code_of_a_run_is_run(name, folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
-    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *SETTINGS["hirl"]]
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *LEARNING]
     assert hirl("train", *arguments) == 0
     config = yaml.safe_load((out / "config.yaml").read_text())
     (out / "config.yaml").write_text(yaml.safe_dump(config | {"total_steps": 16}))

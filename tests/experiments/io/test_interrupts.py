@@ -10,7 +10,6 @@ import threading
 import pytest
 
 from hirl_experiments.io.interrupts import deferred_interrupts, exit_code, like_ctrl_c, raised_interrupts
-from tests.conftest import DEADLINE
 
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -112,6 +111,6 @@ def test_a_terminal_that_is_closed_is_no_error_while_saving(tmp_path, until):
         os.close(terminal)
         os.close(shown)
         process.send_signal(signal.SIGHUP)
-        process.wait(DEADLINE)
+        process.wait()
     assert process.returncode == 129
     assert begun.read_text() == "saved"

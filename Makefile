@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: demo test test-interop lint docs bench reproduce-quick clean
+.PHONY: demo test test-quick test-interop lint docs bench reproduce-quick clean
 
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
 
 test: .venv/.dev  ## run the test suite, a file of tests per processor at a time, and print line coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+
+test-quick: .venv/.dev  ## the tests that take a few seconds at most: under 90 s on two idle cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 INTEROP := $(patsubst tests/interop/requirements/%.txt,interop-%,$(wildcard tests/interop/requirements/*.txt))
 

@@ -1,8 +1,11 @@
 """A small part of the campaigns."""
 
+import pytest
+
 from tests.campaigns.odd_files import campaign
 
 
+@pytest.mark.slow
 def test_odd_files(tmp_path):
     counts = campaign(tmp_path, every=9)
     assert counts["files"] > 40

@@ -75,6 +75,7 @@ def test_a_folder_that_is_missing_is_made(tmp_path):
     assert (tmp_path / "a" / "b" / "file").read_text() == "new"
 
 
+@pytest.mark.slow
 def test_a_short_write_is_an_error_and_leaves_the_old_file(tmp_path):
     """Where Pillow is given a descriptor, it writes uncompressed pictures itself, and ignores how far it came."""
     script = f"""
@@ -98,6 +99,7 @@ for kind in ("TIFF", "BMP", "PPM", "PNG", "JPEG"):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not(tmp_path):
     script = f"""
 import os, signal

@@ -40,6 +40,7 @@ def assert_infos_equal(native, sync):
             assert data_equivalence(list(value), list(sync[key]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize(

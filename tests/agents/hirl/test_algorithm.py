@@ -50,6 +50,7 @@ def untint(channel: int, amount: float) -> Tool:
     return Tool(f"untint {channel} {amount}", lambda images: images + shift)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full_feedback", [False, True])
 def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path, full_feedback):
     """Six tints, six tools: after learning, saving and loading, every tint gets its own tool, and then no other."""

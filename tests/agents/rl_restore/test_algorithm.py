@@ -51,6 +51,7 @@ def unshift(channel: int, amount: float) -> Tool:
     return Tool(f"unshift {channel} {amount}", lambda images: images + shift)
 
 
+@pytest.mark.slow
 def test_it_finds_the_tool_that_undoes_each_distortion_and_stops(tmp_path):
     for number, shade in enumerate((90, 110, 130)):
         Image.new("RGB", (16, 16), (shade, shade, shade)).save(tmp_path / f"{number}.png")

@@ -127,6 +127,7 @@ def test_a_line_that_was_cut_off_is_no_obstacle(restored):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="this system has no SIGKILL")
 def test_kills_at_any_moment_cost_nothing_but_time(until):
     """The command of the campaign in tests/campaigns, a few kills at moments that the log tells."""

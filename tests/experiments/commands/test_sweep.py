@@ -100,6 +100,7 @@ def check_complete(out: Path, runs: list[str]) -> None:
     assert not list(out.rglob("replay_buffer.safetensors")), "gigabytes, of no use to what is complete"
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until):
     out = tmp_path / "sweep"
@@ -121,6 +122,7 @@ def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until)
     assert all(list((out / "runs" / name).glob("progress-*.csv")) for name in interrupted), "from their checkpoints"
 
 
+@pytest.mark.slow
 @needs_ray
 def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, until):
     from ray.cluster_utils import Cluster
@@ -257,6 +259,7 @@ def test_without_ray_it_says_what_to_install(config, folder, tmp_path, monkeypat
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 @needs_ray
 def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_path):
     content = yaml.safe_load(config.read_text())

@@ -45,6 +45,7 @@ def curve(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algo", algorithms.names())
 def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
@@ -78,6 +79,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     assert not list(out.glob(".*.part"))
 
 
+@pytest.mark.slow
 def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path, monkeypatch, hirl, capsys):
     """CLIVE's layout: distorted pictures, and no clean ones anywhere."""
     data = tmp_path / "data" / "ChallengeDB_release"
@@ -190,6 +192,7 @@ def has_rows(out: Path, count: int) -> bool:
     return (out / "evaluation.csv").exists() and len(curve(out)) >= count and (out / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
     out = tmp_path / "run"
@@ -219,6 +222,7 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
     assert curve(out) == rows
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *LEARNING]
@@ -231,6 +235,7 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
     assert curve(out) == rows
 
 
+@pytest.mark.slow
 def test_starting_from_weights(folder, tmp_path, hirl, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     arguments = ["--images", str(folder), "--total-steps", "32", *TINY, *LEARNING]
@@ -254,6 +259,7 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
         assert not (tmp_path / "third" / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"
@@ -268,6 +274,7 @@ def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     assert (memory.dones[(last - 1) % memory.buffer_size] == 0).any(), "where others went on"
 
 
+@pytest.mark.slow
 def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
     out = tmp_path / "run"
     arguments = [argument for argument in command(folder, out, 16) if argument != "--no-wandb"]
@@ -316,6 +323,7 @@ def test_pictures_too_small_to_validate_on(folder, tmp_path, hirl, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "8", *TINY, *LEARNING]
@@ -355,6 +363,7 @@ def test_the_name_of_a_data_set_comes_before_a_folder_here(tmp_path, monkeypatch
     assert TrainConfig(images="mine").prepared().images == str(tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_last_rollout_leaves_a_run_to_resume(folder, tmp_path, hirl, capsys, monkeypatch):
     """The steps that overshoot the total are no complete training."""
     out = tmp_path / "run"

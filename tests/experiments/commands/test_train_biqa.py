@@ -90,6 +90,7 @@ def test_chains_of_tools_may_run_elsewhere(pictures):
     assert ExampleMaker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
 
 
+@pytest.mark.slow
 def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
@@ -123,6 +124,7 @@ def test_it_writes_weights_a_card_and_a_log(folder, tmp_path, capsys):
     assert len(lines) == 4
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path):
     levels = np.linspace(0, 255, VERSIONS)
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
@@ -134,6 +136,7 @@ def test_it_learns(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
     train(folder, tmp_path / "whole")
 

@@ -61,6 +61,7 @@ def assert_same(one, other):
         assert torch.equal(one[name], other[name]), name
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     whole = train(folder, tmp_path / "whole", episodes=4, every=1)
     settings = Settings(str(folder), "levels", str(folder), 40, 4, 2, 16, 1e-3, False, "float32", 0, 1)
@@ -83,6 +84,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     assert [row["episode"] for row in rows[1]] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_first_weights_and_their_checkpoint_is_gone_on_from(folder, tmp_path, monkeypatch):
     def killed(*_):
         raise SystemExit

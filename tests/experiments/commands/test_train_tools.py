@@ -46,6 +46,7 @@ def test_a_seed_repeats_the_run(folder, tmp_path):
     assert_same(train(folder, tmp_path / "a"), train(folder, tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", RECIPES)
 def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
     settings = Settings(

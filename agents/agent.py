@@ -44,8 +44,8 @@ class QAgent:
 
     Attributes:
         values: Cell values (N, types, degrees) of images (N, C, H, W), which may have further channels, in this order:
-        sees_start: three for the image as the episode began,
-        sees_tool: and one, everywhere the number of the tool used last over 255.
+        sees_start: Whether there are three for the image as the episode began.
+        sees_tool: Whether there is one, everywhere the number of the tool used last over 255.
         max_steps: Longest path of its training.
     """
 
@@ -75,7 +75,7 @@ def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[TurnAveraged], CellValue
 
     Args:
         network: A network in evaluation mode.
-        view: How it is to see images of any size: a function of the network in all turns that returns cell values.
+        view: Function of the network in all turns that returns cell values of images of any size.
     """
     return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
 

@@ -72,7 +72,7 @@ class AlgorithmConfig(ABC):
         """The network of an agent that stops by its values, sharing the model's weights; None for any other agent.
 
         Args:
-            model: What `build` built.
+            model: Model as of `build`.
             n_degrees: Degrees of each type of the toolset.
         """
         return None

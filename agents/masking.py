@@ -18,7 +18,7 @@ def allowed_tools(toolset: Toolset, only: Collection[str] = (), without: Collect
     """Which tools an agent may use.
 
     Args:
-        toolset: That it chooses among.
+        toolset: Tools that it chooses among.
         only: Names of the tools and types that it may use. Default: all.
         without: Names of tools and types that it may not use.
 
@@ -58,8 +58,8 @@ class Masked:
     """An agent to which tools that it may not use are worth less than anything.
 
     Attributes:
-        agent: Any.
-        allowed: As `allowed_tools` returns it.
+        agent: Agent of any kind.
+        allowed: Tools that it may use, as of `allowed_tools`.
     """
 
     agent: Agent

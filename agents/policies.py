@@ -103,7 +103,7 @@ def policy_agent(
     Args:
         policy: A policy of an agent of this package or of Stable-Baselines3.
         toolset: Tools that it chooses among.
-        view: How it is to see images of any size: a function of cell values that returns such.
+        view: Function of cell values that returns cell values of images of any size.
 
     Raises:
         ValueError: If the policy acts on other observations, or by other actions.

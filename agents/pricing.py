@@ -22,7 +22,7 @@ class Priced:
     ``psnr - PRICE*cost``.
 
     Attributes:
-        agent: Any whose values are gains.
+        agent: Agent whose values are gains.
         price: Price of a GFLOP, in units of the values.
     """
 

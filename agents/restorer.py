@@ -53,7 +53,7 @@ class RestoredStep:
         type: Name of the type.
         degree: Degree, from 0 (weak).
         tool: Name of the tool.
-        value: What the agent thought the step was worth from there on, in units of its reward; the largest of all.
+        value: Value that the agent saw in the step from there on, in units of its reward; the largest of all.
         image: The picture after the step, as `Restored.image`; None unless steps were asked for.
     """
 
@@ -69,17 +69,17 @@ class Restored:
     """What became of a picture.
 
     Attributes:
-        image: Of the shape and type that was given.
-        steps: The path.
-        why: Why it ended: ``value`` (nothing was worth more than zero), ``reference`` or ``quality`` (the next step did
-            not raise the PSNR, or the measure, and was taken back), ``stop`` (the agent chose to) or ``steps``
+        image: Restored picture, of the shape and type that was given.
+        steps: Path, step by step.
+        why: Reason why it ended: ``value`` (nothing was worth more than zero), ``reference`` or ``quality`` (the next
+            step did not raise the PSNR, or the measure, and was taken back), ``stop`` (the agent chose to) or ``steps``
             (``max_steps`` were taken).
         final_value: Value of the step that was thought best at the end, and not taken or not kept; None after
             ``steps``.
-        psnr_before: Of the given picture in dB; None without a reference.
-        psnr_after: Of ``image`` in dB; None without a reference.
-        score_before: What the measure says of the given picture; None unless that is what stops.
-        score_after: What it says of the result.
+        psnr_before: PSNR of the given picture in dB; None without a reference.
+        psnr_after: PSNR of ``image`` in dB; None without a reference.
+        score_before: Score of the given picture by the measure; None unless that is what stops.
+        score_after: Score of the result.
     """
 
     image: Pixels
@@ -96,17 +96,17 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: Who chooses: a registered name (``hirl``, ``flat-dqn``), a file as of `load_agent`, a Q-network, or a
-            function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
+        agent: Agent that chooses: a registered name (``hirl``, ``flat-dqn``), a file as of `load_agent`, a Q-network,
+            or a function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
             likes; or an agent that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when
             it is first asked if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the place of one, as of `hirl_env.tools.known.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
-        stop: When to stop before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
+        stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
-        measure: Of ``stop="quality"``: blind; as an environment's ``reward``.
-        precision: In which the tools run; the strategies run in float32.
-        device: Where both run.
+        measure: Blind measure of ``stop="quality"``; as an environment's ``reward``.
+        precision: Precision of the tools; the strategies run in float32.
+        device: Device that both run on.
         tile: Side of the tiles that the tools run on, a multiple of 16.
         view: Side of the crops by which the strategies see a picture, as in `cell_values`. Default: that of the
             images of their training, 64 for a function. They misjudge others: asked about whole photographs at once,
@@ -219,8 +219,8 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> t
     """Cell values of images of any size, with bounded memory: the mean over crops of it.
 
     Args:
-        values: Of the cells, for images (N, C, h, w).
-        images: (N, C, H, W).
+        values: Function from images (N, C, h, w) to cell values.
+        images: Images (N, C, H, W).
         crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
             begins at a multiple of 16 pixels, so that the last 15 may be left out. Smaller images are mirrored.
 

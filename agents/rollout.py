@@ -22,10 +22,10 @@ class Rollout(SearchResult):
     """What an agent made of a batch.
 
     Attributes:
-        values: For each image, the value of the best tool before each step that was considered; the last belongs to the
+        values: Values, for each image, of the best tool before each step that was considered; the last belongs to the
             step that was not taken where ``why`` is ``value``.
-        why: For each image, what ended its rollout: ``value``, ``reference``, ``quality``, ``stop`` (the agent's own
-            action) or ``steps``.
+        why: Reason, for each image, why its rollout ended: ``value``, ``reference``, ``quality``, ``stop`` (the agent's
+            own action) or ``steps``.
     """
 
     values: list[list[float]]

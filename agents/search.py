@@ -90,7 +90,7 @@ class _Frontier:
 
     Args:
         root: The images.
-        agent: Whose values say what a next tool promises.
+        agent: Agent whose values say what a next tool promises.
         max_steps: Longest path.
     """
 
@@ -174,7 +174,7 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
 
     Args:
         start: N images.
-        degradations: What was done to each, settled (see `Degradation.draw`).
+        degradations: Degradation of each, settled (see `Degradation.draw`).
 
     Returns:
         What there is after 1, 2, ... steps; shorter paths stay as they are while longer ones go on. Where there is

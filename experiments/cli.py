@@ -23,9 +23,9 @@ class Command:
     """A sub-command.
 
     Attributes:
-        target: Where its function is, as "module:function".
-        help: What it does, in one line.
-        defaults: Where a function is that maps arguments to defaults of other options; empty for none.
+        target: Name of its function, "module:function".
+        help: Line that says what it does.
+        defaults: Name of a function that maps arguments to defaults of other options; empty for none.
     """
 
     target: str

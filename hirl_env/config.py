@@ -28,9 +28,9 @@ class EnvConfig:
 
     Args:
         images: Source of the photographs: ``photos`` (embedded), a data set's name, a folder, or `Photographs`.
-        degradation: What distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a `Degradation`,
-            or None to take pictures as they are, without a reference. Pictures that come with a distorted version
-            keep it.
+        degradation: Degradation that distorts them: a name (``mild``, ``severe``, ``levels``, ``jpeg-10``, ...), a
+            `Degradation`, or None to take pictures as they are, without a reference. Pictures that come with a
+            distorted version keep it.
         reward: Measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
             (N,). A price on compute is taken off it: ``psnr - 0.05*cost``, with the cost of the tool in GFLOP for the

@@ -25,7 +25,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
 
     Args:
         render_mode: None, ``rgb_array``, or ``human``: a window that shows every step (needs pygame).
-        **task: What to restore, with what, for what; the arguments of `EnvConfig`.
+        **task: Arguments of `EnvConfig`.
     """
 
     metadata = {**METADATA, "render_modes": ["rgb_array", "human"]}
@@ -50,7 +50,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Starts an episode.
 
         Args:
-            seed: Of the photograph, crop and degradation drawn, and of those of later resets.
+            seed: Seed of the photograph, crop and degradation drawn, and of those of later resets.
             options: ``{"image": uint8 (H, W, 3), "reference": the same, optional}`` to start from a given picture.
 
         Returns:

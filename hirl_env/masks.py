@@ -35,8 +35,8 @@ class ActionMasks:
 
         Args:
             actions: A (type, degree) for each row, (n, 2).
-            outcome: What the step did.
-            rows: Which images took the step, (n,).
+            outcome: Outcome of the step.
+            rows: Rows of the images that took the step, (n,).
         """
         useless = (actions[:, 0] < self.restoration.toolset.n_types) & (outcome.gains <= 0)
         numbers = actions[:, 0] * self.restoration.toolset.n_degrees + actions[:, 1]

@@ -20,11 +20,11 @@ class Registry(Generic[T]):
     Strings keep the keyword arguments of ``gym.make`` JSON-able; objects are welcome in their place.
 
     Args:
-        kind: What the objects are, in words, for error messages ("degradation").
+        kind: Kind of the objects in words, for error messages ("degradation").
         of: Class of the objects.
         shorthand: Function that makes an object of something else than a name (a folder, a sum of names); it returns
             None for what it does not know. None where there are names alone.
-        also: What the short-hand takes, in words, for error messages.
+        also: Words for what the short-hand takes, for error messages.
 
     Attributes:
         factories: Factories by the names that are registered.

@@ -150,7 +150,7 @@ class Outcome:
         gains: Change of the measure less the price of the tool, float64 (n,): the reward.
         terminated: Whether the episode has come to its end, (n,).
         truncated: Whether it was cut off at ``max_steps``, (n,).
-        tool_gains: Where all tools were tried, what each would have gained less its price, float64 (n, types,
+        tool_gains: Gains of all tools where they were tried, less its price, float64 (n, types,
             degrees); else None.
     """
 
@@ -164,10 +164,10 @@ class Restoration:
     """Steps N images by the tools that actions choose.
 
     Args:
-        toolset: What the actions choose from.
+        toolset: Tools that the actions choose from.
         measure: The measure whose gain is the reward.
-        rules: What ends an episode.
-        precision: The precision in which the tools run.
+        rules: Rules that end an episode.
+        precision: Precision of the tools.
         price: Price of a GFLOP, in units of the measure.
 
     Raises:

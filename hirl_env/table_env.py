@@ -215,7 +215,7 @@ class RestoreTableEnv(RestoreEnv):
 
     Args:
         table: A table that `hirl tabulate` wrote, or its folder.
-        render_mode: As of `RestoreEnv`.
+        render_mode: Mode of rendering, as of `RestoreEnv`.
         **task: Arguments of `EnvConfig`, but for ``images``, ``degradation``, ``toolset``, ``crop_size``, ``device``
             and ``precision``, on which the table decides. ``max_steps`` is by default as deep as it keeps observations.
     """

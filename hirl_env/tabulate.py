@@ -30,7 +30,7 @@ def facts_of(
     """What a table would be of.
 
     Args:
-        restoration: Its toolset and measure are the table's.
+        restoration: Restoration whose toolset and measure are the table's.
         count: Number of crops.
         crop_size: Side of the crops, pixels.
         depth: Number of tools of the longest paths.
@@ -59,8 +59,8 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, facts: Facts, 
 
     Args:
         samples: The crops, with references; the same each time, in the same order.
-        restoration: Its toolset, measure and precision are used.
-        facts: As `facts_of` makes them.
+        restoration: Restoration whose toolset, measure and precision are used.
+        facts: Facts, as of `facts_of`.
         place: Folder of the table.
 
     Raises:

@@ -95,8 +95,8 @@ class Task:
         """Begins episodes.
 
         Args:
-            samples: What they begin with, one for each row.
-            rows: Which images they replace, (n,): all of them, where there are none yet.
+            samples: Samples that they begin with, one for each row.
+            rows: Rows of the images that they replace, (n,): all of them, where there are none yet.
         """
         everything = len(self.restoration.state) in (0, len(rows))
         self.restoration.begin(*stacked(samples), None if everything else rows)

@@ -29,7 +29,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadat
 
     Args:
         path: The file.
-        tensors: By name.
+        tensors: Tensors by name.
         metadata: Text by name. The same tensors and metadata make the same bytes.
     """
     # As the library has them: large numbers first, so that each tensor is aligned.

@@ -27,13 +27,13 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     """N environments as one batch: a shell over a `Restoration` of N, equal to SyncVectorEnv over `RestoreEnv`.
 
     Args:
-        num_envs: How many images are restored side by side.
-        autoreset_mode: What follows the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
+        num_envs: Number of images restored side by side.
+        autoreset_mode: Mode of resets at the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
             (see `gymnasium.vector.AutoresetMode`).
         render_mode: None or ``rgb_array``.
         max_episode_steps: Steps after which an episode is truncated, if ``max_steps`` does not do so before, as a
             TimeLimit would; None or -1 for no such bound.
-        **task: What to restore, with what, for what; the arguments of `EnvConfig`. Whole pictures differ in
+        **task: Arguments of `EnvConfig`. Whole pictures differ in
             size, so ``crop_size=None`` is for `RestoreEnv` alone.
     """
 

@@ -27,11 +27,11 @@ def save_weights(
     """Writes a network's weights as safetensors.
 
     Args:
-        network: Whose.
+        network: Network whose weights are saved.
         path: The file.
-        dtype: In which numbers that are not whole are stored. float16 halves the file. int8 halves it once more: the
-            kernels of convolutions become whole numbers, with a scale for each pair of channels, the rest float16.
-        metadata: What `read_metadata` is to return.
+        dtype: Type in which numbers that are not whole are stored. float16 halves the file. int8 halves it once more:
+            the kernels of convolutions become whole numbers, with a scale for each pair of channels, the rest float16.
+        metadata: Strings that `read_metadata` is to return.
 
     Raises:
         ValueError: If a weight is not finite, or too large for ``dtype``.
@@ -56,7 +56,7 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
     Where a file ``SHA256SUMS`` lies beside it and lists it, its hash is checked first.
 
     Args:
-        network: What to fill.
+        network: Network to fill.
         path: The file.
         prefix: Where the network is a part of the one that was saved: what the names of its weights begin with.
 

@@ -29,7 +29,7 @@ def save_model(model: BaseAlgorithm, path: str | Path) -> None:
     """Writes what an algorithm has learned, its optimisers, and how far it is; not its replay buffer.
 
     Args:
-        model: Any algorithm with Stable-Baselines3's interface.
+        model: Model of any algorithm with Stable-Baselines3's interface.
         path: The file, which `fill_model` reads.
     """
     state = {"parameters": model.get_parameters(), "counters": _counters(model)}

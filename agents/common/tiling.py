@@ -23,9 +23,9 @@ class Tiles(nn.Module):
     thrown away.
 
     Args:
-        restore: As of `Tool`.
+        restore: Function as of `Tool.restore`.
         tile: Side of a tile without its overlap, a multiple of 16.
-        overlap: A multiple of 16.
+        overlap: Width of the overlap, pixels, a multiple of 16.
 
     Raises:
         ValueError: If one of the two is no such multiple.
@@ -83,9 +83,9 @@ def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset
     """The toolset with every tool run over tiles; pictures of one tile run as they are.
 
     Args:
-        toolset: Any.
-        tile: As of `Tiles`.
-        overlap: As of `Tiles`.
+        toolset: Toolset of any kind.
+        tile: Side of a tile, as of `Tiles`.
+        overlap: Width of the overlap, as of `Tiles`.
 
     Raises:
         ValueError: If they are not multiples of 16.

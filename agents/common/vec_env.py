@@ -145,7 +145,7 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
     """Checks an environment before an agent learns in it.
 
     Args:
-        env: If there is one.
+        env: Environment, if there is one.
         stops: Whether the agent stops by an action; if not, by its values.
 
     Raises:

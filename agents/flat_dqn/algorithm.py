@@ -25,8 +25,9 @@ class FlatDQN(SafelySaved, DQN):
     Args:
         policy: A DQN policy.
         env: An environment with Discrete actions, or its id.
-        policy_kwargs: Of the policy; ``features_extractor_kwargs`` has the ``width`` and ``norm`` of the trunk.
-        **arguments: Of `stable_baselines3.DQN`.
+        policy_kwargs: Arguments of the policy; ``features_extractor_kwargs`` has the ``width`` and ``norm`` of the
+            trunk.
+        **arguments: Arguments of `stable_baselines3.DQN`.
 
     Raises:
         ValueError: If ``policy_kwargs`` has a ``net_arch``.

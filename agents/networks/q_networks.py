@@ -38,8 +38,8 @@ class ResNet18Extractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: Images (3, H, W).
-        width: As of `ResNet18`.
-        norm: As of `ResNet18`.
+        width: Width of the trunk, as of `ResNet18`.
+        norm: Normalisation of the trunk, as of `ResNet18`.
 
     Raises:
         ValueError: If images have other channels: of agents here, HIRL alone looks at more than them.
@@ -63,10 +63,10 @@ class QNetwork(nn.Sequential):
     """A ResNet-18 trunk with a linear head: (N, C, H, W) to (N, ``outputs``).
 
     Args:
-        outputs: Values.
-        width: Of the trunk.
-        norm: Of the trunk.
-        n_tools: Where it sees the tool used last, of how many: it is the last channel then, and the head knows it
+        outputs: Number of values.
+        width: Width of the trunk.
+        norm: Normalisation of the trunk.
+        n_tools: Number of tools, where it sees the one used last: it is the last channel then, and the head knows it
             beside the trunk's features. 0: it does not.
         sees_start: Whether the trunk looks at six channels, the image and what it was as the episode began.
     """
@@ -126,9 +126,9 @@ class CellQ(nn.Module):
         sees_tool: Whether images have one more channel, the last: the tool used last.
 
     Attributes:
-        stop_margin: How much a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
+        stop_margin: Least that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
-        architecture: What else the network was made with, by argument.
+        architecture: Other arguments that the network was made with, by name.
     """
 
     stop_margin: torch.Tensor
@@ -162,7 +162,7 @@ class CellQ(nn.Module):
         """A copy that makes the same choices, and stops by another margin.
 
         Args:
-            margin: As ``stop_margin``, of its shape.
+            margin: Stop margin, of the shape of ``stop_margin``.
         """
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))
@@ -178,11 +178,11 @@ class TwoLevelQ(CellQ):
         width: Width of both ResNet-18 trunks.
         norm: Normalisation of both trunks.
         degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
-        sees_start: As of `CellQ`.
-        sees_tool: As of `CellQ`.
+        sees_start: Whether images show the start, as of `CellQ`.
+        sees_tool: Whether images show the tool used last, as of `CellQ`.
         squash: Whether the strategies learn values `squashed`.
-        view: As of `CellQ`.
-        max_steps: As of `CellQ`.
+        view: Side of the images of its training, as of `CellQ`.
+        max_steps: Longest path of its training, as of `CellQ`.
 
     Attributes:
         ts: Images (N, C, H, W) to (N, types).
@@ -255,8 +255,8 @@ class FlatQ(CellQ):
         n_degrees: Number of degrees of each type.
         width: Width of the ResNet-18 trunk.
         norm: Normalisation of the trunk.
-        view: As of `CellQ`.
-        max_steps: As of `CellQ`.
+        view: Side of the images of its training, as of `CellQ`.
+        max_steps: Longest path of its training, as of `CellQ`.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class TurnAveraged(nn.Module):
     A tool gains much the same whichever side is up, while the errors of the network differ.
 
     Args:
-        network: In evaluation mode.
+        network: Network in evaluation mode.
     """
 
     def __init__(self, network: TwoLevelQ | FlatQ) -> None:

@@ -23,7 +23,7 @@ class Action:
     """One of the nine.
 
     Attributes:
-        name: As shown in tables.
+        name: Name in tables.
         apply: Maps images (N, C, H, W), float32 in [0, 1], to the same shape, not clamped: what each pixel becomes if
             it takes the action.
     """
@@ -61,8 +61,9 @@ def bilateral(images: torch.Tensor, sigma_colour: float, sigma_space: float) -> 
 
     Args:
         images: (N, C, H, W).
-        sigma_colour: In units of the sum of absolute differences over the channels, as OpenCV measures colour.
-        sigma_space: In pixels.
+        sigma_colour: Width in colour, in units of the sum of absolute differences over the channels, as OpenCV measures
+            colour.
+        sigma_space: Width in space, in pixels.
     """
     height, width = images.shape[-2:]
     padded = _mirrored(images)

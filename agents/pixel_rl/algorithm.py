@@ -23,10 +23,10 @@ class Step:
     """What an update needs to know of a step; all (N, 1, H, W).
 
     Attributes:
-        log_probability: Of the action taken.
-        entropy: Of the policy, in nats.
-        value: What the critic expected.
-        reward: What the action gained.
+        log_probability: Logarithm of the probability of the action taken.
+        entropy: Entropy of the policy, in nats.
+        value: Value that the critic expected.
+        reward: Gain of the action.
     """
 
     log_probability: torch.Tensor
@@ -62,12 +62,12 @@ def play(
     """An episode of five steps, with actions drawn from the policy.
 
     Args:
-        network: Who acts; its steps can be differentiated by its weights. As in the published code, a step takes the
-            memory of the step before as given: nothing is propagated back through time.
+        network: Network that acts; its steps can be differentiated by its weights. As in the published code, a step
+            takes the memory of the step before as given: nothing is propagated back through time.
         environment: Reset first.
-        rng: Of photographs, crops and degradations.
-        sampler: Of the actions; on the environment's device.
-        precision: In which the network runs; losses are float32.
+        rng: Source of photographs, crops and degradations.
+        sampler: Source of the actions, on the environment's device.
+        precision: Precision of the network; losses are float32.
     """
     images = environment.reset(rng)
     memory = network.blank(images)
@@ -91,9 +91,9 @@ class ActorCritic:
     """The optimiser of a network, one step per episode.
 
     Args:
-        network: What learns.
+        network: Network that learns.
         lr: Adam's learning rate at first; after e of N episodes it is lr (1 - e / N)^0.9.
-        episodes: N.
+        episodes: Number of episodes, N.
     """
 
     def __init__(self, network: PixelRL, lr: float, episodes: int) -> None:

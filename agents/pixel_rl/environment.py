@@ -25,31 +25,32 @@ class PixelEnvironment:
     """A batch of degraded crops, of which every pixel is an agent.
 
     Args:
-        episodes: Where crops come from; photographs with references, and a crop size.
-        batch: Crops side by side.
-        channels: 3, or 1 for grey: photographs are turned grey, degraded as three equal channels, and the first is
-            taken. Of noise with JPEG that leaves less than a grey camera would: JPEG averages the noise of the three.
-        device: Where the images are.
+        samples: Source of the crops: photographs with references, and a crop size.
+        batch: Number of crops side by side.
+        channels: Number of channels: 3, or 1 for grey: photographs are turned grey, degraded as three equal channels,
+            and the first is taken. Of noise with JPEG that leaves less than a grey camera would: JPEG averages the
+            noise of the three.
+        device: Device that the images are on.
 
     Attributes:
-        images: As they are now, (N, C, H, W), float32 in [0, 1].
-        references: The same shape.
+        images: Images as they are now, (N, C, H, W), float32 in [0, 1].
+        references: Clean originals, of the same shape.
 
     Raises:
-        ValueError: If ``episodes`` has no crop size, or an argument is not one of the above.
+        ValueError: If ``samples`` has no crop size, or an argument is not one of the above.
     """
 
     images: torch.Tensor
     references: torch.Tensor
 
     def __init__(
-        self, episodes: Samples, batch: int = 64, channels: int = 3, device: str | torch.device = "cpu"
+        self, samples: Samples, batch: int = 64, channels: int = 3, device: str | torch.device = "cpu"
     ) -> None:
-        if episodes.crop_size is None:
-            raise ValueError("PixelEnvironment needs episodes with a crop size: images are restored side by side")
+        if samples.crop_size is None:
+            raise ValueError("PixelEnvironment needs samples with a crop size: images are restored side by side")
         if batch < 1 or channels not in (1, 3):
             raise ValueError(f"batch must be at least 1 and channels 1 or 3, got {batch} and {channels}")
-        self.episodes, self.batch, self.channels, self.device = episodes, batch, channels, device
+        self.samples, self.batch, self.channels, self.device = samples, batch, channels, device
 
     def reset(self, rng: np.random.Generator) -> torch.Tensor:
         """Draws new crops, mirrored and turned at random; returns the distorted images.
@@ -59,11 +60,11 @@ class PixelEnvironment:
         """
         images, references = [], []
         for _ in range(self.batch):
-            photograph = _turned(self.episodes.photographs.draw(rng, self.episodes.crop_size or 1), rng)
-            start = self.episodes.of(_grey(photograph) if self.channels == 1 else photograph, rng)
+            photograph = _turned(self.samples.photographs.draw(rng, self.samples.crop_size or 1), rng)
+            start = self.samples.of(_grey(photograph) if self.channels == 1 else photograph, rng)
             if start.reference is None:
                 raise ValueError(
-                    f"{self.episodes.photographs.name}: {start.name} has no reference, and rewards need one"
+                    f"{self.samples.photographs.name}: {start.name} has no reference, and rewards need one"
                 )
             images.append(start.distorted[: self.channels])
             references.append(start.reference[: self.channels])

@@ -25,9 +25,9 @@ def restore(network: PixelRL, images: torch.Tensor, precision: Precision = "floa
     overlap by as much as pixels depend on each other, so that memory is bounded.
 
     Args:
-        network: Who acts, on the images' device.
+        network: Network that acts, on the images' device.
         images: (N, 3, H, W), float32 in [0, 1], any H and W.
-        precision: In which the network runs.
+        precision: Precision of the network.
         tile: Side of a tile, a multiple of 16.
 
     Returns:

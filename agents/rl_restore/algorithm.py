@@ -45,10 +45,10 @@ class RLRestore(SafelySaved):
         policy_kwargs: Options of `RLRestorePolicy`: ``features``, ``units``.
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
-        verbose: 0 prints nothing, 1 information, 2 all.
-        seed: Of everything random.
-        device: Where to compute.
-        _init_setup_model: False only while loading.
+        verbose: Verbosity: 0 prints nothing, 1 information, 2 all.
+        seed: Seed of everything random.
+        device: Device to compute on.
+        _init_setup_model: Whether to make networks and memory; False only while loading.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -271,8 +271,8 @@ def _mean_of_means(each: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """The mean over episodes of the means over their steps: every episode weighs the same, as it does for the authors.
 
     Args:
-        each: Of every step, (N, steps).
-        lengths: Of the episodes, (N,).
+        each: Number of every step, (N, steps).
+        lengths: Lengths of the episodes, (N,).
     """
     steps = torch.arange(each.shape[1], device=lengths.device)
     return ((each * (steps < lengths[:, None])).sum(dim=1) / lengths).mean()

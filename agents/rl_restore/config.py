@@ -37,7 +37,7 @@ class RLRestoreConfig(AlgorithmConfig):
         gradient_steps: Number of updates in each training.
         target_update_interval: Number of environment steps between copies of the network to its target network.
         exploration_initial_eps: Chance of a random action at the beginning, drawn for each environment.
-        exploration_final_eps: The same chance at the end.
+        exploration_final_eps: Chance of a random action at the end.
         exploration_steps: Number of environment steps, after learning_starts, over which it falls from the one to the
             other.
     """

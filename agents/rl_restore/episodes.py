@@ -18,10 +18,10 @@ class Episodes(NamedTuple):
     """Episodes as tensors; what lies behind the end of one has no meaning.
 
     Attributes:
-        observations: Before each step, (N, steps, ...).
-        actions: int64 (N, steps).
-        rewards: float32 (N, steps).
-        lengths: Steps of each, int64 (N,).
+        observations: Observations before each step, (N, steps, ...).
+        actions: Actions, int64 (N, steps).
+        rewards: Rewards, float32 (N, steps).
+        lengths: Number of steps of each, int64 (N,).
     """
 
     observations: torch.Tensor
@@ -34,18 +34,19 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
     """Remembers episodes from their first step to their last, and none before it has ended.
 
     Args:
-        buffer_size: Transitions remembered: ``buffer_size // max_steps`` episodes, however long.
-        observation_space: Of one environment.
-        action_space: Discrete.
-        device: Of the samples.
-        n_envs: Environments side by side.
-        optimize_memory_usage: Has no meaning here: observations are never kept twice.
+        buffer_size: Number of transitions remembered: ``buffer_size // max_steps`` episodes, however long.
+        observation_space: Observation space of one environment.
+        action_space: Action space, Discrete.
+        device: Device of the samples.
+        n_envs: Number of environments side by side.
+        optimize_memory_usage: Option of Stable-Baselines3 without effect: observations are never kept twice.
         max_steps: Longest episode.
 
     Attributes:
-        observations: Before each step, (episodes + n_envs, max_steps, ...); the last n_envs are those in progress.
-        actions: The same for actions; ``rewards`` likewise.
-        lengths: Steps of each, (episodes + n_envs,).
+        observations: Observations before each step, (episodes + n_envs, max_steps, ...); the last n_envs are those in
+            progress.
+        actions: Actions, likewise; and ``rewards``.
+        lengths: Number of steps of each, (episodes + n_envs,).
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("observations", "actions", "rewards", "lengths")

@@ -48,7 +48,7 @@ class RecurrentQ(nn.Module):
         n_tools: Tools to choose from.
         side: Height and width, in pixels, of what it looks at.
         features: Outputs of the first linear layer.
-        units: Of the LSTM.
+        units: Number of units of the LSTM.
     """
 
     def __init__(self, n_tools: int = 12, side: int = SIDE, features: int = 32, units: int = 50) -> None:
@@ -107,9 +107,9 @@ class RecurrentQ(nn.Module):
         """Values along episodes.
 
         Args:
-            features: Of the images, (N, steps, ``features``).
+            features: Features of the images, (N, steps, ``features``).
             last_tools: Numbers of the tools that made them, int64 (N, steps); -1 for none.
-            state: What was remembered before the first of these steps, (h, c), each (1, N, units); None at the
+            state: State of the LSTM before the first of these steps, (h, c), each (1, N, units); None at the
                 beginning of an episode.
 
         Returns:
@@ -128,7 +128,7 @@ class RecurrentQ(nn.Module):
         Args:
             images: (N, 3, H, W), in [0, 1] but for what tools leave beyond; of any size, that of the step before.
             last_tools: Numbers of the tools that made them, int64 (N,); -1 for none.
-            state: What was returned the step before; None at the beginning of an episode.
+            state: State that was returned the step before; None at the beginning of an episode.
 
         Returns:
             Values (N, tools + 1), STOP last, and the state.
@@ -150,7 +150,7 @@ def views(images: torch.Tensor, side: int) -> torch.Tensor:
 
     Args:
         images: (N, 3, H, W).
-        side: Of the crops.
+        side: Side of the crops, pixels.
 
     Returns:
         (N, crops, 3, side, side): one crop, the central one, up to half as large again; at most 16 x 16 crops.

@@ -24,15 +24,15 @@ class RLRestorePolicy(BasePolicy):
         observation_space: Square images, uint8 (3, H, H).
         action_space: Discrete: the tools, and STOP.
         lr_schedule: Learning rate by the share of the training that remains.
-        features: Outputs of the first linear layer.
-        units: Of the LSTM.
-        optimizer_class: Of the optimiser.
-        optimizer_kwargs: For it.
+        features: Number of outputs of the first linear layer.
+        units: Number of units of the LSTM.
+        optimizer_class: Class of the optimiser.
+        optimizer_kwargs: Arguments of the optimiser.
 
     Attributes:
-        q: The evaluation network.
-        q_target: The target network.
-        optimizer: Of ``q``.
+        q: Evaluation network.
+        q_target: Target network.
+        optimizer: Optimiser of ``q``.
     """
 
     observation_space: spaces.Box
@@ -81,10 +81,10 @@ class RLRestorePolicy(BasePolicy):
 
         Args:
             observation: uint8 (N, H, W, 3) or (H, W, 3).
-            state: What was returned the step before: h and c of the LSTM, (N, 1, units) each, and the actions taken,
-                int64 (N,); None where every episode begins.
-            episode_start: Which episodes begin, (N,).
-            deterministic: Has no meaning here.
+            state: State that was returned the step before: h and c of the LSTM, (N, 1, units) each, and the actions
+                taken, int64 (N,); None where every episode begins.
+            episode_start: Whether each episode begins, (N,).
+            deterministic: Option of Stable-Baselines3 without effect here.
         """
         self.set_training_mode(False)
         tensor, vectorised = self.obs_to_tensor(observation)

@@ -26,7 +26,7 @@ def load_rl_restore(path: str | Path) -> RLRestoreAgent:
     """Reads an agent, ready for inference.
 
     Args:
-        path: What `save_rl_restore` wrote, or the authors' weights (.npz, see `hirl_agents.rl_restore.released`).
+        path: File of `save_rl_restore`, or the authors' weights (.npz, see `hirl_agents.rl_restore.released`).
 
     Raises:
         ValueError: If the file is missing, damaged, or holds no RL-Restore.

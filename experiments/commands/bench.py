@@ -59,14 +59,14 @@ def bench(
     481x321; of_step is the share of a step of the native environment of 32 that the measure, as its reward, takes.
 
     Args:
-        parts: What to time.
-        json: Also write settings and rows to this file.
+        parts: Parts to time.
+        json: File to write settings and rows to.
         envs: Numbers of environments.
-        precisions: In which the tools run.
-        kinds: Which vector environments: native, sync, async.
-        seconds: Roughly how long to time each; at least seven steps (one episode).
+        precisions: Precisions of the tools.
+        kinds: Kinds of vector environments: native, sync, async.
+        seconds: Number of seconds, roughly, to time each; at least seven steps (one episode).
         images: Photographs.
-        seed: Of photographs and actions.
+        seed: Seed of photographs and actions.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}

@@ -45,7 +45,7 @@ def calibrate(
         levels: Degradations; crops of each photograph are distorted by each of them.
         harm: Largest share of images that may be harmed, 0 to 1.
         crop: Side of the crops in pixels.
-        per_image: Crops of each photograph and level.
+        per_image: Number of crops of each photograph and level.
         seed: Seed of crops and degradations.
         toolset: Toolset that the agent was trained with, as of hirl restore.
         precision: Precision of the tools' convolutions.

@@ -46,8 +46,8 @@ def demo(
         out: Folder for the figures and the table.
         depth: Longest path that greedy and brute force try; 3 takes sixteen times as long.
         crop: Side of the crops in pixels; twice the side takes four times as long.
-        seed: Of the crops and of the noise.
-        precision: bf16 is faster where the processor has it.
+        seed: Seed of the crops and of the noise.
+        precision: Precision of the tools; bf16 is faster where the processor has it.
     """
     at_least(0, seed=seed)
     check_writable(out)
@@ -77,10 +77,10 @@ def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) 
     """Saves a figure: a row per photograph, a column per method with its path and gain, the reference last.
 
     Args:
-        results: One per image.
-        toolset: The tools of all paths.
-        level: For the title.
-        path: Of the PNG.
+        results: Results, one per image.
+        toolset: Tools of all paths.
+        level: Name of the level, for the title.
+        path: PNG file to write.
     """
     columns = [*COLUMNS, "reference"]
     figure = Figure(figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5), layout="constrained")

@@ -44,9 +44,9 @@ class Pictures:
     """Versions of the same pictures, side by side.
 
     Attributes:
-        distorted: The pictures of each degradation.
-        tried: By level, what a random path makes of it, step by step.
-        gamed: By game, what it makes of the clean pictures.
+        distorted: Pictures of each degradation.
+        tried: Pictures after each step of a random path, by level.
+        gamed: Pictures that games make of the clean ones, by game.
     """
 
     distorted: dict[str, State]
@@ -79,14 +79,14 @@ def evaluate_measures(
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, ...).
-        measures: The blind measures.
-        against: Those that see the reference.
+        measures: Blind measures.
+        against: Measures that see the reference.
         crop: Side of the crops in pixels; None for whole photographs.
-        per_image: Crops of each photograph.
-        seed: Of crops, noise and tools.
-        precision: In which the tools run.
-        device: Where to compute: cpu, cuda, mps.
-        json: Also write settings and rows to this file.
+        per_image: Number of crops of each photograph.
+        seed: Seed of crops, noise and tools.
+        precision: Precision of the tools.
+        device: Device to compute on: cpu, cuda, mps.
+        json: File to write settings and rows to.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(1, per_image=per_image)

@@ -37,12 +37,12 @@ def evaluate_tools(
 
     Args:
         images: Photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
-        json: Also write settings and rows to this file.
+        json: File to write settings and rows to.
         crop: Side of a random crop of each photograph; default: whole photographs.
-        seed: Of the noise and the crops.
-        toolset: Its name, or where it is: as of hirl evaluate.
-        precision: In which the tools run.
-        device: Where they run: cpu, cuda, mps.
+        seed: Seed of the noise and the crops.
+        toolset: Tools to measure, as of hirl evaluate.
+        precision: Precision of the tools.
+        device: Device that they run on: cpu, cuda, mps.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(0, seed=seed)

@@ -33,7 +33,7 @@ def fixed_path(
         suite: Suite whose degradations are applied.
         length: Longest path.
         crop: Side of the crops in pixels.
-        per_image: Crops of each photograph and part of the suite.
+        per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as of hirl evaluate.
         precision: Precision of the tools' convolutions.

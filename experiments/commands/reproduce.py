@@ -43,8 +43,8 @@ def reproduce(
     keeps an image for every trial, 4 GiB at most, and refuses at once photographs that are too large for that.
 
     Args:
-        part: Which one, or all of them.
-        settings: On what, and with what.
+        part: Table or figure, or all of them.
+        settings: Settings of all parts.
     """
     experiment, refused = Experiment(settings), []
     try:

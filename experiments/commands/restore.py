@@ -70,19 +70,20 @@ def restore(
         without: Tools and types that may not be used.
         price: What a GFLOP must be thought to gain, counted for 64x64 pixels, in the units of the agent's values: dB,
             unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
-        strength: How much of the change is kept, from 0 (the original) to 1 (the result).
+        strength: Share of the change that is kept, from 0 (the original) to 1 (the result).
         stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
             is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
-        measure: By which --stop quality judges, without a reference: hirl-biqa, paq2piq, brisque.
+        measure: Blind measure of --stop quality: hirl-biqa, paq2piq, brisque.
         guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
         references: Folder with the clean originals under the same names, for --stop reference.
         format: Save as png, jpeg, tiff, webp, ... Default: as each file is.
-        quality: Of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless WebPs stay so.
+        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless WebPs stay so.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
-        precision: In which the tools run; bf16 is faster where the processor has it.
-        device: Where they run: cpu, cuda, mps.
-        save_steps: Also save the picture after each step, as NAME.step1.png and so on; of a TIFF, the first page.
-        sheet: Also save a sheet of before and after, as NAME.sheet.png.
+        precision: Precision of the tools; bf16 is faster where the processor has it.
+        device: Device that they run on: cpu, cuda, mps.
+        save_steps: Whether to save the picture after each step, too, as NAME.step1.png and so on; of a TIFF, the first
+            page.
+        sheet: Whether to save a sheet of before and after, too, as NAME.sheet.png.
         dry_run: Say what would be done, and save nothing.
         force: Overwrite what is in the way, and restore again what was restored.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.

@@ -44,11 +44,11 @@ def score(
         measure: Blind: hirl-biqa, paq2piq, brisque. With --references also psnr, ssim, ms-ssim, vif, fsim, vsi, mdsi,
             haarpsi, gmsd. Or a weighted sum: "0.5*psnr + 10*ssim".
         references: Folder with the clean originals under the same names; their suffixes may differ.
-        map: Also save where a picture is good (bright) and bad (dark), as NAME.map.png in --out (a.jpg.map.png).
+        map: Whether to save where a picture is good (bright) and bad (dark), as NAME.map.png in --out (a.jpg.map.png).
         out: Folder for the maps.
         force: Overwrite maps that are there already.
-        device: Where to compute: cpu, cuda, mps.
-        json: Also write settings and rows to this file.
+        device: Device to compute on: cpu, cuda, mps.
+        json: File to write settings and rows to.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}

@@ -63,20 +63,20 @@ def sweep(
         config: The sweep configuration, as experiments/configs/sweep_hirl_vs_flat.yaml.
         images: Photographs to train on, where the configuration has no parameter of that name.
         out: Folder for the sweep. Default: sweeps/NAME.
-        seeds: Runs of each setting. Default: 2.
-        seed: That the runs' seeds, and random settings, follow from. Default: 0.
-        resume: Goes on with the sweep in this folder, failed runs too; all other options but --trust, --address and
+        seeds: Number of runs of each setting. Default: 2.
+        seed: Seed that the runs' seeds, and random settings, follow from. Default: 0.
+        resume: Folder of a sweep to go on with, failed runs too; all other options but --trust, --address and
             --wandb are those it had.
         trust: Whether to load what Ray noted of the sweep that is resumed: pickles, whose loading runs code that they
             hold. Trust no folder that you, or those you trust, did not write.
-        address: Of a Ray cluster that has this package on every node, and photographs at the same place; "auto" for
-            the one this machine is part of. Default: this machine alone.
-        storage: Where runs keep checkpoints, if nodes share no disk: a URI that all reach, as s3://BUCKET/FOLDER.
+        address: Address of a Ray cluster that has this package on every node, and photographs at the same place; "auto"
+            for the one this machine is part of. Default: this machine alone.
+        storage: Storage of the runs' checkpoints, if nodes share no disk: a URI that all reach, as s3://BUCKET/FOLDER.
             Default: --out, which all nodes must see.
-        cpus_per_trial: Processors for each run. Default: 1.
-        gpus_per_trial: GPUs for each run; parts of one are fine. Default: 0.
-        max_failures: How often a run that fails or is lost is tried again. Default: 3.
-        wandb: Log to Weights & Biases, in a group with the sweep's name; as in hirl train.
+        cpus_per_trial: Number of processors for each run. Default: 1.
+        gpus_per_trial: Number of GPUs for each run; parts of one are fine. Default: 0.
+        max_failures: Number of times that a run that fails or is lost is tried again. Default: 3.
+        wandb: Whether to log to Weights & Biases, in a group with the sweep's name; as in hirl train.
     """
     others = (config, images, out, seeds, seed, storage, cpus_per_trial, gpus_per_trial, max_failures)
     if resume is not None:
@@ -115,10 +115,10 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
     """Every run of a sweep: each setting with each of its seeds.
 
     Args:
-        wanted: What is varied.
-        images: To train on, where that is no parameter.
-        seeds: Runs per setting.
-        seed: That theirs follow from.
+        wanted: Configuration of the sweep.
+        images: Photographs to train on, where that is no parameter.
+        seeds: Number of runs per setting.
+        seed: Seed that theirs follow from.
 
     Returns:
         Of each its ``name`` (SETTING-REPETITION) and its ``config``.

@@ -46,7 +46,7 @@ def tabulate(
         observed: Number of tools of the longest paths whose images are kept: episodes of the environment are at most so
             long. Default: 2, or the depth where that is less.
         crop: Side of the crops in pixels.
-        per_image: Crops of each photograph and part of the suite.
+        per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as of hirl evaluate.
         measure: Measure that rewards are gains of; a price on cost is set later, in the environment.

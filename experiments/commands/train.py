@@ -34,7 +34,7 @@ def train(
     --agent" and "hirl evaluate --methods" take it. "hirl train --preset NAME --help" shows the settings of a preset.
 
     Args:
-        config: What is trained.
+        config: Configuration of the training.
         preset: Settings to start from: hirl, hirl-transitions, paper, flat-dqn, ppo, rl-restore, or a YAML file.
         out: Folder for the run. Default: runs/LABEL-SEED.
         resume: Folder of a run to go on with, by the settings it had.

@@ -82,7 +82,7 @@ class Settings:
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
         steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Patches a step, of the smallest side; of larger ones as many as have no more pixels.
+        batch: Number of patches in a step, of the smallest side; of larger ones as many as have no more pixels.
         patch: Sides of patches in pixels, multiples of 16; each step draws one of them. A network that sees far, as
             SRN, learns the borders of 64 alone and is then of little use for whole photographs: give it 64 128.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
@@ -92,8 +92,8 @@ class Settings:
         leftover_share: Share of the hybrid examples that tools, the one that is trained among them, have been at
             before.
         toolset: Toolset of these tools.
-        precision: bf16 is about three times faster where the processor has it.
-        seed: Of everything random.
+        precision: Precision of the convolutions; bf16 is about three times faster where the processor has it.
+        seed: Seed of everything random.
         start_from: Weights to start from instead of random ones.
 
     Raises:
@@ -250,12 +250,12 @@ def train_tools(
     card TOOL.md and a log TOOL.csv to --out.
 
     Args:
-        settings: How to train.
+        settings: Settings of the training.
         out: Folder for the weights, the model card, the log and the checkpoint.
-        device: Where to compute: cpu, cuda, cuda:1, mps.
-        threads: Processor threads. Default: all.
+        device: Device to compute on: cpu, cuda, cuda:1, mps.
+        threads: Number of processor threads. Default: all.
         every: Steps between log lines and checkpoints.
-        wandb: Also log to Weights & Biases (honours WANDB_MODE).
+        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
     """
     at_least(1, every=every, threads=threads)
     if threads is not None:

@@ -33,12 +33,12 @@ def web(
 
     Args:
         host: Where the page is to be reached: 127.0.0.1 from this machine only, 0.0.0.0 from others too.
-        port: Its port.
-        agent: Who chooses the tools, as of hirl restore.
+        port: Port of the page.
+        agent: Agent that chooses the tools, as of hirl restore.
         toolset: What it was trained with, as of hirl restore.
         measure: The blind measure that scores each step: hirl-biqa or paq2piq.
-        precision: In which the tools run; bf16 is faster where the processor has it.
-        device: Where they run: cpu, cuda, mps.
+        precision: Precision of the tools; bf16 is faster where the processor has it.
+        device: Device that they run on: cpu, cuda, mps.
         max_pixels: Most pixels of a picture.
         max_megabytes: Most megabytes of a file.
     """

@@ -137,8 +137,8 @@ class Follow(Method):
 
     Args:
         agent: Agent: a registered name, or a file.
-        stop: When it stops: value, when no tool is thought to gain or, where it has one, by its own action; reference
-            or quality, at the first step that does not raise the PSNR or the measure; steps, never.
+        stop: Rule by which it stops: value, when no tool is thought to gain or, where it has one, by its own action;
+            reference or quality, at the first step that does not raise the PSNR or the measure; steps, never.
         max_steps: Longest path. Default: that of its training.
         measure: Blind measure of the stop quality.
     """
@@ -283,8 +283,8 @@ def blind_measure(name: str, option: str) -> Measure:
     """A measure that needs no reference.
 
     Args:
-        name: Of the measure, or a sum of several.
-        option: Where the user named it.
+        name: Name of the measure, or a sum of several.
+        option: Option by which the user named it.
 
     Raises:
         ValueError: If it is unknown, or needs a reference.

@@ -50,23 +50,25 @@ class Settings:
         images: Photographs: a folder, or a name (div2k-valid, cbsd68, photos, ...); the paper's are div2k-valid.
         out: Folder for what is made, and for what is finished of it: the same command goes on where it was stopped.
         crop: Side of the crops in pixels, or None for whole photographs.
-        per_image: Crops of each photograph.
-        seed: Of the crops and of the noise.
-        agent: Who chooses in HIRL: hirl, or a .safetensors file written by hirl train.
-        flat_dqn: Who chooses in the flat DQN: a file written by hirl train --preset flat-dqn. Default: the shipped
+        per_image: Number of crops of each photograph.
+        seed: Seed of the crops and of the noise.
+        agent: Agent of HIRL: hirl, or a .safetensors file written by hirl train.
+        flat_dqn: Agent of the flat DQN: a file written by hirl train --preset flat-dqn. Default: the shipped
             one.
-        pixel_rl: Who acts in PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
-        rl_restore: Who chooses in RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
+        pixel_rl: Network of PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
+        rl_restore: Agent of RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
             --preset rl-restore. Left out where not given.
         csiq: CSIQ's folder, for Table 1 and Figure 3. Default: the one in $HIRL_DATA. Without it, the single
             distortions are made from --images, at five levels each.
-        brute_force: Table 1: also show the best of all paths of up to this many steps; 3 takes 819 trials an image.
-        max_trials: Table 2: leave out the columns of more trials. The paper's have 9, 90, 819 and 7380.
-        picture: Figure 1: name of the photograph. Default: the first.
-        pictures: Figures 3 and 4: how many photographs (of each distortion).
-        precision: In which the tools run; bf16 is faster where the processor has it.
-        device: Where they run: cpu, cuda, mps.
-        wandb: Also log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline where nobody is
+        brute_force: Longest path of the brute force that Table 1 shows, too. Default: none; 3 takes 819 trials an
+            image.
+        max_trials: Most trials of a column of Table 2; those of more are left out. The paper's have 9, 90, 819 and
+            7380.
+        picture: Name of the photograph of Figure 1. Default: the first.
+        pictures: Number of photographs (of each distortion) in Figures 3 and 4.
+        precision: Precision of the tools; bf16 is faster where the processor has it.
+        device: Device that they run on: cpu, cuda, mps.
+        wandb: Whether to log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline where nobody is
             logged in.
     """
 
@@ -98,10 +100,10 @@ class Distortion:
     """Distorted photographs that methods are measured on.
 
     Attributes:
-        name: In rows and files.
-        photographs: What is distorted, or comes so.
-        level: What distorts it; None where it comes distorted.
-        nominal: ``level``, or what it is taken for where the degree of a network has to be chosen by it.
+        name: Name in rows and files.
+        photographs: Photographs that are distorted, or come so.
+        level: Degradation; None where they come distorted.
+        nominal: Degradation, or what the distortion is taken for where the degree of a network has to be chosen by it.
     """
 
     name: str
@@ -117,9 +119,9 @@ class Experiment:
     over; tools run over tiles, and agents look at crops of what is large.
 
     Attributes:
-        photographs: Of ``--images``.
-        toolset: The paper's, over tiles.
-        baselines: The methods to compare with whose weights are given, and these.
+        photographs: Photographs of ``--images``.
+        toolset: Tools of the paper, over tiles.
+        baselines: Methods to compare with, and the files of their weights.
 
     Raises:
         ValueError: If the settings name something that is not there.
@@ -174,9 +176,9 @@ class Experiment:
 
         Args:
             name: ``table1``, ...
-            methods: Whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
-            others: More photographs than ``--images``.
-            settings: More that they depend on.
+            methods: Methods whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
+            others: Photographs other than ``--images``.
+            settings: Settings that they depend on beside those of the user.
 
         Raises:
             ValueError: If the file in ``--out`` was made with other settings.
@@ -205,8 +207,8 @@ class Experiment:
         """One crop each of a few photographs, evenly spread, for figures; only these are read.
 
         Args:
-            photographs: Of which ``--pictures`` are chosen.
-            level: What distorts them; None takes them as they come.
+            photographs: Photographs of which ``--pictures`` are chosen.
+            level: Degradation; None takes them as they come.
         """
         count = self.settings.pictures
         if count < len(photographs):
@@ -224,11 +226,11 @@ class Experiment:
         """Rows of methods on a distortion, from what is finished and what is not.
 
         Args:
-            distortion: Of which photographs.
+            distortion: Distorted photographs.
             methods: Methods, opened.
-            records: What is finished.
-            name: The rows' level. Default: the distortion's name.
-            pixels: Of a batch.
+            records: Results that are finished.
+            name: Name of the rows' level. Default: the distortion's name.
+            pixels: Number of pixels in a batch.
         """
         chosen = self.settings
         samples = evaluation_samples(

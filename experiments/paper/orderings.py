@@ -37,7 +37,7 @@ def ahead_of_all(name: str, where: str, psnr: Mapping[str, float], rivals: Mappi
 
     Args:
         name: Method, a key of ``psnr``.
-        where: On what, in words.
+        where: Name of what was measured on, in words.
         psnr: PSNR in dB by method.
         rivals: The same of the others.
     """
@@ -50,8 +50,8 @@ def rising(names: Mapping[str, float], where: str, may_tie: bool = False) -> Ite
 
     Args:
         names: Figures in dB by name.
-        where: On what, in words.
-        may_tie: As of `Ordering`.
+        where: Name of what was measured on, in words.
+        may_tie: Whether equals count, as of `Ordering`.
     """
     for (lower, below), (upper, above) in pairwise(names.items()):
         relation = "is not behind" if may_tie else "is ahead of"

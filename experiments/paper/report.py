@@ -23,12 +23,12 @@ class Report:
     """What there is to say.
 
     Attributes:
-        name: Of the files: ``table1``, ...
-        title: In a line.
-        table: As people read it; rows share their keys.
-        rows: Every number that was measured, and the paper's beside it where there is one.
-        notes: What differs from the paper, and how it was made.
-        figures: By the names of their files, without ending.
+        name: Name of the files: ``table1``, ...
+        title: Title, a line.
+        table: Table as people read it; rows share their keys.
+        rows: Numbers that were measured, and the paper's beside it where there is one.
+        notes: Notes on what differs from the paper, and how it was made.
+        figures: Figures by the names of their files, without ending.
         orderings: What the paper claims of these figures.
     """
 

@@ -23,13 +23,13 @@ def model_card(
     """A model card in Markdown.
 
     Args:
-        name: Of the model.
-        network: The docstring of its class says what it is.
-        made: How, in words.
-        settings: Of the training. Of absolute paths, which are of no use to others, the last part alone is told.
-        measured: What the table shows, in words.
-        columns: Its titles.
-        table: What was measured, row by row.
+        name: Name of the model.
+        network: Network, of which the docstring of its class says what it is.
+        made: Words on how it was made.
+        settings: Settings of the training. Absolute paths, which are of no use to others, are cut to their last part.
+        measured: Words on what the table shows.
+        columns: Titles of the table's columns.
+        table: Measurements, row by row.
     """
     count = sum(value.numel() for value in network.parameters())
     about = (inspect.getdoc(network) or "").split("Args:")[0].strip()

@@ -17,7 +17,7 @@ def provenance(command: str | None = None) -> dict[str, Any]:
     """The command line, the git revision of this code (None outside a checkout), and versions of packages.
 
     Args:
-        command: Where it is not that of this process.
+        command: Command line, where it is not that of this process.
     """
     versions = {}
     for package in PACKAGES:

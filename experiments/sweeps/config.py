@@ -49,10 +49,10 @@ class Parameter:
     """What one option of a run may be: one of some values, or a number of a distribution.
 
     Attributes:
-        values: Those to choose from; empty for a distribution that has no end of them.
-        probabilities: Of the values; None for all alike.
-        distribution: Of scipy.
-        q: What drawn numbers are multiples of; None for numbers as drawn.
+        values: Values to choose from; empty for a distribution that has no end of them.
+        probabilities: Probabilities of the values; None for all alike.
+        distribution: Distribution of scipy.
+        q: Number that drawn numbers are multiples of; None for numbers as drawn.
     """
 
     values: tuple[Value, ...] = ()
@@ -74,12 +74,12 @@ class SweepConfig:
     """What a sweep varies.
 
     Attributes:
-        name: Of the sweep.
-        method: ``grid`` or ``random``.
-        parameters: By the options of ``hirl train`` (``algorithm.gamma``).
+        name: Name of the sweep.
+        method: Method, ``grid`` or ``random``.
+        parameters: Parameters by the options of ``hirl train`` (``algorithm.gamma``).
         metric: Column of evaluation.csv that settings are ranked by.
         maximize: Whether more of it is better.
-        run_cap: Most settings to try.
+        run_cap: Largest number of settings to try.
     """
 
     name: str
@@ -93,7 +93,7 @@ class SweepConfig:
         """The options of each setting: every combination, or ``run_cap`` draws.
 
         Args:
-            seed: Of the draws.
+            seed: Seed of the draws.
         """
         if self.method == "random":
             rng = np.random.default_rng(seed)
@@ -117,7 +117,7 @@ def read_sweep_config(path: Path) -> SweepConfig:
     """Reads what ``wandb sweep`` takes.
 
     Args:
-        path: Of the YAML.
+        path: YAML file.
 
     Raises:
         ValueError: If it is no sweep configuration, or asks for what only W&B's own sweeps can do; names the file and

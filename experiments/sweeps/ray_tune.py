@@ -30,9 +30,9 @@ class Outcome:
     """What has become of a run.
 
     Attributes:
-        name: Of the run.
-        error: In a line; None where it did not fail.
-        checkpoint: The run's folder as it was last, in Ray's storage.
+        name: Name of the run.
+        error: Error, a line; None where it did not fail.
+        checkpoint: Checkpoint, the run's folder as it was last, in Ray's storage.
     """
 
     name: str
@@ -49,9 +49,9 @@ def connect(address: str | None, cpus: float, gpus: float) -> None:
     """Starts Ray on this machine, or joins a cluster.
 
     Args:
-        address: Of the cluster, ``auto`` for the one that this machine is part of; None for this machine alone.
-        cpus: That a run needs.
-        gpus: That a run needs.
+        address: Address of the cluster, ``auto`` for the one that this machine is part of; None for this machine alone.
+        cpus: Number of processors that a run needs.
+        gpus: Number of GPUs that a run needs.
 
     Raises:
         OSError: If Ray does not start, or there is no cluster.
@@ -107,14 +107,14 @@ def train_all(
     """Trains every run to its end, from where it was left; `connect` first.
 
     Args:
-        runs: Each a ``name`` and a ``config``, as of `TrainConfig.as_dict`.
+        runs: Runs, each a ``name`` and a ``config``, as of `TrainConfig.as_dict`.
         storage: Folder or URI that all nodes reach.
-        name: Of the folder there, for checkpoints and Ray's own notes. What it holds goes on.
-        command: To note in the runs' config.yaml.
+        name: Name of the folder there, for checkpoints and Ray's own notes. What it holds goes on.
+        command: Command line to note in the runs' config.yaml.
         wandb: Whether to log to Weights & Biases.
-        cpus: That a run needs.
-        gpus: That a run needs.
-        max_failures: How often a run that failed, or whose node was lost, goes on from its last checkpoint.
+        cpus: Number of processors that a run needs.
+        gpus: Number of GPUs that a run needs.
+        max_failures: Number of times that a run that failed, or whose node was lost, goes on from its last checkpoint.
 
     Returns:
         As many as were started; fewer than the runs after Ctrl-C.

@@ -26,8 +26,8 @@ def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any]) -> dict
 
     Args:
         path: The checkpoint.
-        weights: What the run will write; not overwritten where it is of another.
-        settings: Of the run that is to go on.
+        weights: File that the run will write; not overwritten where it is of another.
+        settings: Settings of the run that is to go on.
 
     Raises:
         ValueError: If the checkpoint is damaged or of other settings, or weights are there without one.

@@ -59,7 +59,7 @@ class SweepGroup:
 
     Attributes:
         name: Name of the sweep.
-        id: What tells it from others of that name.
+        id: Identifier that distinguishes it from others of that name.
     """
 
     name: str

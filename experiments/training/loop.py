@@ -35,18 +35,18 @@ class Training(ABC):
     A subclass has what is learned, and says what a step is, how progress is measured, and what becomes of the result.
 
     Args:
-        name: Of the files: NAME.checkpoint.pt, NAME.safetensors, NAME.csv.
-        settings: A frozen dataclass with a ``seed``; a resumed run must have the same.
+        name: Name of the files: NAME.checkpoint.pt, NAME.safetensors, NAME.csv.
+        settings: Settings, a frozen dataclass with a ``seed``; a resumed run must have the same.
         out: Folder of the files.
-        device: Where to compute.
-        steps: Length of the training.
+        device: Device to compute on.
+        steps: Number of steps of the training.
 
     Attributes:
-        unit: What a step is called.
-        project: In Weights & Biases.
-        rng: The source of what is drawn at random; part of the checkpoint.
-        step: Steps taken.
-        seconds: That they took.
+        unit: Name of a step.
+        project: Name of the project in Weights & Biases.
+        rng: Source of what is drawn at random; part of the checkpoint.
+        step: Number of steps taken.
+        seconds: Number of seconds that they took.
     """
 
     unit: ClassVar[str] = "step"
@@ -119,7 +119,7 @@ class Training(ABC):
         """Trains to the end and publishes, or until asked to stop; either way saves the checkpoint.
 
         Args:
-            every: Steps between measurements (with checkpoints).
+            every: Number of steps between measurements (with checkpoints).
             wandb: Whether to log to Weights & Biases.
 
         Raises:

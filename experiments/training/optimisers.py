@@ -48,10 +48,10 @@ class MuonAndAdam:
     as in all others kill the ReLUs behind.
 
     Args:
-        network: Its kernels are flattened (see `flatten_kernels`).
+        network: Network whose kernels are flattened (see `flatten_kernels`).
         lr: Learning rate of Muon; Adam has a twentieth of it. Both rise over the first 100 steps and fall linearly to
             zero at the last.
-        steps: Of the training.
+        steps: Number of steps of the training.
     """
 
     def __init__(self, network: nn.Module, lr: float, steps: int) -> None:

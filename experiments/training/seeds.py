@@ -25,9 +25,10 @@ def spaced_seeds(entropy: int, count: int, width: int) -> list[int]:
     As `spaced_seed`, for any number of seeds.
 
     Args:
-        entropy: What the seeds follow from, not negative. More seeds from the same entropy begin with the same seeds.
-        count: How many.
-        width: How many successive numbers, the seed first, belong to each.
+        entropy: Number that the seeds follow from, not negative. More seeds from the same entropy begin with the same
+            seeds.
+        count: Number of seeds.
+        width: Number of successive numbers, the seed first, that belong to each.
 
     Returns:
         Multiples of ``width``; each with its successors is below 2**32.

@@ -11,7 +11,7 @@ def open_splits(images: str, validate: str | None, hold_out: int) -> tuple[Photo
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to validate on; None takes some of ``images``.
-        hold_out: How many it takes.
+        hold_out: Number of photographs that it takes.
 
     Raises:
         ValueError: If there are none, or too few to take some out.

@@ -221,7 +221,7 @@ def run_network(network: nn.Module, images: torch.Tensor, strengths: torch.Tenso
     """Results of a network whose targets are known, coarse to fine (only SRN has more than one).
 
     Args:
-        network: Any of a recipe's.
+        network: Network of any recipe.
         images: (N, 3, H, W) in [0, 1].
         strengths: (N,), for conditional networks.
     """

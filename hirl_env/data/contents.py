@@ -23,7 +23,7 @@ def shrunk(pixels: Pixels, factor: float) -> Pixels:
 
     Args:
         pixels: uint8 (H, W, 3).
-        factor: How much smaller, at least 1; 1 leaves it as it is.
+        factor: Factor by which it becomes smaller, at least 1; 1 leaves it as it is.
 
     Returns:
         uint8, at least 1 x 1.

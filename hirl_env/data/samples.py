@@ -26,9 +26,10 @@ class Sample:
 
     Attributes:
         name: Name of the photograph.
-        distorted: float32, (3, H, W), in [0, 1].
-        reference: The same shape; None where the picture is taken as it was found, and no clean one came with it.
-        degradation: What was applied, settled; None where the picture is taken as it was found.
+        distorted: Distorted image, float32, (3, H, W), in [0, 1].
+        reference: Clean original, the same shape; None where the picture is taken as it was found, and no clean one
+            came with it.
+        degradation: Degradation that was applied, settled; None where the picture is taken as it was found.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Samples:
 
     Args:
         photographs: Source of pictures. One that comes with a distorted version keeps it.
-        degradation: What is applied to pictures that come without a distorted version. None takes them as they are:
+        degradation: Degradation of pictures that come without a distorted version. None takes them as they are:
             what they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures, degraded as they are.
         smallest: Pixels that the shorter side of a whole picture must have.

@@ -56,7 +56,7 @@ class BlindQuality(nn.Module):
     of it.
 
     Args:
-        width: Of the ResNet-18.
+        width: Width of the ResNet-18.
     """
 
     def __init__(self, width: int = 32) -> None:

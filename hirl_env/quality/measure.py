@@ -26,7 +26,7 @@ class Measure:
     """A named way to score images; larger is better.
 
     Attributes:
-        name: As shown in tables.
+        name: Name in tables.
         function: Maps images and references (N, 3, H, W), float32 in [0, 1], to scores (N,). References are None where
             there are none and the measure needs none. A function, or a module in evaluation mode, which follows the
             images to their device.

@@ -207,7 +207,7 @@ def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device
     Args:
         networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
             from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
-        device: Where they are.
+        device: Device that they are on.
     """
     undone: dict[str, list[Degradation]] = {
         "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],

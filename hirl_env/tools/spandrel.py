@@ -108,7 +108,7 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
 
     Args:
         path: A .safetensors file, or what ``torch.save`` wrote (.pth, .pt, .ckpt), of which tensors only are read.
-        strength: As of `SpandrelTool`. Tools from one file share its network.
+        strength: Strength, as of `SpandrelTool`. Tools from one file share its network.
 
     Raises:
         ValueError: If spandrel is missing, the file is missing or damaged or holds more than tensors, or its network is

@@ -20,7 +20,7 @@ class Tool:
     """One restoration operator.
 
     Attributes:
-        name: As shown in paths and tables.
+        name: Name in paths and tables.
         restore: Maps images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A function,
             or a module in evaluation mode.
         undoes: The distortion it is the specialist of, if of any: for the reverse order, and to be measured on.
@@ -39,7 +39,7 @@ class Conditioned(nn.Module):
 
     Args:
         network: Maps images (N, 3, H, W) and strengths (N,) to images.
-        strength: What it is to take the distortion for, in the network's unit.
+        strength: Strength that it is to take the distortion for, in the network's unit.
     """
 
     def __init__(self, network: nn.Module, strength: float) -> None:

@@ -25,7 +25,7 @@ class Toolset:
 
     Args:
         types: Name of each type to its tools; every type has the same number of degrees.
-        device: Where the tools' networks are.
+        device: Device that the tools' networks are on.
 
     Raises:
         ValueError: If there are no tools, or the rows differ in length.
@@ -111,8 +111,8 @@ class Toolset:
         """Runs the tool of a cell.
 
         Args:
-            images: (N, 3, H, W), float32 in [0, 1], on the toolset's device.
-            cell: (type, degree).
+            images: Images (N, 3, H, W), float32 in [0, 1], on the toolset's device.
+            cell: Cell (type, degree).
             precision: ``bf16`` runs the convolutions in bfloat16.
 
         Returns:

@@ -23,13 +23,13 @@ class Evaluation(BaseCallback):
     A row of evaluation.csv has the gain on each level, and as ``gain`` their mean without single distortions.
 
     Args:
-        every: Environment steps between evaluations.
+        every: Number of environment steps between evaluations.
         out: Folder of the run.
-        validation: What is measured.
+        validation: Validation, which measures the agent.
         curve: Rows of the evaluations so far.
-        best: Keeps the best model.
-        actions: Counts which tools were used.
-        on_evaluation: Called with each row, when it and its checkpoint are written.
+        best: Keeper of the best model.
+        actions: Counter of the tools used.
+        on_evaluation: Function called with each row, when it and its checkpoint are written.
     """
 
     def __init__(

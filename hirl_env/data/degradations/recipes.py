@@ -94,8 +94,8 @@ class Pictured(Degradation):
     """A degradation of something else than the photograph: of a drawing, say, or of the photograph made smaller.
 
     Args:
-        kind: What the picture is: a key of `hirl_env.data.contents.CONTENTS`.
-        degradation: What is done to it, settled.
+        kind: Kind of picture: a key of `hirl_env.data.contents.CONTENTS`.
+        degradation: Degradation of it, settled.
         shrink: Factor by which it is made smaller before, at least 1.
     """
 
@@ -120,13 +120,13 @@ class Light(Random):
     """What needs nothing or next to nothing, of photographs and of what is none, each content equally likely.
 
     Args:
-        kinds: What is done, each equally likely: ``clean``, nothing; ``jpeg``, ``noise`` and ``blur``, a little of it;
-            ``shrunk``, made smaller by Lanczos' filter (the small picture is the reference, and needs nothing).
+        kinds: Kinds of degradation, each equally likely: ``clean``, nothing; ``jpeg``, ``noise`` and ``blur``, a little
+            of it; ``shrunk``, made smaller by Lanczos' filter (the small picture is the reference, and needs nothing).
         jpeg_quality: Range of the quality of JPEGs; uniform.
         noise_sigma: Range of the standard deviation of noise, of 255; uniform.
         blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
         shrink: Range of the factor by which pictures are made smaller; uniform.
-        contents: What pictures show: keys of `hirl_env.data.contents.CONTENTS`.
+        contents: Contents of pictures: keys of `hirl_env.data.contents.CONTENTS`.
 
     Raises:
         ValueError: If a range does not rise within what is possible, or a content is unknown.

@@ -38,6 +38,9 @@ IN_ORDER = "in order"
 REPEATS = 5
 GAMES: dict[str, Cell] = {f"Sharpen x {REPEATS} lowers": (2, 0), f"FFDNet 35 x {REPEATS} lowers": (0, 2)}
 
+# Scores of pictures, and which of them are ordered as they should be, by the names of a measure and a group or case.
+Everything = dict[tuple[str, str], npt.NDArray[Any]]
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -103,31 +106,35 @@ def evaluate_measures(
     side_by_side = zip(
         *(batches(evaluation_samples(photographs, name, crop, per_image, seed)) for name in names), strict=True
     )
-    found: list[dict[tuple[str, str], npt.NDArray[Any]]] = []
+    found: list[Everything] = []
     with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
         for starts in side_by_side:
             pictures = _pictures(dict(zip(names, starts, strict=True)), toolset, precision, rng)
             found.append(_scores_of_groups([*blind, *seeing], pictures) | _cases(blind, pictures))
             bar.update(len(starts[0]))
     every = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
-
-    correlations, cases = [], []
-    for measure in blind:
-        for group in (*FAMILIES, *TRIED):
-            row: dict[str, Any] = {"pictures": group, "measure": measure.name}
-            for truth in seeing:
-                row[truth.name] = float(spearmanr(every[measure.name, group], every[truth.name, group]).statistic)
-            correlations.append(row)
-        rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES)}
-        cases.append({"measure": measure.name, **rates})
+    correlations = [_correlations(every, measure, seeing, group) for measure in blind for group in (*FAMILIES, *TRIED)]
+    cases = [_rates(every, measure) for measure in blind]
     size = "whole" if crop is None else f"{len(every[blind[0].name, LEVELS[0]])} crops of {crop}x{crop}"
     title = f"{photographs.name}, {size}"
-    print_table(
-        f"{title}: Spearman's rank correlation", correlations, dict.fromkeys((truth.name for truth in seeing), 3)
-    )
-    print_table(f"{title}: percent of cases", cases, dict.fromkeys(list(cases[0])[1:], 1))
+    print_table(f"{title}: Spearman's rank correlation", correlations, {truth.name: 3 for truth in seeing})
+    print_table(f"{title}: percent of cases", cases, dict.fromkeys((IN_ORDER, *GAMES), 1))
     if json is not None:
         write_json(json, settings, [*correlations, *cases])
+
+
+def _correlations(every: Everything, measure: Measure, seeing: Sequence[Measure], group: str) -> dict[str, Any]:
+    """A row of the first table: how a measure agrees with each that sees the reference, on a group of pictures."""
+    row: dict[str, Any] = {"pictures": group, "measure": measure.name}
+    for truth in seeing:
+        row[truth.name] = float(spearmanr(every[measure.name, group], every[truth.name, group]).statistic)
+    return row
+
+
+def _rates(every: Everything, measure: Measure) -> dict[str, Any]:
+    """A row of the second table: in how many cases, percent, a measure orders pictures as it should."""
+    rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES)}
+    return {"measure": measure.name, **rates}
 
 
 def _pictures(

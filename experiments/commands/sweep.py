@@ -96,19 +96,26 @@ def sweep(
             raise ValueError(
                 f"{out} holds a sweep already; go on with it by --resume {out} --trust, or choose another --out"
             )
-        plan = {
-            "name": wanted.name,
-            "command": shlex.join(sys.argv),
-            "metric": wanted.metric,
-            "maximize": wanted.maximize,
-            "storage": _absolute(storage),
-            "cpus": 1.0 if cpus_per_trial is None else cpus_per_trial,
-            "gpus": gpus_per_trial or 0.0,
-            "max_failures": 3 if max_failures is None else max_failures,
-            "runs": plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0),
-        }
+        plan = _plan(wanted, storage, cpus_per_trial, gpus_per_trial, max_failures)
+        plan["runs"] = plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0)
     _require_ray()
     _run(plan, out, address, wandb)
+
+
+def _plan(
+    wanted: SweepConfig, storage: str | None, cpus: float | None, gpus: float | None, max_failures: int | None
+) -> dict[str, Any]:
+    """What sweep.json says of a sweep beside its runs; defaults stand here, for --resume must see what was given."""
+    return {
+        "name": wanted.name,
+        "command": shlex.join(sys.argv),
+        "metric": wanted.metric,
+        "maximize": wanted.maximize,
+        "storage": _absolute(storage),
+        "cpus": 1.0 if cpus is None else cpus,
+        "gpus": gpus or 0.0,
+        "max_failures": 3 if max_failures is None else max_failures,
+    }
 
 
 def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from statistics import fmean
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hirl_env.data.degradations import LEVELS
+from hirl_experiments.evaluation.runner import Row
 from hirl_experiments.evaluation.sampling import PIXELS
 from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.orderings import Ordering, rising
@@ -23,53 +24,32 @@ METHODS = ("distorted", "brute-force", "hirl-search", "reverse", "greedy")
 TITLE = "Table 2: PSNR gains (dB) with the same number of trials"
 
 
+Gains = dict[str, dict[int, float]]  # by level, then by trials
+
+
 def table2(experiment: Experiment) -> None:
     """Measures and writes Table 2.
 
     Raises:
         ValueError: If no column has that few trials, or the guided search would need too much memory.
     """
-    most = experiment.settings.max_trials
-    # m + m^2 + ... + m^n trials try every path of m tools of up to n steps.
-    costs = accumulate(len(experiment.toolset.cells) ** length for length in range(1, LONGEST + 1))
-    budgets = tuple(cost for cost in costs if cost <= most)
-    if not budgets:
-        raise ValueError(f"--max-trials must be at least {len(experiment.toolset.cells)}, got {most}")
+    budgets = _budgets(experiment)
     pixels = MEMORY // (PIXEL * budgets[-1])
     _check_sizes(experiment, pixels)
     methods = experiment.methods(METHODS, len(budgets), budgets)
     records = experiment.records("table2", METHODS, max_trials=budgets[-1])
-    gains: dict[str, dict[str, dict[int, float]]] = {"brute force": {}, "HIRL": {}}
+    gains: dict[str, Gains] = {"brute force": {}, "HIRL": {}}
     rows: list[dict[str, Any]] = []
     claims: list[Ordering] = []
     for level in LEVELS:
         distortion = experiment.made(level, level)
         measured = experiment.measure(distortion, methods, records, pixels=min(PIXELS, pixels))
         here = {row.method: row for row in measured}
-        lengths = {trials: f"brute-force-{length}" for length, trials in enumerate(budgets[:-1], 1)}
-        names = {
-            "brute force": lengths | {budgets[-1]: "brute-force"},
-            "HIRL": {trials: f"hirl-search-{trials}" for trials in budgets},
-        }
-        for scheme, of_trials in names.items():
-            gains[scheme][level] = {trials: here[name].gain for trials, name in of_trials.items()}
-            rows += [
-                {"scheme": scheme, "level": level, "trials": trials, "gain": here[name].gain}
-                | {"used": here[name].trials, "seconds": here[name].seconds, "images": here[name].images}
-                | {"paper": None}
-                for trials, name in of_trials.items()
-            ]
-        for scheme in ("reverse order", "greedy"):
-            one = here[scheme.split()[0]]
-            rows.append(
-                {"scheme": scheme, "level": level, "trials": None, "gain": one.gain}
-                | {"used": one.trials, "seconds": one.seconds, "images": one.images, "paper": None}
-            )
-        strategies = {"reverse order": here["reverse"].gain, "greedy choice": here["greedy"].gain}
-        claims += rising(strategies | {f"brute force of {len(budgets)} steps": here["brute-force"].gain}, level)
-        for trials, gain in gains["HIRL"][level].items():
-            claim = f"on {level} HIRL's search is not behind brute force at {trials:,} trials"
-            claims.append(Ordering(claim, gain - gains["brute force"][level][trials], may_tie=True))
+        for scheme, trials, name in _schemes(budgets):
+            rows.append(_row(scheme, trials, here[name]))
+            if trials is not None:
+                gains[scheme].setdefault(level, {})[trials] = here[name].gain
+        claims += _claims(level, here, {scheme: of_level[level] for scheme, of_level in gains.items()})
     means = {
         scheme: {trials: fmean(of_level[trials] for of_level in levels.values()) for trials in budgets}
         for scheme, levels in gains.items()
@@ -81,13 +61,6 @@ def table2(experiment: Experiment) -> None:
         for scheme, of_trials in means.items()
         for trials, gain in of_trials.items()
     ]
-    table = []
-    for scheme, levels in gains.items():
-        lines = {"the paper": TABLE2[scheme], "here": means[scheme]}
-        lines |= {f"here, {level}": of_level for level, of_level in levels.items()}
-        for whose, of_line in lines.items():
-            columns = {f"{trials:,} trials": f"{of_line[trials]:.3f}" for trials in budgets}
-            table.append({"scheme": scheme, "": whose, **columns})
     left_out = [trials for trials in TABLE2["HIRL"] if trials > budgets[-1]]
     notes = [
         "Both see the reference and report the best image that they came by, the distorted one included. A trial is "
@@ -98,7 +71,58 @@ def table2(experiment: Experiment) -> None:
         *([f"Left out: {', '.join(f'{one:,}' for one in left_out)} trials (--max-trials)."] if left_out else []),
         *experiment.notes(),
     ]
-    publish(Report("table2", TITLE, table, rows, notes, {"table2": _figure(means)}, claims), experiment)
+    figures = {"table2": _figure(means)}
+    publish(Report("table2", TITLE, _table(gains, means), rows, notes, figures, claims), experiment)
+
+
+def _budgets(experiment: Experiment) -> tuple[int, ...]:
+    """Trials of the columns: m + m^2 + ... + m^n try every path of m tools of up to n steps."""
+    tools, most = len(experiment.toolset.cells), experiment.settings.max_trials
+    costs = accumulate(tools**length for length in range(1, LONGEST + 1))
+    budgets = tuple(cost for cost in costs if cost <= most)
+    if not budgets:
+        raise ValueError(f"--max-trials must be at least {tools}, got {most}")
+    return budgets
+
+
+def _schemes(budgets: tuple[int, ...]) -> Iterator[tuple[str, int | None, str]]:
+    """What is measured: scheme, trials of its column (None where it has none), and the name of the method's row."""
+    *shorter, longest = budgets
+    for length, trials in enumerate(shorter, 1):
+        yield "brute force", trials, f"brute-force-{length}"
+    yield "brute force", longest, "brute-force"
+    for trials in budgets:
+        yield "HIRL", trials, f"hirl-search-{trials}"
+    yield "reverse order", None, "reverse"
+    yield "greedy", None, "greedy"
+
+
+def _row(scheme: str, trials: int | None, row: Row) -> dict[str, Any]:
+    return {
+        **{"scheme": scheme, "level": row.level, "trials": trials, "gain": row.gain},
+        **{"used": row.trials, "seconds": row.seconds, "images": row.images, "paper": None},
+    }
+
+
+def _claims(level: str, here: Mapping[str, Row], gains: Mapping[str, dict[int, float]]) -> Iterator[Ordering]:
+    """The paper's orderings on one level, from its rows and the gains of each scheme by trials."""
+    strategies = {"reverse order": here["reverse"].gain, "greedy choice": here["greedy"].gain}
+    brute_force = {f"brute force of {len(gains['HIRL'])} steps": here["brute-force"].gain}
+    yield from rising(strategies | brute_force, level)
+    for trials, gain in gains["HIRL"].items():
+        claim = f"on {level} HIRL's search is not behind brute force at {trials:,} trials"
+        yield Ordering(claim, gain - gains["brute force"][trials], may_tie=True)
+
+
+def _table(gains: Mapping[str, Gains], means: Mapping[str, dict[int, float]]) -> list[dict[str, str]]:
+    table = []
+    for scheme, levels in gains.items():
+        lines = {"the paper": TABLE2[scheme], "here": means[scheme]}
+        lines |= {f"here, {level}": of_level for level, of_level in levels.items()}
+        for whose, of_line in lines.items():
+            columns = {f"{trials:,} trials": f"{of_line[trials]:.3f}" for trials in means[scheme]}
+            table.append({"scheme": scheme, "": whose, **columns})
+    return table
 
 
 def _check_sizes(experiment: Experiment, pixels: int) -> None:

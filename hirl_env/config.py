@@ -53,7 +53,8 @@ class EnvConfig:
         mask_useless: Whether ``action_masks()`` of the flat environment masks tools that gained nothing in the
             episode.
         flat: Whether an action is one integer instead of a (type, degree) pair.
-        device: Device on which the tools run and images are kept: cpu, cuda, mps.
+        device: Device on which the tools run and images are kept: cpu, cuda, mps; auto for the first there is of cuda,
+            mps, cpu.
         precision: Precision of the tools' convolutions: ``float32`` or ``bf16``. (On recent GPUs PyTorch shortens
             float32 to TF32 in convolutions, until ``torch.backends.cudnn.allow_tf32 = False``.)
     """

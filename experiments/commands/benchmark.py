@@ -22,7 +22,7 @@ from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr, ssim
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import AnyPrecision, Precision, Toolset, available_precision
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
 from hirl_experiments.evaluation.sampling import batches, begin
@@ -55,7 +55,7 @@ def benchmark(
     per_image: int = 1,
     seed: int = 0,
     toolset: str = "hirl",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
     out: Path | None = None,
     json: Path | None = None,
@@ -80,14 +80,15 @@ def benchmark(
         per_image: Images of each photograph.
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as of hirl evaluate.
-        precision: Precision of the tools' convolutions.
-        device: Device on which the tools run: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         out: File in which results are kept batch by batch: the same command goes on where it was.
         json: File to which settings and rows are written.
         markdown: File to which the table is written in Markdown.
         figure: PNG file to which the gain of every entrant is drawn over its GFLOP.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
+    precision = available_precision(precision, device)
     settings = {
         key: value
         for key, value in locals().items()

@@ -12,7 +12,7 @@ from hirl_agents.networks import load_q, save_q
 from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free
@@ -28,7 +28,7 @@ def calibrate(
     per_image: int = 4,
     seed: int = 0,
     toolset: str = "hirl",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
     force: bool = False,
 ) -> None:
@@ -48,10 +48,11 @@ def calibrate(
         per_image: Number of crops of each photograph and level.
         seed: Seed of crops and degradations.
         toolset: Toolset that the agent was trained with, as of hirl restore.
-        precision: Precision of the tools' convolutions.
-        device: Device on which the tools run: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         force: Whether a file may be overwritten.
     """
+    precision = available_precision(precision, device)
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed, harm=harm)
     check_free([out], force)

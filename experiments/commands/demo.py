@@ -12,7 +12,7 @@ from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import AnyPrecision, Toolset, available_precision
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
@@ -36,7 +36,7 @@ def demo(
     depth: int = 2,
     crop: int = 128,
     seed: int = 0,
-    precision: Precision = "float32",
+    precision: AnyPrecision = "auto",
 ) -> None:
     """Degrade the embedded photographs at the three levels, restore them with searches and the agent, show the paths.
 
@@ -47,8 +47,9 @@ def demo(
         depth: Longest path that greedy and brute force try; 3 takes sixteen times as long.
         crop: Side of the crops in pixels; twice the side takes four times as long.
         seed: Seed of the crops and of the noise.
-        precision: Precision of the tools; bf16 is faster where the processor has it.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
     """
+    precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)
     check_writable(out)
     photographs = image_sources.resolve("photos")

@@ -8,7 +8,7 @@ from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples
@@ -36,7 +36,7 @@ def evaluate(
     per_image: int = 1,
     seed: int = 0,
     toolset: str = "paper",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
     json: Path | None = None,
     trust: bool = False,
@@ -58,11 +58,12 @@ def evaluate(
         seed: Seed of the crops and of the noise.
         toolset: Tools: the name of a toolset, a YAML file that describes one, or where RL-Restore's twelve are (.npz,
             .safetensors, or a folder).
-        precision: Precision of the tools.
-        device: Device that they run on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
         json: File to write settings and rows to, after each level.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
+    precision = available_precision(precision, device)
     levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
     settings = {key: value for key, value in locals().items() if key != "json"}
     check_writable(json)

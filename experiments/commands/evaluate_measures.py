@@ -21,7 +21,7 @@ from hirl_env.data.samples import Sample
 from hirl_env.quality import Measure
 from hirl_env.restoration import State
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Cell, Precision, Toolset
+from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
 from hirl_experiments.evaluation.methods import blind_measure
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.io.output import at_least, print_table, write_json
@@ -70,7 +70,7 @@ def evaluate_measures(
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
@@ -87,10 +87,11 @@ def evaluate_measures(
         crop: Side of the crops in pixels; None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of crops, noise and tools.
-        precision: Precision of the tools.
-        device: Device to compute on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device to compute on: cpu, cuda, mps, or auto.
         json: File to write settings and rows to.
     """
+    precision = available_precision(precision, device)
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(1, per_image=per_image)
     at_least(0, seed=seed)

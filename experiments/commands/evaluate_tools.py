@@ -11,7 +11,7 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Cell, Precision, Toolset
+from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
 from hirl_experiments.evaluation.sampling import begin, evaluation_samples
 from hirl_experiments.io.output import at_least, print_table, write_json
 
@@ -30,7 +30,7 @@ def evaluate_tools(
     crop: int | None = None,
     seed: int = 0,
     toolset: str = "paper",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
 ) -> None:
     """Measure every tool on its own distortion at the paper's three settings, before and after.
@@ -41,9 +41,10 @@ def evaluate_tools(
         crop: Side of a random crop of each photograph; default: whole photographs.
         seed: Seed of the noise and the crops.
         toolset: Tools to measure, as of hirl evaluate.
-        precision: Precision of the tools.
-        device: Device that they run on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
     """
+    precision = available_precision(precision, device)
     settings = {key: value for key, value in locals().items() if key != "json"}
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)

@@ -7,7 +7,7 @@ from hirl_agents.search import best_chain
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least
@@ -21,7 +21,7 @@ def fixed_path(
     per_image: int = 1,
     seed: int = 1,
     toolset: str = "hirl",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
 ) -> None:
     """Find the path of tools that gains most on a suite when every image takes it.
@@ -36,9 +36,10 @@ def fixed_path(
         per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as of hirl evaluate.
-        precision: Precision of the tools' convolutions.
-        device: Device on which the tools run: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
     """
+    precision = available_precision(precision, device)
     at_least(1, length=length, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
     tools = tiled(toolsets.resolve(toolset).on(device))

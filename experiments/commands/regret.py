@@ -48,7 +48,7 @@ def regret(
         price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents are told nothing of
             it: name them as hirl@PRICE to charge them.
         toolset: Toolset of the table, where it is no longer found by the name that it had.
-        device: Device on which the tools run: cpu, cuda, mps.
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         json: File to which settings and rows are written.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """

@@ -14,7 +14,7 @@ from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_device, available_precision
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
@@ -43,8 +43,8 @@ def restore(
     format: str | None = None,
     quality: int | None = None,
     max_pixels: int | None = None,
-    precision: Precision = "float32",
-    device: str = "cpu",
+    precision: AnyPrecision = "auto",
+    device: str = "auto",
     save_steps: bool = False,
     sheet: bool = False,
     dry_run: bool = False,
@@ -79,8 +79,8 @@ def restore(
         format: Save as png, jpeg, tiff, webp, ... Default: as each file is.
         quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless WebPs stay so.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
-        precision: Precision of the tools; bf16 is faster where the processor has it.
-        device: Device that they run on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
         save_steps: Whether to save the picture after each step, too, as NAME.step1.png and so on; of a TIFF, the first
             page.
         sheet: Whether to save a sheet of before and after, too, as NAME.sheet.png.
@@ -88,6 +88,8 @@ def restore(
         force: Overwrite what is in the way, and restore again what was restored.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
     """
+    device = str(available_device(device))  # as the log is to have it
+    precision = available_precision(precision, device)
     given = dict(locals())
     at_least(1, max_pixels=max_pixels, quality=quality)
     if quality is not None and quality > 100:

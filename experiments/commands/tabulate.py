@@ -12,7 +12,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tabulate import facts_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.io.output import at_least
 
 OBSERVED = 2  # images of longer paths are kept where they are asked for
@@ -29,7 +29,7 @@ def tabulate(
     seed: int = 0,
     toolset: str = "hirl",
     measure: str = "psnr",
-    precision: Precision = "float32",
+    precision: AnyPrecision = "float32",
     device: str = "cpu",
 ) -> None:
     """Run all paths of tools on a set of crops, once, and keep what comes of them.
@@ -50,9 +50,10 @@ def tabulate(
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as of hirl evaluate.
         measure: Measure that rewards are gains of; a price on cost is set later, in the environment.
-        precision: Precision of the tools' convolutions.
-        device: Device on which the tools run: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
     """
+    precision = available_precision(precision, device)
     at_least(1, depth=depth, crop=crop, per_image=per_image)
     at_least(0, seed=seed, observed=observed)
     observed = min(depth, OBSERVED) if observed is None else observed

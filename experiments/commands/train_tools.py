@@ -252,7 +252,7 @@ def train_tools(
     Args:
         settings: Settings of the training.
         out: Folder for the weights, the model card, the log and the checkpoint.
-        device: Device to compute on: cpu, cuda, cuda:1, mps.
+        device: Device to compute on: cpu, cuda, cuda:1, mps, or auto.
         threads: Number of processor threads. Default: all.
         every: Steps between log lines and checkpoints.
         wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).

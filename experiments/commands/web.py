@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import measures
-from hirl_env.tools.toolset import Precision
+from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.io.output import at_least
 
 MAX_PIXELS = 25_000_000
@@ -21,8 +21,8 @@ def web(
     agent: str = "hirl",
     toolset: str = "hirl",
     measure: str = "hirl-biqa",
-    precision: Precision = "float32",
-    device: str = "cpu",
+    precision: AnyPrecision = "auto",
+    device: str = "auto",
     max_pixels: int = MAX_PIXELS,
     max_megabytes: int = 100,
 ) -> None:
@@ -37,11 +37,12 @@ def web(
         agent: Agent that chooses the tools, as of hirl restore.
         toolset: What it was trained with, as of hirl restore.
         measure: The blind measure that scores each step: hirl-biqa or paq2piq.
-        precision: Precision of the tools; bf16 is faster where the processor has it.
-        device: Device that they run on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
         max_pixels: Most pixels of a picture.
         max_megabytes: Most megabytes of a file.
     """
+    precision = available_precision(precision, device)
     at_least(1, port=port, max_pixels=max_pixels, max_megabytes=max_megabytes)
     restorer = Restorer(agent, toolset, precision=precision, device=device)
     with tempfile.TemporaryDirectory(prefix="hirl-web-") as folder:

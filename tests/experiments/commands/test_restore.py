@@ -14,6 +14,7 @@ from hirl_agents.networks import TwoLevelQ, save_q
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure, measures
+from hirl_env.tools.toolset import available_precision
 from hirl_experiments.commands.restore import restore
 from hirl_experiments.restoring import one_picture
 from hirl_experiments.restoring import run as module
@@ -386,7 +387,8 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     assert row.pop("settings") == {
         **{"agent": "hirl", "toolset": "hirl", "max_steps": 7, "only": [], "without": [], "strength": 1.0},
         **{"stop": "value", "measure": "hirl-biqa", "guard": None, "format": None, "quality": None},
-        **{"precision": "float32", "device": "cpu", "save_steps": True, "sheet": False, "trust": False},
+        **{"price": 0.0, "precision": available_precision("auto", "cpu"), "device": "cpu"},
+        **{"save_steps": True, "sheet": False, "trust": False, "toolset_sha256": [None]},
         **{"agent_sha256": sha256(SHIPPED_AGENTS["hirl"]), "version": version("hirl-restore")},
     }
     assert row.pop("expected") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)

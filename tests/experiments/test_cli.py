@@ -82,6 +82,7 @@ def test_an_unknown_command_is_an_error(hirl, capsys):
     assert "restoer" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
     target = tmp_path / "out" / "rows.json"
     arguments = [
@@ -201,6 +202,7 @@ def test_evaluate_tools_measures_every_tool_on_its_own(pictures, folder, tmp_pat
     assert row["gain"] > 3
 
 
+@pytest.mark.slow
 def test_demo_draws_a_figure_per_level(tmp_path, hirl):
     assert hirl("demo", "--out", str(tmp_path / "demo"), "--crop", "16", "--depth", "1") == 0
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {

@@ -100,6 +100,7 @@ def test_the_learning_rate_falls_as_published(environment):
     assert rates == pytest.approx([1e-3 * (1 - episode / 4) ** 0.9 for episode in range(4)])
 
 
+@pytest.mark.slow
 def test_it_learns_to_take_noise_away(environment):
     torch.manual_seed(0)
     learner = ActorCritic(PixelRL(), lr=1e-3, episodes=1000)

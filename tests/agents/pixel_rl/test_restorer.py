@@ -64,6 +64,7 @@ def test_half_precision_does_much_the_same():
     assert (restore(network, images) - restore(network, images, "bf16")).abs().mean() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_shipped_network_restores(level):
     photographs = image_sources.resolve("photos")

@@ -89,6 +89,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path, until):
     command = [sys.executable, "-m", "hirl_experiments.cli", "train-tools", "fast-arcnn-10", "--images", str(folder)]
     command += ["--out", str(tmp_path), "--batch", "2", "--patch", "16", "--every", "1", "--steps"]

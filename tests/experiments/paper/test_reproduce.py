@@ -24,6 +24,8 @@ from hirl_experiments.paper.figure1 import DISTORTION
 from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
 from hirl_experiments.paper.table1 import BOUND, BY_REFERENCE, BY_VALUE, orderings
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {
     "table1": {"table1"},
     "table2": {"table2"},
@@ -135,7 +137,7 @@ def test_each_part_says_which_of_the_papers_orderings_hold(reproduce, written, t
     )
 
 
-def test_a_peer_that_comes_later_is_added_to_what_is_finished(reproduce, written, tmp_path, monkeypatch):
+def test_a_baseline_that_comes_later_is_added_to_what_is_finished(reproduce, written, tmp_path, monkeypatch):
     assert reproduce("table1") == 0
     before = written("table1")["rows"]
     save_rl_restore(RLRestoreAgent(RecurrentQ(9, side=16)), tmp_path / "rl-restore.safetensors")

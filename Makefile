@@ -57,7 +57,7 @@ clean:
 	touch $@
 
 .venv/.user: .venv/.python $(SOURCES)
-	$(BIN)/python -m pip install -e .
+	$(BIN)/python -m pip install -e '.[cli]'
 	touch $@
 
 .venv/.dev: .venv/.python $(SOURCES)

@@ -17,6 +17,13 @@ DESCRIPTION = """Restore photographs step by step, choosing among tools for nois
 
 Start with "hirl demo". "hirl COMMAND --help" explains a command."""
 
+# Packages that commands import and the environment does not, and the extras that install them.
+THIRD_PARTY = {
+    **dict.fromkeys(("docstring_parser", "imagecodecs", "matplotlib", "pydantic", "rich", "scipy", "tifffile"), "cli"),
+    **dict.fromkeys(("stable_baselines3", "tyro", "yaml"), "cli"),
+    **{"gradio": "web", "ray": "sweep", "tensorboard": "train", "wandb": "train"},
+}
+
 
 @dataclass(frozen=True)
 class Command:
@@ -100,6 +107,13 @@ def main() -> None:
         try:
             _main(sys.argv[1:])
         except (ValueError, OSError) as error:
+            sys.exit(f"hirl: {error}")
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in THIRD_PARTY:
+                raise
+            sys.exit(f"hirl: {package} is not installed: pip install 'hirl-restore[{THIRD_PARTY[package]}]'")
+        except ImportError as error:
             sys.exit(f"hirl: {error}")
         except KeyboardInterrupt as interrupt:
             print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,6 +91,28 @@ def read_metadata(path: str | Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError as error:
         raise _not_whole(path, error) from None
+
+
+def read_sizes(path: str | Path, metadata: Mapping[str, str], bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """Whole numbers among what a file of weights says of its network: one from elsewhere may say anything.
+
+    Args:
+        path: The file.
+        metadata: What it says.
+        bounds: Least and most of each number that may be there.
+
+    Raises:
+        ValueError: If one is no whole number, or out of bounds.
+    """
+    sizes = {}
+    for name, (least, most) in bounds.items():
+        if name in metadata:
+            text = metadata[name]
+            if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+                shown = textwrap.shorten(text, 40, placeholder=" ...")
+                raise ValueError(f"weights {path}: {name} must be {least} to {most}, got {shown!r}")
+            sizes[name] = int(text)
+    return sizes
 
 
 def _stored(name: str, value: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import DEADLINE
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = {"hirl_env": "hirl_env", "hirl_agents": "agents", "hirl_experiments": "experiments"}
@@ -113,3 +116,73 @@ def test_hirl_runs_in_a_folder_with_agents_and_experiments_of_its_own(tmp_path):
     command = [sys.executable, "-m", "hirl_experiments.cli", "evaluate", *arguments, "--json", "rows.json"]
     subprocess.run(command, check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
     assert (tmp_path / "rows.json").exists()
+
+
+def installed_by(*extras: str) -> set[str]:
+    """Packages of an installation with these extras."""
+    config = configparser.ConfigParser()
+    config.read(REPOSITORY / "setup.cfg")
+    lines = config["options"]["install_requires"].split()
+    for extra in extras:
+        lines += config["options.extras_require"][extra].split()
+    names = {re.split(r"[\[><=]", line)[0] for line in lines if not line.startswith("hirl-restore[")}
+    nested = [line[len("hirl-restore[") : -1].split(",") for line in lines if line.startswith("hirl-restore[")]
+    return names.union(*(installed_by(*more) for more in nested))
+
+
+IMPORTED_AS = {
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+}
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+"""
+STEPS = """
+import gymnasium as gym
+import hirl_env
+
+for env in (gym.make("HIRL-Restore-v0", crop_size=32), gym.make_vec("HIRL-Restore-v0", 2, crop_size=32)):
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+"""
+
+
+def ran(code: str, *extras: str) -> subprocess.CompletedProcess:
+    """Runs code in an installation that has these extras alone."""
+    absent = installed_by("all", "brisque") - installed_by(*extras) - {"scipy"}  # scikit-image brings SciPy
+    modules = sorted(IMPORTED_AS.get(name, name.replace("-", "_")) for name in absent)
+    command = [sys.executable, "-c", WITHOUT + code, *modules]
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+
+
+def test_the_environment_alone_needs_eight_packages():
+    assert len(installed_by()) == 8
+    done = ran(STEPS)
+    assert done.returncode == 0, done.stderr
+
+
+def test_agents_need_no_command_line():
+    done = ran("import hirl_agents, hirl_agents.restorer, hirl_agents.search, hirl_agents.calibration", "agents")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "extras", "words"),
+    [
+        ("restore", (), "is not installed: pip install 'hirl-restore[cli]'"),
+        ("--help", (), ""),
+    ],
+)
+def test_a_command_says_which_extra_it_needs(command, extras, words):
+    code = f"import sys; from hirl_experiments.cli import main; sys.argv = ['hirl', {command!r}, 'x']; main()"
+    done = ran(code, *extras)
+    assert done.returncode == bool(words)
+    assert words in done.stderr
+    assert done.stderr.count("\n") == bool(words)
+
+
+def test_a_measure_says_which_extra_it_needs():
+    code = STEPS.replace("crop_size=32", "crop_size=32, reward='ssim'")
+    assert "ImportError: piq is not installed: pip install 'hirl-restore[measures]'" in ran(code).stderr

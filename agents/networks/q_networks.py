@@ -22,12 +22,14 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, save_weights
+from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
 DegreeHead = Literal["per-type", "blind"]
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound="CellQ")
 SUFFIX = ".safetensors"
+# Of what files say: more takes the memory, or the time, of whoever loads one.
+BOUNDS = {"n_types": (1, 100), "n_degrees": (1, 100), "width": (8, 256), "view": (1, 4096), "max_steps": (1, 100)}
 VIEW = 64  # pixels: the side of the crops that environments show, if nothing else is said
 MAX_STEPS = 7  # of their episodes, likewise
 TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
@@ -333,7 +335,7 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
             f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train --preset hirl` or `flat-dqn` wrote"
         )
     flags = {"True": True, "False": False}
-    arguments = {key: int(value) if value.isdecimal() else flags.get(value, value) for key, value in metadata.items()}
+    arguments = {key: flags.get(value, value) for key, value in metadata.items()} | read_sizes(path, metadata, BOUNDS)
     try:
         network = kind(**arguments)  # type: ignore[arg-type]
     except TypeError as error:

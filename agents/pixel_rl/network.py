@@ -9,7 +9,7 @@ from torch import nn
 
 from hirl_agents.networks import SUFFIX
 from hirl_agents.pixel_rl.actions import ACTIONS
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, save_weights
+from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
 SHIPPED = Path(__file__).parent / "weights" / f"pixel-rl{SUFFIX}"
 WIDTH = 64  # channels of every hidden layer and of the memory
@@ -110,6 +110,6 @@ def load_pixel_rl(path: str | Path | None = None) -> PixelRL:
     metadata = read_metadata(path)
     if metadata.get("network") != "pixel-rl":
         raise ValueError(f"weights {path}: not those of PixelRL; give a file that `hirl train-pixel-rl` wrote")
-    network = PixelRL(int(metadata["channels"]))
+    network = PixelRL(**read_sizes(path, metadata, {"channels": (1, 1024)}))
     load_weights(network, path)
     return network.eval().to(memory_format=torch.channels_last)

@@ -10,9 +10,12 @@ from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rl_restore.released import load_released
 from hirl_env.tools.rl_restore import new_tools
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, save_weights
+from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
 KIND = "rl-restore"
+# Of what files say: more takes the memory, or the time, of whoever loads one.
+BOUNDS = {"n_tools": (1, 1000), "side": (1, 1000), "features": (1, 1000), "units": (1, 1000), "tools": (0, 1)}
+BOUNDS["max_steps"] = (1, 100)
 
 
 def save_rl_restore(agent: RLRestoreAgent, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
@@ -36,11 +39,11 @@ def load_rl_restore(path: str | Path) -> RLRestoreAgent:
     metadata = read_metadata(path)
     if metadata.pop("network", "") != KIND:
         raise ValueError(f"weights {path}: not those of RL-Restore; give a file of hirl train --preset {KIND}")
+    sizes = read_sizes(path, metadata, BOUNDS)
     try:
-        sizes = {key: int(value) for key, value in metadata.items()}
         tools, max_steps = new_tools() if sizes.pop("tools") else None, sizes.pop("max_steps")
         agent = RLRestoreAgent(RecurrentQ(**sizes), tools, max_steps)
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError) as error:
         raise ValueError(f"weights {path}: written by another version of this package ({error})") from None
     load_weights(agent, path)
     return agent.eval()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from hirl_env.extras import optional
+
 PSNR_CAP = 100.0  # dB; equal images would score infinity
 SSIM_WINDOW = 11  # pixels
 
@@ -46,8 +48,7 @@ def _from_piq(
     """A function of piq's as one of images and references; a distance is negated, so that larger is better."""
 
     def score(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        import piq  # here, as it takes torchvision with it, which only few of those who import this need
-
+        piq = optional("piq", "measures")  # here, as it takes torchvision with it, which only few need
         assert references is not None
         function: Callable[..., torch.Tensor] = getattr(piq, name)
         # piq refuses what is a rounding error outside of the range.

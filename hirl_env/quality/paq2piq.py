@@ -12,6 +12,7 @@ import pooch
 import torch
 from torch import nn
 
+from hirl_env.extras import optional
 from hirl_env.files import atomic_write, cache_folder
 
 NAME = "RoIPoolModel-fit.10.bs.120.pth"
@@ -45,12 +46,10 @@ class PaQ2PiQ(nn.Module):
     """
 
     def __init__(self) -> None:
-        from torchvision.models import resnet18
-        from torchvision.ops import RoIPool
-
         super().__init__()
-        self.body = nn.Sequential(*list(resnet18(weights=None).children())[:-2])
-        self.roi_pool = RoIPool((2, 2), 1 / STRIDE)
+        torchvision = optional("torchvision", "measures")
+        self.body = nn.Sequential(*list(torchvision.models.resnet18(weights=None).children())[:-2])
+        self.roi_pool = torchvision.ops.RoIPool((2, 2), 1 / STRIDE)
         self.head = nn.Sequential(
             _MaxAndMean(),
             nn.Flatten(),

@@ -205,3 +205,16 @@ def test_each_tool_has_a_stop_margin_of_its_own(tmp_path):
         assert torch.equal(patient(images), network(images) - by)
     save_q(patient, tmp_path / "q.safetensors")
     assert load_q(tmp_path / "q.safetensors").stop_margin.tolist() == margins.tolist()
+
+
+@pytest.mark.parametrize(
+    "said", [{"view": "foo"}, {"max_steps": str(10**9)}, {"n_types": "9" * 5000}, {"width": "-8"}, {"view": "\u0663"}]
+)
+def test_what_a_file_says_of_its_network_is_checked(said, tmp_path):
+    network = FlatQ(2, 2, width=8)
+    metadata = {"network": "flat", "n_types": "2", "n_degrees": "2", "width": "8", "norm": "batch"}
+    (name,) = said
+    save_weights(network, tmp_path / "network.safetensors", metadata=metadata | said)
+    with pytest.raises(ValueError, match=f"network.safetensors: {name} must be [0-9]+ to [0-9]+, got ") as refused:
+        load_q(tmp_path / "network.safetensors")
+    assert len(str(refused.value)) < 250

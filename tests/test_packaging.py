@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DEADLINE
-
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = {"hirl_env": "hirl_env", "hirl_agents": "agents", "hirl_experiments": "experiments"}
 # Top-level packages of other distributions, openai-agents among them.
@@ -154,7 +152,7 @@ def ran(code: str, *extras: str) -> subprocess.CompletedProcess:
     absent = installed_by("all", "brisque") - installed_by(*extras) - {"scipy"}  # scikit-image brings SciPy
     modules = sorted(IMPORTED_AS.get(name, name.replace("-", "_")) for name in absent)
     command = [sys.executable, "-c", WITHOUT + code, *modules]
-    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_environment_alone_needs_eight_packages():

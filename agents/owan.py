@@ -53,7 +53,7 @@ class OperationLayer(nn.Module):
     def forward(self, features: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """The same shape; ``attention`` is (N, operations)."""
         weights = attention[..., None, None, None]
-        results = [operation(features) * weights[:, place] for place, operation in enumerate(self.operations)]
+        results = [operation(features) * weights[:, index] for index, operation in enumerate(self.operations)]
         return F.relu(F.relu(self.out(torch.cat(results, dim=1))) + features)
 
 
@@ -69,8 +69,8 @@ class Group(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         attention = self.attention(features.mean(dim=(2, 3))).unflatten(1, (LAYERS, OPERATIONS)).softmax(dim=2)
         features = F.relu(self.preprocess(features))
-        for place, layer in enumerate(self.layers):
-            features = layer(features, attention[:, place])
+        for index, layer in enumerate(self.layers):
+            features = layer(features, attention[:, index])
         return features
 
 

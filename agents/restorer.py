@@ -100,7 +100,7 @@ class Restorer:
             or a function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
             likes; or an agent that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when
             it is first asked if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
-        toolset: A name, a toolset, or the place of one, as of `hirl_env.tools.known.toolsets`.
+        toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.known.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
@@ -198,7 +198,7 @@ class Restorer:
         result = rollout(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
         state, path, values = result.state, result.state.paths[0], result.values[0]
         picture = as_given(state.images, image)
-        # The agent may have said more, of a step that was not taken or not kept.
+        # There may be one value more, of a step that was not taken or not kept.
         steps = tuple(
             RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, after)
             for (kind, degree), value, after in zip(path, values, pictures or [None] * len(path), strict=False)
@@ -241,17 +241,17 @@ def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
     height, width = images.shape[-2:]
     return [
         images[..., top : top + crop, left : left + crop]
-        for top in _places(height, crop)
-        for left in _places(width, crop)
+        for top in _offsets(height, crop)
+        for left in _offsets(width, crop)
     ]
 
 
-def _places(length: int, crop: int) -> list[int]:
+def _offsets(length: int, crop: int) -> list[int]:
     """Where crops start along one side: evenly spread, on the grid, no more of them than are seen in one look."""
     room = max(0, length - crop)
     count = min(math.ceil(length / crop), max(1, LOOK // crop))
-    places = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
-    return [int(place) // GRID * GRID for place in places]
+    offsets = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
+    return [int(offset) // GRID * GRID for offset in offsets]
 
 
 def load_agent(

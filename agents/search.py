@@ -113,10 +113,10 @@ class _Frontier:
             return
         rows, nodes = rows[goes_on], nodes[goes_on]
         values = begin_episodes(self.agent, self.root.at(nodes))(np.arange(len(rows))).double().cpu().numpy()
-        for place, (row, length) in enumerate(zip(rows, nodes.lengths, strict=True)):
-            node = self._slim(nodes[np.array([place])], row)
+        for index, (row, length) in enumerate(zip(rows, nodes.lengths, strict=True)):
+            node = self._slim(nodes[np.array([index])], row)
             for cell in self.root.toolset.cells:
-                promise = float(self.root.worth(node)[0] + values[place][cell])
+                promise = float(self.root.worth(node)[0] + values[index][cell])
                 heapq.heappush(self.heaps[row][length], (-promise, next(self.entries), node, cell))
 
     def pop(self, rows: npt.NDArray[np.int64]) -> tuple[State, npt.NDArray[np.int64]]:

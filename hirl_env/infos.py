@@ -1,4 +1,4 @@
-"""What environments tell beside observations and rewards."""
+"""Infos: what environments return beside observations and rewards."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class TableTask(Task):
         self._kept = np.asarray(self.table.observations).reshape(-1, *self.table.observations.shape[2:])
         self._assemble(config, TableSamples(self.table), restoration, TableInfos(restoration, config))
 
-    def given_start(self, options: dict[str, Any]) -> Sample:
+    def given_sample(self, options: dict[str, Any]) -> Sample:
         """The crop that ``reset(options={"sample": NUMBER})`` asks for.
 
         Raises:

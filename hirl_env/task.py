@@ -121,8 +121,8 @@ class Task:
             raise ValueError(f"actions must be integers in 0..{count - 1}, one for each image; got {actions!r}")
         return np.stack(np.divmod(array, self.toolset.n_degrees), axis=1)
 
-    def given_start(self, options: dict[str, Any]) -> Sample:
-        """The start that ``reset(options={"image": ..., "reference": ...})`` asks for.
+    def given_sample(self, options: dict[str, Any]) -> Sample:
+        """The sample that ``reset(options={"image": ..., "reference": ...})`` asks for.
 
         Raises:
             ValueError: If an option is unknown, or a picture is not uint8 (H, W, 3) of the size of the observations.

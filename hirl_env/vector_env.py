@@ -149,17 +149,17 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
 
     def _checked_start(self, options: dict[str, Any], mask: Flags) -> Sample:
         """The given start, where the environment's own can follow it."""
-        start, rules = self.task.given_start(options), self.task.restoration.rules
+        start, rules = self.task.given_sample(options), self.task.restoration.rules
         given, own = start.reference is not None, self.task.samples.have_references
         resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
         one_by_one = rules.stop is not None or rules.stop_action or not mask.all()
         # A reward that needs references refuses images without them by itself.
         blind = not self.task.measure.needs_reference
         if given != own and resets_itself and one_by_one and blind and self.num_envs > 1:
-            said = {True: "a reference", False: "no reference"}
+            words = {True: "a reference", False: "no reference"}
             raise ValueError(
-                f"reset: the given image has {said[given]}, and the environment's own pictures, which are to follow it "
-                f"one by one, have {said[own]}; {'leave the' if given else 'give a'} reference"
+                f"reset: the given image has {words[given]}, and the environment's own pictures, which follow it "
+                f"one by one, have {words[own]}; {'leave the' if given else 'give a'} reference"
                 f"{' out' if given else ''}, or make it with autoreset_mode='Disabled'"
             )
         return start
@@ -170,9 +170,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         self.task.begin([draw(self._rng(int(row))) if given is None else given for row in rows], rows)
         self._begun[rows] = True
 
-    def _stacked(self, infos: dict[str, Any], rows: Indices, told: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    def _stacked(self, infos: dict[str, Any], rows: Indices, new: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         """Infos with those of some rows put into arrays of all rows, and, as Gymnasium has it, a mask beside each."""
-        for key, values in told.items():
+        for key, values in new.items():
             if key not in infos:
                 infos[key] = np.full(
                     (self.num_envs, *values.shape[1:]), None if values.dtype == object else 0, dtype=values.dtype

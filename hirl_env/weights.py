@@ -75,8 +75,8 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
     except RuntimeError as error:
         # PyTorch lists all that does not fit, a line each.
         first, *_ = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-        said = textwrap.shorten(first, 120, placeholder=" ...")
-        raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({said})") from None
+        reason = textwrap.shorten(first, 120, placeholder=" ...")
+        raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({reason})") from None
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -20,14 +20,14 @@ class OwnReplayBuffer(ReplayBuffer):
 
     arrays: ClassVar[tuple[str, ...]]
 
-    def held(self) -> Rows:
+    def filled(self) -> Rows:
         """The rows that hold something."""
         return slice(self.size())  # no copy, of what may be gigabytes
 
 
 def buffer_state(memory: ReplayBuffer) -> dict[str, Any]:
     """What a replay buffer holds: most of an early one would be gigabytes of zeros."""
-    rows = _held(memory)
+    rows = _filled(memory)
     arrays = {name: getattr(memory, name)[rows] for name in _arrays(memory)}
     return {"size": memory.buffer_size, "pos": memory.pos, "full": memory.full, "arrays": arrays}
 
@@ -47,9 +47,9 @@ def fill_buffer(memory: ReplayBuffer, state: dict[str, Any]) -> None:
     memory.pos, memory.full = pos, full
     for name in names:
         array, stored = getattr(memory, name), state["arrays"][name]
-        if stored.dtype != array.dtype or stored.shape != array[_held(memory)].shape:
+        if stored.dtype != array.dtype or stored.shape != array[_filled(memory)].shape:
             raise ValueError(f"{name} is {stored.dtype} {stored.shape}")
-        array[_held(memory)] = stored
+        array[_filled(memory)] = stored
 
 
 def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
     return tuple(name for name, value in vars(memory).items() if isinstance(value, np.ndarray))
 
 
-def _held(memory: ReplayBuffer) -> Rows:
+def _filled(memory: ReplayBuffer) -> Rows:
     if isinstance(memory, OwnReplayBuffer):
-        return memory.held()
+        return memory.filled()
     return slice(min(memory.size() + 1, memory.buffer_size))  # the next one may hold an observation

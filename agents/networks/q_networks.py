@@ -30,7 +30,7 @@ Network = TypeVar("Network", bound="CellQ")
 SUFFIX = ".safetensors"
 # Of what files say: more takes the memory, or the time, of whoever loads one.
 BOUNDS = {"n_types": (1, 100), "n_degrees": (1, 100), "width": (8, 256), "view": (1, 4096), "max_steps": (1, 100)}
-VIEW = 64  # pixels: the side of the crops that environments show, if nothing else is said
+VIEW = 64  # pixels: the side of the crops that environments show by default
 MAX_STEPS = 7  # of their episodes, likewise
 TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
 

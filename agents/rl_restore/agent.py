@@ -84,15 +84,15 @@ class RLRestoreAgent(nn.Module):
             nonlocal state
             went_on = restoration.state.lengths > first_lengths
             last = torch.as_tensor(np.where(went_on, restoration.last_tools - 1, -1)[rows])
-            places = torch.as_tensor(rows, device=device)
-            # Rows that have ended are left out: what is remembered stays in its place.
-            before = None if state is None else (state[0][places], state[1][places])
+            indices = torch.as_tensor(rows, device=device)
+            # Rows that have ended are left out: what is remembered of them stays as it is.
+            before = None if state is None else (state[0][indices], state[1][indices])
             values, after = self.q(restoration.state.images[rows].to(device), last.to(device), before)
             if state is None:
                 h, c = (part.new_zeros(len(first_lengths), *part.shape[1:]) for part in after)
                 state = h, c
             for whole, part in zip(state, after, strict=True):
-                whole[places] = part
+                whole[indices] = part
             stop = values.new_full((len(values), 1, n_degrees), -torch.inf)
             stop[:, 0, 0] = values[:, -1]
             cells = torch.cat([values[:, :-1].unflatten(1, (-1, n_degrees)), stop], dim=1)

@@ -110,7 +110,7 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
         """Drops the episodes in progress: their environments begin others."""
         self.lengths[self.buffer_size :] = 0
 
-    def held(self) -> npt.NDArray[np.int64] | slice:
+    def filled(self) -> npt.NDArray[np.int64] | slice:
         """The rows of finished episodes, and of those in progress."""
         return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
 

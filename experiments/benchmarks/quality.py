@@ -21,7 +21,7 @@ SIDE = 64
 
 
 def bench_quality(seconds: float, images: str, seed: int) -> list[dict[str, Any]]:
-    """A row per measure that is at hand; nothing is fetched, and what is left out is said.
+    """A row per measure that is at hand; nothing is fetched, and what is left out is named.
 
     ``crops_per_second`` are of 64x64, 32 at a time, ``photographs_per_second`` of 481x321, one at a time; None where a
     measure needs larger pictures. ``of_step`` is the share of a step of the native environment of 32 that its reward

@@ -87,7 +87,7 @@ class Chain(Method):
 
 @dataclass(frozen=True)
 class Reverse(Method):
-    """The tools that undo the degradations, last one first: it is told what these are."""
+    """The tools that undo the degradations, last one first: it knows what these are."""
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Returns what applies them."""

@@ -62,9 +62,9 @@ def _csiq_row(folder: Path, row: str) -> list[Distortion]:
                 [entry for entry in dataset.entries(folder) if entry.name.endswith(f".{number}")], f"CSIQ ({folder})"
             ),
             None,
-            nominal[place],
+            nominal[strength],
         )
-        for number, place in enumerate(CSIQ_NOMINAL, 1)
+        for number, strength in enumerate(CSIQ_NOMINAL, 1)
     ]
 
 

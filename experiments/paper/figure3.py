@@ -44,8 +44,8 @@ def figure3(experiment: Experiment) -> None:
     figures: dict[str, Figure] = {}
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
-        for place, start in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
-            restored = _restored(experiment, place, start, distortion, opened, records)
+        for number, start in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
+            restored = _restored(experiment, number, start, distortion, opened, records)
             rows += [
                 {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
             ]
@@ -66,7 +66,7 @@ def figure3(experiment: Experiment) -> None:
 
 def _restored(
     experiment: Experiment,
-    place: int,
+    number: int,
     start: Sample,
     distortion: Distortion,
     methods: Mapping[str, Run],
@@ -78,14 +78,14 @@ def _restored(
     out, folder = experiment.settings.out, Path("figure3", distortion.name)
     columns: list[dict[str, Any]] = []
     for method, run in methods.items():
-        key = (distortion.name, place, method)
+        key = (distortion.name, number, method)
         if key not in records or not all((out / one["file"]).exists() for one in records[key]):
             made = []
             for found in run(begun, [distortion.nominal]):
                 for row, result in found.items():
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:
-                        file = folder / f"{place}-{start.name}.{row.replace(' ', '-')}.png"
+                        file = folder / f"{number}-{start.name}.{row.replace(' ', '-')}.png"
                         save_image(result.state.images[0], out / file)
                         restored = result.state
                         scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])

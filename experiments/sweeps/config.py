@@ -103,7 +103,7 @@ class SweepConfig:
         return [dict(zip(self.parameters, values, strict=True)) for values in itertools.islice(every, self.run_cap)]
 
     def label(self, setting: dict[str, Value]) -> str:
-        """What tells a setting from the others."""
+        """What distinguishes a setting from the others."""
         drawn = self.method == "random"  # with sixteen digits; of a grid, values are as they were given
         varied = {
             name: f"{value:.4g}" if drawn and isinstance(value, float) else value
@@ -201,7 +201,7 @@ def _parameter(entry: dict[str, Any]) -> Parameter:
             return Parameter(values)
         if not isinstance(probabilities, list):
             raise ValueError(f"probabilities must be a list, one for each value, got {probabilities!r}")
-        numbers = {f"probability {number}": said for number, said in enumerate(probabilities, 1)}
+        numbers = {f"probability {number}": value for number, value in enumerate(probabilities, 1)}
         _numbers(numbers)
         probabilities = [*numbers.values()]
         if len(probabilities) != len(values) or min(probabilities) < 0 or not np.isclose(sum(probabilities), 1):
@@ -256,10 +256,10 @@ def _distribution(name: Any, entry: dict[str, Any]) -> Parameter:
 
 def _numbers(entry: dict[Any, Any]) -> None:
     """Checks that all values are numbers, and makes them so where YAML reads text: 1e-4 is, 1.0e-4 is not."""
-    for key, said in entry.items():
-        if isinstance(said, str):
+    for key, given in entry.items():
+        if isinstance(given, str):
             with contextlib.suppress(ValueError):
-                entry[key] = float(said)
+                entry[key] = float(given)
         value = entry[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{key} must be a number, got {value!r}")

@@ -124,9 +124,9 @@ def train_all(
         _train(config["run"], command, wandb)
 
     trainable = tune.with_resources(train, {"cpu": cpus, "gpu": gpus})
-    place = f"{storage.rstrip('/')}/{name}"
-    if tune.Tuner.can_restore(place):
-        tuner = tune.Tuner.restore(place, trainable, resume_errored=True)
+    folder = f"{storage.rstrip('/')}/{name}"
+    if tune.Tuner.can_restore(folder):
+        tuner = tune.Tuner.restore(folder, trainable, resume_errored=True)
     else:
         tuner = tune.Tuner(
             trainable,

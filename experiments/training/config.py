@@ -102,7 +102,7 @@ class TrainConfig:
     algorithm: AlgorithmConfig = HIRLConfig()  # noqa: RUF009
 
     def prepared(self) -> TrainConfig:
-        """The same with places that are found from anywhere, checked as far as that takes no photographs.
+        """The same with paths that are found from anywhere, checked as far as that takes no photographs.
 
         Raises:
             ValueError: If a setting is out of range, or does not fit the others.

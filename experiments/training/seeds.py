@@ -36,14 +36,14 @@ def spaced_seeds(entropy: int, count: int, width: int) -> list[int]:
     Raises:
         ValueError: If there is no room for so many.
     """
-    places = 2**BITS // width
-    if count > places:
-        raise ValueError(f"there is room for {places} seeds that are {width} apart, not for {count}")
+    slots = 2**BITS // width
+    if count > slots:
+        raise ValueError(f"there is room for {slots} seeds that are {width} apart, not for {count}")
     sequence = np.random.SeedSequence(entropy)
     words = 2 * count
     while True:
         drawn = sequence.generate_state(words).astype(np.int64) // width
-        seeds = [int(place) * width for place in dict.fromkeys(drawn[drawn < places].tolist())]
+        seeds = [int(slot) * width for slot in dict.fromkeys(drawn[drawn < slots].tolist())]
         if len(seeds) >= count:
             return seeds[:count]
         words *= 2

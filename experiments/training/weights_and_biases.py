@@ -38,8 +38,8 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
     if mode and mode not in WANDB_MODES:
         raise ValueError(f"WANDB_MODE must be one of {', '.join(WANDB_MODES)}, got {mode!r}; {remedy}")
     sweep = config.get("sweep")
-    place = sweep["id"] if sweep else folder.resolve()
-    run_id = hashlib.sha256(f"{place} {config}".encode()).hexdigest()[:16]
+    where = sweep["id"] if sweep else folder.resolve()
+    run_id = hashlib.sha256(f"{where} {config}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(silent=True)
     try:

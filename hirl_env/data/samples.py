@@ -69,7 +69,7 @@ class Samples:
     """Makes samples from photographs and a degradation.
 
     The degradation is applied to a window that is larger than the crop by `MARGIN` pixels on every side, where the
-    picture has them, and the crop is cut from the result. Its place in the window is drawn pixel by pixel: a JPEG's
+    picture has them, and the crop is cut from the result. Its position in the window is drawn pixel by pixel: a JPEG's
     blocks begin anywhere in it, as in any cropped photograph, and what a filter does at borders stays outside.
 
     Args:
@@ -116,13 +116,13 @@ class Samples:
             ValueError: If the photograph is smaller than the crop.
         """
         # Drawn first, so that crops are the same whatever the degradation draws.
-        place = Place.drawn(rng)
+        position = CropPosition.drawn(rng)
         try:
             if photograph.distorted is not None or self.degradation is None:
-                return self._as_found(photograph, place)
+                return self._as_found(photograph, position)
             degradation = self.degradation.draw(rng)
             picture = degradation.content(photograph.pixels, self.crop_size or self.smallest, rng)
-            window, crop = place.cut(picture.shape[0], picture.shape[1], self.crop_size)
+            window, crop = position.cut(picture.shape[0], picture.shape[1], self.crop_size)
         except ValueError as problem:
             raise ValueError(
                 f"{self.photographs.name}, {photograph.name}: {problem}; choose another crop size"
@@ -132,15 +132,15 @@ class Samples:
         inside = (slice(None), *crop)
         return Sample(photograph.name, distorted[inside], reference[inside], degradation)
 
-    def _as_found(self, photograph: Photograph, place: Place) -> Sample:
-        window, crop = place.cut(photograph.pixels.shape[0], photograph.pixels.shape[1], self.crop_size)
+    def _as_found(self, photograph: Photograph, position: CropPosition) -> Sample:
+        window, crop = position.cut(photograph.pixels.shape[0], photograph.pixels.shape[1], self.crop_size)
         pair = photograph.reference if photograph.distorted is not None else None
         reference = None if pair is None else to_tensor(pair[window][crop])
         return Sample(photograph.name, to_tensor(photograph.pixels[window][crop]), reference, None)
 
 
 @dataclass(frozen=True)
-class Place:
+class CropPosition:
     """Where a crop lies in a picture of any size, and where the window around it begins.
 
     Attributes:
@@ -156,8 +156,8 @@ class Place:
     column: int
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Place:
-        """A place of which all are equally likely."""
+    def drawn(cls, rng: np.random.Generator) -> CropPosition:
+        """A position of which all are equally likely."""
         down, right = rng.random(2)
         row, column = rng.integers(GRID, size=2)
         return cls(float(down), float(right), int(row), int(column))
@@ -191,7 +191,7 @@ def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, sli
     window = min(length, crop + 2 * MARGIN + GRID - 1)
     begin = int(where * (length - window + 1))
     room = window - crop
-    # In a picture with little room around the crop, the margins give way before the place of the grid does.
+    # In a picture with little room around the crop, the margins give way before the position of the grid does.
     offset = max(0, room - (GRID - 1)) // 2 + shift * min(room, GRID - 1) // (GRID - 1)
     return slice(begin, begin + window), slice(offset, offset + crop)
 

@@ -80,7 +80,7 @@ class BlindQuality(nn.Module):
         Images are looked at in crops as large as those in training: a network that has seen borders everywhere goes
         astray where there are none.
         """
-        tops, lefts = (_places(length) for length in images.shape[-2:])
+        tops, lefts = (_offsets(length) for length in images.shape[-2:])
         crops = torch.cat([images[..., top : top + CROP, left : left + CROP] for top in tops for left in lefts])
         local = torch.cat([self.head(self.trunk(part))[:, 0] for part in crops.split(BATCH)]).float()
         # The network works in units about one; people read hundredths.
@@ -98,8 +98,8 @@ class BlindQuality(nn.Module):
         """Scores (N, 20, 20), of images seen once."""
         height, width = images.shape[-2:]
         sums, counts = images.new_zeros((len(images), height, width)), images.new_zeros((height, width))
-        for top, row in zip(_places(height), self._scores_of_crops(images), strict=True):
-            for left, places in zip(_places(width), row, strict=True):
+        for top, row in zip(_offsets(height), self._scores_of_crops(images), strict=True):
+            for left, places in zip(_offsets(width), row, strict=True):
                 window = (..., slice(top, top + CROP), slice(left, left + CROP))
                 size = counts[window].shape
                 sums[window] += F.interpolate(places[:, None], size, mode="nearest")[:, 0]
@@ -107,10 +107,10 @@ class BlindQuality(nn.Module):
         return F.adaptive_avg_pool2d(sums / counts, MAP)
 
 
-def _places(length: int) -> list[int]:
+def _offsets(length: int) -> list[int]:
     """Where crops start along one side: side by side, or with as little overlap as covers it."""
     count = math.ceil(length / CROP)
-    return [round(place * (length - CROP) / (count - 1)) for place in range(count)] if count > 1 else [0]
+    return [round(number * (length - CROP) / (count - 1)) for number in range(count)] if count > 1 else [0]
 
 
 @preserves_rng_state

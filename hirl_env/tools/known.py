@@ -18,19 +18,19 @@ def _shorthand(value: Any) -> Toolset | None:
     """A toolset from its tools, from a file that describes it, or from where RL-Restore's twelve tools are.
 
     Args:
-        value: A YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a place as of
+        value: A YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a path as of
             `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types with their
-            tools, weak to strong, as in ``light=mine-1,mine-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
+            tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
             registered one, or one of a toolset.
     """
     if isinstance(value, str) and "=" in value and not Path(value).exists():
         return Toolset(dict(_type_of(part, value) for part in value.split(";")))
     if isinstance(value, str | Path):
-        place = Path(value)
-        if place.suffix in YAML_SUFFIXES:
-            return read_toolset(place, _tool_of)
-        if place.is_dir() or place.suffix in (".npz", ".safetensors"):
-            return rl_restore_toolset(read_tools(place))
+        path = Path(value)
+        if path.suffix in YAML_SUFFIXES:
+            return read_toolset(path, _tool_of)
+        if path.is_dir() or path.suffix in (".npz", ".safetensors"):
+            return rl_restore_toolset(read_tools(path))
     return None
 
 

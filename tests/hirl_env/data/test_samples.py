@@ -10,7 +10,7 @@ from PIL import Image
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, degradations
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photograph, from_folder
-from hirl_env.data.samples import MARGIN, Place, Samples, stacked
+from hirl_env.data.samples import MARGIN, CropPosition, Samples, stacked
 
 
 def test_a_sample_is_a_distorted_crop_beside_its_reference(pictures):
@@ -117,7 +117,7 @@ def test_what_borders_do_to_a_filter_stays_outside_of_a_crop(pictures, noise, de
     # The same photograph with other pixels at its borders, as far as a window may reach.
     framed = noise.reference.copy()
     for seed in range(20):
-        window, crop = Place.drawn(np.random.default_rng(seed)).cut(180, 200, 48)
+        window, crop = CropPosition.drawn(np.random.default_rng(seed)).cut(180, 200, 48)
         inside = tuple(
             slice(outer.start + inner.start - 16, outer.start + inner.stop + 16)
             for outer, inner in zip(window, crop, strict=True)
@@ -135,7 +135,7 @@ def test_what_borders_do_to_a_filter_stays_outside_of_a_crop(pictures, noise, de
 
 @given(height=st.integers(8, 300), width=st.integers(8, 300), crop=st.integers(1, 120), seed=st.integers(0, 999))
 def test_crops_lie_in_their_window_with_the_margin_that_there_is(height, width, crop, seed):
-    place = Place.drawn(np.random.default_rng(seed))
+    place = CropPosition.drawn(np.random.default_rng(seed))
     if crop > min(height, width):
         with pytest.raises(ValueError, match="does not fit"):
             place.cut(height, width, crop)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import Any
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.photographs import image_sources
-from hirl_env.data.samples import Sample
-from hirl_env.quality import ssim
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
-from hirl_experiments.evaluation.sampling import begin, evaluation_samples
+from hirl_env.tools.toolset import AnyPrecision, Toolset, available_precision
+from hirl_experiments.evaluation.methods import Chain, Distorted, Run
+from hirl_experiments.evaluation.runner import Row, evaluate_level
+from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, print_table, write_json
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
@@ -49,40 +48,31 @@ def evaluate_tools(
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)
     tools = tiled(toolsets.resolve(toolset).on(device))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for family, names in SETTINGS.items():
-        for name in names:
-            cells = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
-            sums = {cell: Sums() for cell in cells}
-            starts = evaluation_samples(photographs, name, crop, 1, seed)
-            for start in tqdm(starts, desc=name, total=len(photographs), unit="image", leave=False, disable=None):
-                for cell in cells:
-                    sums[cell].add(start, tools, cell, precision)
-            rows += [{"distortion": name, "tool": tools[cell].name, **sums[cell].means()} for cell in cells]
+        methods = _specialists(tools, family)
+        for name in names if methods else ():
+            samples = evaluation_samples(photographs, name, crop, 1, seed)
+            everything = {"distorted": Distorted().open("distorted", tools), **methods}
+            before, *after = evaluate_level(samples, len(photographs), name, everything, tools, precision)
+            rows += [_row(before, one) for one in after]
     print_table(f"{photographs.name}: every tool on its own distortion", rows, DECIMALS)
     if json is not None:
         write_json(json, settings, rows)
 
 
-class Sums:
-    """Adds up what one tool does to images."""
+def _specialists(tools: Toolset, family: str) -> dict[str, Run]:
+    """Each tool that is made for a family of distortions, applied once, by its name."""
+    chosen = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
+    return {
+        tools[cell].name: Chain((f"{tools.types[cell[0]]}-{cell[1]}",)).open(tools[cell].name, tools) for cell in chosen
+    }
 
-    def __init__(self) -> None:
-        self.totals = dict.fromkeys(("psnr_before", "psnr", "ssim_before", "ssim"), 0.0)
-        self.images = 0
 
-    def add(self, start: Sample, tools: Toolset, cell: Cell, precision: Precision) -> None:
-        """Applies the tool to one image."""
-        restoration = begin([start], tools, precision)
-        for after in (False, True):
-            if after:
-                restoration.step([cell])
-            suffix = "" if after else "_before"
-            self.totals[f"psnr{suffix}"] += float(restoration.state.scores[0])
-            self.totals[f"ssim{suffix}"] += ssim(restoration.state.images, restoration.state.references).item()
-        self.images += 1
-
-    def means(self) -> dict[str, float]:
-        """PSNR (dB) and SSIM before and after, the gain in PSNR, and the number of images."""
-        means = {name: total / self.images for name, total in self.totals.items()}
-        return {**means, "gain": means["psnr"] - means["psnr_before"], "images": self.images}
+def _row(before: Row, after: Row) -> dict[str, Any]:
+    """A row of the table, from what was measured before and after a tool."""
+    return {
+        **{"distortion": after.level, "tool": after.method},
+        **{"psnr_before": before.psnr, "psnr": after.psnr, "ssim_before": before.ssim, "ssim": after.ssim},
+        **{"gain": after.gain, "images": after.images},
+    }

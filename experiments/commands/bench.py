@@ -20,7 +20,7 @@ from hirl_env.tools.toolset import Precision
 from hirl_experiments.benchmarks.agents import bench_memory, bench_photograph, bench_updates
 from hirl_experiments.benchmarks.quality import bench_quality
 from hirl_experiments.benchmarks.table import bench_table
-from hirl_experiments.io.output import print_table, write_json
+from hirl_experiments.io.output import check_writable, print_table, write_json
 
 Kind = Literal["native", "sync", "async"]
 Part = Literal["environment", "table", "updates", "photograph", "memory", "quality"]
@@ -69,6 +69,7 @@ def bench(
         seed: Seed of photographs and actions.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
+    check_writable(json)
     settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
     # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -27,7 +27,7 @@ from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP, Outcomes, score
-from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
+from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 from hirl_experiments.io.records import Records
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost
@@ -94,6 +94,7 @@ def benchmark(
         for key, value in locals().items()
         if key not in ("out", "json", "markdown", "figure", "entrants", "suites", "trust")
     }
+    check_writable(json)
     suites = tuple(dict.fromkeys(suites))
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)

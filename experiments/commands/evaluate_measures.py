@@ -24,7 +24,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
 from hirl_experiments.evaluation.methods import blind_measure
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
-from hirl_experiments.io.output import at_least, print_table, write_json
+from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 
 FAMILIES = {
     "noise": tuple(f"noise-{sigma}" for sigma in NOISE_SIGMAS),
@@ -93,6 +93,7 @@ def evaluate_measures(
     """
     precision = available_precision(precision, device)
     settings = {key: value for key, value in locals().items() if key != "json"}
+    check_writable(json)
     at_least(1, per_image=per_image)
     at_least(0, seed=seed)
     if not measures or not against:

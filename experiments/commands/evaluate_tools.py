@@ -12,7 +12,7 @@ from hirl_env.tools.toolset import AnyPrecision, Toolset, available_precision
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples
-from hirl_experiments.io.output import at_least, print_table, write_json
+from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
 SETTINGS = {
@@ -45,6 +45,7 @@ def evaluate_tools(
     """
     precision = available_precision(precision, device)
     settings = {key: value for key, value in locals().items() if key != "json"}
+    check_writable(json)
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)
     tools = tiled(toolsets.resolve(toolset).on(device))

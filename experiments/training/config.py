@@ -200,4 +200,4 @@ def preset(name: str) -> TrainConfig:
             raise ValueError("it holds no settings")
         return train_config(content, Path(name).stem)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"preset {name}: {error}") from None
+        raise ValueError(f"preset {name}: {' '.join(str(error).split())}") from None

@@ -32,7 +32,8 @@ def read_config(folder: Path) -> TrainConfig:
     try:
         content = yaml.safe_load((folder / CONFIG).read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{folder} is no run of hirl train, which has a {CONFIG} ({error})") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{folder} is no run of hirl train, which has a {CONFIG} ({reason})") from None
     if not isinstance(content, dict) or not {"algo", "label"} <= content.keys():
         raise ValueError(f"{folder}/{CONFIG} is not that of a run")
     try:

@@ -51,13 +51,13 @@ def test_grey_is_the_luma_of_the_photograph(pictures):
     environment = PixelEnvironment(Samples(pictures, InOrder(()), 32), batch=1, channels=1)
     images = environment.reset(np.random.default_rng(0))
     assert images.shape == (1, 1, 32, 32)
-    colour = PixelEnvironment(environment.episodes, batch=1).reset(np.random.default_rng(0))
+    colour = PixelEnvironment(environment.samples, batch=1).reset(np.random.default_rng(0))
     luma = (colour * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     assert (images - luma).abs().max() <= 0.5 / 255 + 1e-6
 
 
 def test_bad_input_is_named(pictures, folder):
-    with pytest.raises(ValueError, match="needs episodes with a crop size"):
+    with pytest.raises(ValueError, match="needs samples with a crop size"):
         PixelEnvironment(Samples(pictures, None, None))
     for arguments in ({"batch": 0}, {"channels": 2}):
         with pytest.raises(ValueError, match="batch must be at least 1 and channels 1 or 3"):

@@ -66,7 +66,7 @@ class Registry(Generic[T]):
         if made is not None:
             return made
         if named:
-            known = ", ".join([*self.names(), *([self.also] if self.also else [])])
+            known = ", ".join(self.names()) + (f", and {self.also}" if self.also else "")
             raise ValueError(f"unknown {self.kind} {os.fspath(value)!r}; known are: {known}")
         article = "an" if self.kind[0] in "aeiou" else "a"
         given = reprlib.repr(value)  # cut short: it may be a whole picture

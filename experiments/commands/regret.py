@@ -58,7 +58,7 @@ def regret(
     source = opened.facts.source
     tools = tiled(toolsets.resolve(toolset or source["toolset"]).on(device))
     root = Restoration(tools, measures.resolve(opened.facts.measure), precision=source["precision"])
-    _check_tools(opened, root)
+    _check_tools(opened, root, toolset or source["toolset"])
     field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.facts.depth)
     field_of = [open_entrant(name, field) for name in every(entrants, tools)]
     rows = []
@@ -84,7 +84,7 @@ def _begun(table: Table, root: Restoration, rows: slice) -> Restoration:
     return start
 
 
-def _check_tools(table: Table, root: Restoration) -> None:
+def _check_tools(table: Table, root: Restoration, name: str) -> None:
     """Raises ValueError where the tools are others than those of the table, in number, name, or what they do."""
     toolset = root.toolset
     names = {
@@ -100,8 +100,8 @@ def _check_tools(table: Table, root: Restoration) -> None:
             same &= abs(float(tried.state.scores[0]) - float(table.scores[0, tool + 1])) < DRIFT
     if not same:
         raise ValueError(
-            f"{table.place} was made with other tools than the toolset {table.facts.source['toolset']!r} has by now: "
-            "name theirs by --toolset, or tabulate again"
+            f"{table.place} was made with other tools than the toolset {name!r} has: name theirs by --toolset, or "
+            "tabulate again"
         )
 
 

@@ -71,7 +71,7 @@ def tabulate(
     runs = count * (facts.nodes(depth) - 1)
     print(
         f"{count} crops with {facts.nodes(depth)} paths each, of up to {depth} of {facts.tools} tools: "
-        f"{runs} runs of a tool, {facts.gflop / 1e3:.2f} TFLOP, {facts.bytes / 1e9:.2f} GB in {out}"
+        f"{runs} runs of a tool, {facts.gflop / 1e3:.2f} TFLOP, {facts.bytes / 1e6:.1f} MB in {out}"
     )
     samples = itertools.chain.from_iterable(
         chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts

@@ -12,6 +12,7 @@ import resource
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,14 @@ def campaign(folder: Path, runs: int) -> dict[str, int]:
         image.save(source / f"{number}.{format.lower()}", format=format)
     before = {path: path.read_bytes() for path in source.iterdir()}
 
-    def restored(out: Path, limit: int | None = None) -> tuple[int, str]:
-        def job() -> None:
-            if limit is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing is an error, and no death
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            sys.argv = ["hirl", str(source), "--out", str(out)]
-            restore()
+    def job(out: Path, limit: int | None = None) -> None:
+        if limit is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing is an error, and no death
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        sys.argv = ["hirl", str(source), "--out", str(out)]
+        restore()
 
-        return run(job)
-
-    restored(folder / "whole")
+    job(folder / "whole")  # in this process, so that its children need not import
     wanted = results(folder / "whole")
     counts = dict.fromkeys(
         ("full", "tracebacks", "truncated", "left behind", "told wrong", "not mended", "sources touched"), 0
@@ -54,14 +52,15 @@ def campaign(folder: Path, runs: int) -> dict[str, int]:
     seeds = random.Random(0)
     for number in range(runs):
         out = folder / f"out-{number}"
-        code, said = restored(out, seeds.randrange(1_000, 30_000))
+        limit = seeds.randrange(1_000, 30_000)
+        code, said = run(partial(job, out, limit))
         found = results(out) if out.exists() else {}
         counts["full"] += code != 0
         counts["tracebacks"] += "Traceback" in said
         counts["truncated"] += sum(wanted.get(name) != content for name, content in found.items() if name in wanted)
         counts["left behind"] += sum(name not in wanted for name in found)
         counts["told wrong"] += (code == 0) != (found == wanted)
-        code, _ = restored(out)
+        code, _ = run(partial(job, out))
         counts["not mended"] += code != 0 or results(out) != wanted
         shutil.rmtree(out)
     counts["sources touched"] = sum(path.read_bytes() != content for path, content in before.items())

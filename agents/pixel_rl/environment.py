@@ -61,13 +61,13 @@ class PixelEnvironment:
         images, references = [], []
         for _ in range(self.batch):
             photograph = _turned(self.samples.photographs.draw(rng, self.samples.crop_size or 1), rng)
-            start = self.samples.of(_grey(photograph) if self.channels == 1 else photograph, rng)
-            if start.reference is None:
+            sample = self.samples.of(_grey(photograph) if self.channels == 1 else photograph, rng)
+            if sample.reference is None:
                 raise ValueError(
-                    f"{self.samples.photographs.name}: {start.name} has no reference, and rewards need one"
+                    f"{self.samples.photographs.name}: {sample.name} has no reference, and rewards need one"
                 )
-            images.append(start.distorted[: self.channels])
-            references.append(start.reference[: self.channels])
+            images.append(sample.distorted[: self.channels])
+            references.append(sample.reference[: self.channels])
         self.images = torch.stack(images).to(self.device)
         self.references = torch.stack(references).to(self.device)
         return self.images

@@ -112,17 +112,17 @@ def degraded_photograph(size: tuple[int, int], seed: int) -> Sample:
 
 def bench_photograph(precision: Precision, seed: int) -> list[dict[str, Any]]:
     """Seconds, trials and gain on a photograph of 481x321: HIRL, without the reference, and brute force, with it."""
-    start = degraded_photograph(PHOTOGRAPH, seed)
-    assert start.reference is not None
+    sample = degraded_photograph(PHOTOGRAPH, seed)
+    assert sample.reference is not None
     restorer = Restorer("hirl", precision=precision)
     began = time.perf_counter()
-    restored = restorer.restore(to_pixels(start.distorted), to_pixels(start.reference))
+    restored = restorer.restore(to_pixels(sample.distorted), to_pixels(sample.reference))
     seconds = time.perf_counter() - began
     assert restored.psnr_before is not None
     assert restored.psnr_after is not None
     gain = restored.psnr_after - restored.psnr_before
     rows = [{"what": "hirl", "seconds": seconds, "trials": len(restored.steps), "gain": gain}]
-    node = begin([start], toolsets.resolve("hirl"), precision)
+    node = begin([sample], toolsets.resolve("hirl"), precision)
     began = time.perf_counter()
     found = brute_force(node, DEPTH, progress=True)[-1]
     seconds = time.perf_counter() - began

@@ -27,10 +27,10 @@ def bench_quality(seconds: float, images: str, seed: int) -> list[dict[str, Any]
     measure needs larger pictures. ``of_step`` is the share of a step of the native environment of 32 that its reward
     takes.
     """
-    start = degraded_photograph(PHOTOGRAPH, seed)
-    assert start.reference is not None
-    photograph = start.distorted[None], start.reference[None]
-    crops = _crops(start.distorted), _crops(start.reference)
+    sample = degraded_photograph(PHOTOGRAPH, seed)
+    assert sample.reference is not None
+    photograph = sample.distorted[None], sample.reference[None]
+    crops = _crops(sample.distorted), _crops(sample.reference)
     rows = []
     for name in tqdm(measures.names(), desc="quality", leave=False, disable=None):
         try:

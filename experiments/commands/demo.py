@@ -61,8 +61,10 @@ def demo(
     for level in LEVELS:
         results: list[Result] = []
 
-        starts = evaluation_samples(photographs, level, crop, 1, seed)
-        rows += evaluate_level(starts, len(photographs), level, methods, toolset, precision, partial(_collect, results))
+        samples = evaluation_samples(photographs, level, crop, 1, seed)
+        rows += evaluate_level(
+            samples, len(photographs), level, methods, toolset, precision, partial(_collect, results)
+        )
         figure = out / f"{level}.png"
         draw_paths(results, toolset, level, figure)
         print(f"wrote {figure}")
@@ -71,7 +73,7 @@ def demo(
 
 
 def _collect(results: list[Result], batch: list[Sample], found: dict[str, SearchResult]) -> None:
-    results.extend((start, found, row) for row, start in enumerate(batch))
+    results.extend((sample, found, row) for row, sample in enumerate(batch))
 
 
 def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) -> None:
@@ -86,7 +88,7 @@ def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) 
     columns = [*COLUMNS, "reference"]
     figure = Figure(figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5), layout="constrained")
     axes = figure.subplots(len(results), len(columns), squeeze=False)
-    for (start, found, row), line in zip(results, axes, strict=True):
+    for (sample, found, row), line in zip(results, axes, strict=True):
         for method, axis in zip(COLUMNS, line, strict=False):
             restored = found[method].state
             decibels = f"{restored.scores[row]:.2f} dB"
@@ -96,7 +98,7 @@ def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) 
                 "nothing gains" if method != "distorted" else ""
             )
             show(axis, restored.images[row], f"{COLUMNS[method]}: {decibels}\n{steps}")
-        assert start.reference is not None
-        show(line[-1], start.reference, f"reference: {start.name}")
+        assert sample.reference is not None
+        show(line[-1], sample.reference, f"reference: {sample.name}")
     figure.suptitle(f"{level}: what each method does, step by step, and what it gains")
     save_figure(figure, path)

@@ -110,10 +110,10 @@ def evaluate_measures(
     )
     found: list[Everything] = []
     with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
-        for starts in side_by_side:
-            pictures = _pictures(dict(zip(names, starts, strict=True)), toolset, precision, rng)
+        for samples in side_by_side:
+            pictures = _pictures(dict(zip(names, samples, strict=True)), toolset, precision, rng)
             found.append(_scores_of_groups([*blind, *seeing], pictures) | _cases(blind, pictures))
-            bar.update(len(starts[0]))
+            bar.update(len(samples[0]))
     every = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     correlations = [_correlations(every, measure, seeing, group) for measure in blind for group in (*FAMILIES, *TRIED)]
     cases = [_rates(every, measure) for measure in blind]
@@ -140,10 +140,10 @@ def _rates(every: Everything, measure: Measure) -> dict[str, Any]:
 
 
 def _pictures(
-    starts: dict[str, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
+    samples: dict[str, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
     """All versions of some pictures, from these by degradation."""
-    begun = {name: begin(batch, toolset, precision) for name, batch in starts.items()}
+    begun = {name: begin(batch, toolset, precision) for name, batch in samples.items()}
     cells = np.array(toolset.cells)
     tried: dict[str, list[State]] = {}
     for level in LEVELS:

@@ -37,7 +37,7 @@ def figure1(experiment: Experiment) -> None:
         ValueError: If there is no photograph of the name that was asked for.
     """
     chosen = experiment.settings
-    picture = _start(experiment)
+    picture = _chosen_sample(experiment)
     start = begin([picture], experiment.toolset, chosen.precision)
     assert picture.degradation is not None
     records = experiment.records("figure1", (), picture=picture.name)
@@ -84,14 +84,14 @@ def figure1(experiment: Experiment) -> None:
     publish(Report("figure1", TITLE, table, rows, notes, figures, claims), experiment)
 
 
-def _start(experiment: Experiment) -> Sample:
+def _chosen_sample(experiment: Experiment) -> Sample:
     """The picture, distorted."""
     chosen = experiment.settings
     names = []
-    for start in evaluation_samples(experiment.photographs, DISTORTION, chosen.crop, 1, chosen.seed):
-        if chosen.picture in (None, start.name):
-            return start
-        names.append(start.name)
+    for sample in evaluation_samples(experiment.photographs, DISTORTION, chosen.crop, 1, chosen.seed):
+        if chosen.picture in (None, sample.name):
+            return sample
+        names.append(sample.name)
     raise ValueError(
         f"{experiment.photographs.name} has no photograph {chosen.picture!r}; it has {', '.join(names[:5])}"
         + (f" and {len(names) - 5} more" if len(names) > 5 else "")

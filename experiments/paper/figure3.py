@@ -44,14 +44,14 @@ def figure3(experiment: Experiment) -> None:
     figures: dict[str, Figure] = {}
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
-        for number, start in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
-            restored = _restored(experiment, number, start, distortion, opened, records)
+        for number, sample in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
+            restored = _restored(experiment, number, sample, distortion, opened, records)
             rows += [
-                {"distortion": name, "level": distortion.name, "photograph": start.name, **one} for one in restored
+                {"distortion": name, "level": distortion.name, "photograph": sample.name, **one} for one in restored
             ]
             scores = {one["column"]: f"{one['psnr']:.2f}/{one['ssim']:.4f}" for one in restored}
-            table.append({"distortion": name, "photograph": start.name, **scores})
-            lines.append((start, restored))
+            table.append({"distortion": name, "photograph": sample.name, **scores})
+            lines.append((sample, restored))
         title = name if name == distortion.name else f"{name} ({distortion.name})"
         figures[f"figure3-{name.lower()}"] = _figure(title, lines, experiment.settings.out)
     notes = [
@@ -67,13 +67,13 @@ def figure3(experiment: Experiment) -> None:
 def _restored(
     experiment: Experiment,
     number: int,
-    start: Sample,
+    sample: Sample,
     distortion: Distortion,
     methods: Mapping[str, Run],
     records: Records,
 ) -> list[dict[str, Any]]:
     """What each column shows of a picture: its scores, and the file that it is in."""
-    begun = begin([start], experiment.toolset, experiment.settings.precision)
+    begun = begin([sample], experiment.toolset, experiment.settings.precision)
     networks = {row: network for network, row in network_rows(experiment.toolset, distortion.nominal).items()}
     out, folder = experiment.settings.out, Path("figure3", distortion.name)
     columns: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ def _restored(
                 for row, result in found.items():
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:
-                        file = folder / f"{number}-{start.name}.{row.replace(' ', '-')}.png"
+                        file = folder / f"{number}-{sample.name}.{row.replace(' ', '-')}.png"
                         save_image(result.state.images[0], out / file)
                         restored = result.state
                         scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])
@@ -101,13 +101,13 @@ def _figure(title: str, lines: Sequence[tuple[Sample, Sequence[Mapping[str, Any]
     columns = 2 + len(lines[0][1])
     figure = Figure(figsize=(PANEL * columns, (PANEL + 0.4) * len(lines) + 0.4), layout="constrained")
     axes = figure.subplots(len(lines), columns, squeeze=False)
-    for (start, restored), line in zip(lines, axes, strict=True):
-        assert start.reference is not None
-        top, left, side = _busiest(start.reference)
+    for (sample, restored), line in zip(lines, axes, strict=True):
+        assert sample.reference is not None
+        top, left, side = _busiest(sample.reference)
         part = (slice(None), slice(top, top + side), slice(left, left + side))
-        show(line[0], start.reference, start.name)
+        show(line[0], sample.reference, sample.name)
         line[0].add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor="yellow", linewidth=1.5))
-        show(line[1], start.reference[part], "reference")
+        show(line[1], sample.reference[part], "reference")
         for one, axis in zip(restored, line[2:], strict=True):
             image = to_tensor(read_image(out / one["file"]))
             show(axis, image[part], f"{one['column']}\n{one['psnr']:.2f} dB / {one['ssim']:.4f}")

@@ -34,10 +34,10 @@ def figure4(experiment: Experiment) -> None:
     records = experiment.records("figure4", ("hirl", MEASURE), pictures=experiment.settings.pictures, measure=MEASURE)
     chosen = list(experiment.chosen(experiment.photographs, None))
     rows: list[dict[str, Any]] = []
-    for number, start in enumerate(tqdm(chosen, desc="figure 4", leave=False, disable=None)):
-        key = (number, start.name)
+    for number, sample in enumerate(tqdm(chosen, desc="figure 4", leave=False, disable=None)):
+        key = (number, sample.name)
         if key not in records or not all((experiment.settings.out / one["file"]).exists() for one in records[key]):
-            records[key] = _restored(experiment, agent, number, start)
+            records[key] = _restored(experiment, agent, number, sample)
         rows += records[key]
     notes = [
         f"Data: {experiment.data()}, as they are, without references; the paper's are of CLIVE.",
@@ -52,20 +52,20 @@ def figure4(experiment: Experiment) -> None:
     publish(Report("figure4", TITLE, table, rows, notes, {"figure4": figure}), experiment)
 
 
-def _restored(experiment: Experiment, agent: Agent, number: int, start: Sample) -> list[dict[str, Any]]:
+def _restored(experiment: Experiment, agent: Agent, number: int, sample: Sample) -> list[dict[str, Any]]:
     """What each column shows of a picture."""
-    begun = begin([start], experiment.toolset, experiment.settings.precision, MEASURE)
+    begun = begin([sample], experiment.toolset, experiment.settings.precision, MEASURE)
     results = {"as given": begun.state}
     for column, stop in STOPS.items():
         results[column] = rollout(begun, agent, stop=stop).state
     made = []
     for column, result in results.items():
-        file = Path("figure4", f"{number}-{start.name}.{column.replace(' ', '-')}.png")
+        file = Path("figure4", f"{number}-{sample.name}.{column.replace(' ', '-')}.png")
         save_image(result.images[0], experiment.settings.out / file)
         path = " -> ".join(begun.at(result).tool_names(0))
         made.append(
             {
-                **{"photograph": start.name, "column": column},
+                **{"photograph": sample.name, "column": column},
                 **{"score": float(result.scores[0]), "path": path, "file": str(file)},
             }
         )

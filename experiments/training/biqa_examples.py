@@ -110,10 +110,10 @@ class ExampleMaker:
 
     def _clean(self, rng: np.random.Generator) -> torch.Tensor:
         """One crop of an original (3, H, W)."""
-        start = Samples(self.photographs, InOrder(()), self.crop).draw(rng)
-        if start.reference is None:
-            raise ValueError(f"{self.photographs.name}: {start.name} has no reference; give clean photographs")
-        return start.reference
+        sample = Samples(self.photographs, InOrder(()), self.crop).draw(rng)
+        if sample.reference is None:
+            raise ValueError(f"{self.photographs.name}: {sample.name} has no reference; give clean photographs")
+        return sample.reference
 
     def _chain(
         self,

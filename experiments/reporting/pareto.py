@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from hirl_experiments.evaluation.entrants import without_price
 from hirl_experiments.reporting.figures import FONT
@@ -38,6 +39,9 @@ def gain_over_cost(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axis.set_xlabel("GFLOP an image")
         axis.set_ylabel("gain in PSNR, dB")
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.margins(x=0.12)
         axis.grid(alpha=0.3)
         _draw(axis, points)

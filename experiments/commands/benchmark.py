@@ -100,6 +100,7 @@ def benchmark(
     at_least(0, seed=seed)
     if not suites or not entrants:
         raise ValueError("--suites and --entrants need at least one each")
+    check_writable(json, file=markdown)
     tools = tiled(toolsets.resolve(toolset).on(device))
     entrants = tuple(every(entrants, tools))
     photographs = image_sources.resolve(images)

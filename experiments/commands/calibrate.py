@@ -15,7 +15,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
-from hirl_experiments.io.output import at_least, check_free
+from hirl_experiments.io.output import at_least, check_free, check_writable
 
 
 def calibrate(
@@ -56,6 +56,7 @@ def calibrate(
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed, harm=harm)
     check_free([out], force)
+    check_writable(file=out)
     tools = toolsets.resolve(toolset).on(device)
     network = load_q(agent).to(tools.device)
     photographs = image_sources.resolve(images)

@@ -51,7 +51,7 @@ def demo(
     """
     precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)
-    check_writable(out)
+    check_writable(folder=out)
     photographs = image_sources.resolve("photos")
     toolset = toolsets.resolve("hirl")
     own: dict[str, Method] = {"greedy": Greedy(depth), "brute-force": BruteForce(depth), "hirl": Follow()}

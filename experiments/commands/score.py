@@ -67,7 +67,7 @@ def score(
     targets = [(str(file), target) for file, target in maps.items()] + ([("--json", json)] if json else [])
     check_targets(targets, {Path(os.path.realpath(file)) for file in found.files})
     check_free(maps.values(), force)
-    check_writable(json, out if map else None)
+    check_writable(json, folder=out if map else None)
     rows: list[dict[str, Any]] = []
     failed = 0
     for file, name in tqdm(found.files.items(), disable=None):

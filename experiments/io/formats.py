@@ -24,7 +24,7 @@ class Format:
     Attributes:
         suffixes: Of its files, the usual one first.
         holds: What it can hold beside pixels, of the names of `hirl_experiments.io.metadata.Metadata`'s fields, and
-            ``alpha``, ``16 bits``, ``pages``.
+            ``alpha``, ``16 bits``, ``black and white``, ``pages``.
         quality: That of lossy saving unless it is asked for, 1 to 100; None where saving loses nothing.
         lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.
         options: Arguments of Pillow's ``save`` in any case.
@@ -43,12 +43,16 @@ _CAMERA = frozenset({"exif", "icc", "xmp"})
 
 # By the names that Pillow gives them.
 FORMATS: dict[str, Format] = {
-    "PNG": Format((".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits"}),
+    "PNG": Format(
+        (".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits", "black and white"}
+    ),
     "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), _CAMERA | {"iptc", "comment", "dpi", "segments"}, 95),
-    "TIFF": Format((".tif", ".tiff"), _CAMERA | {"iptc", "dpi", "tags", "alpha", "16 bits", "pages"}),
+    "TIFF": Format(
+        (".tif", ".tiff"), _CAMERA | {"iptc", "dpi", "tags", "alpha", "16 bits", "black and white", "pages"}
+    ),
     "WEBP": Format((".webp",), _CAMERA | {"alpha"}, 95, {"lossless": True}, {"exact": True}),
-    "BMP": Format((".bmp", ".dib"), frozenset({"dpi"})),
-    "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16-bit greys"})),
+    "BMP": Format((".bmp", ".dib"), frozenset({"dpi", "black and white"})),
+    "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16 bits", "black and white"})),
     "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90, writable=features.check("avif") or False),
     "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
     "JXL": Format((".jxl",), _CAMERA | {"alpha"}, 95, {"lossless": True}),

@@ -12,12 +12,18 @@ from PIL import ExifTags, Image, TiffImagePlugin
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+# Chunks that say how the pixels are stored or shown, or are kept by other names.
+STORAGE_CHUNKS = (
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"sBIT", b"bKGD", b"hIST", b"sPLT", b"acTL", b"fcTL", b"fdAT"),
+    *(b"pHYs", b"iCCP", b"eXIf"),
+)
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 # Texts that hold what has chunks of its own: an old EXIF would turn the picture once more.
 KEPT_ELSEWHERE = (XMP_KEYWORD, b"Raw profile type exif", b"Raw profile type APP1")
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 KNOWN_SEGMENTS = (b"JFIF", b"JFXX", b"Exif", b"http://ns.adobe.com/xap/1.0/", b"ICC_PROFILE", b"MPF", b"Adobe")
+METADATA_BOXES = (b"xml ", b"uuid", b"brob", b"jumb")  # of containers; EXIF's is read
 MOST = 65_000  # bytes of a JPEG's segment
 IPTC_TAG, PHOTOSHOP_TAG, XMP_TAG, ICC_TAG = 33723, 34377, 700, 34675
 EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
@@ -110,6 +116,15 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
         text = tuple(chunk for chunk in chunks if chunk[0] in TEXT_CHUNKS)
         colour = tuple(chunk for chunk in chunks if chunk[0] in COLOUR_CHUNKS)
         found = replace(found, text=text, colour=colour, comment=None)
+        known = {*TEXT_CHUNKS, *COLOUR_CHUNKS, *STORAGE_CHUNKS}
+        if lost := sorted({name.decode("latin-1") for name, _ in chunks if name not in known}):
+            notes.append(f"saved without its chunks {', '.join(lost)}")
+    elif picture.format in ("JXL", "JPEG2000"):
+        boxes = _boxes(data)
+        if picture.format == "JXL":  # its plugin writes XMP, and does not read it
+            found = replace(found, xmp=boxes.pop(b"xml ", None))
+        if lost := sorted(name.decode("latin-1").strip() for name in boxes if name in METADATA_BOXES):
+            notes.append(f"saved without its boxes {', '.join(lost)}")
     elif isinstance(picture, TiffImagePlugin.TiffImageFile):
         tags = tuple(
             (tag, picture.tag_v2.tagtype[tag], value)
@@ -122,6 +137,18 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
         if DPI_TAGS[0] not in picture.tag_v2:
             found = replace(found, dpi=None)
     return found, notes
+
+
+def _boxes(data: bytes) -> dict[bytes, bytes]:
+    """The boxes of a JPEG 2000 or JPEG XL that is a container: name and content."""
+    boxes, place = {}, 0
+    while data[4:8] in (b"jP  ", b"JXL ") and place + 8 <= len(data):
+        length, name = struct.unpack(">I4s", data[place : place + 8])
+        if length < 8:  # up to the end, or longer than pictures are
+            break
+        boxes[name] = data[place + 8 : place + length]
+        place += length
+    return boxes
 
 
 def _readable(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[tuple[int, Any]]:

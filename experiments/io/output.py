@@ -37,7 +37,7 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
     claimed: dict[Path, str] = {}
     for what, target in targets:
         if Path(os.path.realpath(target)) in pictures:
-            raise ValueError(f"{target} is one of the pictures and would be overwritten; choose another --out")
+            raise ValueError(f"{target} is one of the pictures and would be overwritten; choose another place for it")
         if target in claimed:
             raise ValueError(
                 f"{claimed[target]} and {what} would both be saved as {target}; "
@@ -46,19 +46,26 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
         claimed[target] = what
 
 
-def check_writable(*paths: Path | None) -> None:
+def check_writable(json: Path | None = None, file: Path | None = None, folder: Path | None = None) -> None:
     """Refuses to begin where a result could not be written in the end, or would be written over something else.
 
     Args:
-        paths: Files for JSON, and folders, which need not exist; None is passed over.
+        json: A file for JSON, which need not exist; None for none.
+        file: A file for something else, likewise.
+        folder: A folder for files, likewise.
 
     Raises:
-        ValueError: If a file is there that holds no JSON.
+        ValueError: If there is a file that holds no JSON, a folder instead of a file, or a file instead of a folder.
         OSError: If nothing can be written there.
     """
-    for path in filter(None, paths):
-        if path.is_file() and path.stat().st_size and not path.read_bytes()[:1] == b"{":
-            raise ValueError(f"{path} holds something else than JSON and would be overwritten; choose another name")
+    for path in filter(None, (json, file)):
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file")
+    if json is not None and json.is_file() and json.stat().st_size and not json.read_bytes()[:1] == b"{":
+        raise ValueError(f"{json} holds something else than JSON and would be overwritten; choose another name")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder")
+    for path in filter(None, (json, file, folder)):
         if path.exists() and not path.is_file() and not path.is_dir():
             continue  # a device
         try:

@@ -20,12 +20,12 @@ STRIP = 2**22  # bytes before compression
 HEADER = b"II*\0\x08\0\0\0"
 
 
-def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16], Metadata]]) -> bytes:
+def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16 | np.bool_], Metadata]]) -> bytes:
     """A TIFF.
 
     Args:
-        pages: Of each its pixels, uint8 or uint16, (H, W, channels) of 1 to 4 (2 and 4 with alpha), and what belongs
-            to it.
+        pages: Pixels of each, uint8 or uint16, (H, W, channels) of 1 to 4 (2 and 4 with alpha), or bool, (H, W, 1), of
+            which True is white; and what belongs to it.
 
     Raises:
         OSError: If it grows beyond 4 GB, which a TIFF cannot hold.
@@ -45,7 +45,7 @@ def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16], Metadata
 
 
 def _page(
-    pixels: npt.NDArray[np.uint8 | np.uint16], metadata: Metadata
+    pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_], metadata: Metadata
 ) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, bytes]:
     height, width, channels = pixels.shape
     rows = max(1, STRIP // max(1, pixels[0].nbytes))
@@ -57,8 +57,8 @@ def _page(
         directory[tag] = value
     storage: dict[int, tuple[int, int | tuple[int, ...]]] = {
         **{256: (TiffTags.LONG, width), 257: (TiffTags.LONG, height)},
-        258: (TiffTags.SHORT, (pixels.dtype.itemsize * 8,) * channels),
-        **{259: (TiffTags.SHORT, DEFLATE), 317: (TiffTags.SHORT, HORIZONTAL)},
+        258: (TiffTags.SHORT, (1 if pixels.dtype == bool else pixels.dtype.itemsize * 8,) * channels),
+        **{259: (TiffTags.SHORT, DEFLATE), 317: (TiffTags.SHORT, 1 if pixels.dtype == bool else HORIZONTAL)},
         262: (TiffTags.SHORT, 2 if channels > 2 else 1),
         273: (TiffTags.LONG, tuple(int(place) for place in places)),
         **{277: (TiffTags.SHORT, channels), 278: (TiffTags.LONG, rows), 284: (TiffTags.SHORT, 1)},
@@ -72,7 +72,9 @@ def _page(
     return directory, b"".join(strips)
 
 
-def _compressed(pixels: npt.NDArray[np.uint8 | np.uint16]) -> bytes:
+def _compressed(pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_]) -> bytes:
+    if pixels.dtype == bool:
+        return zlib.compress(np.packbits(pixels[..., 0], axis=1).tobytes(), 9)
     differences = pixels.copy()
     differences[:, 1:] -= pixels[:, :-1]
     return zlib.compress(differences.astype(pixels.dtype.newbyteorder("<")).tobytes(), 6)

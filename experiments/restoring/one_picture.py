@@ -15,8 +15,9 @@ from hirl_agents.restorer import Restored, Restorer
 from hirl_env.data.images import UnreadablePicture, to_tensor
 from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
+from hirl_experiments.io.encoding import encoded, saved_format
 from hirl_experiments.io.names import shown
-from hirl_experiments.io.pictures import Page, Picture, Pixels, encoded, read_picture, saved_format
+from hirl_experiments.io.pictures import Page, Picture, Pixels, read_picture
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import Row, sha256
 from hirl_experiments.restoring.sheet import sheet
@@ -183,7 +184,8 @@ def _save(
     changed = any(result is not page.pixels for result, page in zip(results, picture.pages, strict=True))
     if job.sheet is not None:
         done = " -> ".join(row["path"]) or "left as it is"
-        outcome.files[job.sheet] = sheet(picture.pixels, results[0], shown(job.file.name), done)
+        before, after = (picture.pages[0].seen(pixels) for pixels in (picture.pixels, results[0]))
+        outcome.files[job.sheet] = sheet(before, after, shown(job.file.name), done)
     if changed or saved_format(picture, wishes.format) != picture.format:
         content, notes = encoded(picture, results, wishes.format, wishes.quality)
         row["notes"] = [*picture.notes, *notes]

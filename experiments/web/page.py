@@ -115,8 +115,11 @@ def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
     target.write_bytes(content)
     quality = session.quality_map() if map else None
     return [
-        (_small(session.before()), _small(session.after(strength))),
-        [(_small(session.after(step=number)), caption(session, number)) for number in range(len(session.steps))],
+        tuple(_small(session.seen(pixels)) for pixels in (session.before(), session.after(strength))),
+        [
+            (_small(session.seen(session.after(step=number))), caption(session, number))
+            for number in range(len(session.steps))
+        ],
         bars(session, len(session.steps) - 1),
         gr.Image(None if quality is None else _coloured(quality), visible=quality is not None),
         gr.DownloadButton(value=str(target), interactive=True),

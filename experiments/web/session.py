@@ -14,8 +14,9 @@ from hirl_agents.restorer import UNSCORED, Restorer, as_batch, as_given
 from hirl_env.quality import Measure
 from hirl_env.restoration import Restoration, State
 from hirl_env.tools.toolset import Cell
+from hirl_experiments.io.encoding import encoded, saved_format
 from hirl_experiments.io.formats import FORMATS
-from hirl_experiments.io.pictures import Pixels, encoded, read_picture, saved_format
+from hirl_experiments.io.pictures import Pixels, read_picture
 from hirl_experiments.restoring.one_picture import blended, covered
 
 MOST_STEPS = 20  # that a path may have: each keeps a picture in memory
@@ -58,7 +59,7 @@ class Session:
     def __init__(self, path: Path, restorer: Restorer, measure: Measure, max_pixels: int) -> None:
         whole = read_picture(path, max_pixels)
         self.name, self.restorer, self.measure = path.name, restorer, measure
-        self._picture = whole.first_page()
+        self._file, self._picture = path.read_bytes(), whole.first_page()
         self._page = self._picture.pages[0]
         self.notes = list(whole.notes)
         if len(whole.pages) > 1:
@@ -104,6 +105,10 @@ class Session:
         """The picture after a step, with a part of the change."""
         return blended(self.before(), as_given(self.steps[step].state.images, self.before()), strength)
 
+    def seen(self, pixels: Pixels) -> Pixels:
+        """Pixels of the picture as they look: where it is transparent, on white."""
+        return self._page.seen(pixels)
+
     def quality_map(self) -> npt.NDArray[np.float32] | None:
         """Where the picture is good, (20, 20), 0 to 100; None of pictures too small for it."""
         try:
@@ -114,6 +119,8 @@ class Session:
 
     def saved(self, strength: float) -> tuple[bytes, str, list[str]]:
         """The file to be downloaded: content, suffix (empty for the picture's own) and notes."""
+        if len(self.steps) == 1 or strength == 0:
+            return self._file, "", []  # saving it anew could only lose something
         result = covered(self._page, self.after(strength))
         content, notes = encoded(self._picture, [result])
         format = saved_format(self._picture, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections.abc import Iterator
@@ -51,13 +52,14 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
 
 
 @contextmanager
-def opened(path: str | Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
+def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None = None) -> Iterator[Image.Image]:
     """The picture in a file, to be decoded within the context.
 
     Args:
         path: An ordinary file.
         max_pixels: Most pixels that a picture may declare. Default: as many as can be restored in the memory that is
             free.
+        data: Content to read instead of the file's.
 
     Raises:
         UnreadablePicture: If the file is missing, no picture, too large, or damaged.
@@ -67,9 +69,18 @@ def opened(path: str | Path, max_pixels: int | None = None) -> Iterator[Image.Im
         raise UnreadablePicture(f"{path}: not a file")
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's limit; ours is known and has a remedy
     try:
-        with Image.open(path) as picture:
+        with named_problems(path), Image.open(path if data is None else io.BytesIO(data)) as picture:
             check_size(picture.width, picture.height, max_pixels)
             yield picture
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def named_problems(path: Path) -> Iterator[None]:
+    """Raises UnreadablePicture, with the file's name and the reason, for whatever is raised while it is read."""
+    try:
+        yield
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None
     except UnreadablePicture as error:
@@ -85,8 +96,6 @@ def opened(path: str | Path, max_pixels: int | None = None) -> Iterator[Image.Im
         # Pillow and its plugins report damage with all of these, depending on the format.
         reason = str(error).splitlines() or [type(error).__name__]
         raise UnreadablePicture(f"{path}: not a readable picture ({reason[0]})") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def check_size(width: int, height: int, max_pixels: int | None = None) -> None:

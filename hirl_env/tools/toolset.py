@@ -160,8 +160,11 @@ def available_device(device: str | torch.device) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         empty = torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {str(device)!r} is not to be had here ({str(error).splitlines()[0]})") from None
+    except (RuntimeError, AssertionError):  # what PyTorch says of it fills a page
+        there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
+        raise ValueError(
+            f"device {str(device)!r} is not to be had here; there is {', '.join(['cpu', *there])}"
+        ) from None
     return empty.device  # "cuda" by its number, so that it equals the same device named in full
 
 

@@ -313,3 +313,30 @@ def test_mistakes_end_in_one_plain_line(arguments, message, monkeypatch, capsys,
     assert message in error
     assert "Traceback" not in error
     assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "picture0.png", "--json"),
+        ("evaluate", "--images", "photos", "--json"),
+        ("evaluate-tools", "--images", "photos", "--json"),
+        ("evaluate-measures", "--images", "photos", "--json"),
+        ("benchmark", "--images", "photos", "--json"),
+        ("benchmark", "--images", "photos", "--markdown"),
+        ("bench", "--json"),
+        ("calibrate", "--agent", "a", "--images", "photos", "--out"),
+        ("demo", "--out"),
+    ],
+)
+def test_no_command_works_for_a_result_that_it_could_not_save(arguments, folder, monkeypatch, capsys, hirl):
+    """Nothing is measured before that is found: stdout is empty."""
+    monkeypatch.chdir(folder)
+    (folder / "file").write_text("mine")
+    assert hirl(*arguments, "file/result.safetensors") == 1
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert "hirl: could not write file/result.safetensors: Not a directory; make room or choose another" in said.err
+    if arguments[0] != "demo":
+        assert hirl(*arguments, ".") == 1
+        assert "hirl: . is " in capsys.readouterr().err

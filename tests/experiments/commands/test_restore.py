@@ -532,6 +532,16 @@ def test_a_sheet_shows_before_and_after(brighter, place):
     assert (drawn[-20, [100, 312]] == [[100] * 3, [108] * 3]).all()
 
 
+def test_a_sheet_shows_cut_outs_on_white(brighter, place):
+    pixels = np.full((100, 200, 4), (255, 0, 255, 0), dtype=np.uint8)
+    pixels[40:60, 80:120] = (100, 100, 100, 255)
+    picture("a.png", pixels)
+    run(("a.png",), sheet=True)
+    drawn = np.asarray(Image.open("out/a.png.sheet.png"))
+    assert (drawn[-20, [100, 312]] == 255).all()
+    assert (drawn[-62, [112, 324]] == [[100] * 3, [108] * 3]).all()
+
+
 def test_another_format_and_its_quality(brighter, place, capsys):
     picture("a.png", np.repeat(colours(8, 8, 3), 8, axis=0).repeat(8, axis=1))
     run(("a.png",), format="jpg", quality=10)

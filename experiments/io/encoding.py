@@ -1,0 +1,144 @@
+"""The file of a restored picture, with everything else of the one that it was made from."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hirl_experiments.io.formats import FALLBACK, FORMATS, can_write
+from hirl_experiments.io.metadata import SIGNATURE, pillow_arguments, png_chunks, with_png_chunks
+from hirl_experiments.io.pictures import Page, Picture, Pixels, on_white
+from hirl_experiments.io.tiff import tiff_bytes
+
+Stored = npt.NDArray[np.uint8 | np.uint16 | np.bool_]  # (H, W, channels); bool: black and white
+GREY_BETWEEN, MOST_BETWEEN = 0.25, 0.1  # how far from black and white is grey; the share of it in a page of text
+
+
+def saved_format(picture: Picture, wanted: str | None) -> str:
+    """The format that a picture is saved in: what is wanted, else its own, else PNG."""
+    return wanted or (picture.format if can_write(picture.format) else FALLBACK)
+
+
+def encoded(
+    picture: Picture, results: Sequence[Pixels], format: str | None = None, quality: int | None = None
+) -> tuple[bytes, list[str]]:
+    """The file of a restored picture.
+
+    Args:
+        picture: Where format, transparency and metadata come from.
+        results: Restored pixels of each page, of the shape and type of its pixels.
+        format: Another format than the picture's. Where the picture's cannot be written: PNG.
+        quality: Quality of lossy formats, 1 to 100. Default: the format's own; nothing is lost of what has lost
+            nothing yet.
+
+    Returns:
+        What to write, and notes on what is not the same.
+
+    Raises:
+        OSError: If the format cannot hold it.
+    """
+    name = saved_format(picture, format)
+    kind, notes = FORMATS[name], []
+    if name != picture.format and format is None:
+        notes.append(f"saved as {name} instead of {picture.format}")
+    pages = list(zip(picture.pages, results, strict=True))
+    if len(pages) > 1 and "pages" not in kind.holds:
+        notes.append(f"holds {len(pages)} pages; only the first is saved as {name}")
+        pages = pages[:1]
+    drawn = []
+    for page, result in pages:
+        metadata, lost = page.metadata.kept_in(kind.holds)
+        pixels, other = _stored(page, result, kind.holds)
+        other += [f"saved without its {', '.join(lost)}"] if lost else []
+        notes += [note for note in other if note not in notes]
+        drawn.append((pixels, metadata))
+    if name == "TIFF":
+        return tiff_bytes(drawn), notes
+    pixels, metadata = drawn[0]
+    if name == "PNG":
+        return with_png_chunks(_png(pixels), metadata), notes
+    if name == "PPM" and pixels.dtype == np.uint16 and pixels.shape[2] == 3:
+        return b"P6\n%d %d\n65535\n" % pixels.shape[1::-1] + pixels.astype(">u2").tobytes(), notes
+    arguments = _arguments(picture, name, quality)
+    try:
+        return _saved(pixels, name, arguments | pillow_arguments(metadata)), notes
+    except ValueError as error:
+        if "EXIF" not in str(error):
+            raise
+        notes.append("saved without its EXIF, which is too long")
+        return _saved(pixels, name, arguments | pillow_arguments(replace(metadata, exif=None))), notes
+
+
+def _png(pixels: Stored) -> bytes:
+    """A PNG of nothing but pixels."""
+    if pixels.dtype == np.uint16:
+        import imagecodecs
+
+        return _bare_png(bytes(imagecodecs.png_encode(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels)))
+    return _bare_png(_saved(pixels, "PNG", {}))
+
+
+def _arguments(picture: Picture, name: str, quality: int | None) -> dict[str, Any]:
+    """How to save in a format: what Pillow's ``save`` is to be given."""
+    kind = FORMATS[name]
+    arguments = dict(kind.options)
+    if kind.lossless is not None and picture.lossless and quality is None:
+        arguments |= kind.lossless
+    elif kind.quality is not None:
+        arguments["quality"] = quality or kind.quality
+    if name == "JPEG":
+        arguments |= {"subsampling": 0} | picture.options
+    return arguments
+
+
+def _stored(page: Page, result: Pixels, holds: frozenset[str]) -> tuple[Stored, list[str]]:
+    """Pixels as a format that can hold this much stores them, (H, W, channels), and notes on what it cannot."""
+    notes = []
+    pixels = result if result.ndim == 3 else result[..., None]
+    if page.bilevel:
+        if "black and white" in holds and _is_black_and_white(pixels):
+            return pixels >= 128, ["its greys saved as black or white, whichever is nearer"]
+        notes.append("saved as greys instead of black and white")
+    if pixels.shape[2] == 1 and not page.grey:
+        pixels = np.repeat(pixels, 3, axis=2)
+    alpha = page.alpha
+    if pixels.dtype == np.uint16 and "16 bits" not in holds:
+        notes.append("saved with 8 bits instead of 16")
+        pixels = np.round(pixels / 257).astype(np.uint8)
+        alpha = None if alpha is None else np.round(alpha / 257).astype(np.uint8)
+    if alpha is None:
+        return pixels, notes
+    if "alpha" in holds:
+        return np.concatenate([pixels, alpha[..., None]], axis=2), notes
+    return on_white(pixels, alpha), [*notes, "saved on white instead of with transparency"]
+
+
+def _is_black_and_white(pixels: Pixels) -> bool:
+    """Whether a restored page is one of text; where dots have become greys, they were those of a photograph."""
+    brightness = pixels / np.iinfo(pixels.dtype).max
+    between = np.minimum(brightness, 1 - brightness) > GREY_BETWEEN
+    return bool(between.mean() <= MOST_BETWEEN)
+
+
+def _saved(pixels: Stored, name: str, arguments: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    image = Image.fromarray(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels)
+    image.save(file, format=name, **arguments)
+    return file.getvalue()
+
+
+def _bare_png(content: bytes) -> bytes:
+    """A PNG without chunks that an encoder adds by itself."""
+    kept = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+    place, bare = len(SIGNATURE), SIGNATURE
+    for name, part in png_chunks(content):
+        length = len(part) + 12
+        bare += content[place : place + length] if name in kept else b""
+        place += length
+    return bare

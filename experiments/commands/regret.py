@@ -18,7 +18,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.table import Table, open_table
 from hirl_env.tools.known import toolsets
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant
-from hirl_experiments.io.output import print_table, write_json
+from hirl_experiments.io.output import check_writable, print_table, write_json
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "within 0.1 %": 1, "trials": 2, "crops": 0}
 CROPS = 32  # restored side by side
@@ -53,6 +53,7 @@ def regret(
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
+    check_writable(json)
     opened = open_table(table)
     best = opened.plan(price=price).values[:, 0]
     source = opened.facts.source

@@ -67,9 +67,10 @@ def _of_png(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] |
 def _of_ppm(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | None:
     assert isinstance(picture, ImageFile.ImageFile)
     tile = picture.tile[0]
-    if picture.mode == "RGB" and tile.codec_name == "ppm" and tile.args[1] > 255:
+    white = tile.args[1] if tile.codec_name == "ppm" and isinstance(tile.args, tuple) else 255
+    if picture.mode == "RGB" and white > 255:
         numbers = np.frombuffer(data, ">u2", picture.width * picture.height * 3, tile.offset)
-        scaled = np.round(numbers * (65535 / tile.args[1])).astype(np.int64)
+        scaled = np.round(numbers * (65535 / white)).astype(np.int64)
         return scaled.reshape(picture.height, picture.width, 3)
     return np.asarray(picture) if picture.mode.startswith(("I", "F")) else None
 

@@ -18,7 +18,7 @@ ALIGNMENT = 8  # bytes, of the header
 CODES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
-    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8", torch.bool: "BOOL",
+    torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
 
 
@@ -90,6 +90,8 @@ def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict
         return packed if isinstance(value, list) else {"tuple": packed}
     if isinstance(value, torch.Tensor | np.ndarray):
         tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
+        if tensor.dtype not in CODES:
+            raise TypeError(f"{name}: a file of tensors cannot hold {tensor.dtype}")
         same = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         stored = known.setdefault(same, name.removeprefix("/"))
         tensors[stored] = tensor

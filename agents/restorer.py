@@ -159,6 +159,8 @@ class Restorer:
         self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
         self.agent = load_agent(agent, self.toolset, view, trust)
         self.toolset = tools_of(self.agent, self.toolset, tile)
+        # Counted now: it runs every tool once, which who watches the tools would take for steps of the first picture.
+        self.costs = self.toolset.costs
         self.agent = priced(self.agent, price)
         if only or without:
             self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))

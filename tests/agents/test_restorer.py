@@ -222,7 +222,7 @@ def test_a_look_is_bounded(height, width, crop):
 
 @given(st.integers(1, 3000), st.sampled_from([16, 64, 256]))
 def test_crops_are_spread_over_the_picture(length, crop):
-    places = module._places(length, crop)
+    places = module._offsets(length, crop)
     assert all(place % 16 == 0 and 0 <= place <= max(0, length - crop) for place in places)
     assert places[0] == 0
     assert places[-1] > length - crop - 16

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: demo test test-quick test-interop lint docs bench reproduce-quick clean
+.PHONY: demo test test-quick test-interop campaigns lint docs bench reproduce-quick clean
 
 demo: .venv/.user  ## restore the embedded photographs and draw what was done
 	$(BIN)/hirl demo --out demo
@@ -26,6 +26,10 @@ interop-%: .venv/.dev
 		> $$(.interop/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
 	.interop/$*/bin/python -m pip install -q -r tests/interop/requirements/$*.txt
 	OMP_NUM_THREADS=1 .interop/$*/bin/python -m pytest -q tests/interop/test_$*.py
+
+campaigns: .venv/.dev  ## hundreds of odd files and 20 kills through hirl restore; prints what went wrong
+	$(BIN)/python -m tests.campaigns.odd_files $$(mktemp -d)/odd-files
+	$(BIN)/python -m tests.campaigns.kills $$(mktemp -d)/kills
 
 lint: .venv/.dev .venv/packages  ## style and types
 	$(BIN)/ruff check .

@@ -42,6 +42,13 @@ def test_links_within_the_repository_lead_somewhere(page):
     assert not missing
 
 
+def test_every_test_that_the_table_of_files_names_is_there():
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs" / "files.md").read_text(encoding="utf-8"))
+    assert len(named) > 40
+    sources = {name: "".join(path.read_text() for path in (REPOSITORY / "tests").rglob(name)) for name, _ in named}
+    assert [f"{name}::{test}" for name, test in named if f"def {test}(" not in sources[name]] == []
+
+
 def test_every_command_has_a_section():
     text = (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8")
     assert re.findall(r"^## hirl ([\w-]+)$", text, re.MULTILINE) == list(COMMANDS)

@@ -219,5 +219,7 @@ def _opens(path: Path) -> bool:
 
 
 if __name__ == "__main__":
+    if Path(sys.argv[1]).exists():
+        sys.exit(f"{sys.argv[1]} is there already; name a new folder")
     for name, count in campaign(Path(sys.argv[1])).items():
         print(f"{name:>28}: {count}")

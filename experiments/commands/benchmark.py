@@ -27,10 +27,12 @@ from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP, Outcomes, score
+from hirl_experiments.io.invocation import command_line
 from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 from hirl_experiments.io.records import Records
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost
+from hirl_experiments.reporting.side_by_side import by_entrant, by_part, earlier
 
 DECIMALS = {
     "PSNR": 2,
@@ -40,6 +42,7 @@ DECIMALS = {
     "low": 2,
     "high": 2,
     "harm %": 1,
+    "altered %": 1,
     "trials": 2,
     "GFLOP": 2,
     "seconds": 1,
@@ -61,17 +64,19 @@ def benchmark(
     json: Path | None = None,
     markdown: Path | None = None,
     figure: Path | None = None,
+    beside: tuple[Path, ...] = (),
     trust: bool = False,
 ) -> None:
     """Measure agents and baselines on the frozen suites.
 
     Prints a row for each entrant and part of a suite: mean PSNR (at most 50 dB an image) and SSIM, the gain over the
     distorted images, the score between the suite's fixed path (0) and the oracle (1) with its 95 % interval over
-    photographs, the share of images that lose more than 0.1 dB, tools applied, GFLOP and seconds.
+    photographs, the share of images that lose more than 0.1 dB, the share of clean images that come out below 45 dB,
+    tools applied, GFLOP and seconds. Of a suite of several parts, also the gains side by side.
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
-        suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1.
+        suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
         entrants: What to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl,
             flat-dqn or a .safetensors file of hirl train; search:agent=hirl,budgets=9; rl-restore:FILE and owan:FILE
             with their authors' weights; or module:factory. With @PRICE at its end (hirl@0.05, oracle@0.05), one that
@@ -84,17 +89,16 @@ def benchmark(
         device: Device on which the tools run: cpu, cuda, mps, or auto.
         out: File in which results are kept batch by batch: the same command goes on where it was.
         json: File to which settings and rows are written.
-        markdown: File to which the table is written in Markdown.
+        markdown: File to which the tables are written in Markdown, under the command that made them.
         figure: PNG file to which the gain of every entrant is drawn over its GFLOP.
+        beside: Files that earlier runs on the same images wrote with --json: their gains are shown beside these.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     precision = available_precision(precision, device)
-    settings = {
-        key: value
-        for key, value in locals().items()
-        if key not in ("out", "json", "markdown", "figure", "entrants", "suites", "trust")
-    }
-    check_writable(json)
+    arguments = locals()
+    left_out = ("out", "json", "markdown", "figure", "beside", "entrants", "suites", "trust")
+    settings = {key: value for key, value in arguments.items() if key not in left_out}
+    command = command_line(benchmark, {**arguments, "out": None, "json": None, "markdown": None, "figure": None})
     suites = tuple(dict.fromkeys(suites))
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
@@ -104,12 +108,13 @@ def benchmark(
     tools = tiled(toolsets.resolve(toolset).on(device))
     entrants = tuple(every(entrants, tools))
     photographs = image_sources.resolve(images)
+    before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
     field = {
         name: [open_entrant(entrant, Field(tools, suite.fixed, trust)) for entrant in entrants]
         for name, suite in _resolved(suites)
     }
-    settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes()}
+    settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes(toolset)}
     finished: Any = {} if out is None else Records(out, settings)
     rows: list[dict[str, Any]] = []
     for name, suite in _resolved(suites):
@@ -120,8 +125,12 @@ def benchmark(
         f"{photographs.name}, {'whole photographs' if crop is None else f'crops of {crop}'}, seed {seed}, {precision}"
     )
     print_table(title, rows, DECIMALS)
+    compared = _side_by_side([suite for _, suite in _resolved(suites)], [*before, *rows])
+    for name, lines in compared.items():
+        print_table(f"{name}: gain in dB (share harmed)", lines, {})
     if markdown is not None:
-        atomic_write_text(markdown, f"{title}\n\n{markdown_table(rows, DECIMALS)}")
+        tables = [*(markdown_table(lines, {}) for lines in compared.values()), markdown_table(rows, DECIMALS)]
+        atomic_write_text(markdown, "\n".join([f"{title}:\n\n```sh\n{command}\n```\n", *tables]))
         print(f"wrote {markdown}")
     if figure is not None:
         save_figure(gain_over_cost(rows), figure)
@@ -130,6 +139,18 @@ def benchmark(
 
 def _resolved(names: Sequence[str]) -> list[tuple[str, Suite]]:
     return [(name, suites.resolve(name)) for name in names]
+
+
+def _side_by_side(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """By the names of suites that have several parts, what their entrants gain on these."""
+    compared = {}
+    for suite in chosen:
+        own = [row for row in rows if row["suite"] == suite.name]
+        if len(suite.grids) == 2:
+            compared[suite.name] = by_entrant(own, tuple(suite.grids))
+        elif len(suite.parts) > 1:
+            compared[suite.name] = by_part(own)
+    return {name: lines for name, lines in compared.items() if lines}
 
 
 def _suite_rows(
@@ -222,6 +243,7 @@ def _row(
         "low": scored and scored.low,
         "high": scored and scored.high,
         "harm %": 100 * float(one.harmed.mean()),
+        "altered %": 100 * float(one.altered.mean()) if one.altered.size else None,
         "trials": float(one.trials.mean()),
         "GFLOP": float(one.gflop.mean()),
         "seconds": one.seconds,
@@ -236,6 +258,8 @@ def _weights(entrant: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else entrant
 
 
-def _tool_hashes() -> str:
-    """The hashes of the shipped tools."""
-    return "".join(sorted(listing.read_text() for listing in SHIPPED_TOOLS.rglob(HASHES)))
+def _tool_hashes(toolset: str) -> str:
+    """The hashes of the shipped tools of a toolset; of all of them where it has a short-hand."""
+    own = SHIPPED_TOOLS / toolset / HASHES
+    listings = [own] if own.is_file() else SHIPPED_TOOLS.rglob(HASHES)
+    return "".join(sorted(listing.read_text() for listing in listings))

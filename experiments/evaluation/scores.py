@@ -11,6 +11,7 @@ from scipy.stats import bootstrap
 
 CAP = 50.0  # dB: beyond it nobody sees a difference
 HARM = 0.1  # dB: an image that loses more is harmed
+ALTERED = 45.0  # dB: a clean image that comes out below is not what it was
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
@@ -43,6 +44,11 @@ class Outcomes:
     def harmed(self) -> npt.NDArray[np.bool_]:
         """Which images lost more than `HARM`, (N,)."""
         return self.psnr < self.before - HARM
+
+    @property
+    def altered(self) -> npt.NDArray[np.bool_]:
+        """Which of the images that were clean came out below `ALTERED`, (number of clean images,)."""
+        return self.psnr[self.before >= CAP] < ALTERED
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ MARGIN = 32  # pixels: wider than half of any kernel, so that what borders do to
 GRID = 8  # pixels: the blocks of a JPEG begin at any of as many rows and columns of a crop
 
 Pixels = npt.NDArray[np.uint8]
+Grid = Literal["anywhere", "aligned", "shifted"]
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,16 @@ class Samples:
             what they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures, degraded as they are.
         smallest: Pixels that the shorter side of a whole picture must have.
+        grid: Where a JPEG's blocks begin in the image: ``anywhere`` (in whole pictures at their first pixel),
+            ``aligned``, at its first pixel, or ``shifted``, anywhere else, for which whole pictures lose up to seven
+            rows and columns.
     """
 
     photographs: Photographs
     degradation: Degradation | None
     crop_size: int | None
     smallest: int = 1
+    grid: Grid = "anywhere"
 
     def draw(self, rng: np.random.Generator) -> Sample:
         """One sample, from a photograph drawn at random of those that are large enough.
@@ -123,6 +128,7 @@ class Samples:
             degradation = self.degradation.draw(rng)
             picture = degradation.content(photograph.pixels, self.crop_size or self.smallest, rng)
             window, crop = position.cut(picture.shape[0], picture.shape[1], self.crop_size)
+            window, crop = position.on(self.grid, window, crop)
         except ValueError as problem:
             raise ValueError(
                 f"{self.photographs.name}, {photograph.name}: {problem}; choose another crop size"
@@ -184,6 +190,31 @@ class CropPosition:
         rows, row = _along(height, crop_size, self.down, self.row)
         columns, column = _along(width, crop_size, self.right, self.column)
         return (rows, columns), (row, column)
+
+    def on(
+        self, grid: Grid, window: tuple[slice, slice], crop: tuple[slice, slice]
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """A window and the crop in it, with the window moved to where blocks begin in the crop as of `Samples`.
+
+        Of a whole picture it is the crop that is moved.
+        """
+        if grid == "anywhere":
+            return window, crop
+        if crop[0].start is None:
+            moves = (self.row, self.column) if self.row or self.column else (GRID // 2, GRID // 2)
+            return window, (crop if grid == "aligned" else (slice(moves[0], None), slice(moves[1], None)))
+        # The blocks of colours are twice as wide.
+        rows, columns = (part.start % (2 * GRID) for part in crop)
+        if grid == "shifted":
+            rows, columns = (0, 0) if rows or columns else (GRID // 2, GRID // 2)
+        moved = [_later(outer, inner, by) for outer, inner, by in zip(window, crop, (rows, columns), strict=True)]
+        return (moved[0][0], moved[1][0]), (moved[0][1], moved[1][1])
+
+
+def _later(window: slice, crop: slice, by: int) -> tuple[slice, slice]:
+    """A window that begins later by some pixels, where it can, and the same crop in it."""
+    by = min(by, crop.start)
+    return slice(window.start + by, window.stop), slice(crop.start - by, crop.stop - by)
 
 
 def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, slice]:

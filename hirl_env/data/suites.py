@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from hirl_env.data.degradations import LEVELS, LIGHT_KINDS, Degradation, Light, degradations
+from hirl_env.data.degradations import (
+    LEVELS,
+    LIGHT_KINDS,
+    Degradation,
+    GaussianBlur,
+    GaussianNoise,
+    InOrder,
+    JpegCompression,
+    Light,
+    degradations,
+)
 from hirl_env.data.photographs import Photograph, Photographs
-from hirl_env.data.samples import Sample, Samples
+from hirl_env.data.samples import Grid, Sample, Samples
 from hirl_env.registry import Registry
 
 
@@ -24,12 +34,14 @@ class Suite:
         name: Name with its version.
         parts: Degradations by name; every photograph is distorted by each of them.
         fixed: Path of at most two tools, TYPE-DEGREE of the toolset ``hirl``, that gained most on training
-            photographs: its mean PSNR is the score 0. Empty where nothing gains.
+            photographs: its mean PSNR is the score 0. Empty where nothing gains or none was sought: doing nothing is 0.
+        grids: Where the blocks of a JPEG begin in the images of a part; anywhere in those of parts that are not named.
     """
 
     name: str
     parts: Mapping[str, Degradation]
     fixed: tuple[str, ...]
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     def samples(
         self, photographs: Photographs, part: str, crop_size: int | None, per_image: int, seed: int
@@ -46,7 +58,7 @@ class Suite:
         Raises:
             ValueError: If a picture is not clean, or smaller than the crop.
         """
-        samples = Samples(photographs, self.parts[part], crop_size)
+        samples = Samples(photographs, self.parts[part], crop_size, grid=self.grids.get(part, "anywhere"))
         for number, photograph in enumerate(photographs):
             _check_clean(photographs, photograph)
             for repeat in range(per_image):
@@ -63,6 +75,15 @@ def _named(*names: str) -> dict[str, Degradation]:
     return {name: degradations.resolve(name) for name in names}
 
 
+# One distortion at a time, most of them at strengths that no tool is made for, and what is clean; then several at once.
+_STRENGTHS: dict[str, Degradation] = {
+    "clean": InOrder(()),
+    **{f"jpeg-{quality}": JpegCompression(quality) for quality in (90, 75, 50, 15)},
+    **{f"noise-{sigma}": GaussianNoise(sigma) for sigma in (3, 8, 50)},
+    **{f"blur-{sigma}": GaussianBlur.of_sigma(sigma) for sigma in (0.7, 1.5, 2.5)},
+    **_named("unknown", "rl-restore-moderate"),
+}
+
 suites: Registry[Suite] = Registry("suite", Suite)
 
 
@@ -78,6 +99,14 @@ for _suite in (
         "rl-restore-v1",
         _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"),
         ("restore-3", "dejpeg-3"),
+    ),
+    Suite("strengths-v1", _STRENGTHS, ()),
+    Suite("clean-v1", _named("clean"), ()),
+    Suite(
+        "grid-v1",
+        dict.fromkeys(("aligned", "shifted"), degradations.resolve("moderate")),
+        ("restore-2", "dejpeg-3"),
+        {"aligned": "aligned", "shifted": "shifted"},
     ),
 ):
     _register(_suite)

@@ -83,6 +83,8 @@ def test_the_table_in_markdown(toy, folder, tmp_path):
     run(folder, tmp_path, markdown=tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     assert "crops of 16, seed 0, float32" in text
+    assert f"hirl benchmark --images {folder} --suites toy-v1 --entrants distorted fixed oracle --crop 16 " in text
+    assert "| darkened | " in text
     assert "| toy-v1 | darkened | oracle |" in text
 
 
@@ -117,6 +119,27 @@ def test_the_figure_of_gains_over_costs(costly, folder, tmp_path):
 def test_nobody_beats_the_unbeaten():
     rows = [{"GFLOP": cost, "gain": gain} for cost, gain in ((3, 2), (1, 1), (2, 0.5), (1, 0.9), (4, 2), (5, 2.5))]
     assert [(row["GFLOP"], row["gain"]) for row in unbeaten(rows)] == [(1, 1), (3, 2), (5, 2.5)]
+
+
+def test_gains_of_an_earlier_run_beside_those_of_today(toy, folder, tmp_path, capsys):
+    run(folder, tmp_path, f"{__name__}:brightens")
+    (tmp_path / "rows.json").rename(tmp_path / "before.json")
+    run(folder, tmp_path, f"{__name__}:stops_at_once", beside=(tmp_path / "before.json",))
+    header = capsys.readouterr().out.rpartition("gain in dB (share harmed)")[2].splitlines()[2]
+    assert [word for word in header.split() if word.isidentifier() or ":" in word][:2] == ["distortion", "before"]
+    assert "brightens (before)" in header
+    assert "stops_at_once" in header
+    with pytest.raises(ValueError, match=r"--beside .*before.json: is of other images \(seed\)"):
+        run(folder, tmp_path, seed=1, beside=(tmp_path / "before.json",))
+    (tmp_path / "before.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"--beside .*: holds no rows of hirl benchmark --json"):
+        run(folder, tmp_path, beside=(tmp_path / "before.json",))
+
+
+def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
+    benchmark(str(folder), ("grid-v1",), ("distorted", "path:brighten-0"), crop=16, toolset="toy")
+    table = capsys.readouterr().out.rpartition("grid-v1: gain in dB")[2]
+    assert all(word in table for word in ("entrant", "aligned", "shifted", "difference", "brighten-0"))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,3 +55,8 @@ def test_photographs_are_drawn_and_not_their_crops():
 
 def test_harm_is_a_loss_of_more_than_a_tenth_of_a_decibel():
     assert outcomes([24.95, 24.85, 25.0]).harmed.tolist() == [False, True, False]
+
+
+def test_a_clean_image_is_altered_where_it_comes_out_below_45_decibels():
+    clean = replace(outcomes([50, 44.9, 45.1, 30]), before=np.array([50.0, 50.0, 50.0, 40.0]))
+    assert clean.altered.tolist() == [False, True, False], "the last one was not clean"

@@ -111,6 +111,21 @@ def test_jpegs_blocks_begin_at_every_place_of_a_crop(pictures):
     assert seen == {(row, column) for row in range(8) for column in range(8)}
 
 
+@pytest.mark.parametrize("crop", [64, 100, 150, None])
+def test_jpegs_blocks_begin_where_it_is_asked(pictures, crop):
+    rows, columns = np.mgrid[0:180, 0:200]
+    slope = Photograph("slope", np.repeat((rows / 2 + columns / 2)[..., None], 3, axis=2).astype(np.uint8), None)
+    for seed in range(20):
+        aligned, shifted = (
+            Samples(pictures, JpegCompression(1), crop, grid=grid).of(slope, np.random.default_rng(seed))
+            for grid in ("aligned", "shifted")
+        )
+        assert blocks(aligned.distorted) == (0, 0)
+        assert blocks(shifted.distorted) != (0, 0)
+        assert aligned.reference.shape == aligned.distorted.shape
+        assert shifted.reference.shape == shifted.distorted.shape
+
+
 @pytest.mark.parametrize("degradation", [GaussianBlur(15), InOrder((GaussianBlur(10), JpegCompression(20)))])
 def test_what_borders_do_to_a_filter_stays_outside_of_a_crop(pictures, noise, degradation):
     samples = Samples(pictures, degradation, 48)

@@ -1,0 +1,24 @@
+"""The command that stands for a call of a command's function."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """The `hirl` command that calls a function so; options that have their default are left out.
+
+    Args:
+        function: Function of a command, of whose name it is made.
+        arguments: Arguments by their names; those that are not among them have their default.
+    """
+    words = ["hirl", function.__name__.replace("_", "-")]
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = arguments.get(name, parameter.default)
+        if value != parameter.default:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)

@@ -1,0 +1,70 @@
+"""What entrants of a benchmark gain, side by side: a line for each part of a suite, or for each entrant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+IMAGES = ("crop", "per_image", "seed")  # settings on which hangs what images there are, beside the photographs
+
+
+def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of an earlier run on the same images; to the names of their entrants that of the file is added.
+
+    Args:
+        path: File that ``hirl benchmark --json`` wrote.
+        settings: Settings of the run beside which they are shown.
+
+    Raises:
+        ValueError: If it is no such file, or of a run on other images.
+    """
+    try:
+        run = json.loads(path.read_text())
+        rows = [row | {"entrant": f"{row['entrant']} ({path.stem})"} for row in run["rows"]]
+        other = [key for key in IMAGES if run["settings"][key] != settings[key]]
+    except (ValueError, TypeError, LookupError):
+        raise ValueError(f"--beside {path}: holds no rows of hirl benchmark --json") from None
+    if other:
+        raise ValueError(f"--beside {path}: is of other images ({', '.join(other)})")
+    return [row for row in rows if not row["entrant"].startswith("distorted")]
+
+
+def by_part(rows: Iterable[Row]) -> list[dict[str, str]]:
+    """A line for each part of a suite: PSNR before, and what every entrant gains, with the share that it harms.
+
+    Args:
+        rows: Rows of `hirl benchmark` of one suite, in its order; those of all parts together are left out.
+    """
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["part"] != "all" and row["entrant"] != "distorted":
+            line = lines.setdefault(
+                row["part"], {"distortion": row["part"], "before": f"{row['PSNR'] - row['gain']:.2f}"}
+            )
+            line[row["entrant"]] = f"{row['gain']:+.2f} ({row['harm %']:.0f} %)"
+    return list(lines.values())
+
+
+def by_entrant(rows: Iterable[Row], parts: Sequence[str]) -> list[dict[str, str]]:
+    """A line for each entrant: what it gains on two parts of a suite, and by how much more on the second.
+
+    Args:
+        rows: Rows of `hirl benchmark` of one suite.
+        parts: Names of the two parts.
+    """
+    gains: dict[str, dict[str, float]] = {}
+    for row in rows:
+        gains.setdefault(row["entrant"], {})[row["part"]] = row["gain"]
+    first, second = parts
+    return [
+        {
+            "entrant": name,
+            **{part: f"{own[part]:+.2f}" for part in parts},
+            "difference": f"{own[second] - own[first]:+.2f}",
+        }
+        for name, own in gains.items()
+        if name != "distorted"
+    ]

@@ -15,7 +15,17 @@ from tqdm import tqdm
 
 import hirl_env
 from hirl_agents.search import chain
-from hirl_env.data.degradations import BLUR_SIZES, JPEG_QUALITIES, LEVELS, NOISE_SIGMAS
+from hirl_env.data.degradations import (
+    BLUR_SIZES,
+    JPEG_QUALITIES,
+    LEVELS,
+    NOISE_SIGMAS,
+    ChromaNoise,
+    Degradation,
+    GaussianBlur,
+    InOrder,
+    JpegCompression,
+)
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.quality import Measure
@@ -37,6 +47,15 @@ TRIED = ("random tools", "levels and random tools")  # groups beside the distort
 IN_ORDER = "in order"
 REPEATS = 5
 GAMES: dict[str, Cell] = {f"Sharpen x {REPEATS} lowers": (2, 0), f"FFDNet 35 x {REPEATS} lowers": (0, 2)}
+# By case: two degradations, of which the second is worse.
+WORSE: dict[str, tuple[Degradation, Degradation]] = {
+    "blur 4 below 3": (GaussianBlur.of_sigma(3), GaussianBlur.of_sigma(4)),
+    "chroma noise lowers JPEG 75": (JpegCompression(75), InOrder((ChromaNoise(25), JpegCompression(75)))),
+}
+DEGRADATIONS: tuple[str | Degradation, ...] = (
+    *(name for names in FAMILIES.values() for name in names),
+    *(degradation for pair in WORSE.values() for degradation in pair),
+)
 
 # Scores of pictures, and which of them are ordered as they should be, by the names of a measure and a group or case.
 Everything = dict[tuple[str, str], npt.NDArray[Any]]
@@ -52,7 +71,7 @@ class Pictures:
         gamed: Pictures that games make of the clean ones, by game.
     """
 
-    distorted: dict[str, State]
+    distorted: dict[str | Degradation, State]
     tried: dict[str, list[State]]
     gamed: dict[str, State]
 
@@ -78,7 +97,7 @@ def evaluate_measures(
 
     Prints Spearman's rank correlation per distortion, on what random tools make of the three levels, and on both; and
     in how many cases a measure orders a picture as it should (clean, mild, moderate, severe), and is not gamed: a tool
-    applied five times to a clean picture must lower its score.
+    applied five times to a clean picture must lower its score, and so must a stronger blur, and noise in the hues.
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, ...).
@@ -103,15 +122,14 @@ def evaluate_measures(
     toolset = toolsets.resolve("paper").on(device)
     photographs = image_sources.resolve(images)
     rng = np.random.default_rng(seed)
-    names = [part for parts in FAMILIES.values() for part in parts]
     # The same pictures at every degradation, in the same batches.
     side_by_side = zip(
-        *(batches(evaluation_samples(photographs, name, crop, per_image, seed)) for name in names), strict=True
+        *(batches(evaluation_samples(photographs, one, crop, per_image, seed)) for one in DEGRADATIONS), strict=True
     )
     found: list[Everything] = []
     with tqdm(total=len(photographs) * per_image, unit="picture", leave=False, disable=None) as bar:
         for samples in side_by_side:
-            pictures = _pictures(dict(zip(names, samples, strict=True)), toolset, precision, rng)
+            pictures = _pictures(dict(zip(DEGRADATIONS, samples, strict=True)), toolset, precision, rng)
             found.append(_scores_of_groups([*blind, *seeing], pictures) | _cases(blind, pictures))
             bar.update(len(samples[0]))
     every = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
@@ -120,7 +138,7 @@ def evaluate_measures(
     size = "whole" if crop is None else f"{len(every[blind[0].name, LEVELS[0]])} crops of {crop}x{crop}"
     title = f"{photographs.name}, {size}"
     print_table(f"{title}: Spearman's rank correlation", correlations, {truth.name: 3 for truth in seeing})
-    print_table(f"{title}: percent of cases", cases, dict.fromkeys((IN_ORDER, *GAMES), 1))
+    print_table(f"{title}: percent of cases", cases, dict.fromkeys((IN_ORDER, *GAMES, *WORSE), 1))
     if json is not None:
         write_json(json, settings, [*correlations, *cases])
 
@@ -135,12 +153,12 @@ def _correlations(every: Everything, measure: Measure, seeing: Sequence[Measure]
 
 def _rates(every: Everything, measure: Measure) -> dict[str, Any]:
     """A row of the second table: in how many cases, percent, a measure orders pictures as it should."""
-    rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES)}
+    rates = {case: 100 * float(every[measure.name, case].mean()) for case in (IN_ORDER, *GAMES, *WORSE)}
     return {"measure": measure.name, **rates}
 
 
 def _pictures(
-    samples: dict[str, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
+    samples: dict[str | Degradation, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
     """All versions of some pictures, from these by degradation."""
     begun = {name: begin(batch, toolset, precision) for name, batch in samples.items()}
@@ -191,4 +209,7 @@ def _cases(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, s
         cases[measure.name, IN_ORDER] = np.all(np.diff([clean, *levels], axis=0) < 0, axis=0)
         for name, gamed in pictures.gamed.items():
             cases[measure.name, name] = _scores(measure, gamed.images, None) < clean
+        for name, pair in WORSE.items():
+            better, worse = (_scores(measure, pictures.distorted[each].images, None) for each in pair)
+            cases[measure.name, name] = worse < better
     return cases

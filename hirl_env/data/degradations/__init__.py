@@ -19,7 +19,7 @@ from hirl_env.data.degradations.known import (
     SINGLES,
     degradations,
 )
-from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
+from hirl_env.data.degradations.noise import ChromaNoise, GaussianNoise, GreyNoise, ShotNoise
 from hirl_env.data.degradations.recipes import LIGHT_KINDS, Light, Pictured, RLRestoreRecipe, Unknown
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "NOISE_SIGMAS",
     "SINGLES",
     "AnisotropicBlur",
+    "ChromaNoise",
     "DefocusBlur",
     "Degradation",
     "DoubleJpeg",

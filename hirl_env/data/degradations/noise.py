@@ -1,4 +1,4 @@
-"""Noise: Gaussian in colour, Gaussian in grey, and shot noise."""
+"""Noise: Gaussian in colour, in grey, in hues alone, and shot noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hirl_env.data.degradations.degradation import Degradation
+from hirl_env.data.images import LUMA
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,16 @@ class GreyNoise(_Noise):
 
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         return _normal(rng, 1, *image.shape[1:])
+
+
+@dataclass(frozen=True)
+class ChromaNoise(_Noise):
+    """Adds Gaussian noise that changes the hues and not the brightness, as cameras leave it where they denoise."""
+
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        noise = _normal(rng, *image.shape)
+        hues = noise - (torch.tensor(LUMA)[:, None, None] * noise).sum(dim=0)
+        return hues / hues.std()
 
 
 @dataclass(frozen=True)

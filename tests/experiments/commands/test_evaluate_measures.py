@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hirl_env.data.degradations import GaussianBlur
 from hirl_env.quality import Measure, measures
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
@@ -40,6 +41,11 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     clean = [start.reference.mean().item() for start in crops["mild"]]
     darker = np.all(np.diff([clean, *brightness.values()], axis=0) < 0, axis=0)
     assert cases["brightness"]["in order"] == pytest.approx(100 * darker.mean())
+    blurred = [
+        np.array([start.distorted.mean().item() for start in evaluation_samples(pictures, blur, 32, 3, 0)])
+        for blur in (GaussianBlur.of_sigma(3), GaussianBlur.of_sigma(4))
+    ]
+    assert cases["brightness"]["blur 4 below 3"] == pytest.approx(100 * (blurred[1] < blurred[0]).mean())
     assert "levels and random tools" in capsys.readouterr().out
 
 

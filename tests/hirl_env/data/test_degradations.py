@@ -9,6 +9,7 @@ from PIL import Image
 
 from hirl_env.data.degradations import (
     AnisotropicBlur,
+    ChromaNoise,
     DefocusBlur,
     DoubleJpeg,
     FullColourJpeg,
@@ -26,7 +27,7 @@ from hirl_env.data.degradations import (
     degradations,
     opencv_sigma,
 )
-from hirl_env.data.images import to_pixels, to_tensor
+from hirl_env.data.images import LUMA, to_pixels, to_tensor
 from tests.conftest import translation
 
 
@@ -139,6 +140,9 @@ def test_grey_noise_is_the_same_in_all_channels_and_shot_noise_grows_with_bright
     noisy = GreyNoise(20)(grey, rng)
     assert torch.equal(noisy[0], noisy[2])
     assert (noisy - grey).std().item() * 255 == pytest.approx(20, rel=0.05)
+    hues = ChromaNoise(20)(grey, rng) - grey
+    assert hues.std().item() * 255 == pytest.approx(20, rel=0.05)
+    assert (torch.tensor(LUMA)[:, None, None] * hues).sum(dim=0).abs().max() * 255 <= 1, "as bright as before"
     assert (ShotNoise(20)(grey, rng) - grey).std().item() * 255 == pytest.approx(20, rel=0.05)
     dark = torch.full((3, 100, 100), 0.125)
     assert (ShotNoise(20)(dark, rng) - dark).std().item() * 255 == pytest.approx(10, rel=0.05)

@@ -1,18 +1,24 @@
-"""`hirl evaluate-tools`: measures every tool on its own distortion."""
+"""`hirl evaluate-tools`: measures every tool on its own distortion, and whether it moves the picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
-from hirl_env.data.photographs import image_sources
+from hirl_env.data.degradations import GaussianBlur
+from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.files import atomic_write_text
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Toolset, available_precision
+from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples
-from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
+from hirl_experiments.evaluation.translation import moves
+from hirl_experiments.io.invocation import command_line
+from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
 SETTINGS = {
@@ -20,35 +26,62 @@ SETTINGS = {
     "jpeg": ("jpeg-30", "jpeg-20", "jpeg-10"),
     "blur": ("blur-5", "blur-10", "blur-15"),
 }
+BLURS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # standard deviations of centred blurs, pixels
+Part = Literal["gains", "translations"]
+Table = tuple[str, list[dict[str, Any]], dict[str, int]]  # title, rows, decimals
 DECIMALS = {"psnr_before": 2, "psnr": 2, "gain": 2, "ssim_before": 4, "ssim": 4, "images": 0}
 
 
 def evaluate_tools(
     images: str,
     json: Path | None = None,
+    markdown: Path | None = None,
     crop: int | None = None,
     seed: int = 0,
     toolset: str = "paper",
     precision: AnyPrecision = "float32",
     device: str = "cpu",
+    parts: tuple[Part, ...] = ("gains",),
 ) -> None:
-    """Measure every tool on its own distortion at the paper's three settings, before and after.
+    """Measure every tool on its own distortion at the paper's three settings, and by how much it moves pictures.
+
+    Prints PSNR and SSIM before and after; and, for centred blurs, the pixels by which what the tool makes of them lies
+    beside the original, on average over the photographs: none, where the tool has learned nothing but to restore.
 
     Args:
         images: Photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         json: File to write settings and rows to.
+        markdown: File to write the tables to in Markdown, under the command that made them.
         crop: Side of a random crop of each photograph; default: whole photographs.
         seed: Seed of the noise and the crops.
         toolset: Tools to measure, as of hirl evaluate.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device that they run on: cpu, cuda, mps, or auto.
+        parts: What to measure: gains, translations.
     """
     precision = available_precision(precision, device)
-    settings = {key: value for key, value in locals().items() if key != "json"}
-    check_writable(json)
+    arguments = locals()
+    settings = {key: value for key, value in arguments.items() if key not in ("json", "markdown")}
+    command = command_line(evaluate_tools, {**arguments, "json": None, "markdown": None})
+    check_writable(json, file=markdown)
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)
     tools = tiled(toolsets.resolve(toolset).on(device))
+    tables: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for part in parts:
+        title, found, decimals = PARTS[part](photographs, crop, seed, tools, precision)
+        print_table(f"{photographs.name}: {title}", found, decimals)
+        tables.append(f"{title[0].upper()}{title[1:]}:\n\n{markdown_table(found, decimals)}")
+        rows += found
+    if json is not None:
+        write_json(json, settings, rows)
+    if markdown is not None:
+        atomic_write_text(markdown, "\n".join([f"```sh\n{command}\n```\n", *tables]))
+        print(f"wrote {markdown}")
+
+
+def _gains(photographs: Photographs, crop: int | None, seed: int, tools: Toolset, precision: Precision) -> Table:
     rows: list[dict[str, Any]] = []
     for family, names in SETTINGS.items():
         methods = _specialists(tools, family)
@@ -57,9 +90,23 @@ def evaluate_tools(
             everything = {"distorted": Distorted().open("distorted", tools), **methods}
             before, *after = evaluate_level(samples, len(photographs), name, everything, tools, precision)
             rows += [_row(before, one) for one in after]
-    print_table(f"{photographs.name}: every tool on its own distortion", rows, DECIMALS)
-    if json is not None:
-        write_json(json, settings, rows)
+    return "every tool on its own distortion", rows, DECIMALS
+
+
+def _translations(photographs: Photographs, crop: int | None, seed: int, tools: Toolset, precision: Precision) -> Table:
+    columns: dict[str, dict[Cell | None, float]] = {}
+    for sigma in tqdm(BLURS, desc="translations", unit="blur", leave=False, disable=None):
+        blurred = evaluation_samples(photographs, GaussianBlur.of_sigma(sigma), crop, 1, seed)
+        columns[f"sigma {sigma:g}"] = moves(blurred, tools, precision)
+    # Without a tool nothing moves: what is found then is the error of the measurement.
+    rows: list[dict[str, Any]] = [
+        {"tool": "none" if cell is None else tools[cell].name} | {name: by[cell] for name, by in columns.items()}
+        for cell in (None, *tools.cells)
+    ]
+    return "by how many pixels every tool moves centred blurs", rows, dict.fromkeys(columns, 3)
+
+
+PARTS = {"gains": _gains, "translations": _translations}
 
 
 def _specialists(tools: Toolset, family: str) -> dict[str, Run]:

@@ -191,6 +191,16 @@ def test_no_tool_moves_the_picture(sigma):
         assert np.abs(np.mean(moves, axis=0)).max() < 0.1, toolset[cell].name
 
 
+@pytest.mark.xfail(strict=True, reason="2.5 levels off inside, and 23 in a corner")
+def test_denoising_a_clean_ramp_again_and_again_leaves_it_as_it_is():
+    toolset = toolsets.resolve("hirl")
+    ramp = (torch.linspace(16, 239, 224).round() / 255).expand(1, 3, 64, 224).contiguous()
+    image = ramp
+    for _ in range(4):
+        image = toolset.apply(image, toolset.cell("denoise-3"))
+    assert (image - ramp).abs().max() * 255 <= 2
+
+
 @pytest.mark.parametrize("name", ["paper", "hirl"])
 def test_bf16_is_close_to_float32_and_another(name):
     toolset, images = toolsets.resolve(name), torch.rand(1, 3, 32, 32)

@@ -1,24 +1,27 @@
-"""`hirl demo`: restores the embedded photographs with every search and with the agent, and draws the paths."""
+"""`hirl demo`: restores the embedded photographs with every search and with the agent, and draws what was done."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 from matplotlib.figure import Figure
 
+from hirl_agents.restorer import Restorer
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Toolset, available_precision
+from hirl_env.tools.toolset import AnyPrecision, Precision, Toolset, available_precision
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.reporting.figures import save_figure, show
+from hirl_experiments.reporting.gallery import gallery
 
 COLUMNS = {
     "distorted": "distorted",
@@ -28,6 +31,7 @@ COLUMNS = {
     "hirl": "HIRL, blind",
 }
 PANEL = 2.4  # inches
+Part = Literal["gallery", "levels"]
 Result = tuple[Sample, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
 
 
@@ -37,10 +41,13 @@ def demo(
     crop: int = 128,
     seed: int = 0,
     precision: AnyPrecision = "auto",
+    parts: tuple[Part, ...] = get_args(Part),
 ) -> None:
-    """Degrade the embedded photographs at the three levels, restore them with searches and the agent, show the paths.
+    """Degrade the embedded photographs, restore them, and draw what was done.
 
-    Prints a table and saves it as demo.json, with one figure per level. Needs no data and no network.
+    The gallery (gallery.png) is eight pictures before and after: what people bring, and what needs nothing, restored by
+    the agent. At the three levels, searches and the agent restore crops of all photographs: a figure of their paths for
+    each level, and a table, which is printed and saved as demo.json. Needs no data and no network.
 
     Args:
         out: Folder for the figures and the table.
@@ -48,10 +55,20 @@ def demo(
         crop: Side of the crops in pixels; twice the side takes four times as long.
         seed: Seed of the crops and of the noise.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        parts: What to draw: gallery, levels.
     """
     precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)
     check_writable(folder=out)
+    if "gallery" in parts:
+        save_figure(gallery(Restorer("hirl", precision=precision), seed), out / "gallery.png")
+        print(f"wrote {out / 'gallery.png'}")
+    if "levels" in parts:
+        _levels(out, depth, crop, seed, precision)
+
+
+def _levels(out: Path, depth: int, crop: int, seed: int, precision: Precision) -> None:
+    """A figure for each level, and a table of all."""
     photographs = image_sources.resolve("photos")
     toolset = toolsets.resolve("hirl")
     own: dict[str, Method] = {"greedy": Greedy(depth), "brute-force": BruteForce(depth), "hirl": Follow()}

@@ -18,6 +18,8 @@ from hirl_env import __version__
 from hirl_env.quality import measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments import cli
 from hirl_experiments.benchmarks import table
 from hirl_experiments.benchmarks.agents import bench_updates
@@ -182,6 +184,26 @@ def test_whole_photographs_of_several_sizes(folder, hirl, capsys):
     assert " 4 " in capsys.readouterr().out
 
 
+def test_evaluate_tools_finds_what_moves_the_picture(folder, tmp_path, hirl, monkeypatch, capsys):
+    def half_a_pixel(images):
+        return (images + images.roll(-1, dims=-1)) / 2
+
+    monkeypatch.setitem(toolsets.factories, "moved", lambda: Toolset({"move": [Tool("half", half_a_pixel)]}))
+    save = ["--json", str(tmp_path / "tools.json"), "--markdown", str(tmp_path / "tools.md")]
+    options = ["--toolset", "moved", "--parts", "translations", "--crop", "256"]
+    assert hirl("evaluate-tools", "--images", "photos", *options, *save) == 0
+    none, half = json.loads((tmp_path / "tools.json").read_text())["rows"]
+    assert none["tool"] == "none"
+    for sigma in ("sigma 0.5", "sigma 1.5", "sigma 3"):
+        assert none[sigma] == pytest.approx(0, abs=0.01)
+        assert half[sigma] == pytest.approx(0.5, rel=0.1)
+    text = (tmp_path / "tools.md").read_text()
+    assert "hirl evaluate-tools --images photos --crop 256 --toolset moved --parts translations" in text
+    assert "| half | 0." in text
+    assert hirl("evaluate-tools", "--images", str(folder), *options[:-1], "24") == 1
+    assert "images of at least 32x32 pixels" in capsys.readouterr().err
+
+
 def test_evaluate_tools_measures_every_tool_on_its_own(pictures, folder, tmp_path, hirl):
     target = tmp_path / "tools.json"
     assert hirl("evaluate-tools", "--images", str(folder), "--json", str(target)) == 0
@@ -204,7 +226,8 @@ def test_evaluate_tools_measures_every_tool_on_its_own(pictures, folder, tmp_pat
 
 @pytest.mark.slow
 def test_demo_draws_a_figure_per_level(tmp_path, hirl):
-    assert hirl("demo", "--out", str(tmp_path / "demo"), "--crop", "16", "--depth", "1") == 0
+    levels = ["--crop", "16", "--depth", "1", "--parts", "levels"]
+    assert hirl("demo", "--out", str(tmp_path / "demo"), *levels) == 0
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         "mild.png",
         "moderate.png",

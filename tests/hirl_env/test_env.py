@@ -68,7 +68,7 @@ def test_specs_are_json_and_pickle(env_id):
 
 
 def test_registering_twice_is_harmless():
-    hirl_env._register("HIRL-Restore-v0")
+    hirl_env._register("HIRL-Restore-v0", "elsewhere:Env", "elsewhere:VectorEnv")
     assert gym.make("HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
 
 

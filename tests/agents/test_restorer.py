@@ -153,6 +153,7 @@ def test_the_size_of_the_tiles_makes_no_difference(toy_toolset):
 # Any size, with the shipped tools
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (3, 5, 3), (17, 16, 3), (1, 40)])
 def test_small_pictures(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

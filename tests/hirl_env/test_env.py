@@ -43,6 +43,7 @@ def test_gymnasiums_checker_has_nothing_to_say(env_id, arguments, monkeypatch):
         check_env(gym.make(env_id, render_mode="rgb_array", **arguments).unwrapped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("arguments", VARIANTS)
 def test_sb3s_checker_has_nothing_to_say(env_id, arguments):
@@ -72,6 +73,7 @@ def test_registering_twice_is_harmless():
     assert gym.make("HIRL-Restore-v0").spec.id == "HIRL-Restore-v0"
 
 
+@pytest.mark.slow
 def test_the_module_prefix_imports_the_environment_and_nothing_that_trains_in_it():
     code = """
 import sys

@@ -338,6 +338,7 @@ def test_a_run_is_not_overwritten_and_a_damaged_one_not_resumed(folder, tmp_path
     assert "has lost its checkpoint, model.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.safetensors", "replay_buffer.safetensors"])
 def test_no_code_of_a_run_is_run(name, folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"

@@ -35,6 +35,7 @@ from hirl_env.data.degradations import (
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.tools.hirl import BLUR_UNIT, BLURS, ERROR_UNIT, ERRORS, NOISES, QUALITIES
+from hirl_env.tools.paper import FFDNET_WIDTH
 from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, Band, new_tools
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
@@ -74,7 +75,6 @@ class ToolRecipe:
 _UNKNOWN = degradations.resolve("unknown")
 _MIXED = Unknown(present=0.8)
 _HYBRIDS = Mixture((_UNKNOWN, _MIXED, degradations.resolve("rl-restore-any"), degradations.resolve("levels")))
-_PAPER = Mixture((degradations.resolve("levels"),) * 4 + (degradations.resolve("rl-restore-moderate"),))
 
 
 def strongest(degradation: Degradation, family: str) -> float:
@@ -145,7 +145,7 @@ _HIRL: dict[str, ToolRecipe] = {
 
 def _paper_noise(rng: np.random.Generator) -> Degradation:
     # Near the three settings of its map, and mostly the strongest, which is learned last.
-    return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.1, 0.2, 0.7)) + rng.uniform(-2, 2)))
+    return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.15, 0.25, 0.6)) + rng.uniform(-2, 2)))
 
 
 def _paper_blur(rng: np.random.Generator) -> Degradation:
@@ -156,34 +156,26 @@ def _always(degradation: Degradation) -> Draw:
     return lambda rng: degradation
 
 
-_PAPER_BLURS = tuple(GaussianBlur(size) for size in BLUR_SIZES)
+_NOISES = tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS)
+_BLURS = tuple(GaussianBlur(size) for size in BLUR_SIZES)
 
-# The toolset `paper`.
+# The toolset `paper`: each network knows one distortion alone (sections 2.1 and 3.1), and no hybrids.
 _PAPER_TOOLS: dict[str, ToolRecipe] = {
     "ffdnet": ToolRecipe(
-        FFDNet,
+        partial(FFDNet, FFDNET_WIDTH),
         _paper_noise,
-        _PAPER,
-        tuple(GaussianNoise(sigma) for sigma in NOISE_SIGMAS),
+        Mixture(_NOISES),
+        _NOISES,
         lr=0.007,
         condition=_noise_strength,
         strongest=float(NOISE_SIGMAS[-1]),
     ),
     **{
-        f"fast-arcnn-{quality}": ToolRecipe(
-            FastARCNN, _always(JpegCompression(quality)), _PAPER, (JpegCompression(quality),), lr=0.02
-        )
-        for quality in JPEG_QUALITIES
+        f"fast-arcnn-{jpeg.quality}": ToolRecipe(FastARCNN, _always(jpeg), jpeg, (jpeg,), lr=0.015)
+        for jpeg in map(JpegCompression, JPEG_QUALITIES)
     },
-    "srcnn": ToolRecipe(SRCNN, _paper_blur, _PAPER, _PAPER_BLURS, lr=0.004),
-    "srn": ToolRecipe(
-        SRN,
-        _paper_blur,
-        _PAPER,
-        _PAPER_BLURS,
-        lr=0.0015,
-        stored=torch.int8,  # four times the weights of all other tools
-    ),
+    "srcnn": ToolRecipe(SRCNN, _paper_blur, Mixture(_BLURS), _BLURS, lr=0.004),
+    "srn": ToolRecipe(SRN, _paper_blur, Mixture(_BLURS), _BLURS, lr=0.01),
 }
 
 

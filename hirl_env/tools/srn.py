@@ -9,19 +9,19 @@ from torch import nn
 from hirl_env.tools.residual import ResidualBlock
 
 SCALES = 3
-KERNEL = 5
 STRIDE = 4  # of the encoder; times the coarsest scale, sizes must divide by 16
+
+
+def _blocks(width: int, kernel: int) -> list[nn.Module]:
+    return [ResidualBlock(width, kernel) for _ in range(3)]
 
 
 class Stage(nn.Sequential):
     """A convolution with ReLU, then three residual blocks."""
 
-    def __init__(self, inputs: int, width: int, stride: int) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, width, 5, stride=stride, padding=2),
-            nn.ReLU(inplace=True),
-            *(ResidualBlock(width, KERNEL) for _ in range(3)),
-        )
+    def __init__(self, inputs: int, width: int, kernel: int, stride: int) -> None:
+        first = nn.Conv2d(inputs, width, kernel, stride=stride, padding=kernel // 2)
+        super().__init__(first, nn.ReLU(inplace=True), *_blocks(width, kernel))
 
 
 class SRN(nn.Module):
@@ -29,22 +29,27 @@ class SRN(nn.Module):
 
     Each scale sees the image beside the enlarged, detached result of the coarser scale; encoder stages of ``width``,
     2 and 4 times ``width`` channels with three residual blocks each, a mirrored decoder with 4x4 transposed
-    convolutions and additive skips, 5x5 output.
+    convolutions and additive skips.
 
-    Deviation: a global skip: each scale predicts what to add to the image, which trains in a fraction of the steps.
+    Deviations: a global skip: each scale predicts what to add to the image, which trains in a fraction of the steps.
+    Smaller: 32 channels and kernels of 5 as published cost 10.4 GFLOP for 64x64 pixels, these 1.0.
+
+    Args:
+        width: Channels at full size; the lower levels have 2 and 4 times as many.
+        kernel: Side of the kernels, odd.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 16, kernel: int = 3) -> None:
         super().__init__()
-        self.encoder1 = Stage(6, width, stride=1)
-        self.encoder2 = Stage(width, 2 * width, stride=2)
-        self.encoder3 = Stage(2 * width, 4 * width, stride=2)
-        self.decoder3 = nn.Sequential(*(ResidualBlock(4 * width, KERNEL) for _ in range(3)))
+        self.encoder1 = Stage(6, width, kernel, stride=1)
+        self.encoder2 = Stage(width, 2 * width, kernel, stride=2)
+        self.encoder3 = Stage(2 * width, 4 * width, kernel, stride=2)
+        self.decoder3 = nn.Sequential(*_blocks(4 * width, kernel))
         self.up2 = nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1)
-        self.decoder2 = nn.Sequential(*(ResidualBlock(2 * width, KERNEL) for _ in range(3)))
+        self.decoder2 = nn.Sequential(*_blocks(2 * width, kernel))
         self.up1 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
-        self.decoder1 = nn.Sequential(*(ResidualBlock(width, KERNEL) for _ in range(3)))
-        self.output = nn.Conv2d(width, 3, 5, padding=2)
+        self.decoder1 = nn.Sequential(*_blocks(width, kernel))
+        self.output = nn.Conv2d(width, 3, kernel, padding=kernel // 2)
         nn.init.normal_(self.output.weight, std=1e-3)
 
     def one_scale(self, images: torch.Tensor, coarser: torch.Tensor) -> torch.Tensor:

@@ -54,13 +54,123 @@ def test_statistics_and_infos_of_each(vector, mode):
     assert [info["path"].tolist() for info in told] == [[[0, 0]] * 3] * 2
 
 
-def test_wrappers_of_single_environments(small, tmp_path):
-    env = gym.make("HIRL-Restore-v0", **small)
-    env = gym.wrappers.RecordEpisodeStatistics(gym.wrappers.GrayscaleObservation(env, keep_dim=True))
-    env = gym.wrappers.FrameStackObservation(gym.wrappers.NormalizeReward(env), 2)
-    observation, _ = env.reset(seed=0)
-    assert observation.shape == (2, 16, 16, 1)
-    for _ in range(3):
-        *_, truncated, info = env.step((0, 0))
-    assert truncated
-    assert info["episode"]["l"] == 3
+def resized(env):
+    pytest.importorskip("cv2", reason="gymnasium[other] is not installed")
+    return gym.wrappers.ResizeObservation(env, (8, 8))
+
+
+def recorded(env):
+    pytest.importorskip("moviepy", reason="gymnasium[other] is not installed")
+    return gym.wrappers.RecordVideo(env, "videos", episode_trigger=lambda episode: True)
+
+
+wrappers = gym.wrappers
+SINGLE = {
+    "AddRenderObservation": lambda env: wrappers.AddRenderObservation(env, render_only=False),
+    "AddWhiteNoise": lambda env: wrappers.AddWhiteNoise(env, 0.3),
+    "Autoreset": wrappers.Autoreset,
+    "ClipReward": lambda env: wrappers.ClipReward(env, -1, 1),
+    "DelayObservation": lambda env: wrappers.DelayObservation(env, 1),
+    "DtypeObservation": lambda env: wrappers.DtypeObservation(env, np.float32),
+    "FlattenObservation": wrappers.FlattenObservation,
+    "FrameStackObservation": lambda env: wrappers.FrameStackObservation(env, 2),
+    "GrayscaleObservation": lambda env: wrappers.GrayscaleObservation(env, keep_dim=True),
+    "MaxAndSkipObservation": lambda env: wrappers.MaxAndSkipObservation(env, 2),
+    "NormalizeObservation": wrappers.NormalizeObservation,
+    "NormalizeReward": wrappers.NormalizeReward,
+    "NumpyToTorch": lambda env: conversion_of_one("NumpyToTorch")(env),  # noqa: PLW0108  (may not be installed)
+    "ArrayConversion": lambda env: conversion_of_one("ArrayConversion")(env, env_xp=np, target_xp=torch),
+    "ObstructView": lambda env: wrappers.ObstructView(env, 0.2, 2),
+    "OrderEnforcing": wrappers.OrderEnforcing,
+    "PassiveEnvChecker": wrappers.PassiveEnvChecker,
+    "RecordEpisodeStatistics": wrappers.RecordEpisodeStatistics,
+    "RecordVideo": recorded,
+    "RenderCollection": wrappers.RenderCollection,
+    "RepeatAction": lambda env: wrappers.RepeatAction(env, 2),
+    "RescaleObservation": lambda env: wrappers.RescaleObservation(
+        wrappers.DtypeObservation(env, np.float32), np.float32(0), np.float32(1)
+    ),
+    "ReshapeObservation": lambda env: wrappers.ReshapeObservation(env, (16 * 16, 3)),
+    "ResizeObservation": resized,
+    "StickyAction": lambda env: wrappers.StickyAction(env, 0.5),
+    "TimeAwareObservation": lambda env: wrappers.TimeAwareObservation(wrappers.TimeLimit(env, 3)),
+    "TimeLimit": lambda env: wrappers.TimeLimit(env, 2),
+    "TransformAction": lambda env: wrappers.TransformAction(env, lambda action: action, env.action_space),
+    "TransformObservation": lambda env: wrappers.TransformObservation(env, lambda image: image, env.observation_space),
+    "TransformReward": lambda env: wrappers.TransformReward(env, lambda gain: 2 * gain),
+}
+# They are for continuous actions, or for observations of another kind, or for JAX, or for a screen.
+OTHERS = {
+    "AtariPreprocessing",
+    "ClipAction",
+    "DiscretizeAction",
+    "DiscretizeObservation",
+    "FilterObservation",
+    "HumanRendering",
+    "JaxToNumpy",
+    "JaxToTorch",
+    "RescaleAction",
+}
+
+
+def conversion_of_one(name):
+    pytest.importorskip("array_api_compat", reason="gymnasium[array-api] is not installed")
+    return getattr(gym.wrappers, name)
+
+
+def test_no_wrapper_is_forgotten():
+    assert {name for name in wrappers.__all__ if name != "vector"} - {*SINGLE, *OTHERS} == set()
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_wrappers_of_single_environments(name, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if name not in wrappers.__all__:
+        pytest.skip(f"this Gymnasium has no {name}")
+    env = SINGLE[name](gym.make("HIRL-Restore-v0", render_mode="rgb_array", **small))
+    actions = gym.make("HIRL-Restore-v0", **small).action_space
+    actions.seed(0)
+    ends = 0
+    for seed in range(3):
+        _, info = env.reset(seed=seed)
+        assert np.isfinite(float(info["psnr"]))
+        terminated = truncated = False
+        while not (terminated or truncated):
+            action = actions.sample()
+            converted = torch.as_tensor(action) if name in ("NumpyToTorch", "ArrayConversion") else action
+            _, reward, terminated, truncated, info = env.step(converted)
+            assert np.isfinite(float(reward))
+            assert np.isfinite(float(info["score"]))
+        ends += 1
+    env.close()
+    assert ends == 3
+
+
+VECTOR = {
+    "ClipReward": lambda env: wrappers.vector.ClipReward(env, -1, 1),
+    "DtypeObservation": lambda env: wrappers.vector.DtypeObservation(env, np.float32),
+    "FlattenObservation": wrappers.vector.FlattenObservation,
+    "GrayscaleObservation": lambda env: wrappers.vector.GrayscaleObservation(env, keep_dim=True),
+    "NormalizeObservation": wrappers.vector.NormalizeObservation,
+    "NormalizeReward": wrappers.vector.NormalizeReward,
+    "RecordEpisodeStatistics": wrappers.vector.RecordEpisodeStatistics,
+    "DictInfoToList": wrappers.vector.DictInfoToList,
+    "ReshapeObservation": lambda env: wrappers.vector.ReshapeObservation(env, (16 * 16, 3)),
+    "TransformAction": lambda env: wrappers.vector.TransformAction(env, lambda actions: actions, env.action_space),
+    "TransformObservation": lambda env: wrappers.vector.TransformObservation(
+        env, lambda images: images, single_observation_space=env.single_observation_space
+    ),
+    "TransformReward": lambda env: wrappers.vector.TransformReward(env, lambda gains: 2 * gains),
+}
+
+
+@pytest.mark.parametrize("name", VECTOR)
+def test_wrappers_of_the_native_vector_environment(name, small):
+    env = VECTOR[name](gym.make_vec("HIRL-Restore-v0", 2, **small))
+    env.reset(seed=0)
+    ends = 0
+    for _ in range(8):  # two episodes of three steps, and the resets after them
+        _, rewards, _, truncated, _ = env.step(np.ones((2, 2), dtype=int))
+        ends += truncated.sum()
+        assert np.isfinite(rewards).all()
+    assert ends == 4

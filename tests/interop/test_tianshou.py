@@ -7,45 +7,49 @@ from torch import nn
 
 import hirl_env  # noqa: F401  (registers the ids)
 
-tianshou = pytest.importorskip("tianshou", reason="tianshou is not installed")
+pytest.importorskip("tianshou", reason="tianshou is not installed")
 
 
 class Values(nn.Module):
     """Values of the flat actions, from flattened pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, pixels, actions) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, 9))
+        self.layers = nn.Sequential(nn.Flatten(), nn.LayerNorm(pixels), nn.Linear(pixels, actions))
 
     def forward(self, obs, state=None, info=None):
-        return self.layers(torch.as_tensor(obs).float() / 255), state
+        return self.layers(torch.as_tensor(obs).float()), state
 
 
-@pytest.mark.parametrize("arguments", [{}, {"full_feedback": True}])
-def test_dqn_trains(small, arguments):
+def train(steps, **task):
     from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
     from tianshou.algorithm.optim import AdamOptimizerFactory
     from tianshou.data import Collector, VectorReplayBuffer
     from tianshou.env import DummyVectorEnv
     from tianshou.trainer import OffPolicyTrainerParams
 
-    envs = DummyVectorEnv([lambda: gym.make("HIRL-RestoreFlat-v0", **small, **arguments) for _ in range(2)])
-    single = gym.make("HIRL-RestoreFlat-v0", **small)
+    envs = DummyVectorEnv([lambda: gym.make("HIRL-RestoreFlat-v0", **task) for _ in range(4)])
+    actions, observations = envs.action_space[0], envs.observation_space[0]
     policy = DiscreteQLearningPolicy(
-        model=Values(), action_space=single.action_space, observation_space=single.observation_space, eps_training=0.2
+        model=Values(16 * 16 * 3, actions.n), action_space=actions, observation_space=observations, eps_training=0.2
     )
     algorithm = DQN(policy=policy, optim=AdamOptimizerFactory(lr=1e-3), target_update_freq=20)
-    buffer = VectorReplayBuffer(200, 2)
-    result = algorithm.run_training(
-        OffPolicyTrainerParams(
-            training_collector=Collector(algorithm, envs, buffer, exploration_noise=True),
-            test_collector=None,
-            max_epochs=1,
-            epoch_num_steps=60,
-            collection_step_num_env_steps=10,
-            batch_size=16,
-            update_step_num_gradient_steps_per_sample=0.1,
-        )
+    buffer = VectorReplayBuffer(1000, 4)
+    params = OffPolicyTrainerParams(
+        training_collector=Collector(algorithm, envs, buffer, exploration_noise=True),
+        test_collector=None,
+        max_epochs=1,
+        epoch_num_steps=steps,
+        collection_step_num_env_steps=20,
+        batch_size=32,
+        update_step_num_gradient_steps_per_sample=0.1,
     )
-    assert result.train_step >= 60
-    assert buffer.info["path"].shape == (200, 3, 2)
+    return algorithm.run_training(params), buffer
+
+
+@pytest.mark.parametrize("arguments", [{}, {"full_feedback": True}])
+def test_dqn_trains(small, arguments):
+    result, buffer = train(240, **small, **arguments)
+    assert result.train_step >= 240
+    assert result.gradient_step >= 20
+    assert buffer.info["path"].shape == (1000, 3, 2)

@@ -46,5 +46,6 @@ def test_ppo_trains(ray, small):
         result = algorithm.train()
     algorithm.stop()
     assert result["num_env_steps_sampled_lifetime"] >= 256
-    assert result["env_runners"]["episode_len_mean"] == 3
+    # By RLlib's own count, which was 64/21 where every episode has three steps.
+    assert result["env_runners"]["episode_len_mean"] == pytest.approx(3, abs=0.1)
     assert np.isfinite(result["learners"]["default_policy"]["total_loss"])

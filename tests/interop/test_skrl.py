@@ -42,7 +42,9 @@ def train(steps, folder, **task):
         action_space=env.action_space,
         cfg={"rollouts": 16, "learning_epochs": 2, "experiment": {"directory": folder, "write_interval": 0}},
     )
-    SequentialTrainer(env=env, agents=agent, cfg={"timesteps": steps // 4, "headless": True}).train()
+    SequentialTrainer(
+        env=env, agents=agent, cfg={"timesteps": steps // 4, "headless": True, "close_environment_at_exit": False}
+    ).train()
     return agent
 
 

@@ -51,5 +51,5 @@ def train(steps, **task):
 def test_dqn_trains(small, arguments):
     result, buffer = train(240, **small, **arguments)
     assert result.train_step >= 240
-    assert result.gradient_step >= 20
+    assert result.update_step == 12
     assert buffer.info["path"].shape == (1000, 3, 2)

@@ -20,9 +20,11 @@ def train(env, steps):
 
     actions = env.full_action_spec_unbatched["action"]
     layers = torch.nn.Sequential(torch.nn.Flatten(-3), torch.nn.LayerNorm(16 * 16 * 3), torch.nn.LazyLinear(actions.n))
-    pixels = TensorDictModule(lambda image: image.float(), in_keys=["observation"], out_keys=["pixels"])
-    values = TensorDictModule(layers, in_keys=["pixels"], out_keys=["action_value"])
-    policy = TensorDictSequential(pixels, values, QValueModule(spec=actions))
+    # TorchRL's name of images of a single environment, and of a vector environment.
+    name = "pixels" if "pixels" in env.observation_spec.keys() else "observation"  # noqa: SIM118
+    floats = TensorDictModule(lambda image: image.float(), in_keys=[name], out_keys=["floats"])
+    values = TensorDictModule(layers, in_keys=["floats"], out_keys=["action_value"])
+    policy = TensorDictSequential(floats, values, QValueModule(spec=actions))
     exploring = TensorDictSequential(policy, EGreedyModule(actions, eps_init=0.2, eps_end=0.2))
     exploring(env.reset())
     loss = DQNLoss(policy, action_space=actions)

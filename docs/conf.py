@@ -8,7 +8,7 @@ copyright = "The HIRL-Restore authors"
 version = release = installed_version("hirl-restore")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "benchmark/*"]  # the latter are tables that benchmark.md includes
+exclude_patterns = ["_build", "benchmark/*", "paper/*"]  # the latter two are tables that pages include
 html_theme = "furo"
 html_title = "HIRL-Restore"
 html_show_copyright = False

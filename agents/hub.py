@@ -1,0 +1,132 @@
+"""Agents on the Hugging Face Hub: `save_to_hub` and `from_hub`.
+
+A repository holds ``agent.safetensors``, its model card, and, where its tools have no name, their toolset file with the
+networks that this names. All of it is data: nothing that is fetched is run. ``HF_ENDPOINT`` and ``HF_TOKEN`` are
+honoured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from hirl_agents.networks import SUFFIX
+from hirl_env.tools.known import toolsets
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_env.weights import read_metadata
+
+AGENT, CARD, TOOLSET = f"agent{SUFFIX}", "README.md", "toolset.yaml"
+USE = """
+## Use
+
+```python
+from hirl_agents.hub import from_hub
+from hirl_agents.restorer import Restorer
+
+restorer = Restorer(*from_hub("{repo}"))
+restored = restorer.restore(picture)  # uint8 (H, W, 3)
+```
+"""
+
+
+class HubAgent(NamedTuple):
+    """An agent that was fetched, as `hirl_agents.restorer.Restorer` takes it.
+
+    Attributes:
+        agent: File of its weights.
+        toolset: What it was trained with: a name, or a toolset file.
+    """
+
+    agent: Path
+    toolset: str
+
+
+def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", private: bool = False) -> str:
+    """Publishes an agent, with its card: that beside it (``best.md`` of ``best.safetensors``), and how to use it.
+
+    Args:
+        agent: A .safetensors file of an agent, as ``hirl train`` writes it.
+        repo: Name of the repository, as USER/NAME; made where there is none.
+        toolset: What the agent was trained with: a name, or a toolset file, which is published, too, with its networks.
+        private: Whether a repository that is made is visible to you alone.
+
+    Returns:
+        The address of what was published.
+
+    Raises:
+        ValueError: If huggingface_hub is missing, a file is missing or not of its kind, a file of the toolset lies
+            outside its folder, or the Hub refuses.
+    """
+    agent = Path(agent)
+    if "network" not in read_metadata(agent):
+        raise ValueError(f"{agent} holds no agent; name a file that hirl train wrote")
+    files = {AGENT: agent, **_files(toolset)}
+    card = agent.with_suffix(".md")
+    text = card.read_text(encoding="utf-8") if card.is_file() else f"# {repo.rpartition('/')[2]}\n"
+    named = TOOLSET if TOOLSET in files else str(toolset)
+    with _refusals(repo):
+        from huggingface_hub import CommitOperationAdd, HfApi, ModelCardData
+
+        data = ModelCardData(
+            library_name="hirl-restore",
+            pipeline_tag="image-to-image",
+            tags=["reinforcement-learning", "image-restoration", "HIRL-Restore-v0"],
+            hirl_restore={"toolset": named, "files": sorted(files)},
+        )
+        content = f"---\n{data.to_yaml()}\n---\n\n{text.rstrip()}\n{USE.format(repo=repo)}"
+        operations = [CommitOperationAdd(CARD, content.encode())]
+        operations += [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+        api = HfApi()
+        api.create_repo(repo, private=private, exist_ok=True)
+        return str(api.create_commit(repo, operations, commit_message=f"{AGENT} for the toolset {named}").commit_url)
+
+
+def from_hub(repo: str, revision: str | None = None) -> HubAgent:
+    """Fetches an agent that `save_to_hub` published; files that are in the cache are not fetched again.
+
+    Args:
+        repo: Name of the repository, as USER/NAME.
+        revision: A branch, tag or commit. Default: the newest.
+
+    Raises:
+        ValueError: If huggingface_hub is missing, there is no such repository, or it holds no such agent.
+    """
+    with _refusals(repo):
+        from huggingface_hub import ModelCard, hf_hub_download
+
+        card = ModelCard.load(hf_hub_download(repo, CARD, revision=revision))
+        held = card.data.to_dict().get("hirl_restore")
+        if not isinstance(held, dict) or AGENT not in held.get("files", ()):
+            raise ValueError("its card names no agent of this package")
+        places = {str(name): Path(hf_hub_download(repo, str(name), revision=revision)) for name in held["files"]}
+    toolset = str(held.get("toolset", "hirl"))
+    return HubAgent(places[AGENT], str(places[TOOLSET]) if toolset == TOOLSET else toolset)
+
+
+def _files(toolset: str | Path) -> dict[str, Path]:
+    """What is published of a toolset, by the names it gets; nothing of one that has a name."""
+    path = Path(toolset)
+    if path.suffix not in YAML_SUFFIXES:
+        toolsets.resolve(toolset)
+        return {}
+    try:
+        files = {file.resolve().relative_to(path.parent.resolve()).as_posix(): file for file in files_of(path)[1:]}
+    except ValueError as error:
+        raise ValueError(f"toolset {path}: its networks must lie beside it to be published ({error})") from None
+    return {TOOLSET: path, **files}
+
+
+@contextmanager
+def _refusals(repo: str) -> Iterator[None]:
+    """Turns what the Hub refuses into one plain line."""
+    try:
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise ValueError('the Hub needs huggingface_hub: pip install "hirl-restore[hub]"') from None
+    try:
+        yield
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ValueError(f"Hub repository {repo}: {line}") from None

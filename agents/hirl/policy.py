@@ -110,8 +110,7 @@ class HIRLPolicy(BasePolicy):
                 f"the weights are of another architecture; start with that of this agent: {own.architecture}"
             )
         # Stop margins are found anew.
-        margins = {"stop_margin": own.stop_margin, "many_looks_margin": own.many_looks_margin}
-        weights = network.state_dict() | margins
+        weights = network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():
             more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
             # Of a first layer that did not see the start, of a head that did not see the tool: what was not seen was

@@ -130,13 +130,10 @@ class CellQ(nn.Module):
     Attributes:
         stop_margin: Least that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
-        many_looks_margin: Margin that it tends to where values are means over many crops of an image, float32 (1,): 0
-            where the network learned what tools gain on average, negative where it learned less, a low expectile.
         architecture: Other arguments that the network was made with, by name.
     """
 
     stop_margin: torch.Tensor
-    many_looks_margin: torch.Tensor
     architecture: dict[str, Any]
 
     def __init__(
@@ -146,7 +143,6 @@ class CellQ(nn.Module):
         self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
         self.sees_start, self.sees_tool = sees_start, sees_tool
         self.register_buffer("stop_margin", torch.zeros(n_types * n_degrees + 1 if sees_tool else 1))
-        self.register_buffer("many_looks_margin", torch.zeros(1))
 
     def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
         """What each tool is worth from here on, (N, types, degrees), in units of the reward."""
@@ -158,23 +154,20 @@ class CellQ(nn.Module):
         Args:
             images: Images (N, C, H, W).
             looks: Number of crops of one image whose values are averaged. The error of their mean falls with its
-                square root, and with it that part of the stop margin which makes up for it.
+                square root, and the stop margin, which makes up for that error, with it.
         """
         returns = self.expected_returns(images)
         margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
-        margin = self.many_looks_margin + (margin - self.many_looks_margin) / looks**0.5
-        return returns - margin[:, None, None]
+        return returns - margin[:, None, None] / looks**0.5
 
-    def with_stop_margin(self: Network, margin: npt.NDArray[np.float64], of_many_looks: float = 0.0) -> Network:
+    def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
         """A copy that makes the same choices, and stops by another margin.
 
         Args:
             margin: Stop margin, of the shape of ``stop_margin``.
-            of_many_looks: Margin of many looks.
         """
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))
-        copied.many_looks_margin.fill_(of_many_looks)
         return copied
 
 

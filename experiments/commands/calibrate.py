@@ -5,22 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from hirl_agents.agent import Agent, q_agent
+from hirl_agents.agent import q_agent
 from hirl_agents.calibration import stop_margins
-from hirl_agents.common.tiling import tiled
 from hirl_agents.networks import load_q, save_q
-from hirl_agents.restorer import load_agent
 from hirl_env.data.degradations import degradations
-from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free, check_writable
-
-Margins = npt.NDArray[np.float64]
 
 
 def calibrate(
@@ -31,7 +26,6 @@ def calibrate(
     harm: float = 0.02,
     crop: int = 64,
     per_image: int = 4,
-    whole: int = 0,
     seed: int = 0,
     toolset: str = "hirl",
     precision: AnyPrecision = "float32",
@@ -42,8 +36,7 @@ def calibrate(
 
     The margin is how far above zero the best value must be for a step to be taken. Written is the same network with
     the margins (one for each tool used last, where the network sees it) that gain most in PSNR (at most 50 dB an
-    image) among those with which no more images lose over 0.1 dB than may. Of a whole photograph an agent sees many
-    crops, and their mean is surer than one: with --whole the margin of many looks is fitted, too.
+    image) among those with which no more images lose over 0.1 dB than may.
 
     Args:
         agent: File that hirl train wrote, of HIRL or a flat DQN.
@@ -53,8 +46,6 @@ def calibrate(
         harm: Largest share of images that may be harmed, 0 to 1.
         crop: Side of the crops in pixels.
         per_image: Number of crops of each photograph and level.
-        whole: Number of photographs, spread evenly, on which the margin of many looks is fitted; 0 for none, which
-            leaves it at 0.
         seed: Seed of crops and degradations.
         toolset: Toolset that the agent was trained with, as of hirl restore.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
@@ -63,27 +54,18 @@ def calibrate(
     """
     precision = available_precision(precision, device)
     at_least(1, crop=crop, per_image=per_image)
-    at_least(0, seed=seed, harm=harm, whole=whole)
+    at_least(0, seed=seed, harm=harm)
     check_free([out], force)
     check_writable(file=out)
-    tools = tiled(toolsets.resolve(toolset).on(device))
+    tools = toolsets.resolve(toolset).on(device)
     network = load_q(agent).to(tools.device)
     photographs = image_sources.resolve(images)
+    starts = [
+        begin(batch, tools, precision)
+        for level in levels
+        for batch in batches(evaluation_samples(photographs, degradations.resolve(level), crop, per_image, seed))
+    ]
     bare = network.with_stop_margin(np.zeros(len(network.stop_margin)))
-
-    def fitted(chosen: Photographs, size: int | None, count: int, agent: Agent, per_tool: bool) -> Margins:
-        starts = (
-            begin(batch, tools, precision)
-            for level in levels
-            for batch in batches(evaluation_samples(chosen, degradations.resolve(level), size, count, seed))
-        )
-        return stop_margins(starts, agent, network.max_steps, per_tool, harm, CAP)
-
-    margins = fitted(photographs, crop, per_image, q_agent(bare), network.sees_tool)
-    of_many = 0.0
-    if whole:
-        chosen = photographs if whole >= len(photographs) else photographs.split(whole)[1]
-        of_many = float(fitted(chosen, None, 1, load_agent(bare, tools), False)[0])
-    save_q(network.with_stop_margin(margins, of_many), out)
-    listed = " ".join(f"{margin:.3f}" for margin in margins)
-    print(f"wrote {out}; its stop margins: {listed}; of many looks: {of_many:.3f}")
+    margins = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)
+    save_q(network.with_stop_margin(margins), out)
+    print(f"wrote {out}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

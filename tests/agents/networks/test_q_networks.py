@@ -195,17 +195,6 @@ def test_a_stop_margin_lowers_values_and_changes_no_choice(network):
         assert torch.allclose(averaged, TurnAveraged(network)(images) - 0.25, atol=1e-6)
 
 
-def test_the_stop_margin_of_a_mean_tends_to_that_of_many_looks(tmp_path):
-    network = TwoLevelQ(3, 2, width=8).eval()
-    patient = network.with_stop_margin(np.array([0.5]), of_many_looks=-1.0)
-    save_q(patient, tmp_path / "q.safetensors")
-    images = torch.rand(8, 3, 32, 32)
-    with torch.no_grad():
-        for looks, margin in ((1, 0.5), (4, -0.25), (9, -0.5), (10**8, -1.0)):
-            for one in (patient, load_q(tmp_path / "q.safetensors")):
-                assert torch.allclose(one(images, looks), network(images) - margin, atol=2e-3)
-
-
 def test_each_tool_has_a_stop_margin_of_its_own(tmp_path):
     network = TwoLevelQ(2, 2, width=8, sees_tool=True).eval()
     images, margins = torch.rand(5, 4, 32, 32), np.array([0.0, 0.25, -0.5, 1.0, 0.125])

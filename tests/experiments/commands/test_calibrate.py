@@ -27,15 +27,6 @@ def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, 
     assert careful(images).max() < 0.1 < 0.5 < eager(images).max()
 
 
-def test_the_margin_of_many_looks_is_fitted_on_whole_photographs(agent, folder, tmp_path):
-    plain, whole = (tmp_path / name for name in ("plain.safetensors", "whole.safetensors"))
-    calibrate(agent, str(folder), plain, ("clean",), harm=0.0, crop=16, toolset="toy")
-    calibrate(agent, str(folder), whole, ("clean",), harm=0.0, crop=16, whole=2, toolset="toy")
-    assert load_q(plain).many_looks_margin == 0
-    assert load_q(whole).many_looks_margin > 0.5, "to leave clean photographs as they are"
-    assert load_q(whole).stop_margin.equal(load_q(plain).stop_margin)
-
-
 def test_nothing_is_overwritten_unasked(agent, folder):
     with pytest.raises(ValueError, match="exists already; --force overwrites it"):
         calibrate(agent, str(folder), agent, toolset="toy")

@@ -150,8 +150,8 @@ class Outcome:
         gains: Change of the measure less the price of the tool, float64 (n,): the reward.
         terminated: Whether the episode has come to its end, (n,).
         truncated: Whether it was cut off at ``max_steps``, (n,).
-        tool_gains: Gains of all tools where they were tried, less its price, float64 (n, types,
-            degrees); else None.
+        tool_gains: Gains of all tools where they were tried, less their prices, float64 (n, types, degrees); else
+            None.
     """
 
     gains: Floats
@@ -271,8 +271,8 @@ class Restoration:
         before = self.state[rows]
         images, tool_gains = self._try_all(before, actions) if try_all else (self._apply(before, actions), None)
         scores, decibels = self._score(images, before.references)
-        after = replace(before, images=images, scores=scores, psnr=decibels, path=_lengthened(before.path, actions))
-        after = replace(after, costs=before.costs + self._costs(before.images, actions))
+        costs, path = before.costs + self._costs(before.images, actions), _lengthened(before.path, actions)
+        after = replace(before, images=images, scores=scores, psnr=decibels, costs=costs, path=path)
 
         gains = self.worth(after) - self.worth(before)
         stopped = actions[:, 0] == self.toolset.n_types

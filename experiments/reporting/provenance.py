@@ -27,7 +27,7 @@ def provenance(command: str | None = None) -> dict[str, Any]:
 
 
 def _git_revision() -> str | None:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(root), *arguments]

@@ -32,12 +32,13 @@ from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
+from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision, Toolset, check_precision
+from hirl_env.tools.toolset import Toolset
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 

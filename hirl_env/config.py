@@ -12,11 +12,12 @@ import torch
 
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.photographs import Photographs
+from hirl_env.devices import Precision
 from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Stop
 from hirl_env.reward import Reward
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import Toolset
 
 
 @dataclass(frozen=True)

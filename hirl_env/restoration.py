@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, psnr
 from hirl_env.reward import check_price
-from hirl_env.tools.toolset import Cell, Precision, Toolset, check_precision
+from hirl_env.tools.toolset import Cell, Toolset
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -10,7 +10,7 @@ import torch
 
 from hirl_agents.pixel_rl.environment import STEPS, PixelEnvironment
 from hirl_agents.pixel_rl.network import PixelRL
-from hirl_env.tools.toolset import Precision
+from hirl_env.devices import Precision
 
 GAMMA = 0.95
 ENTROPY_WEIGHT = 0.01

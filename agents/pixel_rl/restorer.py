@@ -10,7 +10,7 @@ from hirl_agents.common.tiling import TILE, Tiles
 from hirl_agents.pixel_rl.actions import act
 from hirl_agents.pixel_rl.environment import STEPS
 from hirl_agents.pixel_rl.network import PixelRL
-from hirl_env.tools.toolset import Precision
+from hirl_env.devices import Precision
 
 # In a step, a pixel depends on others up to 18 pixels away (10 of the trunk, 5 of the policy, 2 of the memory, 1 of the
 # head); in five steps, up to 90.

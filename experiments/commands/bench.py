@@ -15,8 +15,8 @@ import torch
 from tqdm import tqdm
 
 from hirl_env.config import EnvConfig
+from hirl_env.devices import Precision
 from hirl_env.task import Task
-from hirl_env.tools.toolset import Precision
 from hirl_experiments.benchmarks.agents import bench_memory, bench_photograph, bench_updates
 from hirl_experiments.benchmarks.quality import bench_quality
 from hirl_experiments.benchmarks.table import bench_table

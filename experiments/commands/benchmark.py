@@ -18,11 +18,12 @@ from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.data.suites import Suite, suites
+from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr, ssim
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.tools.toolset import AnyPrecision, Precision, Toolset, available_precision
+from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
 from hirl_experiments.evaluation.sampling import batches, begin

@@ -11,8 +11,8 @@ from hirl_agents.calibration import stop_margins
 from hirl_agents.networks import load_q, save_q
 from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free, check_writable

@@ -13,8 +13,9 @@ from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
+from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Precision, Toolset, available_precision
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level

@@ -7,8 +7,8 @@ from pathlib import Path
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples

@@ -28,10 +28,11 @@ from hirl_env.data.degradations import (
 )
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
+from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.quality import Measure
 from hirl_env.restoration import State
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
+from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.methods import blind_measure
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json

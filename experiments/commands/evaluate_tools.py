@@ -10,9 +10,10 @@ from tqdm import tqdm
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import GaussianBlur
 from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.files import atomic_write_text
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, Cell, Precision, Toolset, available_precision
+from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples

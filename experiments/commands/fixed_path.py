@@ -6,8 +6,8 @@ from hirl_agents.common.tiling import tiled
 from hirl_agents.search import best_chain
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least

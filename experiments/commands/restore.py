@@ -12,9 +12,9 @@ import tyro
 
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
+from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, available_device, available_precision
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named

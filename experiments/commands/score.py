@@ -15,9 +15,9 @@ import tyro
 from tqdm import tqdm
 
 from hirl_env.data.images import to_tensor
+from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, measures
-from hirl_env.tools.toolset import available_device
 from hirl_experiments.io.finding import find_pictures, reference_of
 from hirl_experiments.io.names import shown
 from hirl_experiments.io.output import check_free, check_targets, check_writable, print_table, write_json

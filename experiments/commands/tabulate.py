@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tabulate import facts_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.io.output import at_least
 
 OBSERVED = 2  # images of longer paths are kept where they are asked for

@@ -18,11 +18,11 @@ from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import load_agent
 from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.devices import Precision, available_device
 from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.tools.toolset import Precision, available_device
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card

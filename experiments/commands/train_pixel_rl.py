@@ -15,9 +15,9 @@ from hirl_agents.pixel_rl import PixelEnvironment, PixelRL, restore, save_pixel_
 from hirl_agents.pixel_rl.algorithm import ActorCritic, play
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.samples import Samples, stacked
+from hirl_env.devices import Precision, available_device
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
-from hirl_env.tools.toolset import Precision, available_device
 from hirl_experiments.evaluation.sampling import batches, evaluation_samples
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card

@@ -21,10 +21,10 @@ from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.images import rgb_to_grey, to_tensor
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Samples
+from hirl_env.devices import Precision, available_device
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Precision, available_device
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from hirl_agents.restorer import Restorer
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality import measures
-from hirl_env.tools.toolset import AnyPrecision, available_precision
 from hirl_experiments.io.output import at_least
 
 MAX_PIXELS = 25_000_000

@@ -13,9 +13,10 @@ from tqdm import tqdm
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import InOrder
 from hirl_env.data.samples import Sample
+from hirl_env.devices import Precision
 from hirl_env.quality import psnr, ssim
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.methods import Run
 from hirl_experiments.evaluation.sampling import PIXELS, batches, begin
 

@@ -11,11 +11,12 @@ import torch
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Sample, Samples, stacked
+from hirl_env.devices import Precision
 from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.reward import Reward, rewards
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import Toolset
 
 PIXELS = 32 * 64 * 64  # of images restored side by side
 

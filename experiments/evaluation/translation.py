@@ -10,7 +10,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from hirl_env.data.samples import Sample, stacked
-from hirl_env.tools.toolset import Cell, Precision, Toolset
+from hirl_env.devices import Precision
+from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.sampling import batches
 
 SMOOTH = 1.0  # standard deviation of the Gaussian whose derivatives are the gradients, pixels

@@ -16,10 +16,10 @@ from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
+from hirl_env.devices import Precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.tools.toolset import Precision
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.methods import (
     BruteForce,

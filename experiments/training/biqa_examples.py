@@ -23,10 +23,11 @@ from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Samples
+from hirl_env.devices import Precision
 from hirl_env.files import atomic_write
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.toolset import Precision, Toolset
+from hirl_env.tools.toolset import Toolset
 
 # They follow perception better than PSNR, each in its own way. VSI agrees with their mean rank at 0.94 and is kept for
 # tests. GMSD ranks as HaarPSI does; MDSI goes by colour, agrees with the others least, and a network learned it worst.

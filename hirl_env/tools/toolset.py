@@ -6,18 +6,16 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_env.devices import Precision, available_device, check_precision
 from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.tool import Tool
 
-Precision = Literal["float32", "bf16"]
-AnyPrecision = Literal["auto", "float32", "bf16"]
 Cell = tuple[int, int]
 
 
@@ -148,45 +146,6 @@ def _moved(
     restore: Callable[[torch.Tensor], torch.Tensor], device: torch.device
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     return restore.to(device) if isinstance(restore, nn.Module) else restore
-
-
-def available_device(device: str | torch.device) -> torch.device:
-    """The device of that name; ``auto`` is the first there is of cuda, mps, cpu.
-
-    Raises:
-        ValueError: If this machine has none of that name.
-    """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        empty = torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # what PyTorch says of it fills a page
-        there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
-        raise ValueError(
-            f"device {str(device)!r} is not to be had here; there is {', '.join(['cpu', *there])}"
-        ) from None
-    return empty.device  # "cuda" by its number, so that it equals the same device named in full
-
-
-def available_precision(precision: AnyPrecision, device: str | torch.device) -> Precision:
-    """A precision on a device; ``auto`` is bf16 where the device has it in hardware, float32 elsewhere.
-
-    Elsewhere bf16 is converted back and forth, which takes longer than float32.
-    """
-    if precision != "auto":
-        return precision
-    kind = available_device(device).type
-    if kind == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return "bf16" if native else "float32"
-
-
-def check_precision(precision: str) -> None:
-    """Raises ValueError where ``precision`` is not one that tools can run in."""
-    if precision not in get_args(Precision):
-        raise ValueError(f"unknown precision {precision!r}; known are: {', '.join(get_args(Precision))}")
 
 
 class ShippedToolset(Toolset):

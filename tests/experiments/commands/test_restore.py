@@ -13,8 +13,8 @@ from PIL import Image, ImageCms
 from hirl_agents.networks import TwoLevelQ, save_q
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
+from hirl_env.devices import available_precision
 from hirl_env.quality import Measure, measures
-from hirl_env.tools.toolset import available_precision
 from hirl_experiments.commands.restore import restore
 from hirl_experiments.restoring import one_picture
 from hirl_experiments.restoring import run as module

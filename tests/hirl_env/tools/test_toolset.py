@@ -15,7 +15,7 @@ from hirl_env.tools.known import toolsets
 from hirl_env.tools.paper import paper_toolset
 from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
-from hirl_env.tools.toolset import Toolset, available_device, available_precision
+from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import save_weights
 from tests.conftest import translation
 
@@ -131,21 +131,6 @@ def test_moving_keeps_shared_networks_shared():
     assert moved[0, 0].restore is moved[0, 1].restore is not layer
     assert moved[0, 0].restore.weight.device.type == "meta"
     assert layer.weight.device.type == "cpu"
-
-
-def test_auto_is_the_best_device_there_is(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert available_device("auto") == torch.device("cpu")
-
-
-@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "float32")])
-def test_auto_is_half_precision_where_the_processor_has_it(monkeypatch, native, precision):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert available_precision("auto", "cpu") == precision
-    assert available_precision("bf16", "cpu") == "bf16"
-    assert available_precision("float32", "cpu") == "float32"
 
 
 def test_the_shipped_networks_are_copied_once_per_device():

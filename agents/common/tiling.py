@@ -11,8 +11,8 @@ from torch import nn
 from hirl_env.tools.toolset import Toolset
 
 TILE = 512
-# Pixels. The U-Nets of the toolset `hirl` see farthest: in tiles of 64 they come within 56 dB of the whole picture at 16,
-# within 80 at 48, and at 64 their results are those of the whole.
+# Pixels. The U-Nets of the toolset `hirl` see farthest: in tiles of 64 they come within 56 dB of the whole picture at
+# 16, within 80 at 48, and at 64 their results are those of the whole.
 OVERLAP = 64
 GRID = 16  # what places of tiles and crops are multiples of: the networks' strides and JPEG's blocks divide it
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,13 @@ from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photographs, from_folder, image_sources
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
+from hirl_experiments.io.interrupts import SIGNALS
+
+# In the background of a script, or under nohup, this process ignores signals, and so would those that tests start and
+# interrupt: they would go on for ever. A handler, even of nothing, they do not inherit.
+for number in SIGNALS:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 # Sums come in one order then, and what is learned in a test is the same on machines of more or fewer cores.
 torch.set_num_threads(1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hirl_agents.networks import SUFFIX
+from hirl_env.extras import optional
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_env.weights import read_metadata
@@ -56,8 +57,9 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
         The address of what was published.
 
     Raises:
-        ValueError: If huggingface_hub is missing, a file is missing or not of its kind, a file of the toolset lies
-            outside its folder, or the Hub refuses.
+        ImportError: If huggingface_hub is not installed.
+        ValueError: If a file is missing or not of its kind, a file of the toolset lies outside its folder, or the Hub
+            refuses.
     """
     agent = Path(agent)
     if "network" not in read_metadata(agent):
@@ -91,7 +93,8 @@ def from_hub(repo: str, revision: str | None = None) -> HubAgent:
         revision: A branch, tag or commit. Default: the newest.
 
     Raises:
-        ValueError: If huggingface_hub is missing, there is no such repository, or it holds no such agent.
+        ImportError: If huggingface_hub is not installed.
+        ValueError: If there is no such repository, or it holds no such agent.
     """
     with _refusals(repo):
         from huggingface_hub import ModelCard, hf_hub_download
@@ -121,10 +124,9 @@ def _files(toolset: str | Path) -> dict[str, Path]:
 @contextmanager
 def _refusals(repo: str) -> Iterator[None]:
     """Turns what the Hub refuses into one plain line."""
-    try:
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError:
-        raise ValueError('the Hub needs huggingface_hub: pip install "hirl-restore[hub]"') from None
+    optional("huggingface_hub", "hub")
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         yield
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:

@@ -17,12 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from hirl_env.extras import optional
 from hirl_env.weights import preserves_rng_state
 
 SAFETENSORS = ".safetensors"
 SUFFIXES = (SAFETENSORS, ".pth", ".pt", ".ckpt")
 COLOURS = 3
-MISSING = 'networks of others need spandrel: pip install "hirl-restore[spandrel]"'
 
 
 def _with_map(model: nn.Module, images: torch.Tensor, strength: float) -> torch.Tensor:
@@ -111,8 +111,9 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
         strength: Strength, as of `SpandrelTool`. Tools from one file share its network.
 
     Raises:
-        ValueError: If spandrel is missing, the file is missing or damaged or holds more than tensors, or its network is
-            of no known architecture, or does not map colour images to images of their size.
+        ImportError: If spandrel is not installed.
+        ValueError: If the file is missing or damaged or holds more than tensors, or its network is of no known
+            architecture, or does not map colour images to images of their size.
     """
     try:
         changed = path.stat().st_mtime_ns
@@ -128,10 +129,9 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
 @preserves_rng_state
 def _descriptor(path: Path, changed: int) -> Any:
     """What spandrel makes of a file, once for as long as it is not changed (``changed``, its time)."""
-    try:
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError, canonicalize_state_dict
-    except ImportError:
-        raise ValueError(MISSING) from None
+    optional("spandrel", "spandrel")
+    from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError, canonicalize_state_dict
+
     state = canonicalize_state_dict(_read(path))
     try:
         descriptor = ModelLoader().load_from_state_dict(state).eval()

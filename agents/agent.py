@@ -29,7 +29,7 @@ class Agent(Protocol):
         """Begins the episodes of a restoration, which will be stepped.
 
         Args:
-            restoration: N images.
+            restoration: Restoration of N images.
 
         Returns:
             A function of the rows that are to take a step, int64 (n,), to be called before each step: their cell
@@ -90,7 +90,7 @@ def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowV
 
     Args:
         values: An agent, or cell values of images (N, 3, H, W).
-        restoration: N images, which will be stepped.
+        restoration: Restoration of N images, which will be stepped.
 
     Returns:
         A function of rows, as of `Agent.begin`. It raises ValueError where the values do not fit the toolset, or are

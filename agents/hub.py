@@ -37,7 +37,7 @@ class HubAgent(NamedTuple):
 
     Attributes:
         agent: File of its weights.
-        toolset: What it was trained with: a name, or a toolset file.
+        toolset: Toolset that it was trained with: a name, or a toolset file.
     """
 
     agent: Path
@@ -50,7 +50,8 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
     Args:
         agent: A .safetensors file of an agent, as ``hirl train`` writes it.
         repo: Name of the repository, as USER/NAME; made where there is none.
-        toolset: What the agent was trained with: a name, or a toolset file, which is published, too, with its networks.
+        toolset: Toolset that the agent was trained with: a name, or a toolset file, which is published, too, with its
+            networks.
         private: Whether a repository that is made is visible to you alone.
 
     Returns:

@@ -24,7 +24,8 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     changes with each reset.
 
     Args:
-        render_mode: None, ``rgb_array``, or ``human``: a window that shows every step (needs pygame).
+        render_mode: Mode of rendering: None, ``rgb_array``, or ``human``, a window that shows every step (needs
+            pygame).
         **task: Arguments of `EnvConfig`.
     """
 
@@ -51,7 +52,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
 
         Args:
             seed: Seed of the photograph, crop and degradation drawn, and of those of later resets.
-            options: ``{"image": uint8 (H, W, 3), "reference": the same, optional}`` to start from a given picture.
+            options: Picture to start from: ``{"image": uint8 (H, W, 3), "reference": the same, optional}``.
 
         Returns:
             The observation, and the info, as `Infos.of` says.
@@ -71,7 +72,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Applies the tool of one action.
 
         Args:
-            action: (type, degree), or one integer in the flat environment.
+            action: Tool, (type, degree), or one integer in the flat environment.
 
         Returns:
             Observation, reward (the measure's gain), terminated, truncated, and the info, as `Infos.of` says.

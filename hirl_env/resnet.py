@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
         narrower: Channels of the input.
         wider: Channels of the result.
         stride: Stride of the first convolution.
-        make_norm: Maps a number of channels to their normalisation.
+        make_norm: Function of a number of channels to their normalisation.
     """
 
     def __init__(self, narrower: int, wider: int, stride: int, make_norm: Callable[[int], nn.Module]) -> None:
@@ -66,10 +66,10 @@ class ResNet18(nn.Sequential):
 
     Args:
         width: Channels of the first stage, a multiple of 8; the later ones have 2, 4 and 8 times as many.
-        norm: ``batch``, ``group`` (8 groups), or ``none``. How strong a distortion is shows in amplitudes, which batch
-            norm preserves and group norm, working on each image by itself, hides; but batch norm does not go with
-            updates from single transitions.
-        channels: C, those of the images.
+        norm: Normalisation: ``batch``, ``group`` (8 groups), or ``none``. How strong a distortion is shows in
+            amplitudes, which batch norm preserves and group norm, working on each image by itself, hides; but batch
+            norm does not go with updates from single transitions.
+        channels: Channels of the images, C.
 
     Raises:
         ValueError: If there is no such width or norm.

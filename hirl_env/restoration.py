@@ -29,9 +29,9 @@ class Rules:
 
     Attributes:
         max_steps: Steps after which an episode is truncated; None for no bound.
-        stop: ``no_gain`` ends an episode at the first step that gains nothing, and takes that step back;
-            ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule in training);
-            None does neither.
+        stop: Rule that ends episodes early: ``no_gain`` ends an episode at the first step that gains nothing, and takes
+            that step back; ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule
+            in training); None does neither.
         stop_action: Whether there is one type after the toolset's own, STOP, which ends the episode and changes
             nothing.
 
@@ -246,7 +246,7 @@ class Restoration:
         """The measure of images less the price of what they cost, float64 (N,): rewards are its gains.
 
         Args:
-            state: N images.
+            state: State of N images.
             most: Largest score that counts.
         """
         return np.minimum(state.scores, most) - self.price * state.costs

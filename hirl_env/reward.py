@@ -45,7 +45,7 @@ def _shorthand(value: Any) -> Reward:
     """A reward from ``MEASURE - PRICE*cost``, as in ``psnr - 0.05*cost``, or from a measure (price 0).
 
     Args:
-        value: What `hirl_env.quality.measures` resolves; as text, with a price on cost at its end if there is one.
+        value: Measure, as `hirl_env.quality.measures` resolves it; as text, with a price on cost at its end if any.
 
     Raises:
         ValueError: If it is none of these, or names an unknown measure.

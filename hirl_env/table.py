@@ -37,7 +37,7 @@ class Facts:
         depth: Number of tools of the longest paths.
         observed: Number of tools of the longest paths whose images are kept.
         measure: Name of the measure that scores are of.
-        source: What else says how it was made: photographs, suite, seed, toolset, precision.
+        source: Origin: photographs, suite, seed, toolset, precision.
         samples: Names of photograph, degradation and level of each crop; none while the table is unfinished.
     """
 
@@ -168,7 +168,7 @@ class Table:
         """V* and Q* of an environment over the table.
 
         Args:
-            rules: What ends its episodes; at most as many steps as the table is deep. Default: so many, and STOP.
+            rules: Rules that end its episodes; at most as many steps as the table is deep. Default: so many, and STOP.
             price: Price of a GFLOP, in units of the measure.
 
         Raises:

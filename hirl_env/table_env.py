@@ -159,7 +159,7 @@ class TableTask(Task):
     Args:
         table: A table, or its folder.
         arguments: Arguments of `EnvConfig`, but for those that the table decides on.
-        max_episode_steps: Another bound on steps, as of `Task`.
+        max_episode_steps: Bound on steps beside that of the configuration, as of `Task`.
 
     Raises:
         TypeError: If an argument is unknown, or decided on by the table.

@@ -35,7 +35,7 @@ def facts_of(
         crop_size: Side of the crops, pixels.
         depth: Number of tools of the longest paths.
         observed: Number of tools of the longest paths whose images are kept.
-        source: What else says how it is made, as JSON has it.
+        source: Origin of the crops and precision of the tools, as JSON has it.
 
     Raises:
         ValueError: If numbers are out of range.

@@ -48,7 +48,8 @@ class Task:
 
     Args:
         config: Configuration of the environment.
-        max_episode_steps: Another bound on steps, as a TimeLimit around the environment sets it; None or -1 for none.
+        max_episode_steps: Bound on steps beside that of the configuration, as a TimeLimit around the environment sets
+            it; None or -1 for none.
 
     Raises:
         ValueError: If the configuration names nothing known, or its parts do not fit each other.

@@ -53,8 +53,8 @@ def write_state(path: str | Path, state: Any, **metadata: str) -> None:
 
     Args:
         path: The file.
-        state: The tree. A tensor that is there twice is stored once.
-        **metadata: What `hirl_env.weights.read_metadata` is to return, beside the tree as text.
+        state: The tree; a tensor that is there twice is stored once.
+        **metadata: Metadata that `hirl_env.weights.read_metadata` is to return, beside the tree as text.
 
     Raises:
         TypeError: If there is something else in it.

@@ -30,7 +30,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         num_envs: Number of images restored side by side.
         autoreset_mode: Mode of resets at the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
             (see `gymnasium.vector.AutoresetMode`).
-        render_mode: None or ``rgb_array``.
+        render_mode: Mode of rendering: None or ``rgb_array``.
         max_episode_steps: Steps after which an episode is truncated, if ``max_steps`` does not do so before, as a
             TimeLimit would; None or -1 for no such bound.
         **task: Arguments of `EnvConfig`. Whole pictures differ in
@@ -106,8 +106,8 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
 
         Args:
             seed: Sub-environment i gets ``seed + i``, or the i-th of a list.
-            options: ``reset_mask`` (bool, (num_envs,)) resets some only; ``image`` and ``reference`` (uint8,
-                (H, W, 3)) start all of these from one given picture.
+            options: Options by name: ``reset_mask`` (bool, (num_envs,)) resets some only; ``image`` and ``reference``
+                (uint8, (H, W, 3)) start all of these from one given picture.
 
         Returns:
             Observations (num_envs, H, W, 3), and infos.
@@ -185,7 +185,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         """Applies a tool to each image.
 
         Args:
-            actions: (num_envs, 2), or (num_envs,) in the flat environment.
+            actions: Actions (num_envs, 2), or (num_envs,) in the flat environment.
 
         Returns:
             Observations (num_envs, H, W, 3), rewards, terminations, truncations (num_envs,), and infos.

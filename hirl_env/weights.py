@@ -58,7 +58,7 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
     Args:
         network: Network to fill.
         path: The file.
-        prefix: Where the network is a part of the one that was saved: what the names of its weights begin with.
+        prefix: Prefix of the names of its weights, where it is a part of the network that was saved.
 
     Raises:
         ValueError: If the file is missing, damaged, or made for another network.
@@ -98,8 +98,8 @@ def read_sizes(path: str | Path, metadata: Mapping[str, str], bounds: Mapping[st
 
     Args:
         path: The file.
-        metadata: What it says.
-        bounds: Least and most of each number that may be there.
+        metadata: Metadata of the file.
+        bounds: Bounds of each number that may be there, least and most.
 
     Raises:
         ValueError: If one is no whole number, or out of bounds.

@@ -189,7 +189,7 @@ def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **arguments:
     """The native vector environment, monitored, for Stable-Baselines3.
 
     Args:
-        env_id: ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
+        env_id: Environment, ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
         n_envs: Number of images restored side by side.
         **arguments: Keyword arguments of the environment, those of `EnvConfig`.
     """

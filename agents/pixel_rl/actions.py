@@ -24,8 +24,8 @@ class Action:
 
     Attributes:
         name: Name in tables.
-        apply: Maps images (N, C, H, W), float32 in [0, 1], to the same shape, not clamped: what each pixel becomes if
-            it takes the action.
+        apply: Function of images (N, C, H, W), float32 in [0, 1], to the same shape, not clamped: what each pixel
+            becomes if it takes the action.
     """
 
     name: str
@@ -60,7 +60,7 @@ def bilateral(images: torch.Tensor, sigma_colour: float, sigma_space: float) -> 
     """A mean of the 13 pixels within a distance of 2, weighted by nearness in space and in colour.
 
     Args:
-        images: (N, C, H, W).
+        images: Images (N, C, H, W).
         sigma_colour: Width in colour, in units of the sum of absolute differences over the channels, as OpenCV measures
             colour.
         sigma_space: Width in space, in pixels.
@@ -110,8 +110,8 @@ def act(images: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
     """Every pixel takes its own action, all at once.
 
     Args:
-        images: (N, C, H, W), float32 in [0, 1].
-        actions: Integers (N, H, W), indices of `ACTIONS`.
+        images: Images (N, C, H, W), float32 in [0, 1].
+        actions: Actions, integers (N, H, W), indices of `ACTIONS`.
 
     Returns:
         A new tensor (N, C, H, W), clamped to [0, 1] (the published code clamps after the last step only).

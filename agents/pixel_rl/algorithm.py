@@ -64,7 +64,7 @@ def play(
     Args:
         network: Network that acts; its steps can be differentiated by its weights. As in the published code, a step
             takes the memory of the step before as given: nothing is propagated back through time.
-        environment: Reset first.
+        environment: Environment, which is reset first.
         rng: Source of photographs, crops and degradations.
         sampler: Source of the actions, on the environment's device.
         precision: Precision of the network; losses are float32.

@@ -76,7 +76,7 @@ class PixelEnvironment:
         """Every pixel takes its action.
 
         Args:
-            actions: Integers (N, H, W), indices of `ACTIONS`.
+            actions: Actions, integers (N, H, W), indices of `ACTIONS`.
 
         Returns:
             The new images, and the rewards (N, 1, H, W): 255 times what the squared error, averaged over the channels,

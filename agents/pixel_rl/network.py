@@ -45,7 +45,7 @@ class PixelRL(nn.Module):
     pretrained denoiser; here they start as He et al. (2015) propose.
 
     Args:
-        channels: 1 as published (grey), or 3.
+        channels: Channels of the images: 1 as published (grey), or 3.
 
     Attributes:
         reward_map: The 33x33 convolution of what pixels will have gained, with which a pixel looks at its neighbours'
@@ -81,8 +81,8 @@ class PixelRL(nn.Module):
         """Logits of the actions (N, 9, H, W), values (N, 1, H, W), and the new memory.
 
         Args:
-            images: (N, C, H, W) in [0, 1].
-            memory: (N, 64, H, W).
+            images: Images (N, C, H, W) in [0, 1].
+            memory: Memory of the step before, (N, 64, H, W).
         """
         features = self.trunk(images)
         memory = self.gru(self.policy(features), memory)

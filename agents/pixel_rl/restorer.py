@@ -26,7 +26,7 @@ def restore(network: PixelRL, images: torch.Tensor, precision: Precision = "floa
 
     Args:
         network: Network that acts, on the images' device.
-        images: (N, 3, H, W), float32 in [0, 1], any H and W.
+        images: Images (N, 3, H, W), float32 in [0, 1], any H and W.
         precision: Precision of the network.
         tile: Side of a tile, a multiple of 16.
 

@@ -63,7 +63,7 @@ class RLRestoreAgent(nn.Module):
         """Begins episodes.
 
         Args:
-            restoration: N images, which will be stepped.
+            restoration: Restoration of N images, which will be stepped.
 
         Returns:
             A function of the rows that are to take a step, to be called before each: cell values

@@ -39,7 +39,7 @@ class RLRestore(SafelySaved):
     and it goes on remembering where a step explores, where theirs leaves those steps out.
 
     Args:
-        policy: ``RecurrentPolicy``, or a subclass of `RLRestorePolicy`.
+        policy: Policy: ``RecurrentPolicy``, or a subclass of `RLRestorePolicy`.
         env: An environment with Discrete actions of which the last is STOP, or its id.
         learning_rate: Learning rate of Adam; a function of the share of the training that remains makes it a schedule.
         policy_kwargs: Options of `RLRestorePolicy`: ``features``, ``units``.

@@ -126,7 +126,8 @@ class RecurrentQ(nn.Module):
         """One step.
 
         Args:
-            images: (N, 3, H, W), in [0, 1] but for what tools leave beyond; of any size, that of the step before.
+            images: Images (N, 3, H, W), in [0, 1] but for what tools leave beyond; of any size, that of the step
+                before.
             last_tools: Numbers of the tools that made them, int64 (N,); -1 for none.
             state: State that was returned the step before; None at the beginning of an episode.
 
@@ -149,7 +150,7 @@ def views(images: torch.Tensor, side: int) -> torch.Tensor:
     """The crops by which images are looked at: about as many as fit side by side, evenly spread.
 
     Args:
-        images: (N, 3, H, W).
+        images: Images (N, 3, H, W).
         side: Side of the crops, pixels.
 
     Returns:

@@ -80,7 +80,7 @@ class RLRestorePolicy(BasePolicy):
         """Greedy actions (N,), or () for one observation.
 
         Args:
-            observation: uint8 (N, H, W, 3) or (H, W, 3).
+            observation: Images, uint8 (N, H, W, 3) or (H, W, 3).
             state: State that was returned the step before: h and c of the LSTM, (N, 1, units) each, and the actions
                 taken, int64 (N,); None where every episode begins.
             episode_start: Whether each episode begins, (N,).

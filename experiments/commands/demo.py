@@ -56,7 +56,7 @@ def demo(
         crop: Side of the crops in pixels; twice the side takes four times as long.
         seed: Seed of the crops and of the noise.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        parts: What to draw: gallery, levels.
+        parts: Parts to draw: gallery, levels.
     """
     precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)

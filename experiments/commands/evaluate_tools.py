@@ -58,7 +58,7 @@ def evaluate_tools(
         toolset: Tools to measure, as of hirl evaluate.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device that they run on: cpu, cuda, mps, or auto.
-        parts: What to measure: gains, translations.
+        parts: Parts to measure: gains, translations.
     """
     precision = available_precision(precision, device)
     arguments = locals()

@@ -44,7 +44,7 @@ def regret(
 
     Args:
         table: Folder that hirl tabulate wrote.
-        entrants: What to compare, as of hirl benchmark.
+        entrants: Entrants to compare, as of hirl benchmark.
         price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents are told nothing of
             it: name them as hirl@PRICE to charge them.
         toolset: Toolset of the table, where it is no longer found by the name that it had.

@@ -64,19 +64,19 @@ def restore(
         out: Folder for the restored pictures and the log restore.jsonl.
         agent: Agent that chooses the tools: hirl, flat-dqn, or a file: what hirl train or Stable-Baselines3 saved, or
             RL-Restore's weights as its authors have them (.npz).
-        toolset: What it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
+        toolset: Toolset that it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
         without: Tools and types that may not be used.
-        price: What a GFLOP must be thought to gain, counted for 64x64 pixels, in the units of the agent's values: dB,
+        price: Gain that is asked of a GFLOP, counted for 64x64 pixels, in the units of the agent's values: dB,
             unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
         strength: Share of the change that is kept, from 0 (the original) to 1 (the result).
-        stop: value: when no tool is thought to gain anything; quality: when a step does not raise the --measure, and
-            is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
+        stop: When to stop. value: when no tool is thought to gain anything; quality: when a step does not raise the
+            --measure, and is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
         measure: Blind measure of --stop quality: hirl-biqa, paq2piq, brisque.
         guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
         references: Folder with the clean originals under the same names, for --stop reference.
-        format: Save as png, jpeg, tiff, webp, ... Default: as each file is.
+        format: Format to save in: png, jpeg, tiff, webp, ... Default: that of each file.
         quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless WebPs stay so.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
@@ -84,8 +84,8 @@ def restore(
         save_steps: Whether to save the picture after each step, too, as NAME.step1.png and so on; of a TIFF, the first
             page.
         sheet: Whether to save a sheet of before and after, too, as NAME.sheet.png.
-        dry_run: Say what would be done, and save nothing.
-        force: Overwrite what is in the way, and restore again what was restored.
+        dry_run: Whether to say what would be done, and save nothing.
+        force: Whether to overwrite what is in the way, and restore again what was restored.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
     """
     device = str(available_device(device))  # as the log is to have it

@@ -46,7 +46,7 @@ def score(
         references: Folder with the clean originals under the same names; their suffixes may differ.
         map: Whether to save where a picture is good (bright) and bad (dark), as NAME.map.png in --out (a.jpg.map.png).
         out: Folder for the maps.
-        force: Overwrite maps that are there already.
+        force: Whether to overwrite maps that are there already.
         device: Device to compute on: cpu, cuda, mps, or auto.
         json: File to write settings and rows to.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.

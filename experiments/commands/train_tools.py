@@ -149,7 +149,7 @@ class Examples:
         photographs: Clean photographs.
         recipe: Recipe of the network that is trained.
         settings: Shares of the kinds of examples, sides of the patches.
-        itself: Restores images as the network that is trained does by now.
+        itself: Function that restores images as the network does that is trained, by now.
     """
 
     def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: Settings, itself: Restore) -> None:

@@ -32,10 +32,10 @@ def web(
     but what was uploaded. One request is worked on at a time.
 
     Args:
-        host: Where the page is to be reached: 127.0.0.1 from this machine only, 0.0.0.0 from others too.
+        host: Address of the page: 127.0.0.1 can be reached from this machine only, 0.0.0.0 from others too.
         port: Port of the page.
         agent: Agent that chooses the tools, as of hirl restore.
-        toolset: What it was trained with, as of hirl restore.
+        toolset: Toolset that it was trained with, as of hirl restore.
         measure: The blind measure that scores each step: hirl-biqa or paq2piq.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device that they run on: cpu, cuda, mps, or auto.
@@ -55,13 +55,13 @@ def serve(
     """Serves the page until it is interrupted.
 
     Args:
-        restorer: Restores.
+        restorer: Restorer whose agent and tools are used.
         measure: The blind measure's name.
-        folder: For everything that is uploaded or made; removed by the caller.
-        host: As of `web`.
-        port: As of `web`.
-        max_pixels: As of `web`.
-        max_megabytes: As of `web`.
+        folder: Folder for everything that is uploaded or made; removed by the caller.
+        host: Address of the page, as of `web`.
+        port: Port of the page.
+        max_pixels: Most pixels of a picture.
+        max_megabytes: Most megabytes of a file.
 
     Raises:
         ValueError: If Gradio is not installed.

@@ -122,7 +122,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
             an agent, or cell values of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP
             has a price in dB.
-        field: What it is opened with.
+        field: Toolset and options that it is opened with.
 
     Raises:
         ValueError: If there is no such entrant.

@@ -56,7 +56,7 @@ class Score:
     """Where an entrant stands between the fixed path (0) and the oracle (1).
 
     Attributes:
-        value: (entrant - fixed) / (oracle - fixed) of mean PSNR.
+        value: Score, (entrant - fixed) / (oracle - fixed) of mean PSNR.
         low: Lower end of its 95 % bootstrap interval over photographs.
         high: Upper end.
     """

@@ -29,7 +29,8 @@ def translation(references: Iterable[torch.Tensor], restored: Iterable[torch.Ten
 
     Args:
         references: Images (3, H, W) that are where they should be.
-        restored: The others; they lie lower and further to the right where the result is positive.
+        restored: Images of the same shape that may have been moved; they lie lower and further to the right where the
+            result is positive.
 
     Returns:
         Rows and columns, (2,).
@@ -60,7 +61,7 @@ def moves(samples: Iterable[Sample], tools: Toolset, precision: Precision) -> di
     Args:
         samples: Distorted images with references.
         tools: Tools.
-        precision: In which they run.
+        precision: Precision of the tools' convolutions.
     """
     before: list[torch.Tensor] = []
     after: dict[Cell | None, list[torch.Tensor]] = {cell: [] for cell in (None, *tools.cells)}

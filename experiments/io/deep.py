@@ -123,7 +123,7 @@ def stored_bits(picture: Image.Image, format: str | None, data: bytes) -> int:
 
     Args:
         picture: The picture, whose format may be forgotten.
-        format: Its format.
+        format: Format of the file, as Pillow names it.
         data: Content of its file.
     """
     if format == "JPEG2000" and (place := data.find(b"\xff\x4f\xff\x51")) >= 0:
@@ -166,7 +166,7 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
 
     Args:
         data: Content of the file.
-        max_pixels: As of `hirl_env.data.images.opened`.
+        max_pixels: Most pixels that the picture may have, as of `hirl_env.data.images.opened`.
 
     Returns:
         The file, its metadata where they were, and notes on what is not the same.

@@ -31,9 +31,9 @@ def encoded(
     """The file of a restored picture.
 
     Args:
-        picture: Where format, transparency and metadata come from.
+        picture: Picture that format, transparency and metadata are taken from.
         results: Restored pixels of each page, of the shape and type of its pixels.
-        format: Another format than the picture's. Where the picture's cannot be written: PNG.
+        format: Format to save in. Default: the picture's, or PNG where that cannot be written.
         quality: Quality of lossy formats, 1 to 100. Default: the format's own; nothing is lost of what has lost
             nothing yet.
 

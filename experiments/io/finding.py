@@ -20,8 +20,8 @@ class Found:
     """What one or several arguments stand for.
 
     Attributes:
-        files: Every file once, with its name below the folder to save in, in the order found.
-        left_out: What lies in a folder and is not among them, with the reason.
+        files: Files, each once, with its name below the folder to save in, in the order found.
+        left_out: Files and folders that lie in a folder and are not among them, with the reason.
     """
 
     files: dict[Path, Path] = field(default_factory=dict)
@@ -62,8 +62,8 @@ def reference_of(folder: Path, name: Path) -> Path:
     """The clean original of a picture: of its name below a folder, or of its name with another suffix.
 
     Args:
-        folder: Of the originals.
-        name: Of the picture, below the folder that it was found in.
+        folder: Folder of the originals.
+        name: Name of the picture below the folder that it was found in.
 
     Raises:
         ValueError: If there is none, or there are several.

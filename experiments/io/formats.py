@@ -22,10 +22,10 @@ class Format:
     """A format of picture files.
 
     Attributes:
-        suffixes: Of its files, the usual one first.
-        holds: What it can hold beside pixels, of the names of `hirl_experiments.io.metadata.Metadata`'s fields, and
-            ``alpha``, ``16 bits``, ``black and white``, ``pages``.
-        quality: That of lossy saving unless it is asked for, 1 to 100; None where saving loses nothing.
+        suffixes: Suffixes of its files, the usual one first.
+        holds: Names of what it can hold beside pixels, among those of `hirl_experiments.io.metadata.Metadata`'s fields,
+            and ``alpha``, ``16 bits``, ``black and white``, ``pages``.
+        quality: Quality of lossy saving where none is asked for, 1 to 100; None where saving loses nothing.
         lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.
         options: Arguments of Pillow's ``save`` in any case.
         writable: Whether results can be saved in it.

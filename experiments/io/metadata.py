@@ -49,16 +49,16 @@ class Metadata:
     """What belongs to a picture, less an orientation that was applied; each None or empty where there is none.
 
     Attributes:
-        exif: As of a JPEG.
+        exif: EXIF, as a JPEG holds it.
         icc: Colour profile.
-        xmp: An XMP packet.
+        xmp: XMP packet.
         iptc: Photoshop's resources (8BIM), in which a JPEG holds its IPTC.
-        comment: Of a JPEG, a GIF.
+        comment: Comment of a JPEG or a GIF.
         dpi: Pixels per inch, each way.
         text: Chunks of a PNG that hold texts and the time.
         colour: Chunks of a PNG that say what its colours mean.
-        segments: Of a JPEG: of extended XMP.
-        tags: Of a TIFF, number to type and value.
+        segments: Segments of a JPEG that hold extended XMP.
+        tags: Tags of a TIFF, number to type and value.
     """
 
     exif: bytes | None = None
@@ -87,9 +87,9 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
     """Reads what belongs to a picture.
 
     Args:
-        picture: As it was opened, at the page in question.
-        turned: The same, upright.
-        data: Of its file.
+        picture: Picture as it was opened, at the page in question.
+        turned: The same picture, upright.
+        data: Content of its file.
 
     Returns:
         What is kept, and notes on what is not.
@@ -218,8 +218,8 @@ def with_png_chunks(data: bytes, metadata: Metadata) -> bytes:
     """A PNG with everything that belongs to a picture, in front of its pixels.
 
     Args:
-        data: Of a PNG that holds nothing but pixels.
-        metadata: What belongs to it.
+        data: Content of a PNG that holds nothing but pixels.
+        metadata: Metadata to put into it.
     """
     chunks: list[tuple[bytes, bytes]] = list(metadata.colour)
     if metadata.icc:

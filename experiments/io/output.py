@@ -28,8 +28,8 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
     """Refuses to begin where something would be saved over something else of the same run.
 
     Args:
-        targets: What is to be saved, in words, and where.
-        pictures: The files that it is made from, resolved.
+        targets: Files to be saved, each after its name in words.
+        pictures: Files that these are made from, resolved.
 
     Raises:
         ValueError: If two things would get one name, or a picture would be overwritten.

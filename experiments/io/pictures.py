@@ -37,11 +37,12 @@ class Page:
     """A picture in a file, upright.
 
     Attributes:
-        pixels: uint8 or uint16, (H, W, 3) in RGB, or (H, W) where there are greys only, however they are stored.
-        alpha: Of the same type, (H, W), or None.
+        pixels: Pixels, uint8 or uint16, (H, W, 3) in RGB, or (H, W) where there are greys only, however they are
+            stored.
+        alpha: Opacity of each pixel, of the same type, (H, W); None where all are opaque.
         grey: Whether the file stores greys.
         bilevel: Whether the file stores black and white and nothing between.
-        metadata: What belongs to it.
+        metadata: Metadata of the picture.
     """
 
     pixels: Pixels
@@ -83,11 +84,11 @@ class Picture:
     """What a file holds.
 
     Attributes:
-        pages: One; several of a TIFF.
-        format: As Pillow names it.
+        pages: Pages; one, or several of a TIFF.
+        format: Format, as Pillow names it.
         lossless: Whether the file's format, or its way of using it, loses nothing.
-        options: How it was saved, as arguments of Pillow's ``save`` in the same format.
-        notes: What will not be the same in the restored file.
+        options: Arguments of Pillow's ``save`` in the same format by which it was saved.
+        notes: Notes on what will not be the same in the restored file.
     """
 
     pages: tuple[Page, ...]
@@ -110,8 +111,8 @@ def read_picture(path: Path, max_pixels: int | None = None) -> Picture:
     """Reads a file with all that is to be kept.
 
     Args:
-        path: Of the file.
-        max_pixels: As of `hirl_env.data.images.opened`.
+        path: File to read.
+        max_pixels: Most pixels that it may have, as of `hirl_env.data.images.opened`.
 
     Raises:
         UnreadablePicture: If it is missing, damaged, too large, or of a kind that is not known here.

@@ -21,7 +21,7 @@ class Records(UserDict[Any, Any]):
 
     Args:
         path: The file; made with the first result.
-        settings: What the results depend on; its ``weights`` map methods to hashes.
+        settings: Settings that the results depend on; their ``weights`` map methods to hashes.
 
     Raises:
         ValueError: If the file was made with other settings, or is none of these.

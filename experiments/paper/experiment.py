@@ -175,7 +175,7 @@ class Experiment:
         """What is finished of a table or figure.
 
         Args:
-            name: ``table1``, ...
+            name: Name of the part: ``table1``, ...
             methods: Methods whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
             others: Photographs other than ``--images``.
             settings: Settings that they depend on beside those of the user.

@@ -14,8 +14,8 @@ class Ordering:
     """A claim that one figure is above another.
 
     Attributes:
-        claim: What is claimed, in words.
-        margin: How far the one is above the other, dB.
+        claim: Claim in words.
+        margin: Difference between the one figure and the other, dB.
         may_tie: Whether figures that are the same satisfy it.
     """
 
@@ -39,7 +39,7 @@ def ahead_of_all(name: str, where: str, psnr: Mapping[str, float], rivals: Mappi
         name: Method, a key of ``psnr``.
         where: Name of what was measured on, in words.
         psnr: PSNR in dB by method.
-        rivals: The same of the others.
+        rivals: PSNR in dB of the others.
     """
     best = max(rivals, key=lambda rival: rivals[rival])
     return Ordering(f"on {where} {name} is ahead of {best}, the best of the others", psnr[name] - rivals[best])

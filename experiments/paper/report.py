@@ -29,7 +29,7 @@ class Report:
         rows: Numbers that were measured, and the paper's beside it where there is one.
         notes: Notes on what differs from the paper, and how it was made.
         figures: Figures by the names of their files, without ending.
-        orderings: What the paper claims of these figures.
+        orderings: Claims of the paper about these figures.
     """
 
     name: str

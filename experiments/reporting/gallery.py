@@ -38,11 +38,11 @@ class Exhibit:
     """A picture of the gallery: distorted whole and cropped then, as pictures are that people have.
 
     Attributes:
-        title: What was done to it.
+        title: Title, which says what was done to it.
         photograph: Name of an embedded photograph.
-        degradation: What was done to it, settled.
+        degradation: Degradation, settled.
         place: Row and column at which the crop begins, at no block of a JPEG.
-        content: What is shown in place of the photograph: a key of `hirl_env.data.contents.CONTENTS`.
+        content: Content that is shown in place of the photograph: a key of `hirl_env.data.contents.CONTENTS`.
     """
 
     title: str
@@ -68,8 +68,8 @@ def gallery(restorer: Restorer, seed: int) -> Figure:
     """A figure of `EXHIBITS` before and after they were restored, with what was done and what it gained.
 
     Args:
-        restorer: Who restores them.
-        seed: Of the noise, and of what is drawn.
+        restorer: Restorer of the pictures.
+        seed: Seed of the noise, and of what is drawn.
     """
     photographs = {photograph.name: photograph.pixels for photograph in image_sources.resolve("photos")}
     figure = Figure(figsize=(2 * PAIRS * PANEL, ROWS * (PANEL + 0.4)), layout="constrained")

@@ -18,12 +18,12 @@ class Job:
     """A picture to restore.
 
     Attributes:
-        file: Where it is.
-        below: Its name below the folder that it was found in.
-        out: The folder that everything is saved in.
-        target: Where the result goes.
-        steps: Where the picture goes after each step; empty where that is not asked for.
-        sheet: Where a sheet of before and after goes; None where that is not asked for.
+        file: File of the picture.
+        below: Name of the picture below the folder that it was found in.
+        out: Folder that everything is saved in.
+        target: File of the result.
+        steps: Files of the picture after each step; empty where that is not asked for.
+        sheet: File of the sheet of before and after; None where that is not asked for.
     """
 
     file: Path
@@ -48,9 +48,9 @@ def plan(files: Mapping[Path, Path], out: Path, format: str | None, steps: int, 
 
     Args:
         files: Pictures, each with its name below ``out``. Files that do not exist are allowed.
-        out: The folder to save in.
-        format: What to save in, as Pillow names it; None for that of each file.
-        steps: How many steps are to be saved at most.
+        out: Folder to save in.
+        format: Format to save in, as Pillow names it; None for that of each file.
+        steps: Number of steps that are saved at most.
         sheet: Whether sheets are to be saved.
 
     Raises:

@@ -24,8 +24,8 @@ class RestoreLog:
     """Lines of JSON in a file that is locked while it is open.
 
     Args:
-        path: Of the file, open for reading and appending as ``descriptor``.
-        descriptor: Of the file.
+        path: File, open for reading and appending as ``descriptor``.
+        descriptor: Descriptor of the open file.
 
     Raises:
         ValueError: If the file holds something else.

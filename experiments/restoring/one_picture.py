@@ -28,11 +28,11 @@ class Wishes:
     """What a user wants of every picture, beside what the restorer knows.
 
     Attributes:
-        format: What to save in, as Pillow names it; None for that of the file.
-        quality: Of lossy formats; None for the format's own.
-        strength: How much of the change is kept, 0 to 1.
-        guard: A blind measure; a result that it likes less than the original is not saved.
-        max_pixels: As of `hirl_env.data.images.opened`.
+        format: Format to save in, as Pillow names it; None for that of the file.
+        quality: Quality of lossy formats; None for the format's own.
+        strength: Share of the change that is kept, 0 to 1.
+        guard: Blind measure; a result that it likes less than the original is not saved.
+        max_pixels: Most pixels of a picture, as of `hirl_env.data.images.opened`.
     """
 
     format: str | None = None
@@ -47,8 +47,8 @@ class Outcome:
     """What becomes of a picture.
 
     Attributes:
-        row: Of the log.
-        files: What is to be written, and where; in this order.
+        row: Row of the log.
+        files: Contents of the files that are to be written, in this order.
     """
 
     row: Row
@@ -65,11 +65,11 @@ def restored_file(
     """Restores a picture in memory.
 
     Args:
-        job: What to restore.
-        restorer: Does it.
-        wishes: What else is wanted.
-        reference: The clean original's file.
-        begin: Called before each page, with the picture's name and the page's height and width.
+        job: Picture to restore, and where to save it.
+        restorer: Restorer whose agent and tools are used.
+        wishes: Wishes of the user.
+        reference: File of the clean original.
+        begin: Function called before each page, with the picture's name and the page's height and width.
 
     Returns:
         What to write; where there is an error, nothing.

@@ -22,7 +22,7 @@ class Progress:
     """Tells of every tile that a tool is run on.
 
     Args:
-        pictures: How many there are to do.
+        pictures: Number of pictures to restore.
         clock: Seconds that have passed since some moment.
     """
 

@@ -26,14 +26,14 @@ class Run:
     """Restores the pictures that are not yet restored, one after the other.
 
     Attributes:
-        jobs: What is to be restored.
-        restorer: Does it.
-        wishes: What else is wanted of each picture.
+        jobs: Pictures to restore.
+        restorer: Restorer whose agent and tools are used.
+        wishes: Wishes for each picture.
         references: Folder of the clean originals.
-        log: Of what was done; None where nothing is to be saved.
-        settings: All that results depend on beside the pictures, as JSON has it.
+        log: Log of what was done; None where nothing is to be saved.
+        settings: Settings that results depend on beside the pictures, as JSON has them.
         force: Whether everything is restored anew, and overwrites what is there.
-        progress: Told of every picture.
+        progress: Display of how far the run is.
     """
 
     jobs: list[Job]

@@ -18,10 +18,10 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
     """A PNG of two panels.
 
     Args:
-        before: uint8 or uint16, (H, W) or (H, W, 3).
-        after: Of the same shape and type.
-        title: Over the panel of before.
-        path: What was done, over the panel of after.
+        before: Pixels before, uint8 or uint16, (H, W) or (H, W, 3).
+        after: Pixels after, of the same shape and type.
+        title: Text over the panel of before.
+        path: Text over the panel of after: what was done.
     """
     panels = [_panel(pixels) for pixels in (before, after)]
     width, height = panels[0].size

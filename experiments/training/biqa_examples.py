@@ -171,7 +171,7 @@ def targets(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """One score, 0 to 100, from those of the teachers: the mean of the ranks that they give.
 
     Args:
-        scores: (groups, versions, teachers); ranks are among all groups and versions.
+        scores: Scores of the teachers, (groups, versions, teachers); ranks are among all groups and versions.
 
     Returns:
         (groups, versions).

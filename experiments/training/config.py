@@ -82,9 +82,9 @@ class TrainConfig:
         lr_schedule: Course of the learning rate: constant, or linear, which falls to zero.
         n_envs: Number of images restored side by side.
         seed: Seed of everything random.
-        sweep: The sweep that this run belongs to.
-        env: The environment.
-        algorithm: The algorithm of the preset.
+        sweep: Sweep that this run belongs to.
+        env: Configuration of the environment.
+        algorithm: Configuration of the algorithm, which is that of the preset.
     """
 
     images: str = ""
@@ -159,7 +159,8 @@ def train_config(content: Mapping[str, Any], label: str) -> TrainConfig:
     """A configuration from plain values: those of a preset, or of a run's config.yaml.
 
     Args:
-        content: ``algo``, and settings of `TrainConfig` by their names; those that are missing have their defaults.
+        content: Values by name: ``algo``, and settings of `TrainConfig` by their names; those that are missing have
+            their defaults.
         label: Label where the content has none.
 
     Raises:

@@ -42,7 +42,7 @@ def run(
         config: Configuration of the run, prepared.
         out: Folder of the run.
         wandb: Whether to log to Weights & Biases.
-        on_evaluation: Called with each row of evaluation.csv, when it and its checkpoint are written.
+        on_evaluation: Function called with each row of evaluation.csv, when it and its checkpoint are written.
 
     Raises:
         KeyboardInterrupt: If asked to stop; a checkpoint is written first.

@@ -14,7 +14,7 @@ def spaced_seed(seed: int) -> int:
     A run seeds sub-environment i with its seed + i, and starts from its seed + steps where it was resumed.
 
     Args:
-        seed: Not negative; 0 stays 0.
+        seed: Seed of the run, not negative; 0 stays 0.
     """
     return seed * APART % (2**BITS - APART)
 

@@ -50,8 +50,8 @@ class ToolRecipe:
     """How one network is made.
 
     Attributes:
-        network: Builds it, untrained.
-        own: Draws its own distortion at a strength it is meant for.
+        network: Function that builds the network, untrained.
+        own: Function that draws its own distortion at a strength that it is meant for.
         hybrid: Hybrid distortions that it meets.
         validation: Distortions on which progress is measured.
         lr: Learning rate of Muon that suits it: plain ReLU layers die of what residual blocks need.
@@ -214,8 +214,8 @@ def run_network(network: nn.Module, images: torch.Tensor, strengths: torch.Tenso
 
     Args:
         network: Network of any recipe.
-        images: (N, 3, H, W) in [0, 1].
-        strengths: (N,), for conditional networks.
+        images: Images (N, 3, H, W) in [0, 1].
+        strengths: Strengths of the distortions, (N,), for conditional networks.
     """
     if isinstance(network, FFDNet | UNet):
         return [network(images, strengths)]

@@ -37,7 +37,7 @@ class Validated:
         gains: Mean sum of rewards by level.
         trials: Mean number of tools used.
         network: The Q-network with its stop margin; None of an agent that does not stop by values.
-        pictures: Some crops before and after, uint8 (H, W, 3).
+        pictures: Crops before and after, some of them, uint8 (H, W, 3).
     """
 
     gains: dict[str, float]

@@ -30,8 +30,8 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
     """The page as an application, to be launched.
 
     Args:
-        restorer: Whose agent and tools are used.
-        measure: A blind one with a quality map.
+        restorer: Restorer whose agent and tools are used.
+        measure: Blind measure with a quality map.
         max_pixels: Most pixels of a picture.
     """
     names = {restorer.toolset[cell].name: cell for cell in restorer.toolset.cells}

@@ -29,8 +29,8 @@ class Step:
     Attributes:
         state: The image, and what was done to it.
         tool: The name of the tool used last; empty at first.
-        values: What the agent thinks of each tool from here on, (types, degrees).
-        score: What the blind measure says; None of pictures too small for it.
+        values: Values of the tools from here on, as the agent sees them, (types, degrees).
+        score: Score by the blind measure; None of pictures too small for it.
     """
 
     state: State
@@ -43,9 +43,9 @@ class Session:
     """A picture being restored.
 
     Args:
-        path: Of its file.
-        restorer: Whose agent and tools are used.
-        measure: A blind one.
+        path: File of the picture.
+        restorer: Restorer whose agent and tools are used.
+        measure: Blind measure.
         max_pixels: Most pixels that the picture may have.
 
     Raises:
@@ -53,7 +53,7 @@ class Session:
 
     Attributes:
         steps: The picture as it was given, and after each step.
-        notes: What will not be the same in the saved file.
+        notes: Notes on what will not be the same in the saved file.
     """
 
     def __init__(self, path: Path, restorer: Restorer, measure: Measure, max_pixels: int) -> None:

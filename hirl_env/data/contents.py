@@ -22,7 +22,7 @@ def shrunk(pixels: Pixels, factor: float) -> Pixels:
     """A picture made smaller by Lanczos' filter.
 
     Args:
-        pixels: uint8 (H, W, 3).
+        pixels: Picture, uint8 (H, W, 3).
         factor: Factor by which it becomes smaller, at least 1; 1 leaves it as it is.
 
     Returns:

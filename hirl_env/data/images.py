@@ -56,7 +56,7 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
     """The picture in a file, to be decoded within the context.
 
     Args:
-        path: An ordinary file.
+        path: File, which must be an ordinary one.
         max_pixels: Most pixels that a picture may declare. Default: as many as can be restored in the memory that is
             free.
         data: Content to read instead of the file's.

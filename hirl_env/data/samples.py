@@ -79,7 +79,7 @@ class Samples:
             what they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
         crop_size: Side of the square cut out at random, in pixels; None for whole pictures, degraded as they are.
         smallest: Pixels that the shorter side of a whole picture must have.
-        grid: Where a JPEG's blocks begin in the image: ``anywhere`` (in whole pictures at their first pixel),
+        grid: Position of a JPEG's blocks in the image: ``anywhere`` (in whole pictures at their first pixel),
             ``aligned``, at its first pixel, or ``shifted``, anywhere else, for which whole pictures lose up to seven
             rows and columns.
     """

@@ -35,7 +35,8 @@ class Suite:
         parts: Degradations by name; every photograph is distorted by each of them.
         fixed: Path of at most two tools, TYPE-DEGREE of the toolset ``hirl``, that gained most on training
             photographs: its mean PSNR is the score 0. Empty where nothing gains or none was sought: doing nothing is 0.
-        grids: Where the blocks of a JPEG begin in the images of a part; anywhere in those of parts that are not named.
+        grids: Position of a JPEG's blocks in the images of a part (see `Samples`); anywhere in parts that are not
+            named.
     """
 
     name: str

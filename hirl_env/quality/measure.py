@@ -27,8 +27,8 @@ class Measure:
 
     Attributes:
         name: Name in tables.
-        function: Maps images and references (N, 3, H, W), float32 in [0, 1], to scores (N,). References are None where
-            there are none and the measure needs none. A function, or a module in evaluation mode, which follows the
+        function: Function of images and references (N, 3, H, W), float32 in [0, 1], to scores (N,). References are None
+            where there are none and the measure needs none. A module in evaluation mode will do, too, which follows the
             images to their device.
         needs_reference: Whether it cannot do without references.
         smallest: Side in pixels of the smallest pictures that it can score.
@@ -86,8 +86,8 @@ class BlindNetwork:
     """The score function of a network that needs no reference: made at the first score, on the images' device.
 
     Args:
-        make: Makes the network, which maps images (N, 3, H, W) to scores (N,), and by its ``quality_map`` to scores of
-            their parts, (N, 20, 20).
+        make: Function that makes the network, which maps images (N, 3, H, W) to scores (N,), and by its ``quality_map``
+            to scores of their parts, (N, 20, 20).
     """
 
     def __init__(self, make: Callable[[], nn.Module]) -> None:

@@ -14,7 +14,7 @@ def gflop_per_megapixel(network: nn.Module | object, device: torch.device | str 
     """Operations (10^9, a multiplication and an addition counted as two) of a network for a million pixels.
 
     Args:
-        network: Maps images (N, 3, H, W) to images; convolutions and matrix products are counted.
+        network: Network from images (N, 3, H, W) to images; convolutions and matrix products are counted.
         device: Device that it is on.
     """
     from torch.utils.flop_counter import FlopCounterMode  # here, as few of those who import this count

@@ -35,8 +35,8 @@ class FFDNet(nn.Module):
         """Removes noise of a given strength.
 
         Args:
-            images: (N, 3, H, W) in [0, 1], any H and W.
-            sigma: (N,), the standard deviation of the noise, of 255.
+            images: Images (N, 3, H, W) in [0, 1], any H and W.
+            sigma: Standard deviation of the noise, of 255, (N,).
 
         Returns:
             (N, 3, H, W), not clamped.

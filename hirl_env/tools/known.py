@@ -18,7 +18,7 @@ def _shorthand(value: Any) -> Toolset | None:
     """A toolset from its tools, from a file that describes it, or from where RL-Restore's twelve tools are.
 
     Args:
-        value: A YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a path as of
+        value: Path of a YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a path as of
             `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types with their
             tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
             registered one, or one of a toolset.

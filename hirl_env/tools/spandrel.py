@@ -50,7 +50,7 @@ class SpandrelTool(nn.Module):
     """A network that spandrel knows, as a tool: images are mirrored to a size that it takes, and cut to their own.
 
     Args:
-        descriptor: What spandrel says of it (a `spandrel.ImageModelDescriptor`).
+        descriptor: Network as spandrel describes it (a `spandrel.ImageModelDescriptor`).
         strength: Strength that it is told: noise of 255 for DRUNet and FDnCNN, JPEG quality for FBCNN. None: 15 for
             the former two, FBCNN's own estimate for the latter.
 

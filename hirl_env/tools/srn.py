@@ -65,7 +65,7 @@ class SRN(nn.Module):
         """The result at every scale, coarse to fine; for training, whose loss is their sum.
 
         Args:
-            images: (N, 3, H, W) with H and W multiples of 16.
+            images: Images (N, 3, H, W) with H and W multiples of 16.
         """
         results: list[torch.Tensor] = []
         for scale in reversed(range(SCALES)):

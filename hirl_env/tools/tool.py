@@ -21,9 +21,9 @@ class Tool:
 
     Attributes:
         name: Name in paths and tables.
-        restore: Maps images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A function,
-            or a module in evaluation mode.
-        undoes: The distortion it is the specialist of, if of any: for the reverse order, and to be measured on.
+        restore: Function of images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A
+            module in evaluation mode will do, too.
+        undoes: Distortion that it is the specialist of, if of any: for the reverse order, and to be measured on.
         clamp: Whether its results are clamped to [0, 1]. RL-Restore's are not: its tools were trained on, and its agent
             decides by, what lies beyond.
     """
@@ -38,7 +38,7 @@ class Conditioned(nn.Module):
     """A conditional network at one strength; several cells share the network.
 
     Args:
-        network: Maps images (N, 3, H, W) and strengths (N,) to images.
+        network: Network from images (N, 3, H, W) and strengths (N,) to images.
         strength: Strength that it is to take the distortion for, in the network's unit.
     """
 

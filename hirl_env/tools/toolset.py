@@ -112,7 +112,7 @@ class Toolset:
         Args:
             images: Images (N, 3, H, W), float32 in [0, 1], on the toolset's device.
             cell: Cell (type, degree).
-            precision: ``bf16`` runs the convolutions in bfloat16.
+            precision: Precision of the convolutions; ``bf16`` runs them in bfloat16.
 
         Returns:
             A new tensor (N, 3, H, W), float32, clamped to [0, 1] unless the tool says otherwise.

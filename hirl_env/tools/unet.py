@@ -50,8 +50,8 @@ class UNet(nn.Module):
         """Removes a distortion of a given strength.
 
         Args:
-            images: (N, 3, H, W) in [0, 1], any H and W.
-            strength: (N,), the strength of the distortion in the unit of its training.
+            images: Images (N, 3, H, W) in [0, 1], any H and W.
+            strength: Strength of the distortion in the unit of its training, (N,).
 
         Returns:
             (N, 3, H, W), not clamped.

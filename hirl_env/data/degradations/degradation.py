@@ -19,7 +19,8 @@ class Degradation(ABC):
     """Maps a reference to a distorted image of the same shape, which it does not move.
 
     Attributes:
-        family: ``blur``, ``noise`` or ``jpeg`` for single distortions, so that a tool for it can be found; else empty.
+        family: Kind of distortion, ``blur``, ``noise`` or ``jpeg``, for single distortions, so that a tool for it can
+            be found; else empty.
     """
 
     family: ClassVar[str] = ""
@@ -55,7 +56,7 @@ class Degradation(ABC):
         """Distorts one image.
 
         Args:
-            image: float32, (3, H, W), in [0, 1].
+            image: Image, float32 (3, H, W), in [0, 1].
             rng: The source of all randomness.
 
         Returns:

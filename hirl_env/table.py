@@ -19,14 +19,14 @@ import numpy.typing as npt
 from hirl_env.restoration import Rules
 from hirl_env.reward import check_price
 
-FACTS = "table.json"
+SPEC = "table.json"
 
 Floats = npt.NDArray[np.float64]
 Labels = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Facts:
+class TableSpec:
     """What a table is of, as its ``table.json`` has it.
 
     Attributes:
@@ -69,7 +69,6 @@ class Facts:
             "observations": ((count, self.nodes(self.observed), side, side, 3), "uint8"),
             "images": ((count, 3, side, side), "float32"),
             "references": ((count, 3, side, side), "float32"),
-            "finished": ((count,), "bool"),
         }
 
     @property
@@ -87,16 +86,16 @@ class Facts:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def read_facts(place: Path) -> Facts:
+def read_spec(place: Path) -> TableSpec:
     """What the table in a folder is of.
 
     Raises:
         ValueError: If there is none.
     """
     try:
-        content = json.loads((place / FACTS).read_text(encoding="utf-8"))
+        content = json.loads((place / SPEC).read_text(encoding="utf-8"))
         content["samples"] = [tuple(labels) for labels in content["samples"]]
-        return Facts(**content)
+        return TableSpec(**content)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{place}: no table that hirl tabulate wrote ({reason})") from None
@@ -121,7 +120,7 @@ class Table:
 
     Attributes:
         place: Folder that it was read from.
-        facts: What it is of.
+        spec: Specification, which says what it is of.
         scores: The measure at each node, float64 (crops, nodes).
         psnr: PSNR in dB at each node, float64 (crops, nodes).
         observations: Images at the nodes kept, uint8 (crops, nodes kept, H, W, 3).
@@ -130,7 +129,7 @@ class Table:
     """
 
     place: Path
-    facts: Facts
+    spec: TableSpec
     scores: Floats
     psnr: Floats
     observations: npt.NDArray[np.uint8]
@@ -138,18 +137,18 @@ class Table:
     references: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
-        return self.facts.count
+        return self.spec.count
 
     @property
     def tool_costs(self) -> Floats:
         """GFLOP of each tool for a crop, float64 (tools,)."""
-        return np.ravel(self.facts.costs)
+        return np.ravel(self.spec.costs)
 
     @cached_property
     def costs(self) -> Floats:
         """GFLOP of each path, float64 (nodes,)."""
         levels = [np.zeros(1)]
-        for _ in range(self.facts.depth):
+        for _ in range(self.spec.depth):
             levels.append(np.add.outer(levels[-1], self.tool_costs).ravel())
         return np.concatenate(levels)
 
@@ -157,12 +156,12 @@ class Table:
         """The number of the node that tools lead to, numbered from 0, type by type."""
         node = 0
         for tool in path:
-            node = node * self.facts.tools + tool + 1
+            node = node * self.spec.tools + tool + 1
         return node
 
     def level(self, length: int) -> slice:
         """The nodes that are paths of that length."""
-        return slice(self.facts.nodes(length - 1), self.facts.nodes(length))
+        return slice(self.spec.nodes(length - 1), self.spec.nodes(length))
 
     def plan(self, rules: Rules | None = None, price: float = 0.0) -> Plan:
         """V* and Q* of an environment over the table.
@@ -174,14 +173,14 @@ class Table:
         Raises:
             ValueError: If episodes may be longer than the table is deep, or the price is negative.
         """
-        rules = Rules(self.facts.depth, stop_action=True) if rules is None else rules
+        rules = Rules(self.spec.depth, stop_action=True) if rules is None else rules
         check_price(price)
-        steps = self.checked_steps(rules.max_steps, self.facts.depth)
-        worth = self.scores[:, : self.facts.nodes(steps)] - price * self.costs[: self.facts.nodes(steps)]
-        values, q = np.zeros_like(worth), np.zeros((len(self), self.facts.nodes(steps - 1), self.facts.tools))
+        steps = self.checked_steps(rules.max_steps, self.spec.depth)
+        worth = self.scores[:, : self.spec.nodes(steps)] - price * self.costs[: self.spec.nodes(steps)]
+        values, q = np.zeros_like(worth), np.zeros((len(self), self.spec.nodes(steps - 1), self.spec.tools))
         for length in reversed(range(steps)):
             here, there = self.level(length), self.level(length + 1)
-            shape = (len(self), here.stop - here.start, self.facts.tools)
+            shape = (len(self), here.stop - here.start, self.spec.tools)
             gains = worth[:, there].reshape(shape) - worth[:, here, None]
             over = np.zeros(shape, dtype=np.bool_)
             if rules.stop == "no_gain":
@@ -198,8 +197,8 @@ class Table:
     def checked_steps(self, max_steps: int | None, most: int) -> int:
         """A number of steps that episodes may have; raises ValueError where the table ends before."""
         if max_steps is None or not 1 <= max_steps <= most:
-            keeps = "is" if most == self.facts.depth else "keeps observations"
-            remedy = "--depth" if most == self.facts.depth else "--observed"
+            keeps = "is" if most == self.spec.depth else "keeps observations"
+            remedy = "--depth" if most == self.spec.depth else "--observed"
             raise ValueError(
                 f"{self.place}: max_steps must be 1 to {most}, got {max_steps}: the table {keeps} {most} deep; make a "
                 f"deeper one with hirl tabulate {remedy}"
@@ -214,11 +213,11 @@ def open_table(place: str | Path) -> Table:
         ValueError: If there is none, it is unfinished, or its arrays are others than it says.
     """
     place = Path(place)
-    facts = read_facts(place)
-    if not facts.samples:
+    spec = read_spec(place)
+    if not spec.samples:
         raise ValueError(f"{place}: the table is unfinished; the same hirl tabulate command goes on with it")
     arrays = {}
-    for name, (shape, kind) in facts.layout().items():
+    for name, (shape, kind) in spec.layout().items():
         try:
             array = np.load(place / f"{name}.npy", mmap_mode="r")
         except (OSError, ValueError) as error:
@@ -226,5 +225,4 @@ def open_table(place: str | Path) -> Table:
         if (array.shape, array.dtype) != (shape, np.dtype(kind)):
             raise ValueError(f"{place}: {name}.npy is {array.dtype} {array.shape}, not {kind} {shape}; tabulate again")
         arrays[name] = array
-    del arrays["finished"]
-    return Table(place, facts, **arrays)
+    return Table(place, spec, **arrays)

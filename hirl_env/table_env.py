@@ -35,8 +35,8 @@ class TabulatedToolset(Toolset):
     """
 
     def __init__(self, table: Table) -> None:
-        super().__init__({kind: [Tool(name, _no_run) for name in names] for kind, names in table.facts.types.items()})
-        self._costs = np.array(table.facts.costs) / (table.facts.crop_size**2 / 1e6)
+        super().__init__({kind: [Tool(name, _no_run) for name in names] for kind, names in table.spec.types.items()})
+        self._costs = np.array(table.spec.costs) / (table.spec.crop_size**2 / 1e6)
 
     @property
     def costs(self) -> Floats:
@@ -58,8 +58,8 @@ class TableRestoration(Restoration):
     """
 
     def __init__(self, table: Table, rules: Rules, price: float) -> None:
-        super().__init__(TabulatedToolset(table), measures.resolve(table.facts.measure), rules, price=price)
-        self.table, self.nodes = table, table.facts.nodes(table.facts.depth)
+        super().__init__(TabulatedToolset(table), measures.resolve(table.spec.measure), rules, price=price)
+        self.table, self.nodes = table, table.spec.nodes(table.spec.depth)
         self._scores, self._psnr = (np.asarray(values).reshape(-1) for values in (table.scores, table.psnr))
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None = None) -> None:
@@ -74,8 +74,8 @@ class TableRestoration(Restoration):
     def _children(self, images: torch.Tensor) -> torch.Tensor:
         """The node that the first tool leads to from each."""
         nodes = images % self.nodes
-        if len(nodes) and nodes.max() >= self.table.facts.nodes(self.table.facts.depth - 1):
-            raise ValueError(f"{self.table.place}: the table ends after {self.table.facts.depth} steps")
+        if len(nodes) and nodes.max() >= self.table.spec.nodes(self.table.spec.depth - 1):
+            raise ValueError(f"{self.table.place}: the table ends after {self.table.spec.depth} steps")
         return images - nodes + nodes * len(self.toolset.cells) + 1
 
     def _apply(self, before: State, actions: Indices) -> torch.Tensor:
@@ -92,7 +92,7 @@ class TableRestoration(Restoration):
         return self._scores[images.numpy()], self._psnr[images.numpy()]
 
     def _megapixels(self, images: torch.Tensor) -> float:
-        return self.table.facts.crop_size**2 / 1e6
+        return self.table.spec.crop_size**2 / 1e6
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class TableSamples:
     have_references = True
 
     def __init__(self, table: Table) -> None:
-        nodes = table.facts.nodes(table.facts.depth)
-        self.size = (table.facts.crop_size, table.facts.crop_size)
+        nodes = table.spec.nodes(table.spec.depth)
+        self.size = (table.spec.crop_size, table.spec.crop_size)
         self.all = [
             TableSample(labels[0], root, root, None, labels)
-            for labels, root in zip(table.facts.samples, torch.arange(len(table)) * nodes, strict=True)
+            for labels, root in zip(table.spec.samples, torch.arange(len(table)) * nodes, strict=True)
         ]
 
     def draw(self, rng: np.random.Generator) -> TableSample:
@@ -175,16 +175,16 @@ class TableTask(Task):
                 f"the environment got an unexpected keyword argument {decided[0]!r}: the table decides on it"
             )
         self.table = table if isinstance(table, Table) else open_table(table)
-        facts = self.table.facts
-        defaults: dict[str, Any] = {"reward": facts.measure, "max_steps": facts.observed, "crop_size": facts.crop_size}
+        spec = self.table.spec
+        defaults: dict[str, Any] = {"reward": spec.measure, "max_steps": spec.observed, "crop_size": spec.crop_size}
         config = EnvConfig.of(defaults | arguments)
         reward = rewards.resolve(config.reward)
-        if reward.measure.name != facts.measure:
+        if reward.measure.name != spec.measure:
             raise ValueError(
-                f"{self.table.place} scores {facts.measure}, and the reward is of {reward.measure.name}; make a table "
+                f"{self.table.place} scores {spec.measure}, and the reward is of {reward.measure.name}; make a table "
                 f"with hirl tabulate --measure {reward.measure.name}"
             )
-        self.table.checked_steps(config.max_steps, facts.observed)
+        self.table.checked_steps(config.max_steps, spec.observed)
         restoration = TableRestoration(self.table, rules_of(config, max_episode_steps), reward.price)
         self._kept = np.asarray(self.table.observations).reshape(-1, *self.table.observations.shape[2:])
         self._assemble(config, TableSamples(self.table), restoration, TableInfos(restoration, config))
@@ -203,8 +203,8 @@ class TableTask(Task):
 
     def pixels(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
         """The observations kept of nodes (N,), uint8 (N, H, W, 3); in new memory."""
-        crops, nodes = np.divmod(images.numpy(), self.table.facts.nodes(self.table.facts.depth))
-        return np.take(self._kept, crops * self.table.facts.nodes(self.table.facts.observed) + nodes, axis=0)
+        crops, nodes = np.divmod(images.numpy(), self.table.spec.nodes(self.table.spec.depth))
+        return np.take(self._kept, crops * self.table.spec.nodes(self.table.spec.observed) + nodes, axis=0)
 
 
 class RestoreTableEnv(RestoreEnv):

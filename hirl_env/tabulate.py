@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 from hirl_env.data.images import to_pixels
 from hirl_env.data.samples import Sample, stacked
 from hirl_env.files import atomic_write_text
 from hirl_env.restoration import Restoration, State
-from hirl_env.table import FACTS, Facts, Labels, Table, open_table, read_facts
+from hirl_env.table import SPEC, Labels, Table, TableSpec, open_table, read_spec
 
 PIXELS = 32 * 64 * 64  # of the crops whose paths are run side by side
+FINISHED = "finished"  # array of a table in the making: of which nodes all that follows is there, bool (crops, nodes)
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def facts_of(
+def spec_of(
     restoration: Restoration, count: int, crop_size: int, depth: int, observed: int, source: Mapping[str, Any]
-) -> Facts:
+) -> TableSpec:
     """What a table would be of.
 
     Args:
@@ -49,101 +49,110 @@ def facts_of(
     for kind, degree in toolset.cells:
         names[toolset.types[kind]].append(toolset[kind, degree].name)
     costs = (toolset.costs * crop_size**2 / 1e6).tolist()
-    return Facts(crop_size, count, names, costs, depth, observed, restoration.measure.name, dict(source))
+    return TableSpec(crop_size, count, names, costs, depth, observed, restoration.measure.name, dict(source))
 
 
-def tabulate(samples: Iterable[Sample], restoration: Restoration, facts: Facts, place: Path) -> Table:
-    """Fills a table, or goes on with one that was interrupted, batch by batch of crops.
+def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpec, place: Path) -> Table:
+    """Fills a table, or goes on with one that was interrupted, where the last tool was run.
 
     Memory holds one batch of images for each step of a path.
 
     Args:
         samples: The crops, with references; the same each time, in the same order.
         restoration: Restoration whose toolset, measure and precision are used.
-        facts: Facts, as of `facts_of`.
+        spec: Specification, as of `spec_of`.
         place: Folder of the table.
 
     Raises:
         ValueError: If another table is there, crops are more or fewer than said, or have no reference.
         OSError: If it does not fit on the disk.
     """
-    if (place / FACTS).exists():
-        there = read_facts(place)
-        if replace(there, samples=[]) != facts:
+    if (place / SPEC).exists():
+        there = read_spec(place)
+        if replace(there, samples=[]) != spec:
             raise ValueError(f"{place} holds another table already; choose another folder, or remove it")
         if there.samples:
             return open_table(place)
-    arrays = _opened(facts, place)
+    arrays = _opened(spec, place)
     labels: list[Labels] = []
-    samples, size = iter(samples), max(1, PIXELS // facts.crop_size**2)
-    runs = facts.nodes(facts.depth) - 1
-    with tqdm(total=facts.count * runs, desc="tabulate", unit="run", disable=None, smoothing=0.05) as bar:
+    samples, size = iter(samples), max(1, PIXELS // spec.crop_size**2)
+    runs = spec.nodes(spec.depth) - 1
+    with tqdm(total=spec.count * runs, desc="tabulate", unit="run", disable=None, smoothing=0.05) as bar:
         while batch := list(itertools.islice(samples, size)):
             rows = slice(len(labels), len(labels) + len(batch))
             labels += [sample.labels for sample in batch]
-            if len(labels) > facts.count:
+            if len(labels) > spec.count:
                 break
-            if not arrays["finished"][rows].all():
-                _fill(batch, restoration, facts, arrays, rows, bar.update)
+            if not arrays[FINISHED][rows, 0].all():
+                _fill(batch, restoration, spec, arrays, rows, bar.update)
             else:
                 bar.update(len(batch) * runs)
-    if len(labels) != facts.count:
-        raise ValueError(f"there are other than {facts.count} crops; were photographs added or removed?")
-    atomic_write_text(place / FACTS, replace(facts, samples=labels).as_json())
+    if len(labels) != spec.count:
+        raise ValueError(f"there are other than {spec.count} crops; were photographs added or removed?")
+    atomic_write_text(place / SPEC, replace(spec, samples=labels).as_json())
+    (place / f"{FINISHED}.npy").unlink()
     return open_table(place)
 
 
-def _opened(facts: Facts, place: Path) -> Arrays:
-    """The arrays on disk, made where they are not there yet."""
+def _opened(spec: TableSpec, place: Path) -> Arrays:
+    """The arrays on disk, made where they are not there yet: those of the table, and what of it is finished."""
+    layout = spec.layout() | {FINISHED: ((spec.count, spec.nodes(spec.depth - 1)), "bool")}
     place.mkdir(parents=True, exist_ok=True)
-    if not (place / FACTS).exists():
+    if not (place / SPEC).exists():
         free = shutil.disk_usage(place).free
-        if facts.bytes > free:
+        if spec.bytes > free:
             raise OSError(
-                f"{place}: the table takes {facts.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; take fewer "
+                f"{place}: the table takes {spec.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; take fewer "
                 "crops, a smaller --depth or --observed, or another place"
             )
-        for name, (shape, kind) in facts.layout().items():
+        for name, (shape, kind) in layout.items():
             np.lib.format.open_memmap(place / f"{name}.npy", "w+", kind, shape).flush()
-        atomic_write_text(place / FACTS, facts.as_json())
-    return {name: np.lib.format.open_memmap(place / f"{name}.npy", "r+") for name in facts.layout()}
+        atomic_write_text(place / SPEC, spec.as_json())
+    return {name: np.lib.format.open_memmap(place / f"{name}.npy", "r+") for name in layout}
 
 
 def _fill(
     batch: list[Sample],
     restoration: Restoration,
-    facts: Facts,
+    spec: TableSpec,
     arrays: Arrays,
     rows: slice,
     on_run: Callable[[int], object],
 ) -> None:
-    """Runs all paths on a batch of crops, depth first; says of each run on how many crops it was."""
+    """Runs those paths on a batch of crops that are not finished, depth first; says of each run on how many crops."""
     images, references = stacked(batch)
     if references is None:
         raise ValueError("a table needs crops with references")
     root = restoration.branch()
     root.begin(images, references)
-    scores = {name: np.empty((len(batch), facts.nodes(facts.depth))) for name in ("scores", "psnr")}
+    arrays["images"][rows], arrays["references"][rows] = images.numpy(), references.numpy()
 
     def keep(state: State, node: int) -> None:
-        scores["scores"][:, node], scores["psnr"][:, node] = state.scores, state.psnr
-        if node < facts.nodes(facts.observed):
+        arrays["scores"][rows, node], arrays["psnr"][rows, node] = state.scores, state.psnr
+        if node < spec.nodes(spec.observed):
             arrays["observations"][rows, node] = to_pixels(state.images)
 
-    def expand(state: State, node: int, length: int) -> None:
-        keep(state, node)
-        for tool, cell in enumerate(root.toolset.cells if length < facts.depth else ()):
-            child = root.at(state)
-            child.step(np.broadcast_to(cell, (len(batch), 2)))
+    def expand(state: State, node: int, left: int) -> None:
+        """Runs what follows a node, in at most so many more steps."""
+        for child, cell in enumerate(root.toolset.cells, node * spec.tools + 1):
+            if left > 1 and arrays[FINISHED][rows, child].all():
+                on_run(len(batch) * spec.nodes(left - 1))
+                continue
+            after = root.at(state)
+            after.step(np.broadcast_to(cell, (len(batch), 2)))
             on_run(len(batch))
-            expand(child.state, node * facts.tools + tool + 1, length + 1)
+            keep(after.state, child)
+            if left > 1:
+                expand(after.state, child, left - 1)
+        finish(node)
 
-    expand(root.state, 0, 0)
-    for name, values in (*scores.items(), ("images", images), ("references", references)):
-        arrays[name][rows] = values.numpy() if isinstance(values, torch.Tensor) else values
-    for name, array in arrays.items():
-        if name != "finished":
-            array.flush()  # type: ignore[attr-defined]
-    # Last, so that what is marked as finished is on the disk.
-    arrays["finished"][rows] = True
-    arrays["finished"].flush()  # type: ignore[attr-defined]
+    def finish(node: int) -> None:
+        for name, array in arrays.items():
+            if name != FINISHED:
+                array.flush()  # type: ignore[attr-defined]
+        # Last, so that what is marked as finished is on the disk.
+        arrays[FINISHED][rows, node] = True
+        arrays[FINISHED].flush()  # type: ignore[attr-defined]
+
+    keep(root.state, 0)
+    expand(root.state, 0, spec.depth)

@@ -15,7 +15,7 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Samples
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tabulate import facts_of, tabulate
+from hirl_env.tabulate import spec_of, tabulate
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
@@ -35,8 +35,8 @@ def bench_table(seconds: float, images: str, seed: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        facts = facts_of(root, CROPS, SIDE, DEPTH, DEPTH, {})
-        table = tabulate((samples.draw(rng) for _ in range(CROPS)), root, facts, Path(folder))
+        spec = spec_of(root, CROPS, SIDE, DEPTH, DEPTH, {})
+        table = tabulate((samples.draw(rng) for _ in range(CROPS)), root, spec, Path(folder))
         for mode in ("NextStep", "SameStep"):
             vector = gym.make_vec("HIRL-RestoreTable-v0", ENVS, table=table, autoreset_mode=mode)
             vector.reset(seed=seed)

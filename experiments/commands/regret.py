@@ -56,11 +56,11 @@ def regret(
     check_writable(json)
     opened = open_table(table)
     best = opened.plan(price=price).values[:, 0]
-    source = opened.facts.source
+    source = opened.spec.source
     tools = tiled(toolsets.resolve(toolset or source["toolset"]).on(device))
-    root = Restoration(tools, measures.resolve(opened.facts.measure), precision=source["precision"])
+    root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
     _check_tools(opened, root, toolset or source["toolset"])
-    field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.facts.depth)
+    field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
     field_of = [open_entrant(name, field) for name in every(entrants, tools)]
     rows = []
     with tqdm(total=len(opened) * len(field_of), desc="regret", unit="crop", disable=None) as bar:
@@ -68,7 +68,7 @@ def regret(
             measured = np.concatenate([_measured(entrant, start, bar) for start in _starts(opened, root)])
             rows.append(_row(entrant.name, measured, best, price))
     priced = f", {price:g} a GFLOP" if price else ""
-    print_table(f"{table}: {source['suite']}, up to {opened.facts.depth} tools{priced}", rows, DECIMALS)
+    print_table(f"{table}: {source['suite']}, up to {opened.spec.depth} tools{priced}", rows, DECIMALS)
     if json is not None:
         write_json(json, settings, rows)
 
@@ -92,7 +92,7 @@ def _check_tools(table: Table, root: Restoration, name: str) -> None:
         kind: [toolset[number, degree].name for degree in range(toolset.n_degrees)]
         for number, kind in enumerate(toolset.types)
     }
-    same = names == table.facts.types
+    same = names == table.spec.types
     if same:
         first = _begun(table, root, slice(1))
         for tool, cell in enumerate(toolset.cells):

@@ -10,7 +10,7 @@ from hirl_env.data.suites import suites
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tabulate import facts_of
+from hirl_env.tabulate import spec_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.known import toolsets
 from hirl_experiments.io.output import at_least
@@ -67,17 +67,17 @@ def tabulate(
         **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},
         **{"toolset": toolset, "precision": precision},
     }
-    facts = facts_of(restoration, count, crop, depth, observed, source)
-    runs = count * (facts.nodes(depth) - 1)
+    spec = spec_of(restoration, count, crop, depth, observed, source)
+    runs = count * (spec.nodes(depth) - 1)
     print(
-        f"{count} crops with {facts.nodes(depth)} paths each, of up to {depth} of {facts.tools} tools: "
-        f"{runs} runs of a tool, {facts.gflop / 1e3:.2f} TFLOP, {facts.bytes / 1e6:.1f} MB in {out}"
+        f"{count} crops with {spec.nodes(depth)} paths each, of up to {depth} of {spec.tools} tools: "
+        f"{runs} runs of a tool, {spec.gflop / 1e3:.2f} TFLOP, {spec.bytes / 1e6:.1f} MB in {out}"
     )
     samples = itertools.chain.from_iterable(
         chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts
     )
     try:
-        fill(samples, restoration, facts, out)
+        fill(samples, restoration, spec, out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on where it was") from None
     print(f"wrote {out}")

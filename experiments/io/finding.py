@@ -16,7 +16,7 @@ SUFFIXES = frozenset(PICTURE_SUFFIXES).union(*(kind.suffixes for kind in FORMATS
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPictures:
     """What one or several arguments stand for.
 
     Attributes:
@@ -33,7 +33,7 @@ class Found:
         return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
 
-def find_pictures(arguments: Sequence[str], out: Path) -> Found:
+def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     """The files that a command's arguments stand for.
 
     Args:
@@ -45,7 +45,7 @@ def find_pictures(arguments: Sequence[str], out: Path) -> Found:
     """
     if not arguments:
         raise ValueError("name at least one picture, folder or pattern")
-    found = Found()
+    found = FoundPictures()
     known: set[str] = set()
     for argument in arguments:
         files, left_out = _stands_for(argument, Path(os.path.realpath(out)))
@@ -89,7 +89,7 @@ def _stands_for(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict
         files = [entry for entry, why in entries if not why]
         if not files:
             looked = f"looked for {', '.join(sorted(SUFFIXES))}"
-            rest = Found(left_out=left_out).summary()
+            rest = FoundPictures(left_out=left_out).summary()
             raise ValueError(f"{path}: no pictures in there ({f'left out: {rest}; ' if rest else ''}{looked})")
         return [(file, file.relative_to(path)) for file in files], left_out
     matches = [] if os.path.lexists(path) else [Path(match) for match in sorted(_matches(argument))]

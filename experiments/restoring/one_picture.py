@@ -88,9 +88,9 @@ def restored_file(
         for page, clean in zip(picture.pages, cleans, strict=True):
             begin(shown(job.file.name), *page.pixels.shape[:2])
             restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
-            result, facts = _judged(page, restored, wishes)
+            result, page_row = _judged(page, restored, wishes)
             results.append(result)
-            pages.append(facts)
+            pages.append(page_row)
             for step, target in zip(restored.steps, job.steps, strict=False):
                 if page is picture.pages[0] and step.image is not None:
                     outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
@@ -130,7 +130,7 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
 
 def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row]:
     """What is saved of a page, and what the log says of it."""
-    facts: Row = {
+    page_row: Row = {
         "path": [step.tool for step in restored.steps],
         "types": [step.type for step in restored.steps],
         "degrees": [step.degree for step in restored.steps],
@@ -141,14 +141,14 @@ def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row
     }
     before = page.visible()
     if not restored.steps or wishes.strength == 0:
-        return page.pixels, facts
+        return page.pixels, page_row
     result = blended(before, restored.image, wishes.strength)
     if wishes.guard is not None:
-        facts["guard_before"], facts["guard_after"] = (score(wishes.guard, pixels) for pixels in (before, result))
-        if facts["guard_after"] < facts["guard_before"]:
-            facts["why"] = "guard"
-            return page.pixels, facts
-    return covered(page, result), facts
+        page_row["guard_before"], page_row["guard_after"] = (score(wishes.guard, pixels) for pixels in (before, result))
+        if page_row["guard_after"] < page_row["guard_before"]:
+            page_row["why"] = "guard"
+            return page.pixels, page_row
+    return covered(page, result), page_row
 
 
 def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hirl_agents.restorer import Restorer
 from hirl_env.files import remove_leftovers
-from hirl_experiments.io.finding import Found, reference_of
+from hirl_experiments.io.finding import FoundPictures, reference_of
 from hirl_experiments.io.names import shown
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import LOG, RestoreLog, Row, sha256
@@ -170,7 +170,7 @@ def _tell(row: Row, measure: str, guard: str | None) -> None:
         tqdm.write(f"{name}{of}: {path} (stopped: {page['why']}{scores})")
 
 
-def tell_left_out(found: Found, log: RestoreLog | None) -> None:
+def tell_left_out(found: FoundPictures, log: RestoreLog | None) -> None:
     """Says what of the folders was no picture to restore, in one line and in the log."""
     if not found.left_out:
         return

@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode
 
 from hirl_env import Restoration, Rules, Toolset, degradations, measures
 from hirl_env.data.samples import Samples
-from hirl_env.table import FACTS, open_table
-from hirl_env.tabulate import facts_of, tabulate
+from hirl_env.table import SPEC, open_table
+from hirl_env.tabulate import spec_of, tabulate
 
 ID = "HIRL-RestoreTable-v0"
 COUNT, SIDE, DEPTH = 5, 16, 3
@@ -35,8 +35,8 @@ def make(crops, costly_toolset, tmp_path, monkeypatch):
     restoration = Restoration(costly_toolset, measures.resolve("psnr"))
 
     def made(name="table", samples=None, depth=DEPTH, observed=DEPTH, count=COUNT):
-        facts = facts_of(restoration, count, SIDE, depth, observed, {"suite": "toy"})
-        return tabulate(crops() if samples is None else samples, restoration, facts, tmp_path / name)
+        spec = spec_of(restoration, count, SIDE, depth, observed, {"suite": "toy"})
+        return tabulate(crops() if samples is None else samples, restoration, spec, tmp_path / name)
 
     return made
 
@@ -141,7 +141,7 @@ def test_the_plan_is_the_best_of_all_paths_tried_one_by_one(table, costly_toolse
                 total[rows] += branch.step(np.broadcast_to(cell, (len(rows), 2)), rows).gains
         best = np.maximum(best, total)
     assert plan.values[:, 0] == pytest.approx(best, abs=1e-4)
-    assert plan.q.shape == (COUNT, table.facts.nodes(rules.max_steps - 1), 4)
+    assert plan.q.shape == (COUNT, table.spec.nodes(rules.max_steps - 1), 4)
 
 
 def test_who_follows_the_plan_has_no_regret_and_who_does_not_has_all_of_it(table):
@@ -162,7 +162,7 @@ def test_who_follows_the_plan_has_no_regret_and_who_does_not_has_all_of_it(table
 
 def test_a_node_is_where_its_path_leads(table):
     assert [table.node(path) for path in ((), (0,), (3,), (0, 0), (3, 1))] == [0, 1, 4, 5, 18]
-    assert table.facts.nodes(DEPTH) == 1 + 4 + 16 + 64
+    assert table.spec.nodes(DEPTH) == 1 + 4 + 16 + 64
     layer = 2 * 81 * SIDE**2 / 1e9
     assert table.costs[[0, 1, 4, 5, table.node((2, 2, 1))]] == pytest.approx(np.array([0, 1, 0, 2, 5]) * layer)
 
@@ -188,8 +188,30 @@ def test_an_interrupted_table_goes_on_where_it_was(make, crops, monkeypatch):
     for name in ("scores", "psnr", "observations", "images", "references"):
         assert np.array_equal(getattr(resumed, name), getattr(whole, name))
     runs.clear()
-    assert make().facts == resumed.facts == replace(whole.facts)
+    assert make().spec == resumed.spec == replace(whole.spec)
     assert not runs
+
+
+def test_an_interrupt_loses_no_more_than_the_last_tools_of_a_path(make, monkeypatch):
+    whole = make("whole")
+    apply, allowed, runs = Toolset.apply, 30, []
+
+    def interrupted(self, *arguments):
+        if len(runs) == allowed:
+            raise KeyboardInterrupt
+        runs.append(1)
+        return apply(self, *arguments)
+
+    monkeypatch.setattr(Toolset, "apply", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    allowed = len(runs) + 1000
+    resumed = make()
+    needed = 3 * 84  # batches, and the paths of one
+    assert needed <= len(runs) <= needed + DEPTH + 4, "the path to where it was, and the tools that end it"
+    for name in ("scores", "psnr", "observations", "images", "references"):
+        assert np.array_equal(getattr(resumed, name), getattr(whole, name))
+    assert not list(resumed.place.glob("finished*"))
 
 
 def test_observations_are_kept_as_deep_as_asked_for(make):
@@ -232,12 +254,12 @@ def test_wrong_crops_are_refused(table, make, crops):
 def test_what_is_no_table_is_refused(table, tmp_path):
     with pytest.raises(ValueError, match="nothing: no table that hirl tabulate wrote"):
         open_table(tmp_path / "nothing")
-    content = json.loads((table.place / FACTS).read_text())
-    (table.place / FACTS).write_text(json.dumps(content | {"depth": 2}))
+    content = json.loads((table.place / SPEC).read_text())
+    (table.place / SPEC).write_text(json.dumps(content | {"depth": 2}))
     with pytest.raises(ValueError, match=r"scores.npy is float64 \(5, 85\), not float64 \(5, 21\); tabulate again"):
         open_table(table.place)
     (table.place / "psnr.npy").unlink()
-    (table.place / FACTS).write_text(json.dumps(content))
+    (table.place / SPEC).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"psnr.npy is missing or damaged"):
         open_table(table.place)
 

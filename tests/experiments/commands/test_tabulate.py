@@ -46,8 +46,8 @@ def test_how_large_it_becomes_is_said_first_and_it_is_so_large(toy, folder, tmp_
     said = capsys.readouterr().out
     assert "6 crops with 21 paths each, of up to 2 of 4 tools: 120 runs of a tool, 0.00 TFLOP, 0.1 MB in" in said
     opened = open_table(table)
-    assert opened.facts.bytes == pytest.approx(sum(file.stat().st_size for file in table.glob("*.npy")), rel=0.02)
-    assert [labels[0] for labels in opened.facts.samples] == [f"picture{n}" for n in (0, 0, 1, 1, 2, 2)]
+    assert opened.spec.bytes == pytest.approx(sum(file.stat().st_size for file in table.glob("*.npy")), rel=0.02)
+    assert [labels[0] for labels in opened.spec.samples] == [f"picture{n}" for n in (0, 0, 1, 1, 2, 2)]
     assert opened.observations.shape[1] == 21
 
 

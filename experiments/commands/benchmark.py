@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from tqdm import tqdm
-
 from hirl_agents.common.tiling import tiled
 from hirl_agents.registry import SHIPPED_AGENTS
-from hirl_env.data.photographs import Photographs, image_sources
-from hirl_env.data.samples import Sample
-from hirl_env.data.suites import Suite, suites
-from hirl_env.devices import AnyPrecision, Precision, available_precision
+from hirl_env.data.photographs import image_sources
+from hirl_env.data.suites import Suite
+from hirl_env.data.suites import suites as registered_suites
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.files import atomic_write_text
-from hirl_env.quality import psnr, ssim
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.tools.toolset import Toolset
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant, without_price
-from hirl_experiments.evaluation.sampling import batches, begin
-from hirl_experiments.evaluation.scores import CAP, Outcomes, score
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Field, every, open_entrants, without_price
+from hirl_experiments.evaluation.runner import Finished
+from hirl_experiments.evaluation.suite_rows import suite_rows
 from hirl_experiments.io.invocation import command_line
 from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 from hirl_experiments.io.records import Records
@@ -111,22 +104,21 @@ def benchmark(
     photographs = image_sources.resolve(images)
     before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
-    field = {
-        name: [open_entrant(entrant, Field(tools, suite.fixed, trust)) for entrant in entrants]
-        for name, suite in _resolved(suites)
-    }
+    chosen = [registered_suites.resolve(name) for name in suites]
+    fields = [open_entrants(entrants, Field(tools, suite.fixed, trust)) for suite in chosen]
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes(toolset)}
-    finished: Any = {} if out is None else Records(out, settings)
+    finished: Finished = {} if out is None else Records(out, settings)
+    count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []
-    for name, suite in _resolved(suites):
-        rows += _suite_rows(suite, field[name], photographs, crop, per_image, seed, tools, precision, finished)
+    for suite, field in zip(chosen, fields, strict=True):
+        samples = partial(suite.samples, photographs, crop_size=crop, per_image=per_image, seed=seed)
+        rows += suite_rows(suite, field, samples, count, tools, precision, finished)
         if json is not None:
             write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
-    title = (
-        f"{photographs.name}, {'whole photographs' if crop is None else f'crops of {crop}'}, seed {seed}, {precision}"
-    )
+    size = "whole photographs" if crop is None else f"crops of {crop}"
+    title = f"{photographs.name}, {size}, seed {seed}, {precision}"
     print_table(title, rows, DECIMALS)
-    compared = _side_by_side([suite for _, suite in _resolved(suites)], [*before, *rows])
+    compared = _side_by_side(chosen, [*before, *rows])
     for name, lines in compared.items():
         print_table(f"{name}: gain in dB (share harmed)", lines, {})
     if markdown is not None:
@@ -136,10 +128,6 @@ def benchmark(
     if figure is not None:
         save_figure(gain_over_cost(rows), figure)
         print(f"wrote {figure}")
-
-
-def _resolved(names: Sequence[str]) -> list[tuple[str, Suite]]:
-    return [(name, suites.resolve(name)) for name in names]
 
 
 def _side_by_side(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
@@ -152,104 +140,6 @@ def _side_by_side(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> di
         elif len(suite.parts) > 1:
             compared[suite.name] = by_part(own)
     return {name: lines for name, lines in compared.items() if lines}
-
-
-def _suite_rows(
-    suite: Suite,
-    field: Sequence[Entrant],
-    photographs: Photographs,
-    crop: int | None,
-    per_image: int,
-    seed: int,
-    tools: Toolset,
-    precision: Precision,
-    finished: Any,
-) -> list[dict[str, Any]]:
-    """Rows of every part, and of all parts together where there are several."""
-    by_part: dict[str, dict[str, Outcomes]] = {}
-    for part in suite.parts:
-        samples = suite.samples(photographs, part, crop, per_image, seed)
-        total = len(photographs) * per_image * len(field)
-        kept: dict[str, list[dict[str, Any]]] = {entrant.name: [] for entrant in field}
-        with tqdm(total=total, desc=f"{suite.name} {part}", unit="image", disable=None) as bar:
-            for number, batch in enumerate(batches(samples)):
-                start = begin(batch, tools, precision)
-                for entrant in field:
-                    key = (suite.name, part, number, entrant.name)
-                    if key not in finished:
-                        finished[key] = _measured(entrant, batch, start)
-                    kept[entrant.name].append(finished[key])
-                    bar.update(len(batch))
-        by_part[part] = {name: _outcomes(parts) for name, parts in kept.items()}
-    if len(by_part) > 1:
-        by_part["all"] = {
-            entrant.name: _joined([outcomes[entrant.name] for outcomes in by_part.values()]) for entrant in field
-        }
-    return [
-        _row(suite.name, part, name, one, outcomes.get(FIXED), outcomes.get(ORACLE))
-        for part, outcomes in by_part.items()
-        for name, one in outcomes.items()
-    ]
-
-
-def _measured(entrant: Entrant, batch: Sequence[Sample], start: Any) -> dict[str, Any]:
-    """What an entrant makes of a batch, image by image."""
-    began = time.perf_counter()
-    result = entrant.restore(start)
-    seconds = time.perf_counter() - began
-    # A picture is what is saved: clamped, and in 8 bits.
-    restored = (result.state.images.clamp(0, 1) * 255).round() / 255
-    references = start.state.references
-    return {
-        "photographs": [sample.name for sample in batch],
-        "before": _capped(start.state.images, references),
-        "psnr": _capped(restored, references),
-        "ssim": ssim(restored, references).tolist(),
-        "trials": result.trials.tolist(),
-        "gflop": result.state.costs.tolist(),
-        "seconds": seconds,
-    }
-
-
-def _capped(images: torch.Tensor, references: torch.Tensor) -> list[float]:
-    decibels: list[float] = psnr(images, references).clamp(max=CAP).tolist()
-    return decibels
-
-
-def _outcomes(parts: Sequence[dict[str, Any]]) -> Outcomes:
-    arrays = {
-        name: np.concatenate([np.asarray(part[name], dtype=np.float64) for part in parts])
-        for name in ("before", "psnr", "ssim", "trials", "gflop")
-    }
-    names = list(itertools.chain.from_iterable(part["photographs"] for part in parts))
-    return Outcomes(names, **arrays, seconds=sum(part["seconds"] for part in parts))
-
-
-def _joined(parts: Sequence[Outcomes]) -> Outcomes:
-    return _outcomes([vars(part) for part in parts])
-
-
-def _row(
-    suite: str, part: str, name: str, one: Outcomes, fixed: Outcomes | None, oracle: Outcomes | None
-) -> dict[str, Any]:
-    scored = None if fixed is None or oracle is None else score(one, fixed, oracle)
-    return {
-        "suite": suite,
-        "part": part,
-        "entrant": name,
-        "PSNR": float(one.psnr.mean()),
-        "SSIM": float(one.ssim.mean()),
-        "gain": float((one.psnr - one.before).mean()),
-        "score": scored and scored.value,
-        "low": scored and scored.low,
-        "high": scored and scored.high,
-        "harm %": 100 * float(one.harmed.mean()),
-        "altered %": 100 * float(one.altered.mean()) if one.altered.size else None,
-        "trials": float(one.trials.mean()),
-        "GFLOP": float(one.gflop.mean()),
-        "seconds": one.seconds,
-        "images": len(one.psnr),
-    }
 
 
 def _weights(entrant: str) -> str:

@@ -12,12 +12,13 @@ import tyro
 from tqdm import tqdm
 
 from hirl_agents.common.tiling import tiled
+from hirl_env.data.degradations import InOrder
 from hirl_env.data.suites import suites
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.table import Table, open_table
 from hirl_env.tools.known import toolsets
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrant
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrants
 from hirl_experiments.io.output import check_writable, print_table, write_json
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "within 0.1 %": 1, "trials": 2, "crops": 0}
@@ -61,7 +62,7 @@ def regret(
     root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
     _check_tools(opened, root, toolset or source["toolset"])
     field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
-    field_of = [open_entrant(name, field) for name in every(entrants, tools)]
+    field_of = open_entrants(every(entrants, tools), field)
     rows = []
     with tqdm(total=len(opened) * len(field_of), desc="regret", unit="crop", disable=None) as bar:
         for entrant in field_of:
@@ -108,7 +109,7 @@ def _check_tools(table: Table, root: Restoration, name: str) -> None:
 
 def _measured(entrant: Entrant, start: Restoration, bar: Any) -> np.ndarray:
     """The gain, GFLOP and trials of an entrant on each crop, (N, 3)."""
-    found = entrant.restore(start)
+    found = entrant.restore(start, [InOrder(())] * len(start.state))  # what degraded them is in no table
     bar.update(len(found.state))
     # Agents with tools of their own, and networks, score themselves by other measures.
     after = start.branch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from hirl_agents.owan import load_owan
 from hirl_agents.registry import agents
 from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.search import SearchResult
+from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
 from hirl_env.tools.cost import gflop_per_megapixel
@@ -34,18 +35,22 @@ class Entrant:
 
     Attributes:
         name: Name in tables.
-        restore: Maps the start of a restoration to what is made of it.
+        restore: Function of the start of a restoration and of what degraded each image, to what is made of them.
     """
 
     name: str
-    restore: Callable[[Restoration], SearchResult]
+    restore: Callable[[Restoration, Sequence[Degradation]], SearchResult]
+
+    def run(self, start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
+        """The same as a method's run (see `hirl_experiments.evaluation.methods`)."""
+        yield {self.name: self.restore(start, applied)}
 
 
 def of_run(name: str, run: Run, price: float) -> Entrant:
     """What a method makes of an image where a GFLOP has a price; of several rows, the last."""
 
-    def restore(start: Restoration) -> SearchResult:
-        *_, found = (result for rows in run(start.at_price(price), ()) for result in rows.values())
+    def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
+        *_, found = (result for rows in run(start.at_price(price), applied) for result in rows.values())
         return found
 
     return Entrant(name, restore)
@@ -62,7 +67,7 @@ def one_network(name: str, network: nn.Module) -> Entrant:
     gflop = gflop_per_megapixel(network)
 
     @torch.no_grad()
-    def restore(start: Restoration) -> SearchResult:
+    def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
         restored = start.branch()
         restored.begin(network(start.state.images).clamp(0, 1), start.state.references)
         height, width = start.state.images.shape[-2:]
@@ -158,6 +163,24 @@ def without_price(name: str) -> tuple[str, float]:
         return (entrant, float(price)) if entrant else (name, 0.0)
     except ValueError:
         return name, 0.0
+
+
+def open_entrants(names: Sequence[str], field: Field) -> list[Entrant]:
+    """Entrants from their names, as of `open_entrant`.
+
+    Raises:
+        ValueError: If there is no such entrant, or two would be called the same in tables.
+    """
+    opened: dict[str, str] = {}
+    entrants = []
+    for name in names:
+        entrant = open_entrant(name, field)
+        if opened.setdefault(entrant.name, name) != name:
+            raise ValueError(
+                f"{opened[entrant.name]} and {name} would both be called {entrant.name!r}: rename a file, or name one"
+            )
+        entrants.append(entrant)
+    return entrants
 
 
 def every(names: Sequence[str], toolset: Toolset) -> list[str]:

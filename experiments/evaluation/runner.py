@@ -48,18 +48,68 @@ class Row:
 
 
 class Measured(TypedDict):
-    """What a method made of a batch, image by image: the photographs' names, and what `Row` says of each."""
+    """What a method made of a batch, image by image: names of the photographs, and what `Row` is made of."""
 
-    images: list[str]
+    photographs: list[str]
+    before: list[float]
     psnr: list[float]
     ssim: list[float]
-    gain: list[float]
     trials: list[int]
+    gflop: list[float]
     seconds: float
 
 
-# By level, number of the batch, and method: what the rows of the method are made of, by their names.
-Finished = MutableMapping[tuple[str, int, str], dict[str, Measured]]
+# By what the samples are of, number of the batch, and method: what the rows of the method are made of, by their names.
+Finished = MutableMapping[tuple[str | int, ...], dict[str, Measured]]
+
+
+def measure(
+    samples: Iterable[Sample],
+    count: int,
+    label: tuple[str, ...],
+    methods: Mapping[str, Run],
+    toolset: Toolset,
+    precision: Precision,
+    on_batch: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
+    finished: Finished | None = None,
+    pixels: int = PIXELS,
+    as_saved: bool = False,
+) -> dict[str, list[Measured]]:
+    """Runs methods on samples, batch by batch.
+
+    Args:
+        samples: Distorted images with references.
+        count: Number of samples, for the progress bar.
+        label: Names of what the samples are of.
+        methods: Methods, opened, by the names that ``finished`` knows them by.
+        toolset: Tools that methods choose among.
+        precision: Precision of the tools' convolutions.
+        on_batch: Function called with each batch and what every method made of it that had not finished it before.
+        finished: Results that need not be measured again; those of each method on a batch are added as they come.
+        pixels: Number of pixels in a batch (see `batches`).
+        as_saved: Whether results are measured as files have them, in 8 bits.
+
+    Returns:
+        Batch by batch, what is measured of each row; rows are in the order of ``methods``.
+    """
+    finished = {} if finished is None else finished
+    results: dict[str, list[Measured]] = {}
+    with tqdm(total=count, desc=" ".join(label), unit="image", leave=False, disable=None) as bar:
+        for number, batch in enumerate(batches(samples, pixels)):
+            start = begin(batch, toolset, precision)
+            everything: dict[str, SearchResult] = {}
+            for method, run in methods.items():
+                key: tuple[str | int, ...] = (*label, number, method)
+                if key not in finished:
+                    found, finished[key] = _run(run, batch, start, as_saved)
+                    if on_batch is not None:
+                        everything |= found
+                for name, one in finished[key].items():
+                    results.setdefault(name, []).append(one)
+                bar.update(len(batch) / len(methods))
+            if on_batch is not None:
+                on_batch(batch, everything)
+    return results
 
 
 def evaluate_level(
@@ -73,43 +123,14 @@ def evaluate_level(
     finished: Finished | None = None,
     pixels: int = PIXELS,
 ) -> list[Row]:
-    """Runs methods on the samples of one level.
-
-    Args:
-        samples: Distorted images with references.
-        count: Number of samples, for the progress bar.
-        level: Name of the level, for the rows.
-        methods: Methods, opened, by the names that ``finished`` knows them by.
-        toolset: Tools that methods choose among.
-        precision: Precision of the tools' convolutions.
-        on_batch: Function called with each batch and what every method made of it that had not finished it before.
-        finished: Results that need not be measured again; those of each method on a batch are added as they come.
-        pixels: Number of pixels in a batch (see `batches`).
-
-    Returns:
-        A row per method, in the order of ``methods``.
-    """
-    finished = {} if finished is None else finished
-    results: dict[str, list[Measured]] = {}
-    with tqdm(total=count, desc=level, unit="image", leave=False, disable=None) as bar:
-        for number, batch in enumerate(batches(samples, pixels)):
-            start = begin(batch, toolset, precision)
-            everything: dict[str, SearchResult] = {}
-            for method, run in methods.items():
-                if (level, number, method) not in finished:
-                    found, measured = _run(run, batch, start)
-                    finished[level, number, method] = measured
-                    if on_batch is not None:
-                        everything |= found
-                for name, one in finished[level, number, method].items():
-                    results.setdefault(name, []).append(one)
-            if on_batch is not None:
-                on_batch(batch, everything)
-            bar.update(len(batch))
+    """Rows of methods on the samples of one level, in the order of ``methods``; arguments are those of `measure`."""
+    results = measure(samples, count, (level,), methods, toolset, precision, on_batch, finished, pixels)
     return [_row(level, name, parts) for name, parts in results.items()]
 
 
-def _run(run: Run, batch: Sequence[Sample], start: Restoration) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
+def _run(
+    run: Run, batch: Sequence[Sample], start: Restoration, as_saved: bool
+) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
     """What a method makes of a batch, and how that measures."""
     applied = [one.degradation or InOrder(()) for one in batch]
     everything: dict[str, SearchResult] = {}
@@ -121,30 +142,43 @@ def _run(run: Run, batch: Sequence[Sample], start: Restoration) -> tuple[dict[st
         for name, result in found.items():
             # The shorter paths of a search would have taken their share of its trials.
             share = int(result.trials.sum()) / most if most else 1.0
-            measured[name] = _measured(batch, start, result, seconds * share)
+            measured[name] = _measured(batch, start, result, seconds * share, as_saved)
         everything |= found
         began = time.perf_counter()
     return everything, measured
 
 
-def _measured(batch: Sequence[Sample], start: Restoration, found: SearchResult, seconds: float) -> Measured:
+def _measured(
+    batch: Sequence[Sample], start: Restoration, found: SearchResult, seconds: float, as_saved: bool
+) -> Measured:
     # Tools need not clamp; a picture does.
     restored, references = found.state.images.clamp(0, 1), found.state.references
-    decibels = psnr(restored, references)
+    restored = (restored * 255).round() / 255 if as_saved else restored
     return {
-        "images": [one.name for one in batch],
-        "psnr": decibels.tolist(),
+        "photographs": [one.name for one in batch],
+        "before": psnr(start.state.images, start.state.references).tolist(),
+        "psnr": psnr(restored, references).tolist(),
         "ssim": ssim(restored, references).tolist(),
-        "gain": (decibels - psnr(start.state.images, start.state.references)).tolist(),
         "trials": found.trials.tolist(),
+        "gflop": found.state.costs.tolist(),
         "seconds": seconds,
     }
 
 
 def _row(level: str, method: str, parts: Sequence[Measured]) -> Row:
-    means = {key: fmean(value for part in parts for value in part[key]) for key in ("psnr", "ssim", "gain", "trials")}
-    seconds, images = sum(part["seconds"] for part in parts), sum(len(part["images"]) for part in parts)
-    return Row(level, method, **means, seconds=seconds, images=images)
+    def mean(values: Callable[[Measured], Iterable[float]]) -> float:
+        return fmean(value for part in parts for value in values(part))
+
+    return Row(
+        level,
+        method,
+        psnr=mean(lambda part: part["psnr"]),
+        ssim=mean(lambda part: part["ssim"]),
+        gain=mean(lambda part: map(float.__sub__, part["psnr"], part["before"])),
+        trials=mean(lambda part: part["trials"]),
+        seconds=sum(part["seconds"] for part in parts),
+        images=sum(len(part["photographs"]) for part in parts),
+    )
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hirl_env.files import atomic_write_text, unwritable
+from hirl_experiments.io.settings import differences
 
 Key = tuple[str | int, ...]
 
@@ -73,12 +74,8 @@ class Records(UserDict[Any, Any]):
             | {f"weights of {method}": value for method, value in settings["weights"].items()}
             for settings in (first["settings"], self.settings)
         )
-        changed = [
-            f"{key} (there {_short(before.get(key))}, now {_short(now[key])})"
-            for key in now
-            if before.get(key) != now[key] and not (key.startswith("weights of ") and key not in before)
-        ]
-        if changed:
+        added = {key for key in now.keys() - before.keys() if key.startswith("weights of ")}
+        if changed := differences(before, {key: value for key, value in now.items() if key not in added}):
             raise ValueError(
                 f"{self.path} holds results of other settings: {', '.join(changed)}; choose another --out, or delete it"
             )
@@ -86,8 +83,3 @@ class Records(UserDict[Any, Any]):
 
 def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record) + "\n"
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

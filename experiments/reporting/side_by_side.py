@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hirl_experiments.io.settings import differences
+
 Row = Mapping[str, Any]
 IMAGES = ("crop", "per_image", "seed")  # settings on which hangs what images there are, beside the photographs
 
@@ -24,11 +26,11 @@ def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         run = json.loads(path.read_text())
         rows = [row | {"entrant": f"{row['entrant']} ({path.stem})"} for row in run["rows"]]
-        other = [key for key in IMAGES if run["settings"][key] != settings[key]]
+        other = differences(run["settings"], {key: settings[key] for key in IMAGES})
     except (ValueError, TypeError, LookupError):
         raise ValueError(f"--beside {path}: holds no rows of hirl benchmark --json") from None
     if other:
-        raise ValueError(f"--beside {path}: is of other images ({', '.join(other)})")
+        raise ValueError(f"--beside {path}: is of other images: {', '.join(other)}")
     return [row for row in rows if not row["entrant"].startswith("distorted")]
 
 

@@ -15,6 +15,7 @@ from hirl_agents.restorer import Restorer
 from hirl_env.files import remove_leftovers
 from hirl_experiments.io.finding import FoundPictures, reference_of
 from hirl_experiments.io.names import shown
+from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import LOG, RestoreLog, Row, sha256
 from hirl_experiments.restoring.one_picture import Wishes, empty_row, restored_file, write
@@ -75,16 +76,13 @@ class Run:
 
     def _check_settings(self) -> None:
         """Raises ValueError where a picture was restored with other settings: both results are wanted, perhaps."""
-        others = set()
         for job in self.jobs:
             row = self._saved_row(job)
-            if row is not None and job.target.exists():
-                others |= {name for name in self.settings if row["settings"].get(name) != self.settings[name]}
-        if others:
-            raise ValueError(
-                f"{self.jobs[0].out / LOG} is there already, of other settings ({', '.join(sorted(others))}): choose "
-                "another --out, or overwrite with --force"
-            )
+            if row is not None and job.target.exists() and (changed := differences(row["settings"], self.settings)):
+                raise ValueError(
+                    f"{job.out / LOG} is there already, of other settings: {', '.join(changed)}; choose another --out, "
+                    "or overwrite with --force"
+                )
 
     def _saved_row(self, job: Job) -> Row | None:
         row = self.rows.get(job.name(job.target))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hirl_env.files import atomic_write
+from hirl_experiments.io.settings import differences
 
 
 def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
@@ -41,9 +42,9 @@ def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any]) -> dict
         before = state["settings"]
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError):
         raise ValueError(f"{path} is damaged; start over in another --out") from None
-    changed = ", ".join(f"{name} {before.get(name)!r}" for name in settings if before.get(name) != settings[name])
-    if changed:
+    if changed := differences(before, settings):
         raise ValueError(
-            f"{path} is of a run with other settings ({changed}); give the same to go on with it, or another --out"
+            f"{path} is of a run with other settings: {', '.join(changed)}; give the same to go on with it, or another "
+            "--out"
         )
     return state

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hirl_agents.owan import OWAN
+from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.suites import Suite, suites
 from hirl_env.quality import measures
@@ -61,6 +62,15 @@ def test_scores_lie_between_the_fixed_path_and_the_oracle(toy, folder, tmp_path)
     assert table["darkened", f"{__name__}:stops_at_once"]["trials"] == 0
 
 
+def test_a_method_that_knows_what_was_done_is_told(toy, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "hirl_agents.search.reverse_path", lambda toolset, degradation: [(0, 0)] * len(degradation.steps)
+    )
+    table = run(folder, tmp_path, "reverse")
+    assert table["darkened", "reverse"]["trials"] == 1
+    assert table["clean", "reverse"]["trials"] == 0
+
+
 def test_harm_is_done_to_what_was_clean(toy, folder, tmp_path):
     table = run(folder, tmp_path, f"{__name__}:brightens", f"{__name__}:stops_at_once")
     assert table["clean", f"{__name__}:brightens"]["harm %"] == 100
@@ -72,7 +82,7 @@ def test_harm_is_done_to_what_was_clean(toy, folder, tmp_path):
 def test_it_goes_on_where_it_was(toy, folder, tmp_path, monkeypatch):
     first = run(folder, tmp_path, out=tmp_path / "results.jsonl")
     monkeypatch.setattr(
-        "hirl_experiments.commands.benchmark._measured", lambda *_: pytest.fail("what is finished is run again")
+        "hirl_experiments.evaluation.runner._measured", lambda *_: pytest.fail("what is finished is run again")
     )
     assert run(folder, tmp_path, out=tmp_path / "results.jsonl") == first
     with pytest.raises(ValueError, match="results of other settings: seed"):
@@ -129,7 +139,7 @@ def test_gains_of_an_earlier_run_beside_those_of_today(toy, folder, tmp_path, ca
     assert [word for word in header.split() if word.isidentifier() or ":" in word][:2] == ["distortion", "before"]
     assert "brightens (before)" in header
     assert "stops_at_once" in header
-    with pytest.raises(ValueError, match=r"--beside .*before.json: is of other images \(seed\)"):
+    with pytest.raises(ValueError, match=r"--beside .*before.json: is of other images: seed \(there 0, now 1\)"):
         run(folder, tmp_path, seed=1, beside=(tmp_path / "before.json",))
     (tmp_path / "before.json").write_text("{}")
     with pytest.raises(ValueError, match=r"--beside .*: holds no rows of hirl benchmark --json"):
@@ -151,6 +161,7 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
         ({"entrants": ("owan:nothing.npz",)}, "nothing.npz: not OWAN's weights"),
+        ({"entrants": ("hirl", str(SHIPPED_AGENTS["hirl"]))}, "would both be called 'hirl'"),
         ({"entrants": ()}, "need at least one each"),
         ({"crop": 0}, "--crop must be at least 1"),
     ],
@@ -168,7 +179,7 @@ def test_one_network_costs_the_same_whatever_it_does(toy_toolset, tmp_path):
     entrant = open_entrant(f"owan:{tmp_path / 'owan.npz'}", Field(toy_toolset, ()))
     start = Restoration(toy_toolset, measures.resolve("psnr"))
     start.begin(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
-    (gflop, another) = entrant.restore(start).state.costs / (16 * 16 / 1e6)
+    (gflop, another) = entrant.restore(start, []).state.costs / (16 * 16 / 1e6)
     assert gflop == another
     assert sum(value.numel() for value in network.parameters()) == 391_456
     assert gflop == pytest.approx(2 * 1e-3 * 391e3, rel=0.2), "about two operations a weight and pixel"

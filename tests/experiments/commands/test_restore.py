@@ -229,7 +229,7 @@ def test_other_pictures_with_the_same_settings_go_to_the_same_log(brighter, plac
         ("a.png", "a.png"),
         ("b.png", "b.png"),
     ]
-    with pytest.raises(ValueError, match=r"of other settings \(max_steps\)"):
+    with pytest.raises(ValueError, match=r"of other settings: max_steps \(there 1, now 2\)"):
         run(("a.png",), max_steps=2)
 
 
@@ -459,8 +459,8 @@ def test_from_the_shell_with_an_agent_from_a_file(place, hirl, capsys):
     assert capsys.readouterr().out.count("(stopped: steps)") == 2
     assert hirl("restore", "one", *arguments, "--save-steps") == 1
     assert capsys.readouterr().err == (
-        "hirl: out/restore.jsonl is there already, of other settings (save_steps): choose another --out, or overwrite "
-        "with --force\n"
+        "hirl: out/restore.jsonl is there already, of other settings: save_steps (there False, now True); choose "
+        "another --out, or overwrite with --force\n"
     )
     Path("one/c.png").write_text("no picture")
     assert hirl("restore", "one", *arguments, "--force", "--save-steps") == 1

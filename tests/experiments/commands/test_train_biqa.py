@@ -169,7 +169,7 @@ def test_impossible_options_are_named(arguments, message, folder, tmp_path):
 
 def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
     train(folder, tmp_path)
-    with pytest.raises(ValueError, match=r"run with other settings \(lr 0.01\)"):
+    with pytest.raises(ValueError, match=r"run with other settings: lr \(there 0.01, now 0.5\)"):
         train(folder, tmp_path, lr=0.5)
 
 

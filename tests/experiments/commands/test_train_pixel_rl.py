@@ -124,7 +124,7 @@ def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl
 
 def test_other_settings_damage_and_weights_of_someone_are_refused(folder, tmp_path):
     train(folder, tmp_path / "a", episodes=1)
-    with pytest.raises(ValueError, match=r"run with other settings \(batch 2\)"):
+    with pytest.raises(ValueError, match=r"run with other settings: batch \(there 2, now 1\)"):
         train(folder, tmp_path / "a", episodes=1, batch=1)
     checkpoint = tmp_path / "a" / "pixel-rl.checkpoint.pt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])

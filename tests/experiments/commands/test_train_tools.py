@@ -116,7 +116,7 @@ def test_weights_and_biases_offline(folder, tmp_path, monkeypatch):
 
 def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
     train(folder, tmp_path)
-    with pytest.raises(ValueError, match=r"run with other settings \(lr 0.015\)"):
+    with pytest.raises(ValueError, match=r"run with other settings: lr \(there 0.015, now 0.5\)"):
         train(folder, tmp_path, lr=0.5)
 
 

@@ -14,11 +14,11 @@ def optional(name: str, extra: str) -> Any:
         extra: Name of the extra.
 
     Raises:
-        ImportError: If it is not installed; says how to.
+        ImportError: If it is not installed, or lacks something; says what to install.
     """
     try:
         return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ImportError(f"{name} is not installed: pip install 'hirl-restore[{extra}]'") from None
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == name
+        reason = "is not installed" if missing else f"cannot be imported ({str(error).splitlines()[0]})"
+        raise ImportError(f"{name} {reason}: pip install 'hirl-restore[{extra}]'") from None

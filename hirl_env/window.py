@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+
+from hirl_env.extras import optional
 
 TITLE = "HIRL-Restore"
 
@@ -17,16 +17,12 @@ class Window:
         fps: Frames per second at most; 0 for no bound.
 
     Raises:
-        ValueError: If pygame is not installed.
+        ImportError: If pygame is not installed.
     """
 
     def __init__(self, fps: int) -> None:
-        try:
-            import pygame
-        except ImportError:
-            raise ValueError("render_mode='human' needs pygame: pip install 'hirl-restore[human]'") from None
-        self.pygame: Any = pygame
-        self.fps, self.clock, self.surface = fps, pygame.time.Clock(), None
+        self.pygame = optional("pygame", "human")
+        self.fps, self.clock, self.surface = fps, self.pygame.time.Clock(), None
 
     def show(self, frame: npt.NDArray[np.uint8]) -> None:
         """Shows a frame, uint8 (H, W, 3), for as long as the frame rate asks."""

@@ -35,7 +35,7 @@ def bench_quality(seconds: float, images: str, seed: int) -> list[dict[str, Any]
     for name in tqdm(measures.names(), desc="quality", leave=False, disable=None):
         try:
             measure = _at_hand(name)
-        except ValueError as error:
+        except (ValueError, ImportError) as error:
             tqdm.write(f"left out: {error}")
             continue
         fits = measure.smallest <= SIDE

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from hirl_agents.networks import load_q
+from hirl_env.extras import optional
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
@@ -98,7 +99,7 @@ def sweep(
             )
         plan = _plan(wanted, storage, cpus_per_trial, gpus_per_trial, max_failures)
         plan["runs"] = plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0)
-    _require_ray()
+    optional("ray", "sweep")
     _run(plan, out, address, wandb)
 
 
@@ -191,13 +192,6 @@ def train_settings(options: dict[str, Value]) -> TrainConfig:
         return replaced(chosen, options)
     except ValueError as error:
         raise ValueError(f"parameters: {error}") from None
-
-
-def _require_ray() -> None:
-    try:
-        import ray.tune  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f'hirl sweep needs Ray Tune: pip install "ray[tune]" ({error})') from None
 
 
 def _absolute(storage: str | None) -> str | None:

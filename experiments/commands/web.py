@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_precision
+from hirl_env.extras import optional
 from hirl_env.quality import measures
 from hirl_experiments.io.output import at_least
 
@@ -64,18 +65,15 @@ def serve(
         max_megabytes: Most megabytes of a file.
 
     Raises:
-        ValueError: If Gradio is not installed.
+        ImportError: If Gradio is not installed.
         OSError: If the port is taken.
     """
     # Before Gradio is imported: it reads these once.
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
-        import gradio as gr
+    gr = optional("gradio", "web")
+    from hirl_experiments.web.page import page
 
-        from hirl_experiments.web.page import page
-    except ImportError as error:
-        raise ValueError(f"hirl web needs the extra web: pip install 'hirl-restore[web]' ({error})") from None
     blocks = page(restorer, measures.resolve(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
     print(f"http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     blocks.launch(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hirl_env.extras import optional
 from hirl_env.quality.full_reference import FROM_PIQ, check_size, psnr
 from hirl_env.quality.hirl_biqa import SMALLEST, load_blind_quality
 from hirl_env.quality.paq2piq import load_paq2piq
@@ -117,14 +118,9 @@ def _follow(network: nn.Module, device: torch.device) -> None:
 
 
 def _brisque() -> Measure:
-    try:
-        from hirl_env.quality.brisque import SMALLEST, Brisque
-    except ImportError as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(
-            "measure 'brisque' needs the optional package brisque and OpenCV; install both with: "
-            f"pip install 'brisque[opencv-python-headless]' (importing them failed: {reason})"
-        ) from None
+    optional("brisque", "brisque")
+    from hirl_env.quality.brisque import SMALLEST, Brisque
+
     return Measure("brisque", Brisque(), needs_reference=False, smallest=SMALLEST)
 
 

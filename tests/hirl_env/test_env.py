@@ -310,7 +310,7 @@ def test_a_window_shows_every_step(monkeypatch, toy_toolset):
 
 def test_a_window_without_pygame_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(ValueError, match=r"needs pygame: pip install 'hirl-restore\[human\]'"):
+    with pytest.raises(ImportError, match=r"pygame is not installed: pip install 'hirl-restore\[human\]'"):
         gym.make(IDS[0], render_mode="human")
 
 

@@ -254,7 +254,7 @@ def test_without_ray_it_says_what_to_install(config, folder, tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "ray", None)
     assert hirl("sweep", str(config), "--images", str(folder), "--out", str(tmp_path / "sweep")) == 1
     errors = capsys.readouterr().err
-    assert 'pip install "ray[tune]"' in errors
+    assert "ray is not installed: pip install 'hirl-restore[sweep]'" in errors
     assert errors.count("\n") == 1
     assert not (tmp_path / "sweep").exists()
 

@@ -23,7 +23,7 @@ from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, opened_log, sha256
 from hirl_experiments.restoring.one_picture import Wishes
 from hirl_experiments.restoring.progress import Progress, announced
-from hirl_experiments.restoring.run import Run, tell_left_out
+from hirl_experiments.restoring.run import Run, tell_left_out, tell_lost
 
 
 def restore(
@@ -120,16 +120,17 @@ def restore(
     with nullcontext() if dry_run else opened_log(out) as log:
         run = Run(jobs, restorer, wishes, references, log, _settings(given), force, progress)
         try:
-            failed = run.all()
+            rows = run.all()
         except KeyboardInterrupt:
             goes_on = "" if force or dry_run else "; the same command goes on with the other pictures"
             raise KeyboardInterrupt(f"interrupted{goes_on}") from None
         finally:
             progress.close()
+        tell_lost(rows)
         tell_left_out(found, log)
     if not dry_run:
         print(f"wrote {out / LOG}")
-    if failed:
+    if failed := sum(row["error"] is not None for row in rows):
         why = "" if dry_run else f"; {out / LOG} says why"
         raise ValueError(f"{failed} of {len(jobs)} pictures could not be restored{why}")
 

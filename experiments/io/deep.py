@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageFile
 from hirl_env.data.images import check_size
 from hirl_experiments.io.metadata import png_chunks
 
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damage names no picture
 Deep = npt.NDArray[np.uint16]
 # Tags of a TIFF that say how its pixels are stored.
 BITS, COMPRESSION, COLOURS, OFFSETS, ROWS, COUNTS, PLANAR, PREDICTOR, FORMAT = (

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hirl_experiments.io.colours import in_srgb
+from hirl_experiments.io.exif import has_makers_note
 from hirl_experiments.io.formats import FALLBACK, FORMATS, can_write
-from hirl_experiments.io.metadata import SIGNATURE, pillow_arguments, png_chunks, with_png_chunks
+from hirl_experiments.io.metadata import SIGNATURE, WORDS, pillow_arguments, png_chunks, with_png_chunks
 from hirl_experiments.io.pictures import Page, Picture, Pixels, on_white
 from hirl_experiments.io.tiff import tiff_bytes
 
@@ -55,6 +57,12 @@ def encoded(
     for page, result in pages:
         metadata, lost = page.metadata.kept_in(kind.holds)
         pixels, other = _stored(page, result, kind.holds)
+        if WORDS["icc"] in lost and page.metadata.icc and pixels.dtype == np.uint8:
+            pixels, converted = in_srgb(pixels.astype(np.uint8), page.metadata.icc)
+            other += converted
+            lost.remove(WORDS["icc"])
+        if "TIFF" in (name, picture.format) and metadata.exif and has_makers_note(metadata.exif):
+            other.append("the note of the camera's maker in its EXIF was moved, and may not be readable any more")
         other += [f"saved without its {', '.join(lost)}"] if lost else []
         notes += [note for note in other if note not in notes]
         drawn.append((pixels, metadata))
@@ -93,7 +101,11 @@ def _arguments(picture: Picture, name: str, quality: int | None) -> dict[str, An
     elif kind.quality is not None:
         arguments["quality"] = quality or kind.quality
     if name == "JPEG":
-        arguments |= {"subsampling": 0} | picture.options
+        arguments |= {"subsampling": picture.subsampling, "progressive": picture.progressive}
+    elif name == "AVIF":
+        arguments["subsampling"] = picture.subsampling
+    elif name == "HEIF":
+        arguments["chroma"] = int(picture.subsampling.replace(":", ""))
     return arguments
 
 

@@ -55,7 +55,7 @@ FORMATS: dict[str, Format] = {
     "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16 bits", "black and white"})),
     "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90, writable=features.check("avif") or False),
     "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
-    "JXL": Format((".jxl",), _CAMERA | {"alpha"}, 95, {"lossless": True}),
+    "JXL": Format((".jxl",), frozenset({"exif", "xmp", "alpha"}), 95, {"lossless": True}),
     "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"})),
     "TGA": Format((".tga",), frozenset({"alpha"}), None, None, {"compression": "tga_rle"}),
     "GIF": Format((".gif",), writable=False),

@@ -9,6 +9,18 @@ from typing import Any
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from hirl_experiments.io.boxes import boxes, jxl_boxes
+from hirl_experiments.io.exif import (
+    FOLDERS,
+    IPTC_TAG,
+    MAIN_TAGS,
+    PREFIX,
+    Directory,
+    exif_bytes,
+    read_directory,
+    upright_exif,
+)
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
@@ -25,14 +37,14 @@ PHOTOSHOP = b"Photoshop 3.0\0"
 KNOWN_SEGMENTS = (b"JFIF", b"JFXX", b"Exif", b"http://ns.adobe.com/xap/1.0/", b"ICC_PROFILE", b"MPF", b"Adobe")
 METADATA_BOXES = (b"xml ", b"uuid", b"brob", b"jumb")  # of containers; EXIF's is read
 MOST = 65_000  # bytes of a JPEG's segment
-IPTC_TAG, PHOTOSHOP_TAG, XMP_TAG, ICC_TAG = 33723, 34377, 700, 34675
-EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+PHOTOSHOP_TAG, XMP_TAG, ICC_TAG = 34377, 700, 34675
+IPTC_RESOURCE = b"8BIM\x04\x04"
 # Tags of a TIFF that say how its pixels are stored, or are kept elsewhere; all others are carried over.
 STORAGE_TAGS = {
     *range(254, 267),
     *(273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 301, 317, 320, 321, *range(322, 326)),
     *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522), *range(529, 533), 559),
-    *(XMP_TAG, ICC_TAG, *EXIF_FOLDERS, ExifTags.IFD.Interop),
+    *(XMP_TAG, ICC_TAG, IPTC_TAG, PHOTOSHOP_TAG, *FOLDERS),
 }
 DPI_TAGS = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
 WORDS = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "icc": "colour profile", "dpi": "resolution"} | {
@@ -58,7 +70,7 @@ class Metadata:
         text: Chunks of a PNG that hold texts and the time.
         colour: Chunks of a PNG that say what its colours mean.
         segments: Segments of a JPEG that hold extended XMP.
-        tags: Tags of a TIFF, number to type and value.
+        tags: Tags of a TIFF that EXIF does not have, too: number, type and content in little-endian order.
     """
 
     exif: bytes | None = None
@@ -70,7 +82,7 @@ class Metadata:
     text: tuple[tuple[bytes, bytes], ...] = ()
     colour: tuple[tuple[bytes, bytes], ...] = ()
     segments: tuple[bytes, ...] = ()
-    tags: tuple[tuple[int, int, Any], ...] = ()
+    tags: tuple[tuple[int, int, bytes], ...] = ()
 
     def kept_in(self, holds: frozenset[str]) -> tuple[Metadata, list[str]]:
         """What a format can hold, and the names of what is lost in it."""
@@ -80,22 +92,25 @@ class Metadata:
         return replace(self, **nothing), [WORDS[name] for name in lost]
 
 
+# What Pillow raises where EXIF is damaged.
+DAMAGE = (struct.error, TypeError, ValueError, AttributeError, LookupError, SyntaxError)
 _LISTS = ("text", "colour", "segments", "tags")
 
 
-def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tuple[Metadata, list[str]]:
+def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes, index: int) -> tuple[Metadata, list[str]]:
     """Reads what belongs to a picture.
 
     Args:
         picture: Picture as it was opened, at the page in question.
         turned: The same picture, upright.
         data: Content of its file.
+        index: Number of the page.
 
     Returns:
         What is kept, and notes on what is not.
     """
     info, notes = turned.info, []
-    exif = _exif_of(picture, turned)
+    exif = _exif_of(picture, turned, data, index)
     if "damaged_exif" in info:
         notes.append("saved without its EXIF, which is damaged")
         exif = None
@@ -105,6 +120,8 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
     if comment:
         found = replace(found, comment=comment if isinstance(comment, bytes) else str(comment).encode())
     if picture.format in ("JPEG", "MPO"):
+        if not info.get("jfif_unit") and DPI_TAGS[0] not in read_directory(exif or b""):
+            found = replace(found, dpi=None)  # Pillow's own 72
         iptc = b"".join(part.removeprefix(PHOTOSHOP) for name, part in _segments(picture) if name == "APP13")
         extended = tuple(part for name, part in _segments(picture) if name == "APP1" and part.startswith(EXTENDED_XMP))
         found = replace(found, iptc=iptc or None, segments=extended)
@@ -120,45 +137,44 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes) -> tup
         if lost := sorted({name.decode("latin-1") for name, _ in chunks if name not in known}):
             notes.append(f"saved without its chunks {', '.join(lost)}")
     elif picture.format in ("JXL", "JPEG2000"):
-        boxes = _boxes(data)
-        if picture.format == "JXL":  # its plugin writes XMP, and does not read it
-            found = replace(found, xmp=boxes.pop(b"xml ", None))
-        if lost := sorted(name.decode("latin-1").strip() for name in boxes if name in METADATA_BOXES):
+        there = jxl_boxes(data) if picture.format == "JXL" else dict(boxes(data))
+        if picture.format == "JXL" and (xmp := there.pop(b"xml ", None)):  # its plugin writes XMP, and does not read it
+            found = replace(found, xmp=xmp)
+        if lost := sorted(name.decode("latin-1").strip() for name in there if name in METADATA_BOXES):
             notes.append(f"saved without its boxes {', '.join(lost)}")
     elif isinstance(picture, TiffImagePlugin.TiffImageFile):
+        directory = read_directory(data, index)
         tags = tuple(
-            (tag, picture.tag_v2.tagtype[tag], value)
-            for tag, value in _readable(picture.tag_v2)
-            if tag not in STORAGE_TAGS and tag not in DPI_TAGS and tag != PHOTOSHOP_TAG
+            (tag, kind, content)
+            for tag, (kind, content) in directory.items()
+            if tag not in STORAGE_TAGS and tag not in MAIN_TAGS and isinstance(content, bytes)
         )
-        resources = picture.tag_v2.get(PHOTOSHOP_TAG)
-        resources = resources[0] if isinstance(resources, tuple) and resources else resources
-        found = replace(found, tags=tags, iptc=resources if isinstance(resources, bytes) else None)
+        found = replace(found, tags=tags, iptc=_resources(directory))
         if DPI_TAGS[0] not in picture.tag_v2:
             found = replace(found, dpi=None)
     return found, notes
 
 
-def _boxes(data: bytes) -> dict[bytes, bytes]:
-    """The boxes of a JPEG 2000 or JPEG XL that is a container: name and content."""
-    boxes, place = {}, 0
-    while data[4:8] in (b"jP  ", b"JXL ") and place + 8 <= len(data):
-        length, name = struct.unpack(">I4s", data[place : place + 8])
-        if length < 8:  # up to the end, or longer than pictures are
-            break
-        boxes[name] = data[place + 8 : place + length]
-        place += length
-    return boxes
+def _resources(directory: Directory) -> bytes | None:
+    """Photoshop's resources of a TIFF, with its IPTC among them."""
+    resources, iptc = (directory.get(tag, (0, b""))[1] for tag in (PHOTOSHOP_TAG, IPTC_TAG))
+    assert isinstance(resources, bytes) and isinstance(iptc, bytes)
+    if iptc and IPTC_RESOURCE not in resources:
+        resources += IPTC_RESOURCE + struct.pack(">HI", 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+    return resources or None
 
 
-def _readable(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[tuple[int, Any]]:
-    readable = []
-    for tag in tags:
-        try:
-            readable.append((tag, tags[tag]))
-        except (struct.error, ValueError, TypeError, LookupError, SyntaxError):
-            continue  # a damaged one
-    return readable
+def iptc_of(resources: bytes) -> bytes:
+    """The IPTC among Photoshop's resources; empty where there is none."""
+    place = 0
+    while resources[place : place + 4] == b"8BIM" and place + 12 <= len(resources):
+        name = 1 + resources[place + 6]
+        start = place + 6 + name + name % 2 + 4
+        (length,) = struct.unpack_from(">I", resources.ljust(start, b"\0"), start - 4)
+        if resources.startswith(IPTC_RESOURCE, place):
+            return resources[start : start + length]
+        place = start + length + length % 2
+    return b""
 
 
 def _dpi(dpi: Any) -> tuple[float, float] | None:
@@ -185,23 +201,29 @@ def _unknown(name: str, part: bytes) -> bool:
     return not kept and not part.startswith(KNOWN_SEGMENTS)
 
 
-def _exif_of(picture: Image.Image, turned: Image.Image) -> bytes | None:
+def _exif_of(picture: Image.Image, turned: Image.Image, data: bytes, index: int) -> bytes | None:
     """What to write as EXIF, without an orientation that was applied."""
+    if picture.format == "TIFF":
+        directory = read_directory(data, index)
+        main = {tag: entry for tag, entry in directory.items() if tag in MAIN_TAGS and tag not in STORAGE_TAGS}
+        main |= {tag: entry for tag, entry in directory.items() if tag in FOLDERS and isinstance(entry[1], dict)}
+        return exif_bytes(main) if main else None
     try:
-        if picture.format != "TIFF":
-            exif = turned.getexif()
-            # The bytes as they were, where possible: makers' notes do not survive being written anew.
-            return turned.info.get("exif") or (exif.tobytes() if exif else None)
-        there, kept = picture.getexif(), Image.Exif()
-        for tag in (tag for tag in there if tag in ExifTags.TAGS and tag not in STORAGE_TAGS and tag < 32768):
-            kept[tag] = there[tag]
-        for folder in (folder for folder in EXIF_FOLDERS if folder in there):
-            # The tag of interoperability is an offset in the old file, and would lead nowhere.
-            kept[folder] = {key: value for key, value in there.get_ifd(folder).items() if key != ExifTags.IFD.Interop}
-        return kept.tobytes() if kept else None
-    except (struct.error, TypeError, ValueError, AttributeError, LookupError, SyntaxError):
+        own = picture.info.get("exif")
+        # The bytes as they were: makers' notes and what is not ASCII do not survive being written anew.
+        if own and _asks_for_no_turn(upright := upright_exif(own)):
+            return upright
+        exif = turned.getexif()
+        return turned.info.get("exif") or (exif.tobytes() if exif else None)
+    except DAMAGE:
         turned.info["damaged_exif"] = True
         return None
+
+
+def _asks_for_no_turn(exif: bytes) -> bool:
+    read = Image.Exif()
+    read.load(exif)
+    return read.get(ExifTags.Base.Orientation, 1) == 1
 
 
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -230,7 +252,7 @@ def with_png_chunks(data: bytes, metadata: Metadata) -> bytes:
         metres = [round(dpi / 0.0254) for dpi in metadata.dpi]
         chunks.append((b"pHYs", struct.pack(">IIB", *metres, 1)))
     if metadata.exif:
-        chunks.append((b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
+        chunks.append((b"eXIf", metadata.exif.removeprefix(PREFIX)))
     if metadata.xmp:
         chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
     if metadata.comment:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,13 @@ from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, check_size, named_problems, opened, upright
+from hirl_experiments.io.boxes import is_lossless_jxl
 from hirl_experiments.io.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
+from hirl_experiments.io.exif import upright_exif
 from hirl_experiments.io.formats import ALIASES, FORMATS, advice
-from hirl_experiments.io.metadata import Metadata, read_metadata
+from hirl_experiments.io.metadata import DAMAGE, Metadata, read_metadata
 
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 GREY_MODES = ("1", "L", "LA", "La")
@@ -87,14 +90,16 @@ class Picture:
         pages: Pages; one, or several of a TIFF.
         format: Format, as Pillow names it.
         lossless: Whether the file's format, or its way of using it, loses nothing.
-        options: Arguments of Pillow's ``save`` in the same format by which it was saved.
+        subsampling: Colours that it holds for its brightness: ``4:4:4`` (as many), ``4:2:2``, ``4:2:0``.
+        progressive: Whether it is a JPEG that is shown coarse first.
         notes: Notes on what will not be the same in the restored file.
     """
 
     pages: tuple[Page, ...]
     format: str
     lossless: bool
-    options: dict[str, Any]
+    subsampling: str
+    progressive: bool
     notes: tuple[str, ...]
 
     def first_page(self) -> Picture:
@@ -117,30 +122,37 @@ def read_picture(path: Path, max_pixels: int | None = None) -> Picture:
     Raises:
         UnreadablePicture: If it is missing, damaged, too large, or of a kind that is not known here.
     """
-    try:
-        with named_problems(path):
-            data, notes = tiff_of_16_bits(path.read_bytes(), max_pixels) if _is_tiff(path) else (None, [])
-        with opened(path, max_pixels, data) as picture:
-            format = ALIASES.get(picture.format or "", picture.format or "")
-            if format not in FORMATS:
-                raise ValueError(f"its format is {picture.format}; known are: {', '.join(FORMATS)}")
-            frames, data = getattr(picture, "n_frames", 1), data or path.read_bytes()
-            count = frames if "pages" in FORMATS[format].holds else 1
-            if frames > count:
-                notes.append(f"holds {frames} pictures; only the first is restored and saved")
-            pages = []
-            for index in range(count):
-                if index:
-                    picture.seek(index)
-                    check_size(picture.width, picture.height, max_pixels)
-                page, lost = _read_page(picture, data, index)
-                pages.append(page)
-                notes += [note for note in lost if note not in notes]
-            options = _options(picture)
-            lossless = FORMATS[format].quality is None or _is_lossless_webp(data)
-            return Picture(tuple(pages), format, lossless, options, tuple(notes))
-    except UnreadablePicture as error:
-        raise UnreadablePicture(f"{error}{advice(path.suffix)}") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's name no picture; what is lost becomes a note
+        try:
+            return _read(path, max_pixels)
+        except UnreadablePicture as error:
+            raise UnreadablePicture(f"{error}{advice(path.suffix)}") from None
+
+
+def _read(path: Path, max_pixels: int | None) -> Picture:
+    with named_problems(path):
+        data, notes = tiff_of_16_bits(path.read_bytes(), max_pixels) if _is_tiff(path) else (None, [])
+    with opened(path, max_pixels, data) as picture:
+        format = ALIASES.get(picture.format or "", picture.format or "")
+        if format not in FORMATS:
+            raise ValueError(f"its format is {picture.format}; known are: {', '.join(FORMATS)}")
+        frames, data = getattr(picture, "n_frames", 1), data or path.read_bytes()
+        count = frames if "pages" in FORMATS[format].holds else 1
+        if frames > count:
+            notes.append(f"holds {frames} pictures; only the first is restored and saved")
+        pages = []
+        for index in range(count):
+            if index:
+                picture.seek(index)
+                check_size(picture.width, picture.height, max_pixels)
+            page, lost = _read_page(picture, data, index)
+            pages.append(page)
+            notes += [note for note in lost if note not in notes]
+        progressive = bool(picture.info.get("progressive"))
+        return Picture(
+            tuple(pages), format, _is_lossless(format, data), _subsampling(picture, data), progressive, tuple(notes)
+        )
 
 
 def _is_tiff(path: Path) -> bool:
@@ -150,12 +162,23 @@ def _is_tiff(path: Path) -> bool:
         return file.read(4) in (b"II*\0", b"MM\0*")
 
 
-def _options(picture: Image.Image) -> dict[str, Any]:
-    if not isinstance(picture, JpegImagePlugin.JpegImageFile):
-        return {}
-    sampling = JpegImagePlugin.get_sampling(picture)
-    # Of kinds that Pillow cannot write, nothing of the colours is to be lost.
-    return {"subsampling": max(sampling, 0)} | ({"progressive": True} if picture.info.get("progressive") else {})
+def _subsampling(picture: Image.Image, data: bytes) -> str:
+    """As of `Picture`. Of kinds that nothing here writes, nothing of the colours is to be lost."""
+    number = 0
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        number = max(JpegImagePlugin.get_sampling(picture), 0)
+    elif picture.format == "AVIF" and (place := data.find(b"av1C")) >= 0:
+        across, down = data[place + 6] & 0x08, data[place + 6] & 0x04
+        number = (2 if down else 1) if across else 0
+    elif picture.format == "HEIF":
+        number = {422: 1, 420: 2}.get(picture.info.get("chroma", 420), 0)
+    return SUBSAMPLINGS[number]
+
+
+def _is_lossless(format: str, data: bytes) -> bool:
+    if format == "JXL":
+        return is_lossless_jxl(data)
+    return FORMATS[format].quality is None or _is_lossless_webp(data)
 
 
 def _is_lossless_webp(data: bytes) -> bool:
@@ -170,10 +193,12 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 
 def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, list[str]]:
+    if picture.format == "JXL" and not getattr(picture, "jpeg", False) and "exif" in picture.info:
+        picture.info["exif"] = upright_exif(picture.info["exif"])  # the decoder has turned it
     orientation = _orientation(picture)  # before Pillow turns the picture and forgets it
     deep, notes = deep_pixels(picture, data, index)
     turned = upright(picture)
-    metadata, lost = read_metadata(picture, turned, data)
+    metadata, lost = read_metadata(picture, turned, data, index)
     if deep is None:
         pixels, alpha, said = _shallow(turned)
         if turned.mode in OTHER_COLOURS:
@@ -195,8 +220,8 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
 def _orientation(picture: Image.Image) -> int | None:
     try:
         return picture.getexif().get(ExifTags.Base.Orientation)
-    except (struct.error, TypeError, ValueError, AttributeError, LookupError, SyntaxError):
-        return None  # damaged
+    except DAMAGE:
+        return None
 
 
 def _shallow(turned: Image.Image) -> tuple[Pixels, Pixels | None, list[str]]:

@@ -1,6 +1,6 @@
 """Writing TIFFs: 8 and 16 bits, several pages, compressed without loss, with EXIF and all other tags.
 
-Pillow writes all of EXIF into uncompressed TIFFs of 8 bits only, tifffile writes none. Pillow's directories are used.
+Pillow writes all of EXIF into uncompressed TIFFs of 8 bits only, tifffile writes none.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin, TiffTags
 
-from hirl_experiments.io.metadata import EXIF_FOLDERS, ICC_TAG, PHOTOSHOP_TAG, XMP_TAG, Metadata
+from hirl_experiments.io.exif import (
+    FOLDERS,
+    HEADER,
+    IPTC_TAG,
+    LONG,
+    SHORT,
+    Directory,
+    directory_bytes,
+    read_directory,
+)
+from hirl_experiments.io.metadata import ICC_TAG, PHOTOSHOP_TAG, STORAGE_TAGS, XMP_TAG, Metadata, iptc_of
 
+BYTE, RATIONAL, UNDEFINED = 1, 5, 7  # types of tags
 DEFLATE, HORIZONTAL = 8, 2  # compression, and its predictor: differences of neighbours
 STRIP = 2**22  # bytes before compression
-HEADER = b"II*\0\x08\0\0\0"
 
 
 def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16 | np.bool_], Metadata]]) -> bytes:
@@ -36,40 +45,41 @@ def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16 | np.bool_
         if follows:
             content = content[:follows] + struct.pack("<I", start) + content[follows + 4 :]
         directory, strips = _page(pixels, metadata)
+        directory[273] = _longs(*(0 for _ in strips))
+        begin = start + len(directory_bytes(directory, start))
+        directory[273] = _longs(*(begin + sum(map(len, strips[:index])) for index in range(len(strips))))
         follows = start + 2 + 12 * len(directory)
-        content += directory.tobytes(start) + strips
+        content += directory_bytes(directory, start) + b"".join(strips)
         content += b"\0" * (len(content) % 2)
         if len(content) >= 2**32:
             raise OSError("a TIFF holds 4 GB at most; choose another --format")
     return content
 
 
-def _page(
-    pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_], metadata: Metadata
-) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, bytes]:
+def _page(pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_], metadata: Metadata) -> tuple[Directory, list[bytes]]:
+    """The directory of a page, less where its strips are, and its strips."""
     height, width, channels = pixels.shape
     rows = max(1, STRIP // max(1, pixels[0].nbytes))
     strips = [_compressed(pixels[top : top + rows]) for top in range(0, height, rows)]
-    places = np.cumsum([0, *map(len, strips)])[:-1]
-    directory = TiffImagePlugin.ImageFileDirectory_v2(HEADER)
-    for tag, kind, value in _tags(metadata):
-        directory.tagtype[tag] = kind
-        directory[tag] = value
-    storage: dict[int, tuple[int, int | tuple[int, ...]]] = {
-        **{256: (TiffTags.LONG, width), 257: (TiffTags.LONG, height)},
-        258: (TiffTags.SHORT, (1 if pixels.dtype == bool else pixels.dtype.itemsize * 8,) * channels),
-        **{259: (TiffTags.SHORT, DEFLATE), 317: (TiffTags.SHORT, 1 if pixels.dtype == bool else HORIZONTAL)},
-        262: (TiffTags.SHORT, 2 if channels > 2 else 1),
-        273: (TiffTags.LONG, tuple(int(place) for place in places)),
-        **{277: (TiffTags.SHORT, channels), 278: (TiffTags.LONG, rows), 284: (TiffTags.SHORT, 1)},
-        279: (TiffTags.LONG, tuple(map(len, strips))),
+    directory = _tags(metadata) | {
+        **{256: _longs(width), 257: _longs(height)},
+        258: _shorts(*[1 if pixels.dtype == bool else pixels.dtype.itemsize * 8] * channels),
+        **{259: _shorts(DEFLATE), 317: _shorts(1 if pixels.dtype == bool else HORIZONTAL)},
+        262: _shorts(2 if channels > 2 else 1),
+        **{277: _shorts(channels), 278: _longs(rows), 284: _shorts(1)},
+        279: _longs(*map(len, strips)),
     }
     if channels in (2, 4):
-        storage[338] = (TiffTags.SHORT, 2)  # alpha, by which the colours are not multiplied
-    for tag, (kind, number) in storage.items():
-        directory.tagtype[tag] = kind
-        directory[tag] = number
-    return directory, b"".join(strips)
+        directory[338] = _shorts(2)  # alpha, by which the colours are not multiplied
+    return directory, strips
+
+
+def _shorts(*numbers: int) -> tuple[int, bytes]:
+    return SHORT, struct.pack(f"<{len(numbers)}H", *numbers)
+
+
+def _longs(*numbers: int) -> tuple[int, bytes]:
+    return LONG, struct.pack(f"<{len(numbers)}I", *numbers)
 
 
 def _compressed(pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_]) -> bytes:
@@ -80,24 +90,21 @@ def _compressed(pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_]) -> bytes:
     return zlib.compress(differences.astype(pixels.dtype.newbyteorder("<")).tobytes(), 6)
 
 
-def _tags(metadata: Metadata) -> list[tuple[int, int, object]]:
-    """What belongs to a picture as tags: number, type and value."""
-    tags: dict[int, tuple[int, object]] = {}
-    if metadata.exif:
-        exif = Image.Exif()
-        exif.load(metadata.exif)
-        for tag, value in exif.items():
-            known = TiffTags.lookup(tag)
-            if tag not in EXIF_FOLDERS and known.type is not None:
-                tags[tag] = (known.type, value)
-        for folder in EXIF_FOLDERS:
-            if values := exif.get_ifd(folder):
-                tags[folder] = (TiffTags.LONG, dict(values))
-    tags |= {tag: (kind, value) for tag, kind, value in metadata.tags}
+def _tags(metadata: Metadata) -> Directory:
+    """What belongs to a picture as a directory."""
+    tags = {} if metadata.exif is None else read_directory(metadata.exif)
+    tags = {tag: entry for tag, entry in tags.items() if tag in FOLDERS or tag not in STORAGE_TAGS}
+    tags |= {tag: (kind, content) for tag, kind, content in metadata.tags}
     if metadata.dpi:
-        across, down = (TiffImagePlugin.IFDRational(round(dpi * 1000), 1000) for dpi in metadata.dpi)
-        tags |= {282: (TiffTags.RATIONAL, across), 283: (TiffTags.RATIONAL, down), 296: (TiffTags.SHORT, 2)}
-    for tag, content in ((XMP_TAG, metadata.xmp), (PHOTOSHOP_TAG, metadata.iptc), (ICC_TAG, metadata.icc)):
+        across, down = ((RATIONAL, struct.pack("<II", round(dpi * 1000), 1000)) for dpi in metadata.dpi)
+        tags |= {282: across, 283: down, 296: _shorts(2)}
+    iptc = iptc_of(metadata.iptc or b"")
+    for tag, content in (
+        (XMP_TAG, metadata.xmp),
+        (PHOTOSHOP_TAG, metadata.iptc),
+        (IPTC_TAG, iptc),  # once more, for readers that know no resources
+        (ICC_TAG, metadata.icc),
+    ):
         if content:
-            tags[tag] = (TiffTags.BYTE if tag == XMP_TAG else TiffTags.UNDEFINED, content)
-    return [(tag, kind, value) for tag, (kind, value) in tags.items()]
+            tags[tag] = (BYTE if tag == XMP_TAG else UNDEFINED, content)
+    return tags

@@ -37,7 +37,9 @@ class Progress:
         self._tell(f"{name}: looking")
 
     def tile(self, tool: str) -> None:
-        """A tool begins with a tile."""
+        """A tool begins with a tile, of a picture or of what its cost is counted on before the first."""
+        if not self._name:
+            return
         step, tile = divmod(self._count, self._tiles)
         self._count += 1
         self._tell(f"{self._name}: step {step + 1}, {tool}, tile {tile + 1} of {self._tiles}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,25 +52,25 @@ class Run:
         """What is known of each target."""
         return {} if self.log is None else self.log.rows
 
-    def all(self) -> int:
-        """Restores; returns how many pictures could not be."""
+    def all(self) -> list[Row]:
+        """Restores; returns what is known of each picture then."""
         if not self.force:
             self._check_settings()
         for folder in {job.target.parent for job in self.jobs if self.log is not None}:
             remove_leftovers(folder)
-        left, failed = [], 0
+        left, rows = [], []
         for job in self.jobs:
             if not self.force and self._is_finished(job):
                 self.progress.end()
+                rows.append(self.rows[job.name(job.target)])
             elif (error := self._obstacle(job)) is not None:
-                self._note(empty_row(job) | {"error": error}, {})
-                failed += 1
+                rows.append(self._note(empty_row(job) | {"error": error}, {}))
             else:
                 left.append(job)
         for job in left:
             outcome = restored_file(job, self.restorer, self.wishes, self._reference(job), self.progress.begin)
-            failed += self._note(outcome.row, outcome.files)["error"] is not None
-        return failed
+            rows.append(self._note(outcome.row, outcome.files))
+        return rows
 
     def _reference(self, job: Job) -> Path | None:
         return None if self.references is None else reference_of(self.references, job.below)
@@ -166,6 +167,16 @@ def _tell(row: Row, measure: str, guard: str | None) -> None:
         )
         of = f", page {number}" if row["further_pages"] else ""
         tqdm.write(f"{name}{of}: {path} (stopped: {page['why']}{scores})")
+
+
+def tell_lost(rows: list[Row]) -> None:
+    """Says once more, and in one line, what of several pictures is not the same."""
+    # What follows a colon is of one picture alone.
+    notes = Counter(note for row in rows for note in dict.fromkeys(note.partition(":")[0] for note in row["notes"]))
+    if len(rows) > 1 and notes:
+        count = sum(bool(row["notes"]) for row in rows)
+        reasons = ", ".join(f"{note} ({times})" for note, times in notes.most_common())
+        print(f"hirl: notes on {count} of {len(rows)} pictures: {reasons}", file=sys.stderr)
 
 
 def tell_left_out(found: FoundPictures, log: RestoreLog | None) -> None:

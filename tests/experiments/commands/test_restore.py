@@ -35,6 +35,24 @@ def test_a_picture_is_restored_and_what_is_not_the_same_is_said(brighter, place,
     assert f"hirl: b.jpg: {note}" in capsys.readouterr().err
 
 
+def test_what_is_not_the_same_in_a_folder_is_said_once_more_in_one_line(brighter, place, capsys):
+    for name in ("a", "b"):
+        Image.new("CMYK", (16, 16), (100, 120, 140, 20)).save(f"{name}.jpg")
+    picture("c.png")
+    picture("d.gif")
+    wanted = (
+        "hirl: notes on 3 of 4 pictures: saved as RGB instead of CMYK, without a colour profile (2), "
+        "saved with all colours instead of a palette (1), saved as PNG instead of GIF (1)"
+    )
+    for already in (False, True):
+        run(("a.jpg", "b.jpg", "c.png", "d.gif"))
+        lines = capsys.readouterr().err.splitlines()
+        assert [line for line in lines if "notes on" in line] == [wanted], already
+    run(("c.png",), out=Path("other"))
+    run(("a.jpg",), out=Path("one"))
+    assert "notes on" not in capsys.readouterr().err
+
+
 def test_greys_that_are_stored_as_colours_are_not_tinted(place, monkeypatch):
     seen = []
 

@@ -288,6 +288,33 @@ def test_iptc_comment_and_subsampling_of_a_jpeg_are_kept():
         assert IptcImagePlugin.getiptcinfo(result) == {(2, 5): b"A title"}, "through another format, too"
 
 
+@pytest.mark.parametrize(("name", "given"), [("a.avif", "subsampling"), ("a.heic", "chroma")])
+def test_colours_are_as_fine_as_they_were(name, given):
+    pytest.importorskip("pillow_heif")
+    if ".avif" not in Image.registered_extensions():
+        pytest.skip("this version of Pillow knows no AVIF")
+    for sampling in ("4:4:4", "4:2:0"):
+        value = sampling if given == "subsampling" else int(sampling.replace(":", ""))
+        Image.fromarray(colours(32, 32, 3)).save(name, **{given: value})
+        assert read_picture(Path(name)).subsampling == sampling
+        Path(f"again-{name}").write_bytes(saved_again(name)[0])
+        assert read_picture(Path(f"again-{name}")).subsampling == sampling
+    Image.fromarray(colours(32, 32, 3)).save("a.png")
+    Path(name).write_bytes(saved_again("a.png", "AVIF" if name == "a.avif" else "HEIF")[0])
+    assert read_picture(Path(name)).subsampling == "4:4:4", "a PNG has all of them"
+
+
+def test_no_resolution_is_made_up():
+    exif = Image.Exif()
+    exif[0x010F] = "A maker"
+    Image.fromarray(colours(16, 16, 3)).save("a.jpg", exif=exif.tobytes())
+    assert "dpi" in Image.open("a.jpg").info, "of Pillow's own"
+    assert read_picture(Path("a.jpg")).pages[0].metadata.dpi is None
+    exif[0x011A], exif[0x011B], exif[0x0128] = 300, 300, 2
+    Image.fromarray(colours(16, 16, 3)).save("a.jpg", exif=exif.tobytes())
+    assert read_picture(Path("a.jpg")).pages[0].metadata.dpi == (300, 300)
+
+
 def test_texts_and_colours_of_a_png_are_kept():
     info = PngImagePlugin.PngInfo()
     info.add_text("Title", "of no matter")

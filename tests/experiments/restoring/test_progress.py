@@ -14,6 +14,7 @@ def test_a_large_picture_is_told_of_tile_by_tile_without_a_terminal(toy_toolset,
 
     toolset = announced(toy_toolset, progress.tile)
     restorer = Restorer(values, toolset, max_steps=2, stop="steps", tile=512)
+    assert capsys.readouterr().err == "", "costs are counted before the first picture, and are none of its steps"
     progress.begin("a.png", 700, 40)
     restorer.restore(colours(700, 40, 3))
     progress.end()

@@ -53,7 +53,7 @@ class _Bits:
     """Numbers of so many bits each, the lowest first.
 
     Args:
-        data: Where they are.
+        data: Bytes that they are in.
     """
 
     def __init__(self, data: bytes) -> None:

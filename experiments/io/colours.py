@@ -15,8 +15,8 @@ def in_srgb(pixels: npt.NDArray[np.uint8], profile: bytes) -> tuple[npt.NDArray[
     """Pixels of which a file is to say no profile: those of sRGB, which is what others take them for then.
 
     Args:
-        pixels: (H, W, channels), greys or RGB, with alpha or without.
-        profile: The colour profile that they are meant by.
+        pixels: Pixels (H, W, channels), greys or RGB, with alpha or without.
+        profile: Colour profile that they are meant by.
 
     Returns:
         Pixels of the same shape, and notes: none where the profile says sRGB.

@@ -30,7 +30,7 @@ def read_directory(data: bytes, index: int = 0) -> Directory:
     """A directory of a TIFF or of EXIF, less what is damaged.
 
     Args:
-        data: From the header on, ``II`` or ``MM``; of EXIF with its prefix or without.
+        data: Content from the header on, ``II`` or ``MM``; of EXIF with its prefix or without.
         index: Number of the page.
     """
     data = data.removeprefix(PREFIX)
@@ -70,7 +70,7 @@ def upright_exif(exif: bytes) -> bytes:
     """EXIF that asks for no turn, every other byte where it was; a thumbnail, which would lie on its side, is left out.
 
     Args:
-        exif: With its prefix or without. Damaged, it comes back as it is.
+        exif: EXIF with its prefix or without. Damaged, it comes back as it is.
     """
     start = len(PREFIX) if exif.startswith(PREFIX) else 0
     data, order = bytearray(exif), _order(exif[start:])

@@ -12,6 +12,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space, preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
+from hirl_agents.common.optimisers import OPTIMIZERS, OptimizerName
 from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
@@ -33,8 +34,9 @@ class HIRLPolicy(BasePolicy):
         norm: Of the trunks: ``group``, ``batch`` or ``none``.
         degree_head: ``per-type``, or ``blind`` as in the paper.
         squash: Learns the square root of large values (see `hirl_agents.networks.squashed`), so that small ones count.
+        log_variances: Whether the strategies see images `hirl_env.log_variances.with_log_variances`.
         acts_by_target: Acts by the target networks instead of the evaluation networks.
-        optimizer_class: Of both optimisers.
+        optimizer_class: Of both optimisers: a class, or the name of one.
         optimizer_kwargs: For both of them.
 
     Attributes:
@@ -56,10 +58,15 @@ class HIRLPolicy(BasePolicy):
         norm: Norm = HIRLConfig.norm,
         degree_head: DegreeHead = HIRLConfig.degree_head,
         squash: bool = HIRLConfig.squash,
+        log_variances: bool = HIRLConfig.log_variances,
         acts_by_target: bool = False,
-        optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer_class: OptimizerName | type[torch.optim.Optimizer] = "adam",
         optimizer_kwargs: dict[str, Any] | None = None,
     ) -> None:
+        if isinstance(optimizer_class, str):
+            if optimizer_class not in OPTIMIZERS:
+                raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {optimizer_class!r}")
+            optimizer_class = OPTIMIZERS[optimizer_class]
         super().__init__(
             observation_space, action_space, optimizer_class=optimizer_class, optimizer_kwargs=optimizer_kwargs
         )
@@ -74,7 +81,7 @@ class HIRLPolicy(BasePolicy):
             )
         sees_start, sees_tool = sees
         view = observation_space.shape[-1]
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_start, sees_tool, squash, view)
+        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_start, sees_tool, squash, log_variances, view)
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -88,7 +95,7 @@ class HIRLPolicy(BasePolicy):
         return self._predict(observation, deterministic)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> torch.Tensor:
-        values = self.acting(self.images(observation))
+        values = self.acting(self._pixels(observation))
         best = values.flatten(1).argmax(dim=1)
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
@@ -125,7 +132,11 @@ class HIRLPolicy(BasePolicy):
         return self.q_target if self.acts_by_target else self.q
 
     def images(self, observation: PyTorchObs) -> torch.Tensor:
-        """Observations, uint8 (N, C, H, W), as images in [0, 1] in the layout in which they are convolved fastest."""
+        """Observations, uint8 (N, C, H, W), as the strategies see them."""
+        return self.q.seen(self._pixels(observation))
+
+    def _pixels(self, observation: PyTorchObs) -> torch.Tensor:
+        """Observations as images in [0, 1], in the layout in which they are convolved fastest."""
         images = preprocess_obs(observation, self.observation_space)
         assert isinstance(images, torch.Tensor)
         return images.contiguous(memory_format=torch.channels_last)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
+from hirl_env.log_variances import SCALES, with_log_variances
 from hirl_env.resnet import Norm, ResNet18
 from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
@@ -70,15 +71,14 @@ class QNetwork(nn.Sequential):
         norm: Normalisation of the trunk.
         n_tools: Number of tools, where it sees the one used last: it is the last channel then, and the head knows it
             beside the trunk's features. 0: it does not.
-        sees_start: Whether the trunk looks at six channels, the image and what it was as the episode began.
+        channels: Number of channels that the trunk looks at.
     """
 
-    def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0, sees_start: bool = False) -> None:
+    def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0, channels: int = 3) -> None:
         head = nn.Linear(8 * width + (n_tools + 1 if n_tools else 0), outputs)
         # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
         nn.init.normal_(head.weight, std=1e-3)
         nn.init.zeros_(head.bias)
-        channels = 6 if sees_start else 3
         super().__init__(ResNet18(width, norm, channels), head)
         self.n_tools, self.channels = n_tools, channels
 
@@ -183,12 +183,13 @@ class TwoLevelQ(CellQ):
         sees_start: Whether images show the start, as of `CellQ`.
         sees_tool: Whether images show the tool used last, as of `CellQ`.
         squash: Whether the strategies learn values `squashed`.
+        log_variances: Whether they see images `with_log_variances`.
         view: Side of the images of its training, as of `CellQ`.
         max_steps: Longest path of its training, as of `CellQ`.
 
     Attributes:
-        ts: Images (N, C, H, W) to (N, types).
-        ds: Images to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
+        ts: Images (N, C, H, W), as they are `seen`, to (N, types).
+        ds: The same to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
     """
 
     def __init__(
@@ -201,6 +202,7 @@ class TwoLevelQ(CellQ):
         sees_start: bool = False,
         sees_tool: bool = False,
         squash: bool = False,
+        log_variances: bool = False,
         view: int = VIEW,
         max_steps: int = MAX_STEPS,
     ) -> None:
@@ -214,12 +216,23 @@ class TwoLevelQ(CellQ):
             "sees_start": sees_start,
             "sees_tool": sees_tool,
             "squash": squash,
+            "log_variances": log_variances,
             "view": view,
         }
         self.squash, self.blind = squash, degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
-        self.ts = QNetwork(n_types, width, norm, n_tools, sees_start)
-        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, sees_start)
+        self.n_images, self.log_variances = (2 if sees_start else 1), log_variances
+        channels = self.n_images * (3 + SCALES if log_variances else 3)
+        self.ts = QNetwork(n_types, width, norm, n_tools, channels)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, channels)
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """What both strategies see of images (N, C, H, W): these, or each of them `with_log_variances`."""
+        if not self.log_variances:
+            return images
+        pictures, rest = images[:, : 3 * self.n_images], images[:, 3 * self.n_images :]
+        maps = [with_log_variances(each) for each in pictures.split(3, dim=1)]
+        return torch.cat([*maps, rest], dim=1).contiguous(memory_format=torch.channels_last)
 
     def encode(self, values: torch.Tensor) -> torch.Tensor:
         """What the strategies say of values in units of the reward: these, or squashed."""
@@ -230,11 +243,11 @@ class TwoLevelQ(CellQ):
         return unsquashed(values) if self.squash else values
 
     def type_values(self, images: torch.Tensor) -> torch.Tensor:
-        """T(s), (N, types), encoded."""
+        """T(s), (N, types), encoded, of images as they are `seen`."""
         return cast(torch.Tensor, self.ts(images))
 
     def degree_values(self, images: torch.Tensor) -> torch.Tensor:
-        """D(s), (N, types, degrees), encoded; the same for every type where it is blind to it."""
+        """D(s), (N, types, degrees), encoded, of images as they are `seen`; the same for every type if it is blind."""
         values = self.ds(images)
         if self.blind:
             return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
@@ -245,6 +258,7 @@ class TwoLevelQ(CellQ):
 
         The largest is that of the type with the largest T and, within it, the degree with the largest D.
         """
+        images = self.seen(images)
         degrees = self.degree_values(images)
         return self.decode(self.type_values(images)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 import tyro
 from scipy.stats import spearmanr
 
+from hirl_agents.common.optimisers import MuonAndAdam
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import load_agent
@@ -37,7 +38,7 @@ from hirl_experiments.training.biqa_examples import (
     targets,
 )
 from hirl_experiments.training.loop import Stateful, Training
-from hirl_experiments.training.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
+from hirl_experiments.training.optimisers import descend, rise_and_fall
 
 NAME = "hirl-biqa"
 WITHIN_A_GROUP = "spearman within a group"
@@ -150,8 +151,8 @@ class Trainer(Training):
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         self.network = network.to(device).to(memory_format=torch.channels_last)
-        flatten_kernels(self.network)
-        self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
+        self.optimiser = MuonAndAdam(self.network.parameters(), settings.lr)
+        self.schedule = rise_and_fall(self.optimiser, settings.steps)
         self.resume()
 
     def set_examples(self, training: ExampleGroups, validation: ExampleGroups) -> None:
@@ -161,7 +162,7 @@ class Trainer(Training):
         self.validation = validation
 
     def parts(self) -> dict[str, Stateful]:
-        return {"network": self.network, "optimiser": self.optimiser}
+        return {"network": self.network, "optimiser": self.optimiser, "schedule": self.schedule}
 
     def scores(self, pictures: torch.Tensor) -> torch.Tensor:
         """Scores (groups, versions) of pictures uint8 (groups, versions, H, W, 3)."""
@@ -181,7 +182,7 @@ class Trainer(Training):
         # which agents are rewarded and stopped.
         each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.parents[chosen])
         loss = torch.stack([F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in each]).sum()
-        self.optimiser.descend(loss)
+        descend(loss, self.optimiser, self.schedule)
         return {"loss": loss.item()}
 
     @torch.no_grad()
@@ -202,7 +203,6 @@ class Trainer(Training):
         return f"loss={row['loss']:.2f} within={row[WITHIN_A_GROUP]:.3f}"
 
     def publish(self, measured: dict[str, float]) -> None:
-        unflatten_kernels(self.network)
         save_weights(self.network, self.weights, torch.float16)
         made = (
             f"By `hirl train-biqa` on computed scores ({', '.join(TEACHERS)}, combined by rank), not on what people "

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 import tyro
 from torch.optim.swa_utils import AveragedModel
 
+from hirl_agents.common.optimisers import MuonAndAdam
 from hirl_agents.networks import turned
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.images import rgb_to_grey, to_tensor
@@ -29,7 +30,7 @@ from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.io.output import at_least
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
-from hirl_experiments.training.optimisers import MuonAndAdam, flatten_kernels, unflatten_kernels
+from hirl_experiments.training.optimisers import descend, rise_and_fall
 from hirl_experiments.training.tool_recipes import RECIPES, ToolRecipe, run_network
 
 EMA_DECAY = 0.998
@@ -294,12 +295,12 @@ class Trainer(Training):
         network = self.recipe.network()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
-        flatten_kernels(network)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
         self.examples = Examples(image_sources.resolve(settings.images), self.recipe, settings, self.restored)
         assert settings.lr is not None
-        self.optimiser = MuonAndAdam(self.network, settings.lr, settings.steps)
+        self.optimiser = MuonAndAdam(self.network.parameters(), settings.lr)
+        self.schedule = rise_and_fall(self.optimiser, settings.steps)
         self.resume()
 
     def parts(self) -> dict[str, Stateful]:
@@ -307,6 +308,7 @@ class Trainer(Training):
             "network": self.network,
             "average": self.average,
             "optimiser": self.optimiser,
+            "schedule": self.schedule,
             "examples": self.examples,
         }
 
@@ -321,7 +323,7 @@ class Trainer(Training):
         return results[-1].float().clamp(0, 1).cpu()
 
     def train_step(self) -> dict[str, float]:
-        """One step of the optimisers; the loss is the root mean square error per image."""
+        """One step of the optimiser; the loss is the root mean square error per image."""
         images, references, strengths = (part.to(self.device) for part in self.examples.batch(self.rng))
         with self._autocast():
             results = run_network(self.network, images.to(memory_format=torch.channels_last), strengths)
@@ -331,7 +333,7 @@ class Trainer(Training):
             target = F.avg_pool2d(references, scale) if scale > 1 else references
             # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
             losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
-        self.optimiser.descend(torch.stack(losses).sum())
+        descend(torch.stack(losses).sum(), self.optimiser, self.schedule)
         self.average.update_parameters(self.network)
         return {"loss": losses[-1].item()}
 
@@ -356,7 +358,6 @@ class Trainer(Training):
 
     def publish(self, measured: dict[str, float]) -> None:
         network = self.average.module
-        unflatten_kernels(network)
         save_weights(network, self.weights, self.recipe.stored)
         atomic_write_text(self.weights.with_suffix(".md"), self._model_card(measured))
         print(f"wrote {self.weights} and its model card")

@@ -76,6 +76,8 @@ class TrainConfig:
         hold_out: Number of --images that make the validation split where --validate is not given.
         start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. What the new
             agent sees and the old one did not (the start, the tool used last) has no effect at first.
+        memory: Folder of a run whose replay buffer to begin with, instead of an empty one: of the same toolset and
+            algorithm, n_envs and buffer_size.
         label: Name of the curve that this run is part of in hirl compare, with other seeds.
         total_steps: Number of environment steps (tools applied) to train for.
         every: Number of environment steps between evaluations, each with a checkpoint.
@@ -91,6 +93,7 @@ class TrainConfig:
     validate: str | None = None
     hold_out: int = 40
     start_from: str | None = None
+    memory: str | None = None
     label: str = "hirl"
     total_steps: int = 48_000
     every: int = 4_000
@@ -119,6 +122,7 @@ class TrainConfig:
             self,
             images=_absolute(self.images),
             validate=self.validate and _absolute(self.validate),
+            memory=self.memory and str(Path(self.memory).resolve()),
             start_from=self.start_from and str(SHIPPED_AGENTS.get(self.start_from, Path(self.start_from).resolve())),
             env=dataclasses.replace(self.env, toolset=_located(self.env.toolset)),
         )

@@ -9,42 +9,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hirl_env.log_variances import SCALES, with_log_variances
 from hirl_env.resnet import ResNet18
 from hirl_env.weights import load_weights, preserves_rng_state
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
 CROP = 64  # pixels, in training
-REACHES = 1, 2, 4  # pixels, of the means at each scale
 BATCH = 256  # crops looked at at once
 MIRRORS = (), (-1,), (-2,), (-2, -1)  # the sides that are turned
 MAP = 20  # cells of a quality map each way, as of PaQ-2-PiQ
 
 
 class LogVariances(nn.Module):
-    """Adds to images how much there is of detail finer than each of three scales: logarithms of local variances.
-
-    How good a picture is hangs on ratios, of noise to detail and of one scale to the next. A network that has to find
-    logarithms by itself learns less of them.
-    """
+    """Adds to images (N, 3, H, W) the three maps of `with_log_variances`."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 6, H, W), all about 0 to 1, of images (N, 3, H, W)."""
-        maps, rest = [images], images
-        for reach in REACHES:
-            coarser = _mean(rest, reach)
-            variances = _mean((rest - coarser).square().mean(1, keepdim=True), 2)
-            # From those of flat areas to those of edges, 1e-5 to 0.1.
-            maps.append((variances + 1e-5).log() / 8 + 1.3)
-            rest = coarser
-        return torch.cat(maps, dim=1)
-
-
-def _mean(images: torch.Tensor, reach: int) -> torch.Tensor:
-    """The mean around each pixel, ``reach`` pixels to all sides."""
-    side = 2 * reach + 1
-    padded = F.pad(images, (reach,) * 4, mode="reflect")
-    return padded.unfold(-2, side, 1).mean(-1).unfold(-1, side, 1).mean(-1)  # pooling on CPUs is ten times slower
+        """(N, 6, H, W)."""
+        return with_log_variances(images)
 
 
 class BlindQuality(nn.Module):
@@ -52,8 +34,8 @@ class BlindQuality(nn.Module):
 
     Of the kind of PaQ-2-PiQ (Ying et al., CVPR 2020): a ResNet-18 trunk, of which regions are pooled. Here the head
     scores first and pools last, as the full-reference measures do that it learns from: so a score does not depend on
-    the size of the picture, and a map shows where it comes from. Beside the image it sees what `LogVariances` says
-    of it.
+    the size of the picture, and a map shows where it comes from. Beside the image it sees its local variances
+    (`with_log_variances`).
 
     Args:
         width: Width of the ResNet-18.
@@ -61,7 +43,7 @@ class BlindQuality(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        *trunk, _, _ = ResNet18(width, channels=3 + len(REACHES))  # without its average pooling
+        *trunk, _, _ = ResNet18(width, channels=3 + SCALES)  # without its average pooling
         self.trunk = nn.Sequential(LogVariances(), *trunk)
         self.head = nn.Sequential(nn.Conv2d(8 * width, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, 1, 1))
 

@@ -114,6 +114,18 @@ def test_it_needs_types_and_degrees(pictures, toy_toolset):
         HIRL(env=None, loss="l1")
 
 
+def test_with_muon_and_local_variances_it_learns_and_goes_on(env, tmp_path):
+    network = {**SMALL, "log_variances": True, "optimizer_class": "muon"}
+    model = agent(env, policy_kwargs=network, learning_rate=0.02).learn(48)
+    model.save(tmp_path / "model")
+    again = HIRL.load(tmp_path / "model", env=env)
+    assert again.policy.q.architecture["log_variances"]
+    again.learn(16, reset_num_timesteps=False)
+    assert again._n_updates > model._n_updates
+    with pytest.raises(ValueError, match=r"optimizer must be one of adam, muon; got 'sgd'"):
+        agent(env, policy_kwargs={"optimizer_class": "sgd"})
+
+
 def test_saved_and_loaded_it_is_the_same(env, tmp_path):
     model = agent(env).learn(48)
     model.save(tmp_path / "model.safetensors")

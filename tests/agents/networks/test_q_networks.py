@@ -21,6 +21,7 @@ from hirl_agents.pixel_rl import load_pixel_rl
 from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env import Restoration, measures
+from hirl_env.log_variances import with_log_variances
 from hirl_env.resnet import ResNet18
 from hirl_env.weights import save_weights
 
@@ -63,6 +64,22 @@ def test_a_network_that_learns_squashed_values_speaks_of_rewards():
         assert torch.allclose(squashing(images), unsquashed(plain(images)))
         assert torch.equal(squashing.encode(torch.tensor(3.0)), torch.tensor(2.0))
         assert torch.equal(plain.encode(torch.tensor(3.0)), torch.tensor(3.0))
+
+
+@pytest.mark.parametrize("sees_start", [False, True])
+def test_local_variances_are_seen_of_every_image(tmp_path, sees_start):
+    torch.manual_seed(0)
+    network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True, log_variances=True).eval()
+    images = torch.rand(3, 7 if sees_start else 4, 32, 32)
+    images[:, -1] = 1 / 255
+    seen = network.seen(images)
+    assert torch.equal(seen[:, :6], with_log_variances(images[:, :3]))
+    if sees_start:
+        assert torch.equal(seen[:, 6:12], with_log_variances(images[:, 3:6]))
+    assert torch.equal(seen[:, -1], images[:, -1])
+    save_q(network, tmp_path / "q.safetensors", torch.float32)
+    with torch.no_grad():
+        assert torch.allclose(load_q(tmp_path / "q.safetensors")(images), network(images), atol=1e-6)
 
 
 def test_a_blind_degree_strategy_does_not_see_the_type():

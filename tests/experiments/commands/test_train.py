@@ -260,6 +260,29 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
 
 
 @pytest.mark.slow
+def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ["--images", str(folder), *TINY, *LEARNING]
+    assert hirl("train", "--out", str(first), "--total-steps", "32", *arguments) == 0
+    assert hirl("train", "--out", str(second), "--total-steps", "16", *arguments, "--memory", str(first)) == 0
+    config = read_config(second)
+    env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": str(folder)})
+    memory = restored(replace(config, total_steps=32), second, env).replay_buffer
+    assert memory.size() * memory.n_envs == 32 + 16
+    capsys.readouterr()
+    for others, words in (
+        (["--memory", str(tmp_path / "none")], "No such file"),
+        (["--memory", str(first), "--algorithm.buffer-size", "20"], "not of such a FeedbackReplayBuffer"),
+        (["--memory", str(first), "--preset", "ppo"], "--memory is for algorithms that have a replay buffer"),
+    ):
+        algo = [] if "--preset" in others else LEARNING
+        given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
+        assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "third" / "config.yaml").exists()
+
+
+@pytest.mark.slow
 def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     """Sums of several rewards would otherwise run on from one episode into another."""
     out = tmp_path / "run"

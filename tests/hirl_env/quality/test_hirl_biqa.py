@@ -1,12 +1,10 @@
-import math
-
 import pytest
 import torch
 from torch import nn
 
 from hirl_env.quality import hirl_biqa as module
 from hirl_env.quality import measures
-from hirl_env.quality.hirl_biqa import MIRRORS, REACHES, WEIGHTS, BlindQuality, LogVariances, load_blind_quality
+from hirl_env.quality.hirl_biqa import MIRRORS, WEIGHTS, BlindQuality, load_blind_quality
 from hirl_env.weights import save_weights
 
 
@@ -14,22 +12,6 @@ from hirl_env.weights import save_weights
 def network() -> BlindQuality:
     torch.manual_seed(0)
     return BlindQuality(8).eval()
-
-
-def test_ten_times_the_noise_is_the_same_step_up_at_every_scale():
-    torch.manual_seed(0)
-    noise = torch.randn(2, 3, 64, 64)
-    weak, strong = (LogVariances()(0.5 + sigma * noise) for sigma in (0.05, 0.5))
-    assert weak.shape == (2, 3 + len(REACHES), 64, 64)
-    assert torch.equal(weak[:, :3], 0.5 + 0.05 * noise)
-    steps = (strong - weak)[:, 3:].mean(dim=(0, 2, 3))
-    assert steps[:2].numpy() == pytest.approx(math.log(100) / 8, rel=0.02)
-    assert 0 < steps[2] < math.log(100) / 8, "the coarsest has hardly any noise left, and a floor"
-
-
-def test_a_flat_area_is_the_same_whatever_its_colour():
-    maps = LogVariances()(torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 32, 32))
-    assert torch.allclose(maps[:, 3:], torch.tensor(math.log(1e-5) / 8 + 1.3), atol=1e-3)
 
 
 def test_a_score_is_the_mean_of_the_local_scores(network):

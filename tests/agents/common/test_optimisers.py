@@ -1,0 +1,84 @@
+"""Muon and Adam side by side, as one optimiser of PyTorch."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from hirl_agents.common.optimisers import ADAMS_SHARE, MuonAndAdam
+
+
+def network(memory_format=torch.contiguous_format) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 4 * 4, 9)
+    return nn.Sequential(*layers).to(memory_format=memory_format)
+
+
+def descend(model: nn.Module, optimiser: torch.optim.Optimizer, steps: int = 1) -> None:
+    images = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    for _ in range(steps):
+        optimiser.zero_grad()
+        model(images).square().mean().backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_steps_of_hidden_kernels_are_orthogonal_and_the_rest_is_adams(memory_format):
+    model = network(memory_format)
+    before = copy.deepcopy(model)
+    descend(model, MuonAndAdam(model.parameters(), lr=0.1))
+    step = (model[2].weight - before[2].weight).detach().flatten(1)
+    lengths = torch.linalg.svdvals(step) / 0.1
+    lengths = lengths[lengths > 1e-3]  # in the other directions there was no gradient
+    assert len(lengths) > 1
+    assert lengths.numpy() == pytest.approx(np.ones(len(lengths)), abs=0.35), (
+        "as far as five iterations of Newton and Schulz go"
+    )
+    for layer in (0, 5):
+        moved = (model[layer].weight - before[layer].weight).detach().abs()
+        assert moved.max() == pytest.approx(0.1 * ADAMS_SHARE, rel=1e-3), "Adam's first step is the learning rate"
+
+
+def test_the_memory_format_makes_no_difference():
+    weights = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        model = network(memory_format)
+        descend(model, MuonAndAdam(model.parameters(), lr=0.01), steps=3)
+        weights.append(model[2].weight.detach().contiguous())
+    assert torch.allclose(*weights, atol=1e-3), "Muon computes in bfloat16"
+
+
+def test_it_goes_on_from_its_state():
+    model = network()
+    optimiser = MuonAndAdam(model.parameters(), lr=0.01)
+    descend(model, optimiser, steps=2)
+    again = copy.deepcopy(model)
+    resumed = MuonAndAdam(again.parameters(), lr=0.5)
+    resumed.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    descend(model, optimiser)
+    descend(again, resumed)
+    for one, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_schedule_moves_both():
+    model = network()
+    optimiser = MuonAndAdam(model.parameters(), lr=0.1)
+    LambdaLR(optimiser, lambda step: 0.0)
+    before = copy.deepcopy(model)
+    descend(model, optimiser)
+    for one, other in zip(model.parameters(), before.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_it_follows_a_network_that_moves():
+    model = network()
+    optimiser = MuonAndAdam(model.parameters(), lr=0.1)
+    for value in model.parameters():
+        value.data = value.data.clone()
+    before = model[2].weight.detach().clone()
+    descend(model, optimiser)
+    assert not torch.equal(model[2].weight, before)

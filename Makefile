@@ -27,9 +27,10 @@ interop-%: .venv/.dev
 	.interop/$*/bin/python -m pip install -q -r tests/interop/requirements/$*.txt
 	OMP_NUM_THREADS=1 .interop/$*/bin/python -m pytest -q tests/interop/test_$*.py
 
-campaigns: .venv/.dev  ## hundreds of odd files and 20 kills through hirl restore; prints what went wrong
-	$(BIN)/python -m tests.campaigns.odd_files $$(mktemp -d)/odd-files
-	$(BIN)/python -m tests.campaigns.kills $$(mktemp -d)/kills
+CAMPAIGNS := odd_files kills disk_full hostile_inputs ray_nodes
+
+campaigns: .venv/.dev  ## odd files, kills, full disks, hostile inputs and a lost node; prints what went wrong
+	set -e; for each in $(CAMPAIGNS); do $(BIN)/python -m tests.campaigns.$$each $$(mktemp -d)/$$each; done
 
 lint: .venv/.dev .venv/packages  ## style and types
 	$(BIN)/ruff check .

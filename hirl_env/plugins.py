@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 GROUP = "hirl.plugins"
+_named: list[str] = []
 
 
 @cache
@@ -37,6 +38,7 @@ def load_plugin(module: str) -> None:
         ValueError: If there is no such module, or it cannot be imported.
     """
     path = Path(module)
+    _named.append(str(path.resolve()) if path.suffix == ".py" else module)
     try:
         if path.suffix != ".py":
             if str(Path.cwd()) not in sys.path:
@@ -54,3 +56,8 @@ def load_plugin(module: str) -> None:
                 raise
     except Exception as error:
         raise ValueError(f"--plugin {module} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def named_plugins() -> tuple[str, ...]:
+    """Plugins that `load_plugin` was given, for processes elsewhere to load: names of modules, and paths of files."""
+    return tuple(dict.fromkeys(_named))

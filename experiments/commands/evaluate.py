@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
+from hirl_experiments.distributed.side_by_side import side_by_side
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
 from hirl_experiments.evaluation.sampling import evaluation_samples
@@ -27,6 +31,8 @@ METHODS = (
     f"search:agent={AGENT}",
 )
 
+Part = tuple[str, tuple[str, ...]]  # a level, and methods to measure on it
+
 
 def evaluate(
     images: str,
@@ -40,6 +46,7 @@ def evaluate(
     device: str = "cpu",
     json: Path | None = None,
     trust: bool = False,
+    address: str | None = None,
 ) -> None:
     """Distort photographs, restore them with every method, and print what each gains and costs.
 
@@ -63,24 +70,49 @@ def evaluate(
         device: Device that they run on: cpu, cuda, mps, or auto.
         json: File to write settings and rows to, after each level.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
+        address: Address of a Ray cluster to run on, many methods at a time: HOST:PORT, or "auto" for the one that this
+            machine is part of. All its nodes have this package and see the files at the same places. Default: this
+            machine alone.
     """
     precision = available_precision(precision, device)
     levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
-    settings = {key: value for key, value in locals().items() if key != "json"}
+    settings = {key: value for key, value in locals().items() if key not in ("json", "address")}
     check_writable(json)
     at_least(1, per_image=per_image)
     at_least(0, seed=seed)
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
-    # All that may be wrong is looked at now: what is asked last runs hours later.
-    distortions = {level: degradations.resolve(level) for level in levels}
-    photographs = image_sources.resolve(images)
-    tools = tiled(toolsets.resolve(toolset).on(device))
-    opened = open_methods(methods, tools, trust)
+    measured = _opened(settings)  # all that may be wrong is looked at now: what is asked last runs hours later
+    if address is None:
+        parts: list[Part] = [(level, methods) for level in levels]
+        results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
+    else:
+        parts = [(level, (method,)) for level in levels for method in methods]
+        results = side_by_side(address, partial(_opened, settings), parts, gpus=int(device.startswith("cuda")))
+    finished: dict[Part, list[Row]] = {}
     rows: list[Row] = []
-    for level, distortion in distortions.items():
-        samples = evaluation_samples(photographs, distortion, crop, per_image, seed)
-        rows += evaluate_level(samples, len(photographs) * per_image, level, opened, tools, precision)
+    for part, found in results:
+        finished[part] = found
+        rows = [row for one in parts for row in finished.get(one, ())]
         if json is not None:
             write_json(json, settings, as_json(rows))
-    print_table(f"{photographs.name}: means per image; seconds are for all", as_json(rows), DECIMALS)
+    name = image_sources.resolve(images).name
+    print_table(f"{name}: means per image; seconds are for all", as_json(rows), DECIMALS)
+
+
+def _opened(settings: Mapping[str, Any]) -> Callable[[Part], tuple[Part, list[Row]]]:
+    """What measures some methods on a level; raises ValueError where something is wrong with any."""
+    distortions = {level: degradations.resolve(level) for level in settings["levels"]}
+    photographs = image_sources.resolve(settings["images"])
+    tools = tiled(toolsets.resolve(settings["toolset"]).on(settings["device"]))
+    opened = open_methods(settings["methods"], tools, settings["trust"])
+    crop, per_image, seed = (settings[name] for name in ("crop", "per_image", "seed"))
+
+    def measured(part: Part) -> tuple[Part, list[Row]]:
+        level, methods = part
+        samples = evaluation_samples(photographs, distortions[level], crop, per_image, seed)
+        runs = {method: opened[method] for method in methods}
+        count = len(photographs) * per_image
+        return part, evaluate_level(samples, count, level, runs, tools, settings["precision"])
+
+    return measured

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,14 +17,15 @@ from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_experiments.distributed.side_by_side import side_by_side
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, opened_log, sha256
-from hirl_experiments.restoring.one_picture import Wishes
+from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, restored_file
 from hirl_experiments.restoring.progress import Progress, announced
-from hirl_experiments.restoring.run import Run, tell_left_out, tell_lost
+from hirl_experiments.restoring.run import Run, one_after_the_other, tell_left_out, tell_lost
 
 
 def restore(
@@ -50,6 +52,7 @@ def restore(
     dry_run: bool = False,
     force: bool = False,
     trust: bool = False,
+    address: str | None = None,
 ) -> None:
     """Restore pictures, and save them under their names in another folder with a log of what was done.
 
@@ -87,6 +90,9 @@ def restore(
         dry_run: Whether to say what would be done, and save nothing.
         force: Whether to overwrite what is in the way, and restore again what was restored.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
+        address: Address of a Ray cluster to restore on, many pictures at a time: HOST:PORT, or "auto" for the one that
+            this machine is part of. All its nodes have this package and see the files at the same places; only this
+            machine writes. Default: this machine alone.
     """
     device = str(available_device(device))  # as the log is to have it
     precision = available_precision(precision, device)
@@ -100,25 +106,18 @@ def restore(
         raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
     if references is not None and not references.is_dir():
         raise ValueError(f"--references {references}: no such folder")
-    wishes = Wishes(format and format_named(format), quality, strength, _guard(guard), max_pixels)
     found = find_pictures(pictures, out)
     progress = Progress(len(found.files))
-    restorer = Restorer(
-        agent,
-        announced(toolsets.resolve(toolset).on(device), progress.tile),
-        max_steps=max_steps,
-        stop=stop,
-        measure=measure,
-        precision=precision,
-        device=device,
-        only=only,
-        without=without,
-        price=price,
-        trust=trust,
-    )
+    restorer, wishes = _opened(given, progress)
     jobs = plan(found.files, out, wishes.format, restorer.max_steps if save_steps else 0, sheet)
+    settings = _settings(given)
+    restored = (
+        partial(one_after_the_other, restorer, wishes, progress)
+        if address is None
+        else partial(side_by_side, address, partial(_on_a_worker, given, settings), gpus=int(device.startswith("cuda")))
+    )
     with nullcontext() if dry_run else opened_log(out) as log:
-        run = Run(jobs, restorer, wishes, references, log, _settings(given), force, progress)
+        run = Run(jobs, restored, references, log, settings, force, progress)
         try:
             rows = run.all()
         except KeyboardInterrupt:
@@ -135,6 +134,29 @@ def restore(
         raise ValueError(f"{failed} of {len(jobs)} pictures could not be restored{why}")
 
 
+def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple[Restorer, Wishes]:
+    """The restorer that was asked for, and what else is wanted of each picture."""
+    toolset = toolsets.resolve(given["toolset"]).on(given["device"])
+    names = ("max_steps", "stop", "measure", "precision", "device", "only", "without", "price", "trust")
+    restorer = Restorer(
+        given["agent"],
+        toolset if progress is None else announced(toolset, progress.tile),
+        **{name: given[name] for name in names},
+    )
+    format = given["format"] and format_named(given["format"])
+    return restorer, Wishes(format, given["quality"], given["strength"], _guard(given["guard"]), given["max_pixels"])
+
+
+def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[[Task], Outcome]:
+    """What restores a picture on a node of a cluster; raises ValueError where that would not be to the same bits."""
+    own = _settings(given)
+    others = [name for name in settings if own[name] != settings[name]]
+    if others:
+        raise ValueError(f"{', '.join(others)} differs from that of the node on which the command runs")
+    restorer, wishes = _opened(given)
+    return lambda task: restored_file(task[0], restorer, wishes, task[1])
+
+
 def _guard(name: str | None) -> Measure | None:
     guard = None if name is None else measures.resolve(name)
     if guard is not None and guard.needs_reference:
@@ -143,7 +165,7 @@ def _guard(name: str | None) -> Measure | None:
 
 
 # Settings that change no result.
-INDIFFERENT = ("pictures", "out", "references", "max_pixels", "dry_run", "force")
+INDIFFERENT = ("pictures", "out", "references", "max_pixels", "dry_run", "force", "address")
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,15 +214,15 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
         KeyboardInterrupt: If stopped before the end.
         ValueError: If runs failed; names them.
     """
-    import ray
-
-    from hirl_experiments.sweeps.ray_tune import connect, train_all
+    from hirl_experiments.distributed.cluster import connected
+    from hirl_experiments.sweeps.ray_tune import check_resources, train_all
 
     group = plan["runs"][0]["config"]["sweep"]
     own = (str(out.resolve()), "tune")
     storage, name = own if plan["storage"] is None else (plan["storage"], f"{group['name']}-{group['id']}")
-    try:
-        connect(address, plan["cpus"], plan["gpus"])
+    with connected(address):
+        if address is None:
+            check_resources(plan["cpus"], plan["gpus"])
         if not (out / "sweep.json").exists():
             atomic_write_text(out / "sweep.json", json.dumps(plan, indent=1) + "\n")
         with like_ctrl_c():  # which Ray Tune handles; at others Ray aborts
@@ -236,8 +236,6 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
                 gpus=plan["gpus"],
                 max_failures=plan["max_failures"],
             )
-    finally:
-        ray.shutdown()
     complete = _collect(plan["runs"], outcomes, out / "runs")
     if complete:
         _sum_up(plan, complete, out)

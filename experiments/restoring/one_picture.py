@@ -22,6 +22,8 @@ from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import Row, sha256
 from hirl_experiments.restoring.sheet import sheet
 
+Task = tuple[Job, Path | None]  # what to restore, and the file of its clean original
+
 
 @dataclass(frozen=True)
 class Wishes:

@@ -1,11 +1,11 @@
-"""A run of `hirl restore`: what is finished, what is in the way, and one picture after the other."""
+"""A run of `hirl restore`: what is finished, what is in the way, and what became of each picture."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,25 @@ from hirl_experiments.io.names import shown
 from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import LOG, RestoreLog, Row, sha256
-from hirl_experiments.restoring.one_picture import Wishes, empty_row, restored_file, write
+from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, empty_row, restored_file, write
 from hirl_experiments.restoring.progress import Progress
+
+
+def one_after_the_other(
+    restorer: Restorer, wishes: Wishes, progress: Progress, tasks: Iterable[Task]
+) -> Iterator[Outcome]:
+    """Restores pictures in this process."""
+    for job, reference in tasks:
+        yield restored_file(job, restorer, wishes, reference, progress.begin)
 
 
 @dataclass
 class Run:
-    """Restores the pictures that are not yet restored, one after the other.
+    """Restores the pictures that are not yet restored.
 
     Attributes:
         jobs: Pictures to restore.
-        restorer: Restorer whose agent and tools are used.
-        wishes: Wishes for each picture.
+        restored: Function that restores pictures, each a job and the file of its clean original, in any order.
         references: Folder of the clean originals.
         log: Log of what was done; None where nothing is to be saved.
         settings: Settings that results depend on beside the pictures, as JSON has them.
@@ -39,8 +46,7 @@ class Run:
     """
 
     jobs: list[Job]
-    restorer: Restorer
-    wishes: Wishes
+    restored: Callable[[Sequence[Task]], Iterable[Outcome]]
     references: Path | None
     log: RestoreLog | None
     settings: dict[str, Any]
@@ -58,7 +64,8 @@ class Run:
             self._check_settings()
         for folder in {job.target.parent for job in self.jobs if self.log is not None}:
             remove_leftovers(folder)
-        left, rows = [], []
+        left: list[Task] = []
+        rows = []
         for job in self.jobs:
             if not self.force and self._is_finished(job):
                 self.progress.end()
@@ -66,10 +73,8 @@ class Run:
             elif (error := self._obstacle(job)) is not None:
                 rows.append(self._note(empty_row(job) | {"error": error}, {}))
             else:
-                left.append(job)
-        for job in left:
-            outcome = restored_file(job, self.restorer, self.wishes, self._reference(job), self.progress.begin)
-            rows.append(self._note(outcome.row, outcome.files))
+                left.append((job, self._reference(job)))
+        rows += (self._note(outcome.row, outcome.files) for outcome in self.restored(left))
         return rows
 
     def _reference(self, job: Job) -> Path | None:

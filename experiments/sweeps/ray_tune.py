@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,12 +15,11 @@ import ray
 from ray import tune
 from tqdm import tqdm
 
+from hirl_env.plugins import load_plugin, named_plugins
 from hirl_experiments.commands.compare import read_curve
 from hirl_experiments.training.config import train_config
 from hirl_experiments.training.run import run
 from hirl_experiments.training.run_folder import CONFIG, MEMORY, write_config
-
-OBJECT_STORE = 100 * 2**20  # bytes; next to nothing goes through it
 
 
 @dataclass(frozen=True)
@@ -45,52 +42,12 @@ class Outcome:
         return self.checkpoint.as_directory()
 
 
-def connect(address: str | None, cpus: float, gpus: float) -> None:
-    """Starts Ray on this machine, or joins a cluster.
-
-    Args:
-        address: Address of the cluster, ``auto`` for the one that this machine is part of; None for this machine alone.
-        cpus: Number of processors that a run needs.
-        gpus: Number of GPUs that a run needs.
-
-    Raises:
-        OSError: If Ray does not start, or there is no cluster.
-        ValueError: If this machine has less than a run needs.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
-    # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
-    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
-    elif address.startswith("ray://"):
-        raise ValueError(f"--address {address} is for clients; start the sweep on a node, with --address auto")
-    else:
-        if address != "auto":
-            _check_answers(address)
-        variables = {key: value for key, value in os.environ.items() if key.startswith("WANDB_")}
-        options |= {"runtime_env": {"env_vars": variables}} if variables else {}
-    try:
-        ray.init(**options)
-    except Exception as error:  # Ray raises bare ones
-        where = f"at --address {address}" if address else "on this machine"
-        raise OSError(f"Ray could not be started {where}: {str(error).splitlines()[0]}") from error
-    if address is None:
-        for name, needed in {"CPU": cpus, "GPU": gpus}.items():
-            here = ray.cluster_resources().get(name, 0)
-            if needed > here:
-                raise ValueError(f"a trial is to have {needed:g} {name}s, and this machine has {here:g}")
-
-
-def _check_answers(address: str) -> None:
-    """Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"--address {address}: no cluster answers there ({error}); give HOST:PORT or auto") from None
+def check_resources(cpus: float, gpus: float) -> None:
+    """Raises ValueError where this machine has less than a run needs, for which Ray would wait."""
+    for name, needed in {"CPU": cpus, "GPU": gpus}.items():
+        here = ray.cluster_resources().get(name, 0)
+        if needed > here:
+            raise ValueError(f"a trial is to have {needed:g} {name}s, and this machine has {here:g}")
 
 
 def train_all(
@@ -104,7 +61,7 @@ def train_all(
     gpus: float,
     max_failures: int,
 ) -> list[Outcome]:
-    """Trains every run to its end, from where it was left; `connect` first.
+    """Trains every run to its end, from where it was left, on the Ray that this process is connected to.
 
     Args:
         runs: Runs, each a ``name`` and a ``config``, as of `TrainConfig.as_dict`.
@@ -119,8 +76,15 @@ def train_all(
     Returns:
         As many as were started; fewer than the runs after Ctrl-C.
     """
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
+    # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+    plugins = named_plugins()
 
     def train(config: dict[str, Any]) -> None:
+        for plugin in plugins:
+            load_plugin(plugin)
         _train(config["run"], command, wandb)
 
     trainable = tune.with_resources(train, {"cpu": cpus, "gpu": gpus})

@@ -62,5 +62,5 @@ def campaign(folder: Path, kills: int) -> dict[str, int]:
 if __name__ == "__main__":
     if Path(sys.argv[1]).exists():
         sys.exit(f"{sys.argv[1]} is there already; name a new folder")
-    for name, count in campaign(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20).items():
+    for name, count in campaign(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60).items():
         print(f"{name:>28}: {count}")

@@ -1,4 +1,4 @@
-"""Several hundred odd picture files through `hirl restore`: counts what goes wrong.
+"""A thousand odd picture files through `hirl restore`: counts what goes wrong.
 
     python -m tests.campaigns.odd_files FOLDER
 
@@ -122,7 +122,7 @@ def broken() -> Iterator[tuple[str, Content]]:
         whole = saved(COLOUR, format, **({"exif": exif(6)} if format in ("PNG", "JPEG", "TIFF", "WEBP") else {}))
         for part in (0, 1, 8, 30, len(whole) // 3, len(whole) // 2, len(whole) - 9):
             yield f"cut-{part}.{suffix(format)}", whole[:part]
-        for number in range(12):
+        for number in range(90):
             damaged = bytearray(whole)
             for _ in range(rng.choice((1, 3, 20))):
                 damaged[rng.randrange(len(damaged) if number % 2 else min(200, len(damaged)))] = rng.randrange(256)

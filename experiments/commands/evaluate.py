@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
@@ -88,7 +88,7 @@ def evaluate(
         results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
     else:
         parts = [(level, (method,)) for level in levels for method in methods]
-        results = side_by_side(address, partial(_opened, settings), parts, gpus=int(device.startswith("cuda")))
+        results = side_by_side(address, device, partial(_opened, settings), _lost, parts)
     finished: dict[Part, list[Row]] = {}
     rows: list[Row] = []
     for part, found in results:
@@ -98,6 +98,13 @@ def evaluate(
             write_json(json, settings, as_json(rows))
     name = image_sources.resolve(images).name
     print_table(f"{name}: means per image; seconds are for all", as_json(rows), DECIMALS)
+
+
+def _lost(part: Part) -> NoReturn:
+    level, methods = part
+    raise OSError(
+        f"{methods[0]} on {level}: workers died at it again and again; does it need more memory than they have?"
+    )
 
 
 def _opened(settings: Mapping[str, Any]) -> Callable[[Part], tuple[Part, list[Row]]]:

@@ -23,7 +23,7 @@ from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, opened_log, sha256
-from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, restored_file
+from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, lost, restored_file
 from hirl_experiments.restoring.progress import Progress, announced
 from hirl_experiments.restoring.run import Run, one_after_the_other, tell_left_out, tell_lost
 
@@ -114,7 +114,7 @@ def restore(
     restored = (
         partial(one_after_the_other, restorer, wishes, progress)
         if address is None
-        else partial(side_by_side, address, partial(_on_a_worker, given, settings), gpus=int(device.startswith("cuda")))
+        else partial(side_by_side, address, device, partial(_on_a_worker, given, settings), lost)
     )
     with nullcontext() if dry_run else opened_log(out) as log:
         run = Run(jobs, restored, references, log, settings, force, progress)

@@ -19,7 +19,7 @@ from hirl_experiments.distributed.installed import check_installed
 
 T = TypeVar("T")
 R = TypeVar("R")
-RETRIES = 3  # of one thing, when the process or the node that had it is lost
+ATTEMPTS = 4  # at one thing, where the process or the node that had it is lost
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,26 @@ class Work:
     open: bytes
 
 
-def side_by_side(address: str, open: Callable[[], Callable[[T], R]], things: Sequence[T], gpus: int = 0) -> Iterator[R]:
+def side_by_side(
+    address: str, device: str, open: Callable[[], Callable[[T], R]], lost: Callable[[T], R], things: Sequence[T]
+) -> Iterator[R]:
     """Applies a function to things on the processors of a cluster, each of which takes one at a time.
 
     Args:
         address: Address of the cluster, as of `hirl_experiments.distributed.cluster.connected`.
+        device: Device that one thing needs for itself, beside a processor: ``cuda``; others take none.
         open: Function that returns the function to apply; called in every worker process once. It, things and results
             can be pickled. What is a ValueError or an OSError there is a ValueError here.
+        lost: Function that makes the result of a thing at which a worker died in every attempt, for want of memory,
+            say; or raises.
         things: Things to apply it to.
-        gpus: Number of GPUs that one needs.
 
     Yields:
         Results, in the order in which they are ready.
 
     Raises:
         ValueError: If Ray Data is not installed, or a worker cannot begin.
-        OSError: If there is no cluster, or workers die again and again.
+        OSError: If there is no cluster, or Ray fails.
     """
     check_installed("data", "--address")
     import ray.data
@@ -66,27 +70,36 @@ def side_by_side(address: str, open: Callable[[], Callable[[T], R]], things: Seq
     with connected(address):
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
-        rows = [{"thing": pickle.dumps(thing)} for thing in things]
+        rows = [{"number": number, "thing": pickle.dumps(thing)} for number, thing in enumerate(things)]
         # A block each: what is lost, is lost alone, and what is ready, waits for no other.
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-        results = dataset.map(partial(_apply, work), num_cpus=1, num_gpus=gpus, max_retries=RETRIES)
+        results = dataset.map(partial(_apply, work), num_cpus=1, num_gpus=int(device.startswith("cuda")))
         try:
             for row in results.iter_rows():
                 if row["error"]:
                     raise ValueError(row["error"])
-                yield pickle.loads(row["result"])
+                yield pickle.loads(row["result"]) if row["result"] else lost(things[row["number"]])
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise OSError(f"--address {address}: workers were lost {RETRIES} times, or failed ({reason})") from None
+            raise OSError(f"--address {address}: {str(error).strip().splitlines()[-1]}") from None
 
 
 def _apply(work: Work, row: dict[str, Any]) -> dict[str, Any]:
     """Takes one thing, on a worker."""
+    done = {"number": row["number"], "result": b"", "error": ""}
+    if _attempt() > ATTEMPTS:
+        return done
     try:
-        result = _opened(work)(pickle.loads(row["thing"]))
+        return done | {"result": pickle.dumps(_opened(work)(pickle.loads(row["thing"])))}
     except (ValueError, OSError) as error:
-        return {"result": b"", "error": f"node {gethostname()}: {error}"}
-    return {"result": pickle.dumps(result), "error": ""}
+        return done | {"error": f"node {gethostname()}: {error}"}
+
+
+def _attempt() -> int:
+    """Which attempt at its thing this worker makes, from 1. Ray Data itself makes no end of them."""
+    import ray
+
+    attempts: int = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number()
+    return attempts + 1
 
 
 @lru_cache(maxsize=1)

@@ -109,6 +109,13 @@ def restored_file(
     return outcome
 
 
+def lost(task: Task) -> Outcome:
+    """What becomes of a picture at which processes die."""
+    job, _ = task
+    reason = "workers died at it again and again; it may need more memory than they have"
+    return Outcome(empty_row(job) | {"error": f"{job.file}: {reason}"})
+
+
 def empty_row(job: Job) -> Row:
     """The row of a picture of which nothing is known yet."""
     lists: Row = {name: [] for name in ("path", "types", "degrees", "expected", "notes", "further_pages")}

@@ -56,12 +56,14 @@ def campaign(folder: Path, pictures: int) -> dict[str, int]:
     finally:
         cluster.shutdown()
     found = results(out)
+    others = [line for line in shown.splitlines()[:-1] if " -> " not in line]
+    print(*(f"! {line}" for line in others), sep="\n", file=sys.stderr)
     rows = Counter(json.loads(line)["target"] for line in (out / "restore.jsonl").read_text().splitlines())
     return {
         "pictures": len(wanted),
         "restored when a node was killed": before,
         "exit code": process.returncode,
-        "lines that tell of no picture": sum(" -> " not in line for line in shown.splitlines()) - 1,
+        "lines that tell of no picture": len(others),
         "missing": len(wanted.keys() - found.keys()),
         "other bits": sum(content != wanted[name] for name, content in found.items() if name in wanted),
         "done twice": sum(times - 1 for times in rows.values()),

@@ -1,9 +1,11 @@
 """A plugin: tools that brighten and darken, as quick as restoring can be, and an agent that brightens to a mean of 200.
 
-With HIRL_SLOW in the environment, each step takes that many seconds: time to be killed in.
+With HIRL_SLOW in the environment, each step takes that many seconds: time to be killed in. With HIRL_DEADLY, pictures
+33 pixels wide kill the process.
 """
 
 import os
+import signal
 import time
 
 import torch
@@ -18,6 +20,8 @@ from hirl_env.tools.toolset import Toolset
 def add(amount: float) -> Tool:
     def restored(images: torch.Tensor) -> torch.Tensor:
         time.sleep(float(os.environ.get("HIRL_SLOW", "0")))
+        if os.environ.get("HIRL_DEADLY") and images.shape[-1] == 33:
+            os.kill(os.getpid(), signal.SIGKILL)
         return images + amount / 255
 
     return Tool(f"add {amount:+g}", restored, GaussianNoise(abs(amount)))

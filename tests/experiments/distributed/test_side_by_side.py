@@ -6,8 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 
 from hirl_experiments.distributed import side_by_side as module
 
@@ -51,26 +53,43 @@ def refuses():
 )
 def test_what_keeps_a_worker_from_beginning_names_its_node(folder, words, monkeypatch):
     monkeypatch.setattr(module, "gethostname", lambda: "node-7")
+    monkeypatch.setattr(module, "_attempt", lambda: 1)
     work = module.Work(folder, (), pickle.dumps(refuses))
-    assert (error := module._apply(work, {"thing": pickle.dumps(0)})["error"]).startswith("node node-7: ")
+    assert (error := module._apply(work, {"number": 0, "thing": pickle.dumps(0)})["error"]).startswith("node node-7: ")
     assert words in error
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The address of a cluster of one node of two processors."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield cluster.address
+    cluster.shutdown()
 
 
 @pytest.mark.slow
 @needs_ray
-def test_evaluate_measures_the_same_on_a_cluster(folder, tmp_path):
-    from ray.cluster_utils import Cluster
-
-    rows = {}
+def test_evaluate_measures_the_same_on_a_cluster(address, folder, tmp_path):
     methods = ("--methods", "distorted", "single", "greedy", "--levels", "mild", "severe")
     command = [sys.executable, "-m", "hirl_experiments.cli", *given("evaluate", folder, tmp_path), *methods]
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    try:
-        for where in ((), ("--address", cluster.address)):
-            # As many threads as a worker has.
-            subprocess.run([*command, *where], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-            rows[where] = json.loads((tmp_path / "out").read_text())["rows"]
-    finally:
-        cluster.shutdown()
-    here, there = ([{**row, "seconds": None} for row in each] for each in rows.values())
-    assert here == there
+    rows = []
+    for where in ((), ("--address", address)):
+        # As many threads as a worker has.
+        subprocess.run([*command, *where], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        rows.append([row | {"seconds": None} for row in json.loads((tmp_path / "out").read_text())["rows"]])
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_picture_at_which_workers_die_is_told_and_the_others_are_restored(address, folder, tmp_path):
+    Image.new("RGB", (33, 20)).save(folder / "deadly.png")
+    command = [sys.executable, "-m", "tests.campaigns.toy_restore", *given("restore", folder, tmp_path)[1:]]
+    env = {**os.environ, "HIRL_DEADLY": "1"}
+    run = subprocess.run([*command, "--address", address], check=False, capture_output=True, env=env, text=True)
+    assert run.returncode == 1
+    assert "deadly.png: workers died at it again and again" in run.stderr
+    assert "1 of 4 pictures could not be restored" in run.stderr
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {f"picture{number}.png" for number in range(3)}

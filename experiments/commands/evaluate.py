@@ -103,7 +103,7 @@ def evaluate(
 def _lost(part: Part) -> NoReturn:
     level, methods = part
     raise OSError(
-        f"{methods[0]} on {level}: workers died at it again and again; does it need more memory than they have?"
+        f"{methods[0]} on {level}: workers died at it again and again; it may need more memory than they have"
     )
 
 

@@ -21,6 +21,7 @@ from hirl_experiments.distributed.side_by_side import side_by_side
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
+from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, opened_log, sha256
 from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, lost, restored_file
@@ -149,10 +150,9 @@ def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple
 
 def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[[Task], Outcome]:
     """What restores a picture on a node of a cluster; raises ValueError where that would not be to the same bits."""
-    own = _settings(given)
-    others = [name for name in settings if own[name] != settings[name]]
+    others = differences(settings, _settings(given))
     if others:
-        raise ValueError(f"{', '.join(others)} differs from that of the node on which the command runs")
+        raise ValueError(f"other settings than where the command runs: {', '.join(others)}")
     restorer, wishes = _opened(given)
     return lambda task: restored_file(task[0], restorer, wishes, task[1])
 

@@ -99,7 +99,8 @@ def sweep(
             )
         plan = _plan(wanted, storage, cpus_per_trial, gpus_per_trial, max_failures)
         plan["runs"] = plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0)
-    optional("ray", "sweep")
+    for package in ("ray", "ray.tune"):
+        optional(package, "sweep")
     _run(plan, out, address, wandb)
 
 

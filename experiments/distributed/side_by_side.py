@@ -14,8 +14,8 @@ from functools import lru_cache, partial
 from socket import gethostname
 from typing import Any, TypeVar
 
+from hirl_env.extras import optional
 from hirl_env.plugins import load_plugin, named_plugins
-from hirl_experiments.distributed.installed import check_installed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,10 +55,12 @@ def side_by_side(
         Results, in the order in which they are ready.
 
     Raises:
-        ValueError: If Ray Data is not installed, or a worker cannot begin.
+        ImportError: If Ray Data is not installed.
+        ValueError: If a worker cannot begin.
         OSError: If there is no cluster, or Ray fails.
     """
-    check_installed("data", "--address")
+    for package in ("ray", "ray.data"):
+        optional(package, "cluster")
     import ray.data
 
     from hirl_experiments.distributed.cluster import connected

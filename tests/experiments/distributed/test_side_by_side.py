@@ -40,7 +40,7 @@ def test_without_ray_it_says_what_to_install(command, folder, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "ray", None)
     assert hirl(*given(command, folder, tmp_path), "--address", "auto") == 1
     errors = capsys.readouterr().err
-    assert 'pip install "ray[data]"' in errors
+    assert "ray is not installed: pip install 'hirl-restore[cluster]'" in errors
     assert errors.count("\n") == 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hirl_experiments.io.output import at_least, check_writable, markdown_table,
 from hirl_experiments.io.records import Records
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost
-from hirl_experiments.reporting.side_by_side import by_entrant, by_part, earlier
+from hirl_experiments.reporting.side_by_side import Row, by_entrant, by_part, earlier
 
 DECIMALS = {
     "PSNR": 2,
@@ -117,17 +117,27 @@ def benchmark(
             write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
     size = "whole photographs" if crop is None else f"crops of {crop}"
     title = f"{photographs.name}, {size}, seed {seed}, {precision}"
-    print_table(title, rows, DECIMALS)
     compared = _side_by_side(chosen, [*before, *rows])
-    for name, lines in compared.items():
-        print_table(f"{name}: gain in dB (share harmed)", lines, {})
+    _show(title, rows, compared)
     if markdown is not None:
-        tables = [*(markdown_table(lines, {}) for lines in compared.values()), markdown_table(rows, DECIMALS)]
-        atomic_write_text(markdown, "\n".join([f"{title}:\n\n```sh\n{command}\n```\n", *tables]))
-        print(f"wrote {markdown}")
+        _write_markdown(markdown, title, command, rows, compared)
     if figure is not None:
         save_figure(gain_over_cost(rows), figure)
         print(f"wrote {figure}")
+
+
+def _show(title: str, rows: Sequence[Row], compared: Mapping[str, Sequence[Row]]) -> None:
+    print_table(title, rows, DECIMALS)
+    for name, lines in compared.items():
+        print_table(f"{name}: gain in dB (share harmed)", lines, {})
+
+
+def _write_markdown(
+    path: Path, title: str, command: str, rows: Sequence[Row], compared: Mapping[str, Sequence[Row]]
+) -> None:
+    tables = [*(markdown_table(lines, {}) for lines in compared.values()), markdown_table(rows, DECIMALS)]
+    atomic_write_text(path, "\n".join([f"{title}:\n\n```sh\n{command}\n```\n", *tables]))
+    print(f"wrote {path}")
 
 
 def _side_by_side(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:

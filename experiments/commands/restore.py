@@ -23,7 +23,7 @@ from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import plan
-from hirl_experiments.restoring.log import LOG, opened_log, sha256
+from hirl_experiments.restoring.log import LOG, Row, opened_log, sha256
 from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, lost, restored_file
 from hirl_experiments.restoring.progress import Progress, announced
 from hirl_experiments.restoring.run import Run, one_after_the_other, tell_left_out, tell_lost
@@ -98,15 +98,8 @@ def restore(
     device = str(available_device(device))  # as the log is to have it
     precision = available_precision(precision, device)
     given = dict(locals())
-    at_least(1, max_pixels=max_pixels, quality=quality)
-    if quality is not None and quality > 100:
-        raise ValueError(f"--quality is 1 to 100, got {quality}")
-    if not 0 <= strength <= 1:
-        raise ValueError(f"--strength is 0 (the original) to 1 (the result), got {strength}")
-    if (stop == "reference") != (references is not None):
-        raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
-    if references is not None and not references.is_dir():
-        raise ValueError(f"--references {references}: no such folder")
+    at_least(1, max_pixels=max_pixels)
+    _check(quality, strength, stop, references)
     found = find_pictures(pictures, out)
     progress = Progress(len(found.files))
     restorer, wishes = _opened(given, progress)
@@ -119,13 +112,7 @@ def restore(
     )
     with nullcontext() if dry_run else opened_log(out) as log:
         run = Run(jobs, restored, references, log, settings, force, progress)
-        try:
-            rows = run.all()
-        except KeyboardInterrupt:
-            goes_on = "" if force or dry_run else "; the same command goes on with the other pictures"
-            raise KeyboardInterrupt(f"interrupted{goes_on}") from None
-        finally:
-            progress.close()
+        rows = _rows(run)
         tell_lost(rows)
         tell_left_out(found, log)
     if not dry_run:
@@ -155,6 +142,29 @@ def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Calla
         raise ValueError(f"other settings than where the command runs: {', '.join(others)}")
     restorer, wishes = _opened(given)
     return lambda task: restored_file(task[0], restorer, wishes, task[1])
+
+
+def _check(quality: int | None, strength: float, stop: str, references: Path | None) -> None:
+    at_least(1, quality=quality)
+    if quality is not None and quality > 100:
+        raise ValueError(f"--quality is 1 to 100, got {quality}")
+    if not 0 <= strength <= 1:
+        raise ValueError(f"--strength is 0 (the original) to 1 (the result), got {strength}")
+    if (stop == "reference") != (references is not None):
+        raise ValueError("--stop reference and --references DIR, the folder of the clean originals, go together")
+    if references is not None and not references.is_dir():
+        raise ValueError(f"--references {references}: no such folder")
+
+
+def _rows(run: Run) -> list[Row]:
+    """Restores all pictures, and returns what the log says of each."""
+    try:
+        return run.all()
+    except KeyboardInterrupt:
+        goes_on = "" if run.force or run.log is None else "; the same command goes on with the other pictures"
+        raise KeyboardInterrupt(f"interrupted{goes_on}") from None
+    finally:
+        run.progress.close()
 
 
 def _guard(name: str | None) -> Measure | None:

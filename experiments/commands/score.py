@@ -17,7 +17,7 @@ from tqdm import tqdm
 from hirl_env.data.images import to_tensor
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
-from hirl_env.quality import BlindNetwork, measures
+from hirl_env.quality import BlindNetwork, Measure, measures
 from hirl_experiments.io.finding import find_pictures, reference_of
 from hirl_experiments.io.names import shown
 from hirl_experiments.io.output import check_free, check_targets, check_writable, print_table, write_json
@@ -53,15 +53,8 @@ def score(
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     judge = measures.resolve(measure)
-    if judge.needs_reference and references is None:
-        raise ValueError(f"the measure {measure} compares with clean originals: give their folder by --references")
-    if references is not None and not judge.needs_reference:
-        raise ValueError(f"the measure {measure} sees no --references; name one that does, such as ssim")
-    if map and not isinstance(judge.function, BlindNetwork):
-        raise ValueError(f"--map: the measure {measure} has no quality map; hirl-biqa and paq2piq have one")
+    _check(measure, judge, references, map)
     where = available_device(device)
-    if references is not None and not references.is_dir():
-        raise ValueError(f"--references {references}: no such folder")
     found = find_pictures(pictures, out)
     maps = {file: out / name.with_name(f"{name.name}.map.png") for file, name in found.files.items()} if map else {}
     targets = [(str(file), target) for file, target in maps.items()] + ([("--json", json)] if json else [])
@@ -72,17 +65,11 @@ def score(
     failed = 0
     for file, name in tqdm(found.files.items(), disable=None):
         try:
-            page = read_picture(file, max_pixels).pages[0]
-            image, clean = _as_image(page.visible()).to(where), None
-            if references is not None:
-                original = read_picture(reference_of(references, name), max_pixels).pages[0].pixels
-                clean = _as_image(page.uncovered(original)).to(where)
+            original = None if references is None else reference_of(references, name)
+            image, clean = _images(file, original, max_pixels, where)
             row = {"picture": shown(file), "score": float(judge.score(image, clean)[0])}
             if map:
-                values = judge.quality_map(image)[0].cpu().numpy()
-                pixels = np.kron(values, np.ones((CELL, CELL)))
-                with atomic_write(maps[file]) as drawn:
-                    matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
+                _save_map(judge.quality_map(image)[0], maps[file])
             rows.append(row)
         except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
             kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
@@ -97,6 +84,34 @@ def score(
         write_json(json, settings, rows)
     if failed:
         raise ValueError(f"{failed} of {failed + len(rows)} pictures could not be scored")
+
+
+def _check(name: str, measure: Measure, references: Path | None, map: bool) -> None:
+    if measure.needs_reference and references is None:
+        raise ValueError(f"the measure {name} compares with clean originals: give their folder by --references")
+    if references is not None and not measure.needs_reference:
+        raise ValueError(f"the measure {name} sees no --references; name one that does, such as ssim")
+    if map and not isinstance(measure.function, BlindNetwork):
+        raise ValueError(f"--map: the measure {name} has no quality map; hirl-biqa and paq2piq have one")
+    if references is not None and not references.is_dir():
+        raise ValueError(f"--references {references}: no such folder")
+
+
+def _images(
+    file: Path, original: Path | None, max_pixels: int | None, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What is seen of a picture and, where it is given, of its clean original, (1, 3, H, W)."""
+    page = read_picture(file, max_pixels).pages[0]
+    image = _as_image(page.visible()).to(device)
+    if original is None:
+        return image, None
+    return image, _as_image(page.uncovered(read_picture(original, max_pixels).pages[0].pixels)).to(device)
+
+
+def _save_map(values: torch.Tensor, path: Path) -> None:
+    pixels = np.kron(values.cpu().numpy(), np.ones((CELL, CELL)))
+    with atomic_write(path) as drawn:
+        matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
 
 
 def _as_image(pixels: Pixels) -> torch.Tensor:

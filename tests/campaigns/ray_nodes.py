@@ -48,9 +48,9 @@ def campaign(folder: Path, pictures: int) -> dict[str, int]:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        while process.poll() is None and len(results(out)) < pictures // 3:
+        while process.poll() is None and len(list(out.glob("*.png"))) < pictures // 3:
             time.sleep(0.05)
-        before = len(results(out))
+        before = len(list(out.glob("*.png")))
         cluster.remove_node(node, allow_graceful=False)
         shown, _ = process.communicate()
     finally:

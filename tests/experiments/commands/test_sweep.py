@@ -15,6 +15,7 @@ from hirl_experiments.commands.sweep import plan_runs, train_settings
 from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.sweeps.config import read_sweep_config
 from tests.conftest import evil_pickle
+from tests.experiments.test_plugins import PLUGINS
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 STEPS = 48
@@ -277,3 +278,18 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
     assert not (out / "tune").exists()
     assert [path.name.rpartition("-")[0] for path in storage.iterdir()] == ["toy"]
     assert "algorithm.width=8" in (out / "summary.md").read_text()
+
+
+@pytest.mark.slow
+@needs_ray
+def test_plugins_reach_the_workers(config, folder, tmp_path):
+    plugin = tmp_path / "darkened.py"
+    plugin.write_text(PLUGINS["toy_degradation"])
+    content = yaml.safe_load(config.read_text()) | {"run_cap": 1}
+    content["parameters"]["env"]["parameters"]["degradation"] = {"value": "darkened"}
+    config.write_text(yaml.safe_dump(content))
+    out = tmp_path / "sweep"
+    with start(config, "--images", folder, "--out", out, "--seeds", "1", "--plugin", plugin) as process:
+        shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    assert [path.name for path in (out / "runs").iterdir()] == ["0-0"]

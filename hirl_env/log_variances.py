@@ -16,7 +16,7 @@ def with_log_variances(images: torch.Tensor) -> torch.Tensor:
     next. A network that has to find logarithms by itself learns less of them.
 
     Args:
-        images: (N, 3, H, W) in [0, 1].
+        images: Images (N, 3, H, W) in [0, 1].
 
     Returns:
         (N, 6, H, W), all about 0 to 1.

@@ -75,8 +75,9 @@ def restore(
         price: Gain that is asked of a GFLOP, counted for 64x64 pixels, in the units of the agent's values: dB,
             unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
         strength: Share of the change that is kept, from 0 (the original) to 1 (the result).
-        stop: When to stop. value: when no tool is thought to gain anything; quality: when a step does not raise the
-            --measure, and is taken back; reference: when it does not raise the PSNR; steps: only after --max-steps.
+        stop: Rule by which the agent stops. value: when no tool is thought to gain anything; quality: when a step does
+            not raise the --measure, and is taken back; reference: when it does not raise the PSNR; steps: only after
+            --max-steps.
         measure: Blind measure of --stop quality: hirl-biqa, paq2piq, brisque.
         guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
         references: Folder with the clean originals under the same names, for --stop reference.

@@ -121,7 +121,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
     """An entrant from its name.
 
     Args:
-        name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
+        name: Name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
             `hirl_experiments.evaluation.methods`; ``rl-restore:FILE`` or
             ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns

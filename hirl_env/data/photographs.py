@@ -102,7 +102,7 @@ class Photographs:
 
         Args:
             rng: Source of what is drawn.
-            smallest: Least length of its shorter side, pixels: that of the crop to be cut out of it.
+            smallest: Length of its shorter side at least, pixels: that of the crop to be cut out of it.
 
         Raises:
             ValueError: If no readable picture of that size is left.

@@ -72,7 +72,7 @@ def serve(
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gr = optional("gradio", "web")
-    from hirl_experiments.web.page import page
+    from hirl_experiments.web.page import STYLE, page
 
     blocks = page(restorer, measures.resolve(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
     print(f"http://{host}:{port} (stop it with Ctrl-C)", flush=True)
@@ -83,6 +83,7 @@ def serve(
         quiet=True,
         share=False,
         footer_links=[],
+        css=STYLE,
         # Fonts of the system: others would be asked for at Google.
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )

@@ -21,6 +21,12 @@ from hirl_experiments.io.pictures import Pixels
 from hirl_experiments.web.session import Session
 
 SHOWN = 1400  # pixels of a picture's longer side on the page
+# The path in one row, however long it is: Gradio's thumbnails grow with their room, and hide their own captions.
+STYLE = """
+#path .grid-container { grid-auto-columns: 190px; grid-auto-flow: column; grid-template-columns: none; height: auto;
+  padding-top: 36px }
+#path .thumbnail-item { aspect-ratio: 1 }
+"""
 INTRODUCTION = """# HIRL-Restore
 Drop a picture: the agent restores it, step by step. Take another tool, undo,
 go on from there; then download the result."""
@@ -72,8 +78,8 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
                 path = gr.Gallery(
                     label=f"Path: tool and {measure.name} (a step shows what was expected then)",
                     format="png",
-                    columns=4,
-                    height=260,
+                    object_fit="contain",
+                    height=250,
                     interactive=False,
                     elem_id="path",
                 )
@@ -98,7 +104,8 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
         undo.click(partial(acted, Session.undo), [session, strength, map], seen, **options)
         go_on.click(partial(acted, Session.go_on), [session, strength, map], seen, **options)
         path.select(looked_back, session, values, **options)
-        strength.release(shown, [session, strength, map], seen, **options)
+        # Not when it is released: the keyboard moves it, too. Of what comes while one is worked on, the last counts.
+        strength.change(shown, [session, strength, map], seen, trigger_mode="always_last", **options)
         map.change(shown, [session, strength, map], seen, **options)
     return blocks
 

@@ -1,5 +1,6 @@
 """`hirl web` as a person uses it, in Chromium without a window. With HIRL_SCREENSHOTS, pictures of it go there."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ if CHROMIUM is None:
     pytest.skip("there is no Chromium", allow_module_level=True)
 
 REPOSITORY = Path(__file__).parents[3]
-PATIENCE = 120_000  # milliseconds, on a machine that is busy otherwise
+PATIENCE = 1800  # seconds: nothing is measured here, and a machine may be busy otherwise
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +38,14 @@ def address(
     command = [sys.executable, "-m", "tests.experiments.web.serve_toy", str(port), str(tmp_path_factory.mktemp("web"))]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        for _ in range(600):
+        while process.poll() is None:
             with socket.socket() as asked:
                 asked.settimeout(1)
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
+        else:
             pytest.fail(process.communicate()[0])
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -55,10 +56,11 @@ def address(
 @pytest.fixture
 def page(address):
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        patience = 1000 * PATIENCE
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=patience)
         asked: list[str] = []
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(patience)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
         page.wait_for_selector("#file")
@@ -90,16 +92,22 @@ def steps(page, *captions: str) -> None:
             const wanted = {wanted};
             const seen = [...document.querySelectorAll('#path .caption-label')].map(each => each.textContent.trim());
             return seen.length === wanted.length && wanted.every((text, index) => seen[index].startsWith(text));
-        }}""",
-        timeout=PATIENCE,
+        }}"""
     )
 
 
-def downloaded(page) -> Image.Image:
-    with page.expect_download() as started:
-        page.click("#download")
-    assert started.value.suggested_filename == "holiday-restored.jpg"
-    return Image.open(io.BytesIO(Path(started.value.path()).read_bytes()))
+def downloaded(page, wanted: float) -> Image.Image:
+    """The result, as soon as it has the level that it should have: it may follow the path that is shown."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with page.expect_download() as started:
+            page.click("#download")
+        assert started.value.suggested_filename == "holiday-restored.jpg"
+        image = Image.open(io.BytesIO(Path(started.value.path()).read_bytes()))
+        if abs(level(image) - wanted) < 1.5:
+            return image
+        assert time.monotonic() < end, f"the level is {level(image)}"
+        page.wait_for_timeout(200)
 
 
 def level(image: Image.Image) -> float:
@@ -117,14 +125,12 @@ def test_a_picture_is_restored_a_step_undone_another_taken_and_the_result_downlo
     steps(page, "as given", "add +8", "add +8", "add +8")
     assert "the agent would stop here" in page.inner_text("#values")
     screenshot(page, "restored")
-    image = downloaded(page)
-    assert abs(level(image) - 124) < 1.5
-    assert image.getexif()[0x010F] == "A maker"
+    assert downloaded(page, 124).getexif()[0x010F] == "A maker"
 
     page.click("#undo")
     steps(page, "as given", "add +8", "add +8")
     assert "the agent would take add +8" in page.inner_text("#values")
-    assert abs(level(downloaded(page)) - 116) < 1.5
+    downloaded(page, 116)
 
     page.click("#tool input")
     page.get_by_role("option", name="add -16").click()
@@ -137,7 +143,40 @@ def test_a_picture_is_restored_a_step_undone_another_taken_and_the_result_downlo
     page.click("#go-on")
     steps(page, "as given", "add +8", "add +8", "add -16", "add +8", "add +8", "add +8")
     screenshot(page, "by-hand")
-    assert abs(level(downloaded(page)) - 124) < 1.5
+    downloaded(page, 124)
+
+
+def test_a_part_of_the_change_by_mouse_keyboard_and_number(page, picture):
+    drop(page, picture)
+    steps(page, "as given", "add +8", "add +8", "add +8")
+    page.fill("#strength input[type=number]", "0.5")
+    page.keyboard.press("Tab")
+    downloaded(page, 112)
+    page.focus("#strength input[type=range]")
+    page.keyboard.press("Home")
+    assert level(downloaded(page, 100)) == 100, "the file as it was"
+    page.click("#strength button")
+    downloaded(page, 124)
+    box = page.locator("#strength input[type=range]").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    downloaded(page, 106)
+
+
+def test_captions_are_seen_however_many_steps_there_are(page, tmp_path):
+    for given, count in ((130, 1), (112, 2), (60, 8)):
+        path = tmp_path / f"{given}.png"
+        Image.new("RGB", (60, 90), (given,) * 3).save(path)
+        page.reload()
+        page.wait_for_selector("#file")
+        drop(page, path)
+        steps(page, "as given", *["add +8"] * (count - 1))
+        path, captions = page.locator("#path"), page.locator("#path .caption-label")
+        room = path.bounding_box()
+        for each in captions.all():
+            each.scroll_into_view_if_needed()
+            seen = each.bounding_box()
+            assert room["y"] < seen["y"] < seen["y"] + seen["height"] < room["y"] + room["height"]
+            assert room["x"] < seen["x"] < seen["x"] + seen["width"] < room["x"] + room["width"]
 
 
 def test_a_file_that_is_no_picture_or_too_large_is_said(page, tmp_path):
@@ -156,7 +195,7 @@ def test_no_file_of_the_machine_can_be_read_through_it(address, picture):
     for path in ("/etc/passwd", str(picture), str(REPOSITORY / "setup.cfg"), "../../../../etc/passwd", "setup.cfg"):
         for route in ("/gradio_api/file=", "/file=", "/gradio_api/stream/", "/static/", "/assets/"):
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{address}{route}{path}", timeout=60)
+                urllib.request.urlopen(f"{address}{route}{path}", timeout=PATIENCE)
             assert refused.value.code in (400, 403, 404, 405), path
 
 
@@ -168,13 +207,13 @@ def test_a_path_of_the_machine_is_not_taken_for_an_upload(address, picture):
             f"{address}{route}", json.dumps(data).encode(), {"Content-Type": "application/json"}
         )
         try:
-            answer = urllib.request.urlopen(request, timeout=60).read().decode()
+            answer = urllib.request.urlopen(request, timeout=PATIENCE).read().decode()
         except urllib.error.HTTPError as refused:
             assert refused.code in (403, 404, 405, 422, 500), route
             continue
         event = json.loads(answer).get("event_id")
         assert event, answer
-        stream = urllib.request.urlopen(f"{address}/gradio_api/queue/data?session_hash=x", timeout=60)
+        stream = urllib.request.urlopen(f"{address}/gradio_api/queue/data?session_hash=x", timeout=PATIENCE)
         for line in stream:
             if b"process_completed" in line:
                 assert b'"success": false' in line or b'"success":false' in line
@@ -191,4 +230,4 @@ def test_uploads_are_bounded(address):
         f"{address}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
     )
     with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)):
-        urllib.request.urlopen(request, timeout=60)
+        urllib.request.urlopen(request, timeout=PATIENCE)

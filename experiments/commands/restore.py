@@ -82,7 +82,7 @@ def restore(
         guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
         references: Folder with the clean originals under the same names, for --stop reference.
         format: Format to save in: png, jpeg, tiff, webp, ... Default: that of each file.
-        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless WebPs stay so.
+        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; what lost nothing stays so.
         max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device that they run on: cpu, cuda, mps, or auto.

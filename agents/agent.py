@@ -104,7 +104,7 @@ def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowV
         if cells.shape not in {(len(rows), toolset.n_types + more, toolset.n_degrees) for more in (0, 1)}:
             raise ValueError(
                 f"the agent must return values (N, {toolset.n_types}, {toolset.n_degrees}), one for each tool of the "
-                f"toolset; got {tuple(cells.shape)}"
+                f"toolset; got {tuple(cells.shape)}: name the toolset that it was trained with"
             )
         if cells.isnan().any() or cells.isposinf().any():
             raise ValueError("the agent returned a value that is not finite")

@@ -9,7 +9,7 @@ from pathlib import Path
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.extras import optional
-from hirl_env.quality import measures
+from hirl_env.quality import BlindNetwork, measures
 from hirl_experiments.io.output import at_least
 
 MAX_PIXELS = 25_000_000
@@ -45,6 +45,10 @@ def web(
     """
     precision = available_precision(precision, device)
     at_least(1, port=port, max_pixels=max_pixels, max_megabytes=max_megabytes)
+    if port > 65535:
+        raise ValueError(f"--port is 1 to 65535, got {port}")
+    if not isinstance(measures.resolve(measure).function, BlindNetwork):
+        raise ValueError(f"--measure {measure} has no quality map for the page; hirl-biqa and paq2piq have one")
     restorer = Restorer(agent, toolset, precision=precision, device=device)
     with tempfile.TemporaryDirectory(prefix="hirl-web-") as folder:
         serve(restorer, measure, Path(folder), host, port, max_pixels, max_megabytes)

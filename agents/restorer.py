@@ -173,7 +173,7 @@ class Restorer:
         A grey picture runs as three equal channels, of which the mean is returned.
 
         Args:
-            image: uint8 or uint16, (H, W, 3) in RGB or (H, W) grey, of any size.
+            image: Picture, uint8 or uint16, (H, W, 3) in RGB or (H, W) grey, of any size.
             reference: The clean original of the same shape, if known: for the PSNR, and for ``stop="reference"``.
             keep_steps: Whether to return the picture after each step, too.
 

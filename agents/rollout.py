@@ -43,7 +43,7 @@ def rollout(
     """Takes the tool of the largest value, step after step.
 
     Args:
-        start: N images, which stay as they are.
+        start: Restoration of N images, which stay as they are.
         values: Cell values (N, types, degrees) of images (N, 3, H, W), with STOP as one more type where the agent has
             one. Or an agent, whose episodes begin here.
         max_steps: Longest path; None for that of the agent's training, 7 for a function.
@@ -51,7 +51,7 @@ def rollout(
             where it prefers that (needs no reference);
             ``reference`` or ``quality`` when a step does not raise the measure of ``start``, and takes that step back
             (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never.
-        on_step: Called after each step.
+        on_step: Function called after each step.
 
     Raises:
         ValueError: If the values do not fit the toolset, or are not finite.

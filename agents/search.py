@@ -53,7 +53,7 @@ def cyclic_best_first(
     result. Keeps every image it has made: budget x images in memory.
 
     Args:
-        start: N images.
+        start: Restoration of N images.
         values: Cell values, (N, types, degrees) for images (N, 3, H, W), or an agent that looks at single images.
         budgets: Trials an image after which to report, rising.
         max_steps: Longest path; None for that of the agent's training, 7 for a function.
@@ -173,7 +173,7 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
     """Undoes the known distortions in reverse order, each with its own tool; the paper's first strategy (Fig. 1).
 
     Args:
-        start: N images.
+        start: Restoration of N images.
         degradations: Degradation of each, settled (see `Degradation.draw`).
 
     Returns:
@@ -215,7 +215,7 @@ def greedy(start: Restoration, length: int) -> list[SearchResult]:
     """Takes the tool that gains most, while any gains; the paper's second strategy (Fig. 1).
 
     Args:
-        start: N images.
+        start: Restoration of N images.
         length: Longest path.
 
     Returns:
@@ -243,7 +243,7 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
     """Tries every path; the paper's third strategy (Fig. 1).
 
     Args:
-        start: N images.
+        start: Restoration of N images.
         length: Longest path; with m tools it costs m + m^2 + ... + m^length trials an image.
         progress: Whether to show a progress bar.
 

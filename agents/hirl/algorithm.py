@@ -34,7 +34,7 @@ def expectile_loss(name: str, values: torch.Tensor, targets: torch.Tensor, expec
     """A loss by which values become an expectile of their targets (Newey and Powell, 1987), and not their mean.
 
     Args:
-        name: One of `LOSSES`.
+        name: Name of the loss, one of `LOSSES`.
         values: Values of any shape.
         targets: What they ought to be, of the same shape.
         expectile: Weight of a value that is too low, in 0 to 1; one that is too high has the rest of 1. At 0.5 the
@@ -51,17 +51,17 @@ class HIRL(SafelySaved):
     `HIRLConfig`, with its defaults. An environment must have ``full_feedback`` where the algorithm has it.
 
     Args:
-        policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
+        policy: Policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
         env: An environment with MultiDiscrete([types, degrees]) actions, or its id.
         learning_rate: Learning rate of both optimisers; a function of the share of the training that remains makes it a
             schedule.
         policy_kwargs: Options of `HIRLPolicy`: ``width``, ``norm``, ``degree_head``, ``squash``, ...
         stats_window_size: Episodes over which logged returns are averaged.
         tensorboard_log: Folder for TensorBoard; None for none.
-        verbose: 0 prints nothing, 1 information, 2 all.
-        seed: Of everything random.
-        device: Where to compute.
-        _init_setup_model: False only while loading.
+        verbose: Verbosity: 0 prints nothing, 1 information, 2 all.
+        seed: Seed of everything random.
+        device: Device to compute on.
+        _init_setup_model: Whether to make the networks; False only while loading.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"ResNetPolicy": HIRLPolicy, "CnnPolicy": HIRLPolicy}

@@ -46,8 +46,8 @@ class HIRLConfig(AlgorithmConfig):
         exploration_steps: Number of environment steps over which it falls from the one to the other.
         exploration_stairs: Number of equal stairs in which it falls; 0 for a straight line.
         max_grad_norm: Norm that the gradients of each network are clipped to.
-        optimizer: Optimiser of both strategies: adam, or muon for their kernels and Adam for the rest. Muon takes a
-            learning rate of about 0.02, and learns several times as fast.
+        optimizer: Optimiser of both strategies: adam, or muon for their kernels and Adam for the rest, with a learning
+            rate of about 0.02.
         loss: Loss of both strategies; mse is the paper's.
         expectile: Expectile of what may be gained that the degree strategy learns, between 0 and 1: 0.5 is the mean;
             below it a value is low where the gain is uncertain, so that fine texture is not taken for noise.

@@ -18,8 +18,8 @@ class Feedback(NamedTuple):
     """Images and what each tool would have gained on them.
 
     Attributes:
-        images: (N, C, H, W).
-        gains: float32 (N, types, degrees).
+        images: Images (N, C, H, W).
+        gains: Gains of the tools, float32 (N, types, degrees).
     """
 
     images: torch.Tensor
@@ -35,11 +35,11 @@ class FeedbackReplayBuffer(OwnReplayBuffer):
 
     Args:
         buffer_size: Images remembered.
-        observation_space: Of one environment.
+        observation_space: Observation space of one environment.
         action_space: MultiDiscrete([types, degrees]).
-        device: Of the samples.
+        device: Device of the samples.
         n_envs: Environments side by side.
-        optimize_memory_usage: Has no meaning here: observations are never kept twice.
+        optimize_memory_usage: Option without a meaning here: observations are never kept twice.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("observations", "gains")

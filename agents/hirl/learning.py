@@ -108,8 +108,8 @@ class FromTransitions(Learning[Transitions]):
     """Learns of the tool that was taken what it gained, and what its result is worth (Eq. 2 and 3).
 
     Args:
-        policy: As of `Learning`.
-        augment: As of `Learning`.
+        policy: Networks, as of `Learning`.
+        augment: Whether to turn and mirror images, as of `Learning`.
         gamma: Discount factor.
         double_q: Whether the evaluation network chooses the cell whose value a target takes from the target network.
         may_stop: Whether targets bootstrap from max(0, value).
@@ -189,7 +189,7 @@ class FromTransitions(Learning[Transitions]):
 
         Args:
             batch: What they are learned from.
-            values: Of all actions in the next images, (N, actions), encoded, by a given network.
+            values: Values of all actions in the next images, (N, actions), encoded, by a given network.
         """
         if not self.gamma:
             return self.policy.q.encode(batch.rewards)

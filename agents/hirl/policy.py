@@ -30,20 +30,21 @@ class HIRLPolicy(BasePolicy):
             where the tool used last is.
         action_space: MultiDiscrete([types, degrees]).
         lr_schedule: Learning rate by the share of the training that remains.
-        width: Of the ResNet-18 trunks.
-        norm: Of the trunks: ``group``, ``batch`` or ``none``.
-        degree_head: ``per-type``, or ``blind`` as in the paper.
-        squash: Learns the square root of large values (see `hirl_agents.networks.squashed`), so that small ones count.
+        width: Width of the ResNet-18 trunks.
+        norm: Normalisation of the trunks: ``group``, ``batch`` or ``none``.
+        degree_head: Form of DS: ``per-type``, or ``blind`` as in the paper.
+        squash: Whether they learn the square root of large values (see `hirl_agents.networks.squashed`), so that small
+            ones count.
         log_variances: Whether the strategies see images `hirl_env.log_variances.with_log_variances`.
-        acts_by_target: Acts by the target networks instead of the evaluation networks.
-        optimizer_class: Of both optimisers: a class, or the name of one.
+        acts_by_target: Whether to act by the target networks instead of the evaluation networks.
+        optimizer_class: Class of both optimisers, or the name of one.
         optimizer_kwargs: For both of them.
 
     Attributes:
         q: The evaluation networks.
         q_target: The target networks.
-        type_optimizer: Of TS.
-        degree_optimizer: Of DS.
+        type_optimizer: Optimiser of TS.
+        degree_optimizer: Optimiser of DS.
     """
 
     observation_space: spaces.Box

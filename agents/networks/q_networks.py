@@ -128,9 +128,9 @@ class CellQ(nn.Module):
         sees_tool: Whether images have one more channel, the last: the tool used last.
 
     Attributes:
-        stop_margin: Least that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
+        stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
-        architecture: Other arguments that the network was made with, by name.
+        architecture: Arguments beside these that the network was made with, by name.
     """
 
     stop_margin: torch.Tensor
@@ -179,7 +179,8 @@ class TwoLevelQ(CellQ):
         n_degrees: Number of degrees of each type.
         width: Width of both ResNet-18 trunks.
         norm: Normalisation of both trunks.
-        degree_head: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``: D(s, t, d).
+        degree_head: Form of DS: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``:
+            D(s, t, d).
         sees_start: Whether images show the start, as of `CellQ`.
         sees_tool: Whether images show the tool used last, as of `CellQ`.
         squash: Whether the strategies learn values `squashed`.

@@ -25,7 +25,7 @@ from hirl_env.weights import read_metadata
 # Those of the toolset hirl, then those of the toolset paper.
 SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
-    for name, folder in (("hirl", "hirl"), ("hirl-cautious", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
+    for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
 }
 
 

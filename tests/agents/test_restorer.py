@@ -274,7 +274,7 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-cautious, hirl-paper, flat-dqn, and"),
+        ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-paper, flat-dqn, and"),
         ({"agent": "nowhere.safetensors"}, "nowhere.safetensors: No such file"),
         ({"agent": 3}, "a name, a file, or a function"),
         ({"toolset": "mine"}, "unknown toolset 'mine'"),

@@ -25,6 +25,7 @@ def registries(monkeypatch):
         monkeypatch.setattr(registry, "factories", dict(registry.factories))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [REPOSITORY / "README.md", *TUTORIALS], ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs_from_its_top_to_its_end(page, registries, tmp_path, monkeypatch):
     if page.stem == "own-networks":

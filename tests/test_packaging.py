@@ -106,6 +106,7 @@ def test_the_wheel_lives_beside_packages_called_agents_and_experiments(first, wh
         assert environment.has_hirl()
 
 
+@pytest.mark.slow
 def test_hirl_runs_in_a_folder_with_agents_and_experiments_of_its_own(tmp_path):
     for name in (*OTHERS, "env"):
         (tmp_path / name).mkdir()
@@ -155,12 +156,14 @@ def ran(code: str, *extras: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_environment_alone_needs_eight_packages():
     assert len(installed_by()) == 8
     done = ran(STEPS)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_agents_need_no_command_line():
     done = ran("import hirl_agents, hirl_agents.restorer, hirl_agents.search, hirl_agents.calibration", "agents")
     assert done.returncode == 0, done.stderr
@@ -181,6 +184,7 @@ def test_a_command_says_which_extra_it_needs(command, extras, words):
     assert done.stderr.count("\n") == bool(words)
 
 
+@pytest.mark.slow
 def test_a_measure_says_which_extra_it_needs():
     code = STEPS.replace("crop_size=32", "crop_size=32, reward='ssim'")
     assert "ImportError: piq is not installed: pip install 'hirl-restore[measures]'" in ran(code).stderr

@@ -67,12 +67,14 @@ def test_its_options_are_explained_and_fit_the_environment(name):
     assert all(isinstance(remark, str) for remark in config.remarks(1))
 
 
+@pytest.mark.slow
 @ALGORITHMS
 def test_a_seed_repeats_a_run(name, build):
     one, other = (weights(build(name).learn(40)) for _ in range(2))
     assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 @ALGORITHMS
 def test_saved_and_loaded_it_is_the_same_and_goes_on(name, build, toy_toolset, tmp_path):
     model = build(name).learn(32)

@@ -38,6 +38,7 @@ refused(from_hub, "me/hostile")
 """
 
 
+@pytest.mark.slow
 def test_an_agent_goes_to_the_hub_and_comes_back_with_its_tools(tmp_path):
     from hirl_env.weights import save_weights
 

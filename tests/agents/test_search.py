@@ -53,6 +53,7 @@ def test_greedy_by_hand(start):
     assert [each.trials.tolist() for each in found] == [[4, 4, 4], [8, 8, 8], [12, 8, 12]]
 
 
+@pytest.mark.slow
 def test_brute_force_looks_ahead(start):
     # From 80, +8 +8 +8 overshoots by 4, which -2 -2 takes back: exact, at length 5, and out of greedy's reach.
     gains = [found.state.gains for found in brute_force(start, 5)]

@@ -237,6 +237,7 @@ def test_demo_draws_a_figure_per_level(tmp_path, hirl):
     assert (tmp_path / "demo" / "mild.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_bench_prints_ratios(tmp_path, hirl):
     target = tmp_path / "bench.json"
     arguments = [

@@ -19,6 +19,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 def test_its_commands_train_evaluate_and_restore(folder, hirl, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -34,6 +34,7 @@ def test_trainings(training, small):
     assert model.action_space.contains(action if action.ndim else int(action))
 
 
+@pytest.mark.slow
 def test_a_single_environment(small):
     env = gym.make("HIRL-Restore-v0", **small)
     check_env(env, warn=False, skip_render_check=True)

@@ -84,6 +84,7 @@ env.close()
 """
 
 
+@pytest.mark.slow
 def test_environments_in_processes():
     """In a process that forks before it has computed anything: PyTorch's threads do not survive a fork."""
     ran = subprocess.run([sys.executable, "-c", IN_PROCESSES], capture_output=True, text=True, check=True)

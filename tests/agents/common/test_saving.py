@@ -49,6 +49,7 @@ def test_arguments_come_back(algorithm, made, tmp_path):
         assert torch.equal(again.policy.state_dict()[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_replay_buffer_comes_back_when_it_went_round(algorithm, made, tmp_path):
     model = made(algorithm).learn(40)

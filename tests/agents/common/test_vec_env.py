@@ -152,6 +152,7 @@ def in_a_process(reward: str):
     return gym.make("HIRL-RestoreFlat-v0", crop_size=16, max_steps=2, reward=reward)
 
 
+@pytest.mark.slow
 def test_environments_in_processes_of_their_own_can_be_asked():
     """A measure of piq's can be pickled no more than many a tool."""
     env = SubprocVecEnv([partial(in_a_process, "haarpsi")])

@@ -35,6 +35,7 @@ def same(image, kernel, bias, stride=1):
     return np.stack(outputs, axis=-1) + bias
 
 
+@pytest.mark.slow
 def test_the_released_layout_by_hand(arrays, made):
     """A small tool, and two steps of the agent, against the same in numpy, on images as the authors store them."""
     agent = load_released(made)

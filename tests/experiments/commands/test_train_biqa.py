@@ -110,6 +110,7 @@ def test_targets_are_mean_ranks_from_0_to_100():
     assert np.allclose(targets(scores), [[0, 50], [50, 100]])
 
 
+@pytest.mark.slow
 def test_it_writes_weights_a_card_and_a_log(folder, tmp_path, capsys):
     train(folder, tmp_path)
     assert f"wrote {tmp_path / 'hirl-biqa.safetensors'} and its model card" in capsys.readouterr().out
@@ -167,12 +168,14 @@ def test_impossible_options_are_named(arguments, message, folder, tmp_path):
         train(folder, tmp_path, **arguments)
 
 
+@pytest.mark.slow
 def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
     train(folder, tmp_path)
     with pytest.raises(ValueError, match=r"run with other settings: lr \(there 0.01, now 0.5\)"):
         train(folder, tmp_path, lr=0.5)
 
 
+@pytest.mark.slow
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "hirl-biqa.safetensors"

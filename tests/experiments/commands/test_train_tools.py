@@ -105,6 +105,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path, until):
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_weights_and_biases_offline(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -9,6 +9,7 @@ from hirl_experiments.training import weights_and_biases
 from hirl_experiments.training.weights_and_biases import start_wandb
 
 
+@pytest.mark.slow
 def test_wandb_mode_is_honoured_however_late_it_is_set(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     wandb.setup()  # from here on, wandb itself looks at the environment no more
@@ -42,6 +43,7 @@ def test_what_weights_and_biases_refuses_is_said_with_the_remedy(tmp_path, monke
         start_wandb("hirl", "name", tmp_path, {"seed": 0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", None])
 def test_where_no_server_answers_it_is_offline_and_says_so(mode, tmp_path, monkeypatch):
     with socket.socket() as closed:

@@ -120,6 +120,7 @@ def screenshot(page, name: str) -> None:
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
+@pytest.mark.slow
 def test_a_picture_is_restored_a_step_undone_another_taken_and_the_result_downloaded(page, picture):
     drop(page, picture)
     steps(page, "as given", "add +8", "add +8", "add +8")
@@ -146,6 +147,7 @@ def test_a_picture_is_restored_a_step_undone_another_taken_and_the_result_downlo
     downloaded(page, 124)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_change_by_mouse_keyboard_and_number(page, picture):
     drop(page, picture)
     steps(page, "as given", "add +8", "add +8", "add +8")
@@ -162,6 +164,7 @@ def test_a_part_of_the_change_by_mouse_keyboard_and_number(page, picture):
     downloaded(page, 106)
 
 
+@pytest.mark.slow
 def test_captions_are_seen_however_many_steps_there_are(page, tmp_path):
     for given, count in ((130, 1), (112, 2), (60, 8)):
         path = tmp_path / f"{given}.png"
@@ -179,6 +182,7 @@ def test_captions_are_seen_however_many_steps_there_are(page, tmp_path):
             assert room["x"] < seen["x"] < seen["x"] + seen["width"] < room["x"] + room["width"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_picture_or_too_large_is_said(page, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     Image.new("L", (1000, 1000)).save(tmp_path / "large.png")

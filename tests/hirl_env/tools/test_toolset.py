@@ -164,6 +164,7 @@ def test_every_trained_tool_undoes_its_own_distortion(name, cell, least):
     assert gain.mean() > least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.5, 1.5])
 def test_no_tool_moves_the_picture(sigma):
     toolset, blur = toolsets.resolve("hirl"), GaussianBlur.of_sigma(sigma)

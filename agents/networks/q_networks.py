@@ -83,17 +83,7 @@ class QNetwork(nn.Sequential):
         self.n_tools, self.channels = n_tools, channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Values (N, ``outputs``).
-
-        Raises:
-            ValueError: If images have other channels.
-        """
-        channels = self.channels + bool(self.n_tools)
-        if images.shape[1] != channels:
-            raise ValueError(
-                f"the network looks at {channels} channels, got {images.shape[1]}; ask it through q_agent, which "
-                "shows it what it sees of an episode"
-            )
+        """Values (N, ``outputs``)."""
         trunk, head = self
         features = trunk(images[:, : self.channels])
         if self.n_tools:
@@ -155,7 +145,16 @@ class CellQ(nn.Module):
             images: Images (N, C, H, W).
             looks: Number of crops of one image whose values are averaged. The error of their mean falls with its
                 square root, and the stop margin, which makes up for that error, with it.
+
+        Raises:
+            ValueError: If images have other channels.
         """
+        channels = (6 if self.sees_start else 3) + self.sees_tool
+        if images.shape[1] != channels:
+            raise ValueError(
+                f"the network looks at {channels} channels, got {images.shape[1]}; ask it through q_agent, which "
+                "shows it what it sees of an episode"
+            )
         returns = self.expected_returns(images)
         margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
         return returns - margin[:, None, None] / looks**0.5

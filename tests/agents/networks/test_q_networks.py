@@ -114,9 +114,11 @@ def test_a_file_says_what_to_build(network, tmp_path):
     assert torch.allclose(again(images), network.eval()(images), atol=1e-6)  # another memory layout
 
 
-def test_a_network_is_not_shown_less_than_it_sees():
+@pytest.mark.parametrize("log_variances", [False, True])
+def test_a_network_is_not_shown_less_than_it_sees(log_variances):
+    network = TwoLevelQ(2, 2, width=8, sees_start=True, sees_tool=True, log_variances=log_variances)
     with pytest.raises(ValueError, match="looks at 7 channels, got 3; ask it through q_agent"):
-        TwoLevelQ(2, 2, width=8, sees_start=True, sees_tool=True)(torch.rand(1, 3, 32, 32))
+        network(torch.rand(1, 3, 32, 32))
 
 
 @pytest.mark.parametrize("network", [TwoLevelQ(3, 2, width=8), FlatQ(3, 2, width=8)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
     content, notes = bytearray(data), []
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
-        pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage) and _is_strange(page)]
+        pages = [page for page in _pages(file) if _is_strange(page)]
     except Exception:  # Pillow may know better, and says what is wrong if not
         return data, []
     with file:
@@ -204,6 +205,17 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
             _point_to(content, page, storage | ({COLOURS: 1} if page.photometric == 0 else {}))
             content += strip
     return bytes(content), notes
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Pages of a file, each once: in a hostile one the last points back, and tifffile makes no end of them."""
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen:
+            return
+        seen.add(page.offset)
+        if isinstance(page, tifffile.TiffPage):
+            yield page
 
 
 def _is_strange(page: tifffile.TiffPage) -> bool:

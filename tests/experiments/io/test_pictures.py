@@ -424,6 +424,19 @@ def test_12_bits_of_a_tiff_are_scaled():
     assert np.abs(read_picture(Path("a.tif")).pixels - ramp(1) * 65535).max() < 17
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pages_of_a_tiff_that_point_back_are_each_read_once(dtype):
+    with tifffile.TiffWriter("a.tif") as file:
+        for _ in range(2):
+            file.write((ramp(3) * np.iinfo(dtype).max).astype(dtype), photometric="rgb", metadata=None)
+    with tifffile.TiffFile("a.tif") as file:
+        first, last = (page.offset for page in file.pages)
+    data = bytearray(Path("a.tif").read_bytes())
+    struct.pack_into("<I", data, last + 2 + 12 * struct.unpack_from("<H", data, last)[0], first)
+    Path("a.tif").write_bytes(data)
+    assert len(read_picture(Path("a.tif")).pages) == 2
+
+
 def test_numbers_of_which_nobody_knows_white_are_refused():
     for values, message in (
         ((ramp(1) * 65535).astype(np.uint32), "have 32 bits and use the lowest 16"),

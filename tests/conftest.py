@@ -143,3 +143,31 @@ class _Evil:
 def evil_pickle(path: Path) -> bytes:
     """A pickle that makes a file when it is loaded."""
     return pickle.dumps(_Evil(path))
+
+
+@pytest.fixture
+def ffdnet_file(tmp_path):
+    """Writes FFDNet's weights as MATLAB does, between layers of other kinds; returns the file."""
+    h5py = pytest.importorskip("h5py")
+
+    def write(network) -> Path:
+        path = tmp_path / "FFDNet_color.mat"
+        reference = h5py.special_dtype(ref=h5py.Reference)
+        with h5py.File(path, "w") as file:
+
+            def cell(values, kind):
+                layer = file.create_group(f"#refs#/{len(file['#refs#'])}")
+                layer["type"] = np.frombuffer(kind.encode(), np.uint8)[:, None].astype(np.uint16)
+                stored = [file["#refs#"].create_dataset(f"{layer.name[7:]}-{n}", data=a) for n, a in enumerate(values)]
+                layer.create_dataset("weights", data=[[one.ref for one in stored]], dtype=reference)
+                return layer.ref
+
+            file.create_group("#refs#")
+            layers = [cell([np.zeros(2)], "SubP")]
+            arrays = iter(network.state_dict().values())
+            for kernels, biases in zip(arrays, arrays, strict=True):
+                layers += [cell([kernels.numpy(), biases.numpy()[None]], "conv"), cell([np.zeros(2)], "relu")]
+            file.create_dataset("net/layers", data=[[layer] for layer in layers], dtype=reference)
+        return path
+
+    return write

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -18,28 +18,31 @@ from hirl_env.config import EnvConfig
 from hirl_env.devices import Precision
 from hirl_env.task import Task
 from hirl_experiments.benchmarks.agents import bench_memory, bench_photograph, bench_updates
+from hirl_experiments.benchmarks.baselines import bench_baselines, open_baselines
 from hirl_experiments.benchmarks.quality import bench_quality
 from hirl_experiments.benchmarks.table import bench_table
 from hirl_experiments.io.output import check_writable, print_table, write_json
 
 Kind = Literal["native", "sync", "async"]
-Part = Literal["environment", "table", "updates", "photograph", "memory", "quality"]
+Part = Literal["environment", "table", "updates", "photograph", "baselines", "memory", "quality"]
 DECIMALS = {
     **{"envs": 0, "steps_per_second": 1, "bare_tools_per_second": 1, "in_tools": 3, "vs_sync": 2},
     **{"per_second": 2, "of_passes_alone": 3, "of_two_networks_alone": 3},
-    **{"seconds": 1, "trials": 0, "gain": 2, "peak_gib": 2, "peak_before_gib": 2},
+    **{"seconds": 1, "trials": 0, "gain": 2, "GFLOP": 1, "PSNR": 2, "peak_gib": 2, "peak_before_gib": 2},
     **{"crops_per_second": 1, "photographs_per_second": 1, "of_step": 3},
 }
 
 
 def bench(
-    parts: tuple[Part, ...] = ("environment", "table", "updates", "photograph", "memory", "quality"),
+    parts: tuple[Part, ...] = get_args(Part),
     json: Path | None = None,
     envs: tuple[int, ...] = (1, 8, 32, 128),
     precisions: tuple[Precision, ...] = ("float32", "bf16"),
     kinds: tuple[Kind, ...] = ("native", "sync", "async"),
     seconds: float = 4.0,
     images: str = "photos",
+    owan: Path | None = None,
+    ffdnet: Path | None = None,
     seed: int = 0,
 ) -> None:
     """Time environments against each other and the bare tools, agents against bare networks and brute force.
@@ -53,7 +56,9 @@ def bench(
 
     updates: HIRL's updates per second, as shares of what the same passes through its networks, and the forward and
     backward passes of the two strategies alone, would do. photograph: a photograph of 481x321 restored by HIRL, and by
-    brute force of length 3 (minutes). memory: one of 4000x3000 restored by HIRL, with the peak memory of its process.
+    brute force of length 3 (minutes). baselines: seconds, GFLOP and PSNR of the same photograph by HIRL, and by OWAN
+    and FFDNet where their authors' weights are given. memory: one of 4000x3000 restored by HIRL, with the peak memory
+    of its process.
 
     quality: scores per second of every measure that is at hand, on 64x64 crops, 32 at a time, and on a photograph of
     481x321; of_step is the share of a step of the native environment of 32 that the measure, as its reward, takes.
@@ -66,10 +71,17 @@ def bench(
         kinds: Kinds of vector environments: native, sync, async.
         seconds: Number of seconds, roughly, to time each; at least seven steps (one episode).
         images: Photographs.
+        owan: File of OWAN's released weights (.npz), for the part baselines.
+        ffdnet: File of FFDNet's released weights, FFDNet_color.mat, for the same part; FFDNet is told the noise that
+            was added.
         seed: Seed of photographs and actions.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     check_writable(json)
+    if "baselines" in parts:
+        baselines = open_baselines(owan, ffdnet)  # now: a wrong file is not found out after minutes
+    elif owan or ffdnet:
+        raise ValueError("--owan and --ffdnet are for the part baselines: add it to --parts")
     settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
     # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -89,6 +101,10 @@ def bench(
     if "photograph" in parts:
         measured = [{"precision": one, **row} for one in precisions for row in bench_photograph(one, seed)]
         print_table("a photograph of 481x321", measured, DECIMALS)
+        rows += measured
+    if "baselines" in parts:
+        measured = bench_baselines(baselines, precisions, seed)
+        print_table("a photograph of 481x321, beside baselines", measured, DECIMALS)
         rows += measured
     if "memory" in parts:
         measured = [{"precision": one, **row} for one in precisions for row in bench_memory(one, seed)]

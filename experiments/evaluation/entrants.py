@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from hirl_agents.agent import Agent, as_agent
+from hirl_agents.ffdnet import load_ffdnet
 from hirl_agents.networks import SUFFIX
 from hirl_agents.owan import load_owan
 from hirl_agents.registry import agents
@@ -22,6 +22,7 @@ from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
 from hirl_env.tools.cost import gflop_per_megapixel
+from hirl_env.tools.tool import Conditioned
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, methods
 
@@ -62,14 +63,39 @@ def of_agent(name: str, agent: Agent, field: Field) -> Entrant:
     return of_run(name, follow(agent, tools_of(agent, field.toolset), name, "value", steps), field.price)
 
 
-def one_network(name: str, network: nn.Module) -> Entrant:
-    """One network for everything."""
-    gflop = gflop_per_megapixel(network)
+def owan(file: str) -> Entrant:
+    """OWAN with its authors' weights: one network for everything."""
+    network = load_owan(file)
+    return one_network("owan", lambda images, applied: network(images), gflop_per_megapixel(network))
+
+
+def ffdnet(file: str) -> Entrant:
+    """FFDNet with its authors' weights; it is told the standard deviation of the noise that was added, 0 for none."""
+    network = load_ffdnet(file)
+
+    def denoise(images: torch.Tensor, applied: Sequence[Degradation]) -> torch.Tensor:
+        noises = [[step.strength for step in one.steps if step.family == "noise"] for one in applied]
+        restored: torch.Tensor = network(images, images.new_tensor([max(noise, default=0.0) for noise in noises]))
+        return restored
+
+    return one_network("ffdnet", denoise, gflop_per_megapixel(Conditioned(network, 0.0)))
+
+
+def one_network(
+    name: str, network: Callable[[torch.Tensor, Sequence[Degradation]], torch.Tensor], gflop: float
+) -> Entrant:
+    """What one network makes of images, in float32, as its authors measured it.
+
+    Args:
+        name: Name in tables.
+        network: Function of images (N, 3, H, W) and of what degraded each of them, to images, not clamped.
+        gflop: GFLOP that it takes for a million pixels.
+    """
 
     @torch.no_grad()
     def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
         restored = start.branch()
-        restored.begin(network(start.state.images).clamp(0, 1), start.state.references)
+        restored.begin(network(start.state.images, applied).clamp(0, 1), start.state.references)
         height, width = start.state.images.shape[-2:]
         state = replace(
             restored.state,
@@ -113,7 +139,8 @@ PLAIN: dict[str, Callable[[Field], Entrant]] = {
 OF_SOMETHING: dict[str, Callable[[str, Field], Entrant]] = {
     "path": lambda tools, field: _of_method(tools, Chain(tuple(tools.split(","))), field),
     "rl-restore": lambda file, field: of_agent("rl-restore", load_agent(file, field.toolset), field),
-    "owan": lambda file, field: one_network("owan", load_owan(file)),
+    "owan": lambda file, field: owan(file),
+    "ffdnet": lambda file, field: ffdnet(file),
 }
 
 
@@ -123,10 +150,9 @@ def open_entrant(name: str, field: Field) -> Entrant:
     Args:
         name: Name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
-            `hirl_experiments.evaluation.methods`; ``rl-restore:FILE`` or
-            ``owan:FILE`` with their authors' weights; or ``module:factory``, a function without arguments that returns
-            an agent, or cell values of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP
-            has a price in dB.
+            `hirl_experiments.evaluation.methods`; ``rl-restore:FILE``, ``owan:FILE`` or ``ffdnet:FILE`` with their
+            authors' weights; or ``module:factory``, a function without arguments that returns an agent, or cell values
+            of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP has a price in dB.
         field: Toolset and options that it is opened with.
 
     Raises:
@@ -151,8 +177,8 @@ def open_entrant(name: str, field: Field) -> Entrant:
         return of_agent(name, as_agent(_made(name, kind, rest)), field)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
-        f"a method ({', '.join(methods.names())}), "
-        "path:TYPE-DEGREE,..., rl-restore:FILE, owan:FILE, module:factory, and any that chooses with @PRICE"
+        f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., "
+        "rl-restore:FILE, owan:FILE, ffdnet:FILE, module:factory, and any that chooses with @PRICE"
     )
 
 

@@ -1,0 +1,69 @@
+"""FFDNet with its authors' weights, which are not part of this package, as a baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hirl_env.extras import optional
+from hirl_env.tools.ffdnet import FFDNet
+from hirl_env.weights import preserves_rng_state
+
+
+class ReleasedFFDNet(nn.Module):
+    """FFDNet as its authors released it: what it returns is the image, and nothing is added to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = FFDNet()
+
+    def forward(self, images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        """Removes noise of a given strength.
+
+        Args:
+            images: Images (N, 3, H, W) in [0, 1], any H and W.
+            sigma: Standard deviation of the noise, of 255, (N,).
+
+        Returns:
+            (N, 3, H, W), not clamped.
+        """
+        # MATLAB counts along columns first, so that rows and columns are swapped in what is read from its file.
+        swapped = images.transpose(2, 3)
+        restored: torch.Tensor = self.network(swapped, sigma) - swapped
+        return restored.transpose(2, 3)
+
+
+@preserves_rng_state
+def load_ffdnet(path: str | Path) -> ReleasedFFDNet:
+    """The network with its authors' weights, ready for inference.
+
+    Args:
+        path: The file ``FFDNet_color.mat`` or ``FFDNet_Clip_color.mat`` of the release.
+
+    Raises:
+        ValueError: If the file is missing or damaged, or holds other arrays.
+        ImportError: If h5py, which reads it, is not installed.
+    """
+    try:
+        arrays = _arrays(path)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: not FFDNet's weights ({reason}); give its release's FFDNet_color.mat") from None
+    network = ReleasedFFDNet()
+    state = network.state_dict()
+    if [array.shape for array in arrays] != [value.shape for value in state.values()]:
+        raise ValueError(f"{path}: not FFDNet's weights (other arrays); give its release's FFDNet_color.mat")
+    network.load_state_dict(dict(zip(state, arrays, strict=True)))
+    return network.eval()
+
+
+def _arrays(path: str | Path) -> list[torch.Tensor]:
+    """The kernels and biases of the convolutions in a file of MATLAB 7.3, which is HDF5, in their order."""
+    with optional("h5py", "baselines").File(path) as file:
+        layers = [file[layer] for layer in file["net/layers"][:].flat]
+        convolutions = [layer for layer in layers if bytes(layer["type"][:].astype(np.uint8)) == b"conv"]
+        values = [file[value][:] for layer in convolutions for value in layer["weights"][:].flat]
+    return [torch.from_numpy(value if value.ndim > 2 else value.ravel()) for value in values]

@@ -328,9 +328,11 @@ class Restoration:
         images = before.images
         for cell in self.toolset.cells:
             rows = np.flatnonzero((actions == cell).all(axis=1))
+            if len(rows) == len(before):
+                return self.toolset.apply(images, cell, self.precision)
             if len(rows):
-                chosen = before.images if len(rows) == len(before) else before.images[rows]
-                images = _assigned(images, rows, self.toolset.apply(chosen, cell, self.precision))
+                images = images.clone() if images is before.images else images
+                images[rows] = self.toolset.apply(before.images[rows], cell, self.precision)
         return images
 
     def _try_all(self, before: State, actions: Indices) -> tuple[torch.Tensor, Floats]:

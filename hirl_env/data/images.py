@@ -146,12 +146,12 @@ def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
     """uint8 or uint16 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
     white = np.iinfo(pixels.dtype).max
     # A copy: pictures that Pillow lends may not be written to, which PyTorch warns of.
-    return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float() / white
+    return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float().div_(white)
 
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Float (..., 3, H, W) in [0, 1] to uint8 (..., H, W, 3): ``round(255 x)``, in new memory."""
-    rounded = (images.detach() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+    rounded = (images.detach() * 255).round_().clamp_(0, 255).to("cpu", torch.uint8)
     return np.ascontiguousarray(np.moveaxis(rounded.numpy(), -3, -1))
 
 

@@ -189,7 +189,7 @@ class PictureCache:
             file = path.stat()
         except OSError:
             return read_image(path)  # which says what is wrong
-        key = (path.resolve(), file.st_mtime_ns, file.st_size)
+        key = (path.absolute(), file.st_mtime_ns, file.st_size)
         pixels = self._pictures.get(key)
         if pixels is None:
             pixels = self._pictures[key] = read_image(path)

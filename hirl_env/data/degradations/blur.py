@@ -25,10 +25,27 @@ def opencv_sigma(size: int) -> float:
 def correlate(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Correlates each channel of an image (3, H, W) with a kernel of odd sides; mirrored borders."""
     rows, columns = (side // 2 for side in kernel.shape)
+    return F.conv2d(_bordered(image, rows, columns)[:, None], kernel[None, None])[:, 0]
+
+
+def correlate_along(image: torch.Tensor, taps: torch.Tensor, dim: int) -> torch.Tensor:
+    """The same with an odd number of taps along one dimension, 1 or 2, of an image (3, H, W).
+
+    Tap by tap: on CPUs, PyTorch's convolutions of one channel take twice as long.
+    """
+    reach, length = len(taps) // 2, image.shape[dim]
+    bordered = _bordered(image, reach if dim == 1 else 0, reach if dim == 2 else 0)
+    correlated = bordered.narrow(dim, 0, length) * taps[0]
+    for place in range(1, len(taps)):
+        correlated.add_(bordered.narrow(dim, place, length), alpha=float(taps[place]))
+    return correlated
+
+
+def _bordered(image: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """An image (3, H, W) with mirrored borders of as many rows and columns on either side."""
     # Mirroring needs a border narrower than the image; a picture that small repeats its edge instead.
     fits = image.shape[-1] > columns and image.shape[-2] > rows
-    padded = F.pad(image[:, None], (columns, columns, rows, rows), mode="reflect" if fits else "replicate")
-    return F.conv2d(padded, kernel[None, None])[:, 0]
+    return F.pad(image[:, None], (columns, columns, rows, rows), mode="reflect" if fits else "replicate")[:, 0]
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +102,7 @@ class GaussianBlur(Degradation):
 
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         taps = _gaussian_taps(self.size | 1, self.strength)
-        return correlate(correlate(image, taps[None, :]), taps[:, None])
+        return correlate_along(correlate_along(image, taps, 2), taps, 1)
 
 
 @dataclass(frozen=True)

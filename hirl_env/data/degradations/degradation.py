@@ -62,7 +62,7 @@ class Degradation(ABC):
         Returns:
             A new tensor of the same shape whose values are multiples of 1/255.
         """
-        return (self._apply(image, rng) * 255).round().clamp(0, 255) / 255
+        return (self._apply(image, rng) * 255).round_().clamp_(0, 255).div_(255)
 
     @abstractmethod
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...

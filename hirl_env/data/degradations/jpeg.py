@@ -21,7 +21,7 @@ def _recoded(image: torch.Tensor, quality: int, subsampling: str) -> torch.Tenso
     """An image (3, H, W) saved as a JPEG and read back."""
     file = io.BytesIO()
     Image.fromarray(to_pixels(image)).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return to_tensor(np.asarray(Image.open(file)))
+    return to_tensor(np.asarray(Image.open(file, formats=("JPEG",))))
 
 
 def _checked(name: str, quality: int) -> int:

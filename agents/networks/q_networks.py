@@ -134,8 +134,12 @@ class CellQ(nn.Module):
         self.sees_start, self.sees_tool = sees_start, sees_tool
         self.register_buffer("stop_margin", torch.zeros(n_types * n_degrees + 1 if sees_tool else 1))
 
-    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
-        """What each tool is worth from here on, (N, types, degrees), in units of the reward."""
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network sees of images (N, C, H, W), which turns as they do: these, where it says nothing else."""
+        return images
+
+    def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
+        """What each tool is worth from here on, (N, types, degrees), in units of the reward, for what is `seen`."""
         raise NotImplementedError
 
     def forward(self, images: torch.Tensor, looks: int = 1) -> torch.Tensor:
@@ -149,15 +153,27 @@ class CellQ(nn.Module):
         Raises:
             ValueError: If images have other channels.
         """
+        return self.values(self.checked(images), looks)
+
+    def values(self, seen: torch.Tensor, looks: int) -> torch.Tensor:
+        """Cell values of what is `seen`; ``looks`` as of `forward`."""
+        returns = self.expected_returns(seen)
+        margin = self.stop_margin[_last_tools(seen)] if self.sees_tool else self.stop_margin
+        return returns - margin[:, None, None] / looks**0.5
+
+    def checked(self, images: torch.Tensor) -> torch.Tensor:
+        """What is `seen` of images.
+
+        Raises:
+            ValueError: If images have other channels.
+        """
         channels = (6 if self.sees_start else 3) + self.sees_tool
         if images.shape[1] != channels:
             raise ValueError(
                 f"the network looks at {channels} channels, got {images.shape[1]}; ask it through q_agent, which "
                 "shows it what it sees of an episode"
             )
-        returns = self.expected_returns(images)
-        margin = self.stop_margin[_last_tools(images)] if self.sees_tool else self.stop_margin
-        return returns - margin[:, None, None] / looks**0.5
+        return self.seen(images)
 
     def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
         """A copy that makes the same choices, and stops by another margin.
@@ -253,14 +269,13 @@ class TwoLevelQ(CellQ):
             return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
         return cast(torch.Tensor, values.unflatten(1, (self.n_types, self.n_degrees)))
 
-    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
+    def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
         """The value of the type, less what the degree is worse than its best, (N, types, degrees).
 
         The largest is that of the type with the largest T and, within it, the degree with the largest D.
         """
-        images = self.seen(images)
-        degrees = self.degree_values(images)
-        return self.decode(self.type_values(images)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))
+        degrees = self.degree_values(seen)
+        return self.decode(self.type_values(seen)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))
 
 
 class FlatQ(CellQ):
@@ -288,9 +303,9 @@ class FlatQ(CellQ):
         self.architecture = {"width": width, "norm": norm, "view": view}
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
-    def expected_returns(self, images: torch.Tensor) -> torch.Tensor:
+    def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
         """What the network says of the cells, (N, types, degrees)."""
-        return cast(torch.Tensor, self.q(images).unflatten(1, (self.n_types, self.n_degrees)))
+        return cast(torch.Tensor, self.q(seen).unflatten(1, (self.n_types, self.n_degrees)))
 
 
 def _last_tools(images: torch.Tensor) -> torch.Tensor:
@@ -315,7 +330,8 @@ class TurnAveraged(nn.Module):
         """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as of `CellQ.forward`."""
         # Turns of one crop share its content, and much of their error: they do not count as looks.
         turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
-        return torch.stack([self.network(turned(images, *turn), looks) for turn in turns]).mean(dim=0)
+        seen = self.network.checked(images)  # once: its maps turn with the images
+        return torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns]).mean(dim=0)
 
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:

@@ -27,6 +27,7 @@ from hirl_env.data.degradations import (
     degradations,
     opencv_sigma,
 )
+from hirl_env.data.degradations.blur import correlate, correlate_along
 from hirl_env.data.images import LUMA, to_pixels, to_tensor
 from tests.conftest import translation
 
@@ -284,3 +285,11 @@ def test_sizes_and_qualities_may_be_whole_numbers_of_any_kind(image):
     for make in (JpegCompression, GaussianBlur, MotionBlur):
         with pytest.raises(ValueError, match=r"must be a whole number, got 5\.5"):
             make(5.5)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("taps", [1, 5, 31])
+def test_taps_along_one_dimension_are_a_kernel_of_one_row_or_column(taps, dim):
+    image, line = torch.rand(3, 20, 24), torch.rand(taps)
+    kernel = line[:, None] if dim == 1 else line[None, :]
+    torch.testing.assert_close(correlate_along(image, line, dim), correlate(image, kernel))

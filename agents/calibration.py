@@ -24,7 +24,7 @@ def stop_margins(
     per_tool: bool,
     harm: float = 1.0,
     most: float = np.inf,
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], float]:
     """The stop margin that gains most on given images, and harms no more of them than it may.
 
     The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
@@ -40,6 +40,7 @@ def stop_margins(
 
     Returns:
         Margins in units of the reward, float64 (tools + 1,), by the number of the tool used last, 0 for none; or (1,).
+        And the mean gain with them, in the same units, less what harm beyond the bound is taken to cost.
     """
     every_value, every_gain, every_tool = [], [], []
     for start in starts:
@@ -64,7 +65,7 @@ def stop_margins(
     for tool in [*every, *every] if per_tool else ():
         tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
         margins = max((margins, *tried), key=worth)
-    return margins if per_tool else margins[:1]
+    return margins if per_tool else margins[:1], worth(margins)
 
 
 def _gains(now: Restoration, start: Restoration, most: float) -> npt.NDArray[np.float64]:

@@ -24,24 +24,10 @@ from hirl_agents.hirl.policy import HIRLPolicy
 from hirl_agents.networks import MAX_STEPS
 
 Self = TypeVar("Self", bound="HIRL")
-LOSSES: dict[str, Callable[..., torch.Tensor]] = {
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,
     "huber": F.smooth_l1_loss,
 }
-
-
-def expectile_loss(name: str, values: torch.Tensor, targets: torch.Tensor, expectile: float) -> torch.Tensor:
-    """A loss by which values become an expectile of their targets (Newey and Powell, 1987), and not their mean.
-
-    Args:
-        name: Name of the loss, one of `LOSSES`.
-        values: Values of any shape.
-        targets: What they ought to be, of the same shape.
-        expectile: Weight of a value that is too low, in 0 to 1; one that is too high has the rest of 1. At 0.5 the
-            loss is that of its name.
-    """
-    weights = torch.where(targets > values, expectile, 1 - expectile)
-    return (2 * weights * LOSSES[name](values, targets, reduction="none")).mean()
 
 
 class HIRL(SafelySaved):
@@ -89,7 +75,6 @@ class HIRL(SafelySaved):
         exploration_stairs: int = HIRLConfig.exploration_stairs,
         max_grad_norm: float = HIRLConfig.max_grad_norm,
         loss: Literal["huber", "mse"] = HIRLConfig.loss,
-        expectile: float = HIRLConfig.expectile,
         double_q: bool = HIRLConfig.double_q,
         may_stop: bool = HIRLConfig.may_stop,
         degree_updates: Literal["replay", "online"] = HIRLConfig.degree_updates,
@@ -115,8 +100,6 @@ class HIRL(SafelySaved):
         for name, number in counts.items():
             if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
                 raise ValueError(f"{name} must be at least 1, got {number}")
-        if not 0 < expectile < 1:
-            raise ValueError(f"expectile must lie between 0 and 1, got {expectile}")
         for epsilon in (exploration_initial_eps, exploration_final_eps):
             if not 0 <= epsilon <= 1:
                 raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
@@ -145,7 +128,7 @@ class HIRL(SafelySaved):
         self.target_update_interval = target_update_interval
         self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
         self.exploration_steps, self.exploration_stairs = exploration_steps, exploration_stairs
-        self.max_grad_norm, self.loss, self.expectile = max_grad_norm, loss, expectile
+        self.max_grad_norm, self.loss = max_grad_norm, loss
         self.double_q, self.may_stop = double_q, may_stop
         self.degree_updates, self.type_target = degree_updates, type_target
         self.full_feedback, self.augment = full_feedback, augment
@@ -250,7 +233,7 @@ class HIRL(SafelySaved):
     def _update_degrees(self, batch: Transitions | Feedback) -> tuple[float, float]:
         """One step of DS (Eq. 2); returns the loss and the mean value before the step."""
         values = self.policy.q.degree_values(batch.images)
-        loss = expectile_loss(self.loss, *self.learning.degree_targets(values, batch), self.expectile)
+        loss = LOSSES[self.loss](*self.learning.degree_targets(values, batch))
         self._descend(loss, self.policy.degree_optimizer)
         return loss.item(), self.policy.q.decode(values.detach()).mean().item()
 

@@ -49,8 +49,6 @@ class HIRLConfig(AlgorithmConfig):
         optimizer: Optimiser of both strategies: adam, or muon for their kernels and Adam for the rest, with a learning
             rate of about 0.02.
         loss: Loss of both strategies; mse is the paper's.
-        expectile: Expectile of what may be gained that the degree strategy learns, between 0 and 1: 0.5 is the mean;
-            below it a value is low where the gain is uncertain, so that fine texture is not taken for noise.
         double_q: Whether the evaluation network chooses the tool whose value a target takes from the target network.
         may_stop: Whether targets bootstrap from max(0, value): one may always stop.
         degree_updates: Transitions that the degree strategy learns from: replay, or online, the newest of each
@@ -83,7 +81,6 @@ class HIRLConfig(AlgorithmConfig):
     max_grad_norm: float = 10.0
     optimizer: OptimizerName = "adam"
     loss: Literal["huber", "mse"] = "huber"
-    expectile: float = 0.5
     double_q: bool = True
     may_stop: bool = True
     degree_updates: Literal["replay", "online"] = "replay"

@@ -30,7 +30,14 @@ CellValues = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound="CellQ")
 SUFFIX = ".safetensors"
 # Of what files say: more takes the memory, or the time, of whoever loads one.
-BOUNDS = {"n_types": (1, 100), "n_degrees": (1, 100), "width": (8, 256), "view": (1, 4096), "max_steps": (1, 100)}
+BOUNDS = {
+    "n_types": (1, 100),
+    "n_degrees": (1, 100),
+    "width": (8, 256),
+    "view": (1, 4096),
+    "max_steps": (1, 100),
+    "doubt": (0, 100),
+}
 VIEW = 64  # pixels: the side of the crops that environments show by default
 MAX_STEPS = 7  # of their episodes, likewise
 TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
@@ -120,6 +127,7 @@ class CellQ(nn.Module):
     Attributes:
         stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
+        doubt: Number of standard deviations between an image's turns that it must promise beside, as of `TurnAveraged`.
         architecture: Arguments beside these that the network was made with, by name.
     """
 
@@ -133,6 +141,7 @@ class CellQ(nn.Module):
         self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
         self.sees_start, self.sees_tool = sees_start, sees_tool
         self.register_buffer("stop_margin", torch.zeros(n_types * n_degrees + 1 if sees_tool else 1))
+        self.doubt = 0
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
         """What the network sees of images (N, C, H, W), which turns as they do: these, where it says nothing else."""
@@ -175,14 +184,16 @@ class CellQ(nn.Module):
             )
         return self.seen(images)
 
-    def with_stop_margin(self: Network, margin: npt.NDArray[np.float64]) -> Network:
+    def with_stop_margin(self: Network, margin: npt.NDArray[np.float64], doubt: int = 0) -> Network:
         """A copy that makes the same choices, and stops by another margin.
 
         Args:
             margin: Stop margin, of the shape of ``stop_margin``.
+            doubt: Number of standard deviations beside it, as of ``doubt``.
         """
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))
+        copied.doubt = doubt
         return copied
 
 
@@ -314,9 +325,11 @@ def _last_tools(images: torch.Tensor) -> torch.Tensor:
 
 
 class TurnAveraged(nn.Module):
-    """The mean of what a Q-network says of an image in its eight turns and mirrors.
+    """The mean of what a Q-network says of an image in its eight turns and mirrors, less what it doubts.
 
-    A tool gains much the same whichever side is up, while the errors of the network differ.
+    A tool gains much the same whichever side is up, while the errors of the network differ: their mean is nearer the
+    truth, and how far they lie apart tells how little the network knows of the image. All values are lowered by the
+    deviation of the largest, as often as the network's ``doubt`` says: that changes no choice, but when to stop.
 
     Args:
         network: Network in evaluation mode.
@@ -331,7 +344,11 @@ class TurnAveraged(nn.Module):
         # Turns of one crop share its content, and much of their error: they do not count as looks.
         turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
         seen = self.network.checked(images)  # once: its maps turn with the images
-        return torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns]).mean(dim=0)
+        values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns])
+        deviations, means = torch.std_mean(values, dim=0, correction=0)
+        largest = means.flatten(1).argmax(dim=1, keepdim=True)
+        doubt = self.network.doubt * deviations.flatten(1).gather(1, largest)
+        return means - doubt[..., None] / looks**0.5
 
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
@@ -346,7 +363,7 @@ NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "f
 def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
     """Writes a Q-network as safetensors, with what is needed to build it again."""
     kind = next(name for name, kind in NETWORKS.items() if isinstance(network, kind))
-    sizes = {"n_types": network.n_types, "n_degrees": network.n_degrees, "max_steps": network.max_steps}
+    sizes = {name: getattr(network, name) for name in ("n_types", "n_degrees", "max_steps", "doubt")}
     metadata = {"network": kind} | {key: str(value) for key, value in (sizes | network.architecture).items()}
     save_weights(network, path, dtype, metadata)
 
@@ -365,10 +382,13 @@ def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
             f"weights {path}: not those of HIRL or a flat DQN; give what `hirl train --preset hirl` or `flat-dqn` wrote"
         )
     flags = {"True": True, "False": False}
-    arguments = {key: flags.get(value, value) for key, value in metadata.items()} | read_sizes(path, metadata, BOUNDS)
+    sizes = read_sizes(path, metadata, BOUNDS)
+    arguments = {key: flags.get(value, value) for key, value in metadata.items()} | sizes
+    arguments.pop("doubt", None)  # which is no argument
     try:
         network = kind(**arguments)  # type: ignore[arg-type]
     except TypeError as error:
         raise ValueError(f"weights {path}: written by another version of this package ({error})") from None
     load_weights(network, path)
+    network.doubt = sizes.get("doubt", 0)
     return network.eval().to(memory_format=torch.channels_last)

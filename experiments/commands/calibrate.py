@@ -17,6 +17,8 @@ from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samp
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free, check_writable
 
+DOUBTS = (0, 3)  # standard deviations; choices are the same, so that more of them would seldom differ
+
 
 def calibrate(
     agent: Path,
@@ -36,7 +38,8 @@ def calibrate(
 
     The margin is how far above zero the best value must be for a step to be taken. Written is the same network with
     the margins (one for each tool used last, where the network sees it) that gain most in PSNR (at most 50 dB an
-    image) among those with which no more images lose over 0.1 dB than may.
+    image) among those with which no more images lose over 0.1 dB than may; and with doubt, where more is gained if
+    three standard deviations between the turns of an image must be promised beside.
 
     Args:
         agent: File that hirl train wrote, of HIRL or a flat DQN.
@@ -65,7 +68,11 @@ def calibrate(
         for level in levels
         for batch in batches(evaluation_samples(photographs, degradations.resolve(level), crop, per_image, seed))
     ]
-    bare = network.with_stop_margin(np.zeros(len(network.stop_margin)))
-    margins = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)
-    save_q(network.with_stop_margin(margins), out)
-    print(f"wrote {out}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")
+    zero = np.zeros(len(network.stop_margin))
+    fitted = {}
+    for doubt in DOUBTS:
+        bare = network.with_stop_margin(zero, doubt)
+        fitted[doubt] = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)
+    doubt, (margins, _) = max(fitted.items(), key=lambda item: item[1][1])
+    save_q(network.with_stop_margin(margins, doubt), out)
+    print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

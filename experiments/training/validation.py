@@ -73,7 +73,7 @@ class Validation:
         if network is None:
             return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
         network = copy.deepcopy(network).to(self.toolset.device)
-        margins = stop_margins(self._found_on, q_agent(network), self.max_steps, network.sees_tool)
+        margins, _ = stop_margins(self._found_on, q_agent(network), self.max_steps, network.sees_tool)
         network = network.with_stop_margin(margins)
         return self._measured(q_agent(network), "value", network)
 

@@ -30,7 +30,7 @@ def brighten(bias: float):
 def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
     late = rollout(start, brighten(bias), 7)
     assert late.trials.tolist() != [3, 4, 5]
-    margins = stop_margins([start], brighten(bias), 7, per_tool=False)
+    margins, _ = stop_margins([start], brighten(bias), 7, per_tool=False)
     margin = margins[0]
     assert (margins == margin).all()
     assert bias - 1e-3 <= margin < bias + 1
@@ -39,13 +39,16 @@ def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
 
 
 def test_no_margin_where_none_is_needed(start):
-    assert (stop_margins([start], brighten(-0.01), 7, per_tool=False) == 0).all()
+    margins, _ = stop_margins([start], brighten(-0.01), 7, per_tool=False)
+    assert (margins == 0).all()
 
 
 def test_values_that_are_too_low_are_raised(start):
-    margin = stop_margins([start], brighten(-1.5), 7, per_tool=False)[0]
+    (margin,), worth = stop_margins([start], brighten(-1.5), 7, per_tool=False)
     assert -1.5 <= margin < -0.5
-    assert rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7).trials.tolist() == [3, 4, 5]
+    in_time = rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7)
+    assert in_time.trials.tolist() == [3, 4, 5]
+    assert worth == pytest.approx((start.worth(in_time.state) - start.worth(start.state)).mean())
 
 
 def test_each_tool_has_a_margin_of_its_own(start):
@@ -57,7 +60,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
 
     agent = QAgent(values, sees_tool=True)
     assert rollout(start, agent, 7).trials.tolist() != [3, 4, 5]
-    margins = stop_margins([start], agent, 7, per_tool=True)
+    margins, _ = stop_margins([start], agent, 7, per_tool=True)
     assert margins[0] < -1
     assert 0.5 - 1e-3 <= margins[1] < 1.5
 
@@ -78,10 +81,10 @@ def test_a_bound_on_harm_stops_an_agent_that_gains_on_average_and_harms_some(sta
         values[:, 0, 1] = torch.where(images[:, 0, 0, 0] * 255 < 99, 2.0, 1.0)
         return values
 
-    free, bound = (
+    (free, _), (bound, _) = (
         stop_margins([start], eight_brighter, 1, per_tool=False, harm=harm, most=20.0) for harm in (1.0, 0.0)
     )
     assert free[0] < 1, "scores beyond 20 do not count, so that nothing is lost"
-    strict = stop_margins([start], eight_brighter, 1, per_tool=False, harm=0.0, most=50.0)
+    strict, _ = stop_margins([start], eight_brighter, 1, per_tool=False, harm=0.0, most=50.0)
     assert 1 <= strict[0] < 2
     assert bound[0] <= free[0]

@@ -12,7 +12,6 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from hirl_agents import HIRL, make_vec_env
-from hirl_agents.hirl.algorithm import LOSSES, expectile_loss
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.tools.tool import Tool
@@ -84,27 +83,6 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path, full_feedba
         with torch.no_grad():
             values = loaded.policy.acting(images)
         assert (values < 0.5).all(), "nothing is left to gain"
-
-
-@pytest.mark.parametrize(("expectile", "minimiser"), [(0.5, 1.0), (0.25, 0.5)])
-def test_below_a_half_an_expectile_is_a_cautious_mean(expectile, minimiser):
-    """Of targets 0 and 2, the value whose distances, weighted by 1 - expectile above and expectile below, agree."""
-    value = torch.tensor([minimiser, minimiser], requires_grad=True)
-    loss = expectile_loss("mse", value, torch.tensor([0.0, 2.0]), expectile)
-    loss.backward()
-    assert value.grad.sum().abs() < 1e-6
-
-
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_at_a_half_an_expectile_loss_is_the_plain_one(name):
-    values, targets = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
-    assert torch.isclose(expectile_loss(name, values, targets, 0.5), LOSSES[name](values, targets))
-
-
-@pytest.mark.parametrize("expectile", [0.0, 1.0, -0.1])
-def test_an_expectile_lies_between_0_and_1(expectile):
-    with pytest.raises(ValueError, match="expectile"):
-        HIRL(env=None, expectile=expectile)
 
 
 def test_it_needs_types_and_degrees(pictures, toy_toolset):

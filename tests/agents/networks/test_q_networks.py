@@ -134,6 +134,24 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
                 assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
 
 
+def test_who_doubts_values_an_image_less_where_its_turns_disagree(tmp_path):
+    network = FlatQ(2, 2, width=8).eval()
+    torch.nn.init.normal_(network.q[-1].weight)
+    save_q(network.with_stop_margin(np.zeros(1), doubt=3), tmp_path / "q.safetensors", torch.float32)
+    doubting = load_q(tmp_path / "q.safetensors")
+    images = torch.rand(3, 3, 32, 32)
+    images[0] = 0.5  # the same whichever side is up
+    with torch.no_grad():
+        turns = torch.stack([network(turned(images, turn, mirror)) for turn in range(4) for mirror in (False, True)])
+        cautious, of_nine = TurnAveraged(doubting)(images), TurnAveraged(doubting)(images, looks=9)
+        assert torch.allclose(TurnAveraged(network)(images), turns.mean(0), atol=1e-5)
+    means, deviations = turns.mean(0).flatten(1).numpy(), turns.numpy().std(0).reshape(3, 4)
+    of_largest = deviations[range(3), means.argmax(1)]
+    assert of_largest[0] < 1e-5 < of_largest[1:].min()
+    assert cautious.flatten(1).numpy() == pytest.approx(means - 3 * of_largest[:, None], abs=1e-4)
+    assert of_nine.flatten(1).numpy() == pytest.approx(means - of_largest[:, None], abs=1e-4)
+
+
 @pytest.mark.parametrize("sees_start", [False, True])
 def test_an_agents_network_is_shown_what_it_was_trained_on(toy_toolset, sees_start):
     network = TwoLevelQ(2, 2, width=8, sees_start=sees_start, sees_tool=True, max_steps=4).eval()

@@ -27,6 +27,17 @@ def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, 
     assert careful(images).max() < 0.1 < 0.5 < eager(images).max()
 
 
+def test_an_agent_whose_values_are_the_same_in_all_turns_does_not_doubt(agent, folder, tmp_path, capsys):
+    network = load_q(agent)
+    with torch.no_grad():
+        for strategy in (network.ts, network.ds):
+            strategy[-1].weight.zero_()
+    save_q(network, agent)
+    calibrate(agent, str(folder), tmp_path / "sure.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+    assert load_q(tmp_path / "sure.safetensors").doubt == 0
+    assert "its doubt: 0; its stop margins: " in capsys.readouterr().out
+
+
 def test_nothing_is_overwritten_unasked(agent, folder):
     with pytest.raises(ValueError, match="exists already; --force overwrites it"):
         calibrate(agent, str(folder), agent, toolset="toy")

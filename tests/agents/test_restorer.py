@@ -187,8 +187,8 @@ def test_the_shipped_agent_does_whole_photographs_good():
 @pytest.mark.parametrize(("agent", "view"), [(TwoLevelQ(4, 4, width=8, view=96), 96), ("hirl", 64)])
 def test_strategies_see_crops_of_the_size_of_their_training(agent, view, monkeypatch):
     sides = []
-    seen = lambda self, images, looks: sides.append(images.shape[-2:]) or torch.ones(len(images), 4, 4)  # noqa: E731
-    monkeypatch.setattr(TwoLevelQ, "forward", seen)
+    values = lambda self, seen, looks: sides.append(seen.shape[-2:]) or torch.ones(len(seen), 4, 4)  # noqa: E731
+    monkeypatch.setattr(TwoLevelQ, "values", values)
     for said, side in ((None, view), (32, 32)):
         Restorer(agent, max_steps=1, view=said).restore(flat(80, 100, 110))
         assert set(sides) == {(side, side)}

@@ -58,10 +58,11 @@ class QAgent:
         """Begins episodes, or goes on with them: a restoration knows its paths."""
 
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            images = restoration.state.images[rows]
+            state = restoration.state[rows]  # without a copy where these are all
+            images = state.images
             seen = [images]
             if self.sees_start:
-                seen.append(restoration.state.first_images[rows])
+                seen.append(state.first_images)
             if self.sees_tool:
                 tools = torch.as_tensor(restoration.last_tools[rows] / 255, dtype=images.dtype, device=images.device)
                 seen.append(tools[:, None, None, None].expand_as(images[:, :1]))

@@ -7,21 +7,21 @@ import secrets
 import shlex
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from hirl_agents.networks import load_q
-from hirl_env.extras import optional
 from hirl_env.files import atomic_write_text
 from hirl_env.task import Task
 from hirl_experiments.commands.compare import DECIMALS, draw_curves, read_curve, summary
+from hirl_experiments.distributed import of_ray
 from hirl_experiments.io.interrupts import like_ctrl_c
 from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least, markdown_table, print_table, write_json
-from hirl_experiments.sweeps.config import SweepConfig, Value, read_sweep_config
+from hirl_experiments.sweeps.config import EarlyStopping, SweepConfig, Value, read_sweep_config
 from hirl_experiments.training.config import DEFAULT_PRESET, SweepGroup, TrainConfig, preset
 from hirl_experiments.training.seeds import spaced_seeds
 from hirl_experiments.training.splits import open_splits
@@ -54,8 +54,9 @@ def sweep(
 ) -> None:
     """Train many settings, several seeds each, side by side on Ray Tune.
 
-    Takes the YAML of "wandb sweep": method grid or random, and parameters named as the options of hirl train
-    (algorithm.gamma, env.degradation, total-steps). Stop it with Ctrl-C, or lose it to a power cut, and go on with
+    Takes the YAML of "wandb sweep": method grid or random, parameters named as the options of hirl train
+    (algorithm.gamma, env.degradation, total-steps), and early_terminate (type: hyperband), by which runs that lag
+    behind are stopped (Ray's ASHA). Stop it with Ctrl-C, or lose it to a power cut, and go on with
     "hirl sweep --resume DIR --trust"; a run whose process or node is lost goes on from its last checkpoint by itself.
     Writes to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
     summary.json (mean over seeds and its bootstrap interval), curves.png, and tune/ (checkpoints and Ray's own notes).
@@ -79,6 +80,7 @@ def sweep(
         max_failures: Number of times that a run that fails or is lost is tried again. Default: 3.
         wandb: Whether to log to Weights & Biases, in a group with the sweep's name; as in hirl train.
     """
+    of_ray("ray.tune", "sweep")
     others = (config, images, out, seeds, seed, storage, cpus_per_trial, gpus_per_trial, max_failures)
     if resume is not None:
         if any(other is not None for other in others):
@@ -99,8 +101,6 @@ def sweep(
             )
         plan = _plan(wanted, storage, cpus_per_trial, gpus_per_trial, max_failures)
         plan["runs"] = plan_runs(wanted, images, 2 if seeds is None else seeds, seed or 0)
-    for package in ("ray", "ray.tune"):
-        optional(package, "sweep")
     _run(plan, out, address, wandb)
 
 
@@ -117,6 +117,7 @@ def _plan(
         "cpus": 1.0 if cpus is None else cpus,
         "gpus": gpus or 0.0,
         "max_failures": 3 if max_failures is None else max_failures,
+        "early_stopping": wanted.early_stopping and asdict(wanted.early_stopping),
     }
 
 
@@ -214,52 +215,62 @@ def _run(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> N
     Raises:
         KeyboardInterrupt: If stopped before the end.
         ValueError: If runs failed; names them.
+        OSError: If Ray does not start, or has lost all nodes.
     """
     from hirl_experiments.distributed.cluster import connected
-    from hirl_experiments.sweeps.ray_tune import check_resources, train_all
+    from hirl_experiments.sweeps.ray_tune import check_resources, successive_halving, train_all
 
+    stopping = plan["early_stopping"]
+    scheduler = stopping and successive_halving(
+        EarlyStopping(**stopping), plan["metric"], plan["maximize"], plan["runs"]
+    )
     group = plan["runs"][0]["config"]["sweep"]
     own = (str(out.resolve()), "tune")
     storage, name = own if plan["storage"] is None else (plan["storage"], f"{group['name']}-{group['id']}")
+    again = f"go on with: hirl sweep --resume {out} --trust"
     with connected(address):
         if address is None:
             check_resources(plan["cpus"], plan["gpus"])
         if not (out / "sweep.json").exists():
             atomic_write_text(out / "sweep.json", json.dumps(plan, indent=1) + "\n")
-        with like_ctrl_c():  # which Ray Tune handles; at others Ray aborts
-            outcomes = train_all(
-                plan["runs"],
-                storage,
-                name,
-                command=plan["command"],
-                wandb=wandb,
-                cpus=plan["cpus"],
-                gpus=plan["gpus"],
-                max_failures=plan["max_failures"],
-            )
-    complete = _collect(plan["runs"], outcomes, out / "runs")
-    if complete:
-        _sum_up(plan, complete, out)
+        try:
+            with like_ctrl_c():  # which Ray Tune handles; at others Ray aborts
+                outcomes = train_all(
+                    plan["runs"],
+                    storage,
+                    name,
+                    command=plan["command"],
+                    wandb=wandb,
+                    cpus=plan["cpus"],
+                    gpus=plan["gpus"],
+                    max_failures=plan["max_failures"],
+                    scheduler=scheduler,
+                )
+        except OSError as error:
+            raise OSError(f"{error}; {again}") from None
+    over = _collect(plan["runs"], outcomes, out / "runs")
+    if over:
+        _sum_up(plan, over, out)
     failed = [f"{outcome.name} ({outcome.error})" for outcome in outcomes if outcome.error is not None]
-    again = f"go on with: hirl sweep --resume {out} --trust"
-    if len(complete) + len(failed) < len(plan["runs"]):
-        raise KeyboardInterrupt(f"stopped with {len(complete)} of {len(plan['runs'])} runs complete; {again}")
+    if len(over) + len(failed) < len(plan["runs"]):
+        raise KeyboardInterrupt(f"stopped with {len(over)} of {len(plan['runs'])} runs complete; {again}")
     if failed:
         raise ValueError(f"{len(failed)} of {len(plan['runs'])} runs failed: {'; '.join(failed)}; {again}")
 
 
 def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], out: Path) -> list[dict[str, Any]]:
-    """Copies the folders of runs that are complete out of Ray's storage into ``out``; returns these runs."""
-    checkpoints = {outcome.name: outcome for outcome in outcomes if outcome.checkpoint is not None}
-    complete = []
+    """Copies the folders of runs that are over out of Ray's storage into ``out``; returns these runs."""
+    of = {outcome.name: outcome for outcome in outcomes if outcome.checkpoint is not None}
+    over = []
     for one in runs:
-        if one["name"] not in checkpoints:
+        if one["name"] not in of:
             continue
-        with checkpoints[one["name"]].folder() as folder:
-            if read_curve(Path(folder))[-1]["step"] >= one["config"]["total_steps"]:
+        with of[one["name"]].folder() as folder:
+            complete = read_curve(Path(folder))[-1]["step"] >= one["config"]["total_steps"]
+            if complete or of[one["name"]].stopped_early:
                 shutil.copytree(folder, out / one["name"], dirs_exist_ok=True)
-                complete.append(one)
-    return complete
+                over.append(one)
+    return over
 
 
 def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None:

@@ -1,7 +1,24 @@
 """Work on many machines: Ray clusters, and functions that are applied to many things side by side on one."""
 
 import os
+from typing import Any
+
+from hirl_env.extras import optional
 
 # Read when Ray is imported. What its daemons have to tell of a lost node are pages that are not for users.
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def of_ray(module: str, extra: str) -> Any:
+    """Imports a module of Ray.
+
+    Args:
+        module: Name of the module: ``ray.tune``.
+        extra: Name of the extra that installs it.
+
+    Raises:
+        ImportError: If it is not installed; says what to install.
+    """
+    optional("ray", extra)
+    return optional(module, extra)

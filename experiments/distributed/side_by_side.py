@@ -14,8 +14,8 @@ from functools import lru_cache, partial
 from socket import gethostname
 from typing import Any, TypeVar
 
-from hirl_env.extras import optional
 from hirl_env.plugins import load_plugin, named_plugins
+from hirl_experiments.distributed import of_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,9 +59,8 @@ def side_by_side(
         ValueError: If a worker cannot begin.
         OSError: If there is no cluster, or Ray fails.
     """
-    for package in ("ray", "ray.data"):
-        optional(package, "cluster")
-    import ray.data
+    of_ray("ray.data", "cluster")
+    import ray
 
     from hirl_experiments.distributed.cluster import connected
 

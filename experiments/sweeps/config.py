@@ -6,40 +6,36 @@ The format: https://docs.wandb.ai/models/sweeps/sweep-config-keys
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from scipy import stats
 
 from hirl_env.data.degradations import LEVELS, SINGLES
+from hirl_experiments.distributed import of_ray
 from hirl_experiments.training.validation import AS_GIVEN
 
 # What says how W&B starts a run, and where it keeps the sweep, has no meaning here, where Ray does.
 IGNORED = ("program", "command", "description", "project", "entity")
-KEYS = ("name", "method", "metric", "parameters", "run_cap", *IGNORED)
+KEYS = ("name", "method", "metric", "parameters", "run_cap", "early_terminate", *IGNORED)
 METHODS = ("grid", "random")
 # Columns of evaluation.csv that are measured, not chosen.
 METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, SINGLES, AS_GIVEN, "trials"))
 
-# Of scipy, by W&B's name and its arguments; a "q_" before the name rounds to multiples of q.
-DISTRIBUTIONS: dict[str, Callable[..., Any]] = {
-    "uniform": lambda min, max: stats.uniform(min, max - min),
-    "int_uniform": lambda min, max: stats.randint(min, max + 1),
-    "log_uniform": lambda min, max: stats.loguniform(math.exp(min), math.exp(max)),
-    "log_uniform_values": lambda min, max: stats.loguniform(a=min, b=max),
-    "inv_log_uniform": lambda min, max: stats.loguniform(math.exp(-max), math.exp(-min)),
-    "inv_log_uniform_values": lambda min, max: stats.loguniform(a=min, b=max),
-    "normal": lambda mu=0.0, sigma=1.0: stats.norm(mu, sigma),
-    "log_normal": lambda mu=0.0, sigma=1.0: stats.lognorm(s=sigma, scale=math.exp(mu)),
-    "beta": stats.beta,
+# Functions of ray.tune and their arguments, by W&B's name and its arguments.
+DISTRIBUTIONS: dict[str, Callable[..., tuple[str, float, float]]] = {
+    "uniform": lambda min, max: ("uniform", min, max),
+    "int_uniform": lambda min, max: ("randint", min, max + 1),
+    "log_uniform": lambda min, max: ("loguniform", math.exp(min), math.exp(max)),
+    "log_uniform_values": lambda min, max: ("loguniform", min, max),
+    "normal": lambda mu=0.0, sigma=1.0: ("randn", mu, sigma),
 }
-QUANTIZED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta")
+QUANTIZED = ("uniform", "log_uniform_values", "normal")  # a "q_" before the name rounds to multiples of q
 
 Value = bool | int | float | str | None
 
@@ -50,23 +46,45 @@ class Parameter:
 
     Attributes:
         values: Values to choose from; empty for a distribution that has no end of them.
-        probabilities: Probabilities of the values; None for all alike.
-        distribution: Distribution of scipy.
-        q: Number that drawn numbers are multiples of; None for numbers as drawn.
+        distribution: Function of ``ray.tune`` that makes the distribution, and its arguments; None for values alone.
     """
 
     values: tuple[Value, ...] = ()
-    probabilities: tuple[float, ...] | None = None
-    distribution: Any = None
-    q: float | None = None
+    distribution: tuple[str, tuple[float, ...]] | None = None
 
-    def draw(self, rng: np.random.Generator) -> Value:
-        """A value at random."""
+    def space(self, method: str) -> Any:
+        """What Ray Tune's searchers take.
+
+        Args:
+            method: Method of the sweep.
+        """
+        tune = of_ray("ray.tune", "sweep")
+        if method == "grid":
+            return tune.grid_search(list(self.values))
         if self.distribution is None:
-            return self.values[rng.choice(len(self.values), p=self.probabilities)]
-        drawn = self.distribution.rvs(random_state=rng)
-        number = drawn.item() if isinstance(drawn, np.generic) else drawn
-        return number if self.q is None else _rounded(round(number / self.q) * self.q, self.q)
+            return tune.choice(list(self.values))
+        function, arguments = self.distribution
+        return getattr(tune, function)(*arguments)
+
+    def without_noise(self, value: Value) -> Value:
+        """What was drawn, without the noise of binary fractions by which 0.3 is above 0.3."""
+        return _rounded(value) if self.distribution is not None and isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When runs that lag behind are stopped: asynchronous successive halving, which is Ray's ASHA.
+
+    A run goes on past its evaluations ``min_iter``, ``min_iter * eta``, ``min_iter * eta**2``, ... if it is among the
+    best 1 in ``eta`` of those that have come as far.
+
+    Attributes:
+        min_iter: Number of evaluations before the first of these comparisons; that of the untrained agent is none.
+        eta: Factor between one comparison and the next.
+    """
+
+    min_iter: int
+    eta: float = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,7 @@ class SweepConfig:
         metric: Column of evaluation.csv that settings are ranked by.
         maximize: Whether more of it is better.
         run_cap: Largest number of settings to try.
+        early_stopping: When runs are stopped before their end; None for never.
     """
 
     name: str
@@ -88,19 +107,26 @@ class SweepConfig:
     metric: str
     maximize: bool
     run_cap: int | None
+    early_stopping: EarlyStopping | None = None
 
     def settings(self, seed: int) -> list[dict[str, Value]]:
         """The options of each setting: every combination, or ``run_cap`` draws.
 
         Args:
             seed: Seed of the draws.
+
+        Raises:
+            ImportError: If Ray Tune is not installed.
         """
-        if self.method == "random":
-            rng = np.random.default_rng(seed)
-            assert self.run_cap is not None
-            return [{name: one.draw(rng) for name, one in self.parameters.items()} for _ in range(self.run_cap)]
-        every = itertools.product(*(parameter.values for parameter in self.parameters.values()))
-        return [dict(zip(self.parameters, values, strict=True)) for values in itertools.islice(every, self.run_cap)]
+        variants = of_ray("ray.tune.search.variant_generator", "sweep").generate_variants
+        space = {name: parameter.space(self.method) for name, parameter in self.parameters.items()}
+        random_state = np.random.RandomState(seed)
+        searches = range(self.run_cap or 0) if self.method == "random" else range(1)
+        found = (setting for _ in searches for _, setting in variants(space, random_state=random_state))
+        return [
+            {name: self.parameters[name].without_noise(value) for name, value in setting.items()}
+            for setting in islice(found, self.run_cap)
+        ]
 
     def label(self, setting: dict[str, Value]) -> str:
         """What distinguishes a setting from the others."""
@@ -136,8 +162,6 @@ def read_sweep_config(path: Path) -> SweepConfig:
 def _sweep_config(content: Any, name: str) -> SweepConfig:
     if not isinstance(content, dict):
         raise ValueError("a sweep configuration has entries such as method and parameters")
-    if "early_terminate" in content:
-        raise ValueError("early_terminate is not supported: every run is trained to its end; leave it out")
     unknown = [str(key) for key in content if key not in KEYS]
     if unknown:
         raise ValueError(f"{unknown[0]} is not supported; supported are: {', '.join(KEYS)}")
@@ -154,13 +178,14 @@ def _sweep_config(content: Any, name: str) -> SweepConfig:
         raise ValueError("method: random needs run_cap, the number of settings to draw")
     if method == "grid":
         for option, parameter in parameters.items():
-            if not parameter.values or parameter.probabilities is not None:
+            if not parameter.values:
                 raise ValueError(
                     f"parameter {option}: method: grid needs value, values, or the distribution int_uniform or "
                     "q_uniform; take method: random for others"
                 )
     metric, maximize = _metric(content.get("metric", {"name": METRICS[0], "goal": "maximize"}))
-    return SweepConfig(str(content.get("name", name)), method, parameters, metric, maximize, run_cap)
+    early_stopping = _early_stopping(content["early_terminate"]) if "early_terminate" in content else None
+    return SweepConfig(str(content.get("name", name)), method, parameters, metric, maximize, run_cap, early_stopping)
 
 
 def _metric(content: Any) -> tuple[str, bool]:
@@ -173,6 +198,24 @@ def _metric(content: Any) -> tuple[str, bool]:
     if goal not in ("maximize", "minimize"):
         raise ValueError(f"metric: the goal is maximize or minimize, not {goal!r}")
     return name.removeprefix("evaluation/"), goal == "maximize"
+
+
+def _early_stopping(content: Any) -> EarlyStopping:
+    if not isinstance(content, dict) or content.get("type") != "hyperband":
+        raise ValueError("early_terminate: its type must be hyperband")
+    given = {key: value for key, value in content.items() if key != "type"}
+    for key in given:
+        if key not in ("min_iter", "eta"):
+            raise ValueError(f"early_terminate: {key} is not supported; supported are: type, min_iter, eta")
+    try:
+        _numbers(given)
+    except ValueError as error:
+        raise ValueError(f"early_terminate: {error}") from None
+    if type(given.get("min_iter")) is not int or given["min_iter"] < 1:
+        raise ValueError("early_terminate: min_iter is missing: an integer of at least 1, a number of evaluations")
+    if given.get("eta", EarlyStopping.eta) <= 1:
+        raise ValueError(f"early_terminate: eta must be above 1, got {given['eta']}")
+    return EarlyStopping(**given)
 
 
 def _parameters(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Parameter]]:
@@ -194,19 +237,8 @@ def _parameter(entry: dict[str, Any]) -> Parameter:
     name = entry.pop("distribution", None)
     if "value" in entry and name in (None, "constant"):
         return Parameter(_values([entry.pop("value")], entry))
-    if "values" in entry and name in (None, "categorical", "categorical_w_probabilities"):
-        probabilities = entry.pop("probabilities", None)
-        values = _values(entry.pop("values"), entry)
-        if probabilities is None:
-            return Parameter(values)
-        if not isinstance(probabilities, list):
-            raise ValueError(f"probabilities must be a list, one for each value, got {probabilities!r}")
-        numbers = {f"probability {number}": value for number, value in enumerate(probabilities, 1)}
-        _numbers(numbers)
-        probabilities = [*numbers.values()]
-        if len(probabilities) != len(values) or min(probabilities) < 0 or not np.isclose(sum(probabilities), 1):
-            raise ValueError(f"probabilities must be one for each value and sum to 1, got {probabilities}")
-        return Parameter(values, tuple(np.divide(probabilities, sum(probabilities)).tolist()))
+    if "values" in entry and name in (None, "categorical"):
+        return Parameter(_values(entry.pop("values"), entry))
     if name is None and {"min", "max"} <= set(entry):
         name = "int_uniform" if all(type(entry[bound]) is int for bound in ("min", "max")) else "uniform"
     return _distribution(name, entry)
@@ -231,27 +263,36 @@ def _distribution(name: Any, entry: dict[str, Any]) -> Parameter:
         raise ValueError(f"say value, values, min and max, or a distribution of {', '.join(known)}; got {name}")
     _numbers(entry)
     q = entry.pop("q", 1) if quantized else None
-    if q is not None and q <= 0:
-        raise ValueError(f"q must be above 0, got {q}")
-    if plain == "int_uniform" and any(type(entry.get(bound, 0)) is not int for bound in ("min", "max")):
-        raise ValueError("int_uniform is between integers")
-    if "min" in entry and "max" in entry and entry["min"] >= entry["max"]:
-        raise ValueError(f"min must be below max, got {entry['min']} and {entry['max']}")
-    if plain.endswith("_values") and entry.get("min", 1) <= 0:
-        raise ValueError(f"{name} is of numbers above 0, got min {entry['min']}")
-    if any(entry.get(scale, 1) <= 0 for scale in ("sigma", "a", "b")):
-        raise ValueError("sigma, a and b must be above 0")
+    _check_range(name, entry, q)
     try:
-        distribution = DISTRIBUTIONS[plain](**entry)
+        function, *arguments = DISTRIBUTIONS[plain](**entry)
     except TypeError:
         raise ValueError(f"{name} does not go with {', '.join(sorted(entry)) or 'nothing'}") from None
-    values: tuple[Value, ...] = ()
-    if plain == "int_uniform":
-        values = tuple(range(entry["min"], entry["max"] + 1))
-    elif name == "q_uniform" and q is not None:
-        count = int((entry["max"] - entry["min"]) / q + 1e-9)
-        values = tuple(_rounded(entry["min"] + step * q, entry["min"], q) for step in range(count + 1))
-    return Parameter(values, distribution=distribution, q=q)
+    if q is None:
+        values = tuple(range(entry["min"], entry["max"] + 1)) if name == "int_uniform" else ()
+        return Parameter(values, (function, tuple(arguments)))
+    steps: tuple[float, ...] = ()
+    if name == "q_uniform":
+        count = round((entry["max"] - entry["min"]) / q)
+        steps = tuple(_rounded(entry["min"] + step * q) for step in range(count + 1))
+    return Parameter(steps, (f"q{function}", (*arguments, q)))
+
+
+def _check_range(name: str, entry: dict[str, Any], q: float | None) -> None:
+    bounds = {bound: entry[bound] for bound in ("min", "max") if bound in entry}
+    if q is not None and q <= 0:
+        raise ValueError(f"q must be above 0, got {q}")
+    if name == "int_uniform" and any(type(bound) is not int for bound in bounds.values()):
+        raise ValueError("int_uniform is between integers")
+    if len(bounds) == 2 and bounds["min"] >= bounds["max"]:
+        raise ValueError(f"min must be below max, got {bounds['min']} and {bounds['max']}")
+    if name.endswith("_values") and bounds.get("min", 1) <= 0:
+        raise ValueError(f"{name} is of numbers above 0, got min {bounds['min']}")
+    if entry.get("sigma", 1) <= 0:
+        raise ValueError(f"sigma must be above 0, got {entry['sigma']}")
+    for which, bound in bounds.items():
+        if q is not None and not math.isclose(bound / q, round(bound / q)):
+            raise ValueError(f"{which} must be a multiple of q, {q}, got {bound}")
 
 
 def _numbers(entry: dict[Any, Any]) -> None:
@@ -265,6 +306,6 @@ def _numbers(entry: dict[Any, Any]) -> None:
             raise ValueError(f"{key} must be a number, got {value!r}")
 
 
-def _rounded(number: float, *parts: float) -> int | float:
-    """A number without the noise of binary fractions; an integer where the parts it was made of are."""
-    return round(number) if all(float(part).is_integer() for part in parts) else float(f"{number:.12g}")
+def _rounded(number: float) -> float:
+    """A number without the noise of binary fractions; integers as they are."""
+    return number if isinstance(number, int) else float(f"{number:.12g}")

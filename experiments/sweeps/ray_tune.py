@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import sys
 import tempfile
@@ -13,13 +15,17 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from tqdm import tqdm
 
 from hirl_env.plugins import load_plugin, named_plugins
 from hirl_experiments.commands.compare import read_curve
+from hirl_experiments.sweeps.config import EarlyStopping
 from hirl_experiments.training.config import train_config
 from hirl_experiments.training.run import run
 from hirl_experiments.training.run_folder import CONFIG, MEMORY, write_config
+
+logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # tracebacks of what is an `Outcome`, in a line
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,13 @@ class Outcome:
     Attributes:
         name: Name of the run.
         error: Error, a line; None where it did not fail.
-        checkpoint: Checkpoint, the run's folder as it was last, in Ray's storage.
+        stopped_early: Whether it lagged behind others, and is not to go on.
+        checkpoint: Checkpoint, the run's folder as it was last, in Ray's storage; None before the first.
     """
 
     name: str
     error: str | None
+    stopped_early: bool
     checkpoint: tune.Checkpoint | None
 
     def folder(self) -> AbstractContextManager[str]:
@@ -50,6 +58,37 @@ def check_resources(cpus: float, gpus: float) -> None:
             raise ValueError(f"a trial is to have {needed:g} {name}s, and this machine has {here:g}")
 
 
+def successive_halving(
+    stopping: EarlyStopping, metric: str, maximize: bool, runs: Sequence[dict[str, Any]]
+) -> TrialScheduler:
+    """Ray's scheduler ASHA, which stops runs that lag behind.
+
+    Args:
+        stopping: When it does so.
+        metric: Column of evaluation.csv that runs are compared by.
+        maximize: Whether more of it is better.
+        runs: Runs, as of `train_all`.
+
+    Raises:
+        ValueError: If no run lasts until the first comparison.
+    """
+    evaluations = max(math.ceil(one["config"]["total_steps"] / one["config"]["every"]) for one in runs)
+    if stopping.min_iter >= evaluations:
+        raise ValueError(
+            f"early_terminate: min_iter must be below the {evaluations} evaluations that a run has, "
+            f"got {stopping.min_iter}"
+        )
+    return ASHAScheduler(
+        time_attr="evaluations",
+        metric=f"evaluation/{metric}",
+        mode="max" if maximize else "min",
+        max_t=evaluations,
+        grace_period=stopping.min_iter,
+        reduction_factor=stopping.eta,
+        stop_last_trials=False,  # they end by themselves
+    )
+
+
 def train_all(
     runs: Sequence[dict[str, Any]],
     storage: str,
@@ -60,6 +99,7 @@ def train_all(
     cpus: float,
     gpus: float,
     max_failures: int,
+    scheduler: TrialScheduler | None,
 ) -> list[Outcome]:
     """Trains every run to its end, from where it was left, on the Ray that this process is connected to.
 
@@ -72,9 +112,13 @@ def train_all(
         cpus: Number of processors that a run needs.
         gpus: Number of GPUs that a run needs.
         max_failures: Number of times that a run that failed, or whose node was lost, goes on from its last checkpoint.
+        scheduler: Scheduler of Ray Tune, which may stop runs before their end; None for none.
 
     Returns:
-        As many as were started; fewer than the runs after Ctrl-C.
+        One of each run; after Ctrl-C, some were not trained to their end, or not started.
+
+    Raises:
+        OSError: If Ray has lost all nodes; what it has noted goes on.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
     # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.
@@ -95,21 +139,29 @@ def train_all(
         tuner = tune.Tuner(
             trainable,
             param_space={"run": tune.grid_search(list(runs))},
-            tune_config=tune.TuneConfig(trial_name_creator=_name, trial_dirname_creator=_name, reuse_actors=True),
+            tune_config=tune.TuneConfig(
+                scheduler=scheduler, trial_name_creator=_name, trial_dirname_creator=_name, reuse_actors=True
+            ),
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=storage,
                 failure_config=tune.FailureConfig(max_failures=max_failures),
                 # Two: what a killed driver noted last may be the checkpoint before the newest.
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
-                callbacks=[_ProgressBar(sum(one["config"]["total_steps"] for one in runs))],
+                callbacks=[_ProgressBar(), _Watch()],
                 verbose=0,
             ),
         )
-    results = tuner.fit()
+    try:
+        results = tuner.fit()
+    except tune.TuneError:
+        if _has_nodes():
+            raise
+        raise OSError("Ray has lost every node of the sweep: a process of it (raylet) has died") from None
     for number in range(len(results)):
         _forget_memory(results[number])
-    return [_outcome(results[number]) for number in range(len(results))]
+    totals = {one["name"]: one["config"]["total_steps"] for one in runs}
+    return [_outcome(results[number], totals) for number in range(len(results))]
 
 
 def _name(trial: Any) -> str:
@@ -117,9 +169,8 @@ def _name(trial: Any) -> str:
 
 
 def _forget_memory(result: tune.Result) -> None:
-    """Removes replay buffers, most of a checkpoint, from those of a run that is complete and needs them no more."""
-    total = (result.config or {})["run"]["config"]["total_steps"]
-    if (result.metrics or {}).get("step", 0) < total:
+    """Removes replay buffers, most of a checkpoint, from those of a run that is over and needs them no more."""
+    if not _is_over(result):
         return
     for checkpoint, _ in result.best_checkpoints or ():
         memory = f"{checkpoint.path}/{MEMORY}"
@@ -127,11 +178,17 @@ def _forget_memory(result: tune.Result) -> None:
             checkpoint.filesystem.delete_file(memory)
 
 
-def _outcome(result: tune.Result) -> Outcome:
-    assert result.config is not None
+def _outcome(result: tune.Result, totals: dict[str, int]) -> Outcome:
+    name = Path(result.path).name  # as of `_name`; a run that was not started knows no more
     # Of an error that crossed processes, all but the last line is the traceback.
     error = None if result.error is None else str(result.error).strip().splitlines()[-1]
-    return Outcome(result.config["run"]["name"], error, result.checkpoint)
+    stopped_early = error is None and _is_over(result) and (result.metrics or {})["step"] < totals[name]
+    return Outcome(name, error, stopped_early, result.checkpoint)
+
+
+def _is_over(result: tune.Result) -> bool:
+    """Whether a run came to its end, or was stopped early."""
+    return bool((result.metrics or {}).get("done"))
 
 
 def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
@@ -146,7 +203,8 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
             for link in (path for path in out.rglob("*") if path.is_symlink()):
                 link.unlink()  # W&B's to its latest run, of which storage would make copies
             tune.report(
-                {"step": row["step"], "evaluation": measured}, checkpoint=tune.Checkpoint.from_directory(str(out))
+                {"step": row["step"], "evaluations": len(read_curve(out)) - 1, "evaluation": measured},
+                checkpoint=tune.Checkpoint.from_directory(str(out)),
             )
 
         checkpoint = tune.get_checkpoint()
@@ -160,18 +218,31 @@ def _train(one: dict[str, Any], command: str, wandb: bool) -> None:
         report(read_curve(out)[-1])
 
 
+def _has_nodes() -> bool:
+    return any(node["Alive"] for node in ray.nodes())
+
+
+class _Watch(tune.Callback):
+    """Ends a sweep that has no node left, for which Ray Tune would wait without end."""
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        if not _has_nodes():
+            raise tune.TuneError("no node is left")
+
+
 class _ProgressBar(tune.Callback):
     """Steps of all runs, and a line for each that is lost."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-
     def setup(self, *_: Any, **__: Any) -> None:
-        self.bar = tqdm(total=self.total, desc="sweep", unit="step", mininterval=1, disable=None)
+        self.bar = tqdm(desc="sweep", unit="step", mininterval=1, disable=None)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        done = sum((one.last_result or {}).get("step", 0) for one in trials)
-        self.bar.update(done - self.bar.n)
+        steps = {one: (one.last_result or {}).get("step", 0) for one in trials}
+        # What was stopped early has no more to do.
+        self.bar.total = sum(
+            done if one.is_finished() else one.config["run"]["config"]["total_steps"] for one, done in steps.items()
+        )
+        self.bar.update(sum(steps.values()) - self.bar.n)
         self.bar.set_postfix(finished=sum(one.is_finished() for one in trials), of=len(trials))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,11 @@ def steps(out: Path) -> dict[str, int]:
     return reported
 
 
+def steps_of(run: Path) -> list[int]:
+    """Steps at which a run was evaluated."""
+    return [int(row["step"]) for row in CsvLog(run / "evaluation.csv").read()]
+
+
 def under_way(out: Path) -> list[str]:
     return [name for name, step in steps(out).items() if 16 <= step < STEPS]
 
@@ -86,8 +92,7 @@ def check_complete(out: Path, runs: list[str]) -> None:
     assert sorted(run["name"] for run in plan) == sorted(path.name for path in (out / "runs").iterdir()) == runs
     for run in plan:
         folder = out / "runs" / run["name"]
-        rows = CsvLog(folder / "evaluation.csv").read()
-        assert [int(row["step"]) for row in rows] == [0, 16, 32, 48]
+        assert steps_of(folder) == [0, 16, 32, 48]
         written = yaml.safe_load((folder / "config.yaml").read_text())
         assert {key: written[key] for key in run["config"]} == run["config"]
         assert " sweep " in written["command"]
@@ -148,6 +153,28 @@ def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, 
     assert [name for name in lost if list((out / "runs" / name).glob("progress-*.csv"))], "from its checkpoint"
 
 
+@pytest.mark.slow
+@needs_ray
+def test_a_sweep_that_loses_its_only_node_says_so_and_goes_on(config, folder, tmp_path, until):
+    out = tmp_path / "sweep"
+    content = yaml.safe_load(config.read_text())
+    content["parameters"]["algorithm"]["parameters"] |= {"double_q": {"value": True}}
+    config.write_text(yaml.safe_dump(content))
+    with start(config, "--images", folder, "--out", out) as process:
+        until(lambda: under_way(out), process)
+        found = subprocess.run(["pgrep", "-P", str(process.pid), "raylet"], capture_output=True, check=True)
+        os.kill(int(found.stdout), signal.SIGKILL)
+        shown, _ = process.communicate()
+    assert process.returncode == 1
+    assert shown.startswith("hirl: Ray has lost every node of the sweep")
+    assert shown.endswith(f"go on with: hirl sweep --resume {out} --trust\n")
+    assert shown.count("\n") == 1
+    with start("--resume", out, "--trust") as process:
+        shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    check_complete(out, ["0-0", "0-1", "1-0", "1-1"])
+
+
 @needs_ray
 @pytest.mark.parametrize(
     ("address", "words"), [("127.0.0.1:1", "no cluster answers there"), ("ray://here:1", "with --address auto")]
@@ -159,6 +186,7 @@ def test_addresses_without_a_cluster(address, words, config, folder, tmp_path, c
     assert not out.exists(), "nothing stands in the way of the next try"
 
 
+@needs_ray
 def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
     wanted = read_sweep_config(config)
     runs = plan_runs(wanted, str(folder), 3, 0)
@@ -170,6 +198,7 @@ def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
     assert [run["config"]["seed"] for run in again[:12]] == [run["config"]["seed"] for run in runs]
 
 
+@needs_ray
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -188,7 +217,7 @@ def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, conf
 
 
 def test_options_are_those_of_train():
-    options = {"preset": "hirl-transitions", "algorithm.gamma": "1e-3", "algorithm.double-q": False, "n_envs": 2}
+    options = {"preset": "hirl-transitions", "algorithm.gamma": "1e-3", "algorithm.double-q": False, "n_envs": 2.0}
     settings = train_settings(options)
     assert settings.label == "hirl-transitions"
     assert (settings.n_envs, settings.algorithm.gamma, settings.algorithm.double_q) == (2, 0.001, False)
@@ -211,6 +240,16 @@ def test_options_that_train_does_not_take_are_named(options, words):
     assert str(error.value).startswith(words)
 
 
+@needs_ray
+def test_runs_too_short_to_be_stopped_early_are_said_before_any_begins(config, folder, tmp_path, capsys, hirl):
+    content = yaml.safe_load(config.read_text()) | {"early_terminate": {"type": "hyperband", "min_iter": 3}}
+    config.write_text(yaml.safe_dump(content))
+    assert hirl("sweep", str(config), "--images", str(folder), "--out", str(tmp_path / "sweep")) == 1
+    assert "early_terminate: min_iter must be below the 3 evaluations that a run has, got 3" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+@needs_ray
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -236,12 +275,14 @@ def test_mistakes_are_said_in_one_line(arguments, words, config, folder, tmp_pat
     assert not (tmp_path / "sweeps").exists()
 
 
+@needs_ray
 def test_a_sweep_is_not_overwritten(config, folder, tmp_path, capsys, hirl):
     (tmp_path / "sweep.json").write_text("{}")
     assert hirl("sweep", str(config), "--images", str(folder), "--out", str(tmp_path)) == 1
     assert "holds a sweep already" in capsys.readouterr().err
 
 
+@needs_ray
 def test_no_code_of_a_sweep_is_run_without_trust(tmp_path, capsys, hirl):
     for path, content in {"sweep.json": b"{}", "tune/tuner.pkl": evil_pickle(tmp_path / "ran")}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
@@ -278,6 +319,33 @@ def test_failures_are_named_and_checkpoints_kept_in_storage(config, folder, tmp_
     assert not (out / "tune").exists()
     assert [path.name.rpartition("-")[0] for path in storage.iterdir()] == ["toy"]
     assert "algorithm.width=8" in (out / "summary.md").read_text()
+
+
+@pytest.mark.slow
+@needs_ray
+def test_runs_that_lag_behind_are_stopped_early_and_stay_so(config, folder, tmp_path):
+    content = yaml.safe_load(config.read_text())
+    # Compared after the first of two evaluations, where one of two goes on: the first to come there in any case.
+    content["early_terminate"] = {"type": "hyperband", "min_iter": 1, "eta": 2}
+    content["parameters"] |= {"total_steps": {"value": 32}}
+    content["parameters"]["algorithm"]["parameters"] |= {"double_q": {"value": True}, "gamma": {"value": 0.5}}
+    config.write_text(yaml.safe_dump(content))
+    out = tmp_path / "sweep"
+    options = ["--seeds", "4", "--cpus-per-trial", os.cpu_count()]  # one after another
+    with start(config, "--images", folder, "--out", out, *options) as process:
+        shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    last = {path.name: steps_of(path) for path in (out / "runs").iterdir()}
+    assert last["0-0"] == [0, 16, 32]
+    assert len(last) == 4
+    assert [0, 16] in last.values()
+    assert not list(out.rglob("replay_buffer.safetensors")), "gigabytes, of no use to what is stopped"
+    rows = json.loads((out / "summary.json").read_text())["rows"]
+    assert [(row["seeds"], row["step"]) for row in rows] == [(4, 16)]
+    with start("--resume", out, "--trust") as process:
+        shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    assert {path.name: steps_of(path) for path in (out / "runs").iterdir()} == last
 
 
 @pytest.mark.slow

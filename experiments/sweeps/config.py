@@ -73,7 +73,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When runs that lag behind are stopped: asynchronous successive halving, which is Ray's ASHA.
+    """The rule by which runs that lag behind are stopped: asynchronous successive halving, which is Ray's ASHA.
 
     A run goes on past its evaluations ``min_iter``, ``min_iter * eta``, ``min_iter * eta**2``, ... if it is among the
     best 1 in ``eta`` of those that have come as far.
@@ -98,7 +98,7 @@ class SweepConfig:
         metric: Column of evaluation.csv that settings are ranked by.
         maximize: Whether more of it is better.
         run_cap: Largest number of settings to try.
-        early_stopping: When runs are stopped before their end; None for never.
+        early_stopping: Rule by which runs are stopped before their end; None for none.
     """
 
     name: str

@@ -64,7 +64,7 @@ def successive_halving(
     """Ray's scheduler ASHA, which stops runs that lag behind.
 
     Args:
-        stopping: When it does so.
+        stopping: Rule by which it does so.
         metric: Column of evaluation.csv that runs are compared by.
         maximize: Whether more of it is better.
         runs: Runs, as of `train_all`.

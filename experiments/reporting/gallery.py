@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 
 SIDE = 192  # pixels of a panel
 PANEL = 2.5  # inches
+TITLE = 40  # characters, which fit over a panel
 ROWS, PAIRS = 4, 2
 DRAWN = 3  # part of the seed: with 0 for the rest, text is drawn on white paper
 
@@ -94,7 +96,7 @@ def _made(exhibit: Exhibit, pixels: Pixels, rng: np.random.Generator) -> tuple[P
 
 def _what_was_done(restored: Restored) -> str:
     path = ", ".join(step.tool for step in restored.steps) or "left as it is"
-    return f"{path}\n{_decibels(restored.psnr_after)}"
+    return f"{textwrap.fill(path, TITLE)}\n{_decibels(restored.psnr_after)}"
 
 
 def _decibels(psnr: float | None) -> str:

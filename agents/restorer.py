@@ -43,6 +43,7 @@ from hirl_env.tools.toolset import Toolset
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
+BATCH = 2**18  # of them at a time, so that what their layers make of crops takes little beside a large picture
 UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)
 
 
@@ -231,7 +232,8 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> t
         (N, types, degrees).
     """
     crops = _crops(images, crop)
-    return values(torch.cat(crops)).unflatten(0, (len(crops), len(images))).mean(dim=0)
+    batches = torch.cat(crops).split(max(1, BATCH // crop**2))
+    return torch.cat([values(batch) for batch in batches]).unflatten(0, (len(crops), len(images))).mean(dim=0)
 
 
 def _network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:

@@ -6,34 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from hirl_env.extras import optional
 from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.weights import preserves_rng_state
 
 
-class ReleasedFFDNet(nn.Module):
-    """FFDNet as its authors released it: what it returns is the image, and nothing is added to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = FFDNet()
+class ReleasedFFDNet(FFDNet):
+    """FFDNet as its authors released it: what its layers return is the image, and nothing is added to it."""
 
     def forward(self, images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Removes noise of a given strength.
-
-        Args:
-            images: Images (N, 3, H, W) in [0, 1], any H and W.
-            sigma: Standard deviation of the noise, of 255, (N,).
-
-        Returns:
-            (N, 3, H, W), not clamped.
-        """
+        """Removes noise of a given strength, as of `FFDNet.forward`."""
         # MATLAB counts along columns first, so that rows and columns are swapped in what is read from its file.
         swapped = images.transpose(2, 3)
-        restored: torch.Tensor = self.network(swapped, sigma) - swapped
-        return restored.transpose(2, 3)
+        return (super().forward(swapped, sigma) - swapped).transpose(2, 3)
 
 
 @preserves_rng_state

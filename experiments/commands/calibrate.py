@@ -17,7 +17,7 @@ from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samp
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free, check_writable
 
-DOUBTS = (0, 3)  # standard deviations; choices are the same, so that more of them would seldom differ
+DOUBTS = (0, 3)  # standard deviations, tried
 
 
 def calibrate(

@@ -73,7 +73,7 @@ class ToolRecipe:
 
 
 _UNKNOWN = degradations.resolve("unknown")
-_MIXED = Unknown(present=0.8)
+_MIXED = Unknown(blurred=0.8, noisy=0.8, compressed=0.8)
 _HYBRIDS = Mixture((_UNKNOWN, _MIXED, degradations.resolve("rl-restore-any"), degradations.resolve("levels")))
 
 

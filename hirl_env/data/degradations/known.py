@@ -42,8 +42,10 @@ _register("mixture", Mixture((_any_level, _any_single)))
 _register("unknown", Unknown())
 _register("light", Light())
 _register("clean", InOrder(()))
-# What the shipped agents are trained on: everything that a picture may bring, and nothing at all.
-_register("everything", Mixture((Unknown(), Unknown(), Light(), _any_level, RLRestoreRecipe(1, 28))))
+# What the shipped agents are trained on: everything that a picture may bring, and nothing at all. Other shapes of blur,
+# and blur alone, have a part of their own: as rare as in `unknown` they are hardly learned.
+_blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25, other_blur=0.75)
+_register("everything", Mixture((Unknown(), Unknown(), _blurred, Light(), _any_level, RLRestoreRecipe(1, 28))))
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))
 _register("rl-restore-severe", RLRestoreRecipe(18, 20))

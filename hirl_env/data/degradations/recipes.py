@@ -23,7 +23,9 @@ class Unknown(Random):
     """What people bring: each of blur, noise and JPEG with a probability of its own, at any strength, in this order.
 
     Args:
-        present: Probability of each of the three.
+        blurred: Probability of a blur.
+        noisy: Probability of noise.
+        compressed: Probability of a JPEG.
         blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
         other_blur: Share of blurs that are not round Gaussians but, equally often, anisotropic, a disc or a motion.
         disc_radius: Range of the radius of discs, pixels; uniform.
@@ -38,7 +40,9 @@ class Unknown(Random):
         ValueError: If a share is no probability, or a range does not rise within what is possible.
     """
 
-    present: float = 0.5
+    blurred: float = 0.5
+    noisy: float = 0.5
+    compressed: float = 0.5
     blur_sigma: Range = (0.3, 4.0)
     other_blur: float = 0.25
     disc_radius: Range = (1.0, 5.0)
@@ -50,15 +54,15 @@ class Unknown(Random):
     twice: float = 0.125
 
     def __post_init__(self) -> None:
-        check_shares(self, "present", "other_blur", "other_noise", "full_colour", "twice")
+        check_shares(self, "blurred", "noisy", "compressed", "other_blur", "other_noise", "full_colour", "twice")
         check_ranges(self, 1e-3, 100, "blur_sigma", "disc_radius")
         check_ranges(self, 1, 255, "motion_length")
         check_ranges(self, 0, 255, "noise_sigma")
         check_ranges(self, 1, 100, "jpeg_quality")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
-        steps = (self.draw_blur, self.draw_noise, self.draw_jpeg)
-        return InOrder(tuple(step(rng) for step in steps if rng.random() < self.present))
+        steps = ((self.blurred, self.draw_blur), (self.noisy, self.draw_noise), (self.compressed, self.draw_jpeg))
+        return InOrder(tuple(draw(rng) for share, draw in steps if rng.random() < share))
 
     def draw_blur(self, rng: np.random.Generator) -> Degradation:
         """A blur as it occurs."""

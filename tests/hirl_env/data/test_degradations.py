@@ -193,8 +193,16 @@ def test_unknown_has_each_distortion_half_of_the_time_and_some_of_every_kind():
 
 def test_ranges_are_fields_that_a_user_varies():
     rng = np.random.default_rng(0)
-    recipe = Unknown(present=1.0, blur_sigma=(1.0, 1.0), other_blur=0.0, noise_sigma=(9.0, 9.0), other_noise=0.0)
-    blur, noise, _ = recipe.draw(rng).steps
+    recipe = Unknown(
+        blurred=1.0,
+        noisy=1.0,
+        compressed=0.0,
+        blur_sigma=(1.0, 1.0),
+        other_blur=0.0,
+        noise_sigma=(9.0, 9.0),
+        other_noise=0.0,
+    )
+    blur, noise = recipe.draw(rng).steps
     assert (blur.sigma, noise.sigma) == (1.0, 9.0)
     only_drawings = Light(contents=("drawing",))
     assert {only_drawings.draw(rng).kind for _ in range(10)} == {"drawing"}
@@ -264,7 +272,7 @@ def test_mixture_draws_every_choice():
         (lambda: ShotNoise(float("nan")), "must not be negative, got nan"),
         (lambda: DoubleJpeg(20, 101, 0, 0), "second must be from 1 to 100, got 101"),
         (lambda: DoubleJpeg(20, 90, 8, 0), "from 0 to 7, got 8 and 0"),
-        (lambda: Unknown(present=1.5), "present must lie in 0 to 1, got 1.5"),
+        (lambda: Unknown(noisy=1.5), "noisy must lie in 0 to 1, got 1.5"),
         (lambda: Unknown(jpeg_quality=(95, 10)), "jpeg_quality must rise within 1 to 100, got 95 to 10"),
         (lambda: Light(contents=("cats",)), "some of photograph, colours, drawing, near-grey; got cats"),
     ],

@@ -7,10 +7,9 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 
-from hirl_experiments.io.output import at_least
+from hirl_experiments.io.threads import use_threads
 from hirl_experiments.training.config import DEFAULT_PRESET, TrainConfig, preset
 from hirl_experiments.training.run import run
 from hirl_experiments.training.run_folder import CONFIG, read_config
@@ -41,9 +40,7 @@ def train(
         threads: Number of processor threads. Default: all.
         wandb: Whether to log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
     """
-    at_least(1, threads=threads)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     if resume is not None:
         if out is not None or (config, preset) != (DEFAULTS, DEFAULT_PRESET):
             raise ValueError("--resume goes on with the settings the run had; give no others")

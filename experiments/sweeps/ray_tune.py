@@ -19,11 +19,10 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from tqdm import tqdm
 
 from hirl_env.plugins import load_plugin, named_plugins
-from hirl_experiments.commands.compare import read_curve
 from hirl_experiments.sweeps.config import EarlyStopping
 from hirl_experiments.training.config import train_config
 from hirl_experiments.training.run import run
-from hirl_experiments.training.run_folder import CONFIG, MEMORY, write_config
+from hirl_experiments.training.run_folder import CONFIG, MEMORY, read_curve, write_config
 
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # tracebacks of what is an `Outcome`, in a line
 

@@ -1,4 +1,4 @@
-"""The folder of a run: which files it has, and its configuration."""
+"""The folder of a run: which files it has, its configuration and its evaluations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from hirl_env.files import atomic_write_text
+from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.reporting.provenance import provenance
 from hirl_experiments.training.config import TrainConfig, train_config
 
@@ -40,3 +41,15 @@ def read_config(folder: Path) -> TrainConfig:
         return train_config({key: value for key, value in content.items() if key not in PROVENANCE}, folder.name)
     except ValueError as error:
         raise ValueError(f"{folder}/{CONFIG}: {error}") from None
+
+
+def read_curve(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's evaluation.csv.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    rows = CsvLog(run / CURVE).read()
+    if not rows:
+        raise ValueError(f"{run}: nothing was evaluated yet")
+    return [{key: float(value) for key, value in row.items()} for row in rows]

@@ -1,7 +1,6 @@
 import pytest
 import yaml
 
-from hirl_experiments.commands.compare import _common
 from hirl_experiments.io.csv_log import CsvLog
 
 
@@ -25,14 +24,6 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     (row,) = [line for line in lines if "hirl" in line]
     assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
-
-
-def test_curves_are_compared_where_all_have_been_measured(tmp_path):
-    curves = [[{"step": step, **dict.fromkeys(("gain", "mild", "moderate", "severe"), step)} for step in steps]
-              for steps in ((0, 100, 200), (0, 200, 300))]  # fmt: skip
-    steps, gains = _common(curves, ("gain", "mild", "moderate", "severe"))
-    assert steps == [0, 200]
-    assert gains.shape == (2, 2, 4)
 
 
 def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):

@@ -13,7 +13,7 @@ from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import load_blind_quality
 from hirl_env.tools.known import toolsets
-from hirl_experiments.commands.train_biqa import Settings, Trainer, train_biqa
+from hirl_experiments.commands.train_biqa import train_biqa
 from hirl_experiments.training.biqa_examples import (
     FIRST_VERSIONS,
     TEACHERS,
@@ -23,6 +23,7 @@ from hirl_experiments.training.biqa_examples import (
     cached_examples,
     targets,
 )
+from hirl_experiments.training.biqa_trainer import BiqaSettings, BiqaTrainer
 
 
 def always_first(images: torch.Tensor) -> torch.Tensor:
@@ -38,7 +39,7 @@ def maker(pictures, toy_toolset) -> ExampleMaker:
 
 def train(folder, out, **arguments):
     settings = {"groups": 2, "hold_out": 1, "steps": 3, "batch": 2, "crop": 32} | arguments
-    train_biqa(Settings(str(folder), **settings), out, every=1, threads=1)
+    train_biqa(BiqaSettings(str(folder), **settings), out, every=1, threads=1)
 
 
 def test_a_group_holds_a_crop_from_clean_to_spoilt_with_its_scores(maker):
@@ -95,7 +96,7 @@ def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "run", stopped)
+    monkeypatch.setattr(BiqaTrainer, "run", stopped)
     counts = []
     for hold_out in (1, 1, 2):
         with pytest.raises(KeyboardInterrupt):
@@ -131,7 +132,9 @@ def test_it_learns(tmp_path):
     pictures = np.broadcast_to(levels[None, :, None, None, None], (4, VERSIONS, 32, 32, 3)).astype(np.uint8)
     scores = np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32)
     groups = ExampleGroups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
-    trainer = Trainer(Settings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu"))
+    trainer = BiqaTrainer(
+        BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu")
+    )
     trainer.set_examples(groups, groups)
     losses = [trainer.train_step()["loss"] for _ in range(15)]
     assert losses[-1] < losses[0] / 2
@@ -179,6 +182,6 @@ def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "hirl-biqa.safetensors"
-    settings = Settings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 1, str(weights))
-    network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
+    settings = BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 1, str(weights))
+    network = BiqaTrainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.head[2].weight.half(), load_file(weights)["head.2.weight"])

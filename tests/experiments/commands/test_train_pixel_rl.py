@@ -10,18 +10,19 @@ import torch
 from safetensors.torch import load_file
 
 from hirl_agents.pixel_rl import PixelRL, load_pixel_rl, save_pixel_rl
-from hirl_experiments.commands.train_pixel_rl import Settings, Trainer, train_pixel_rl
+from hirl_experiments.commands.train_pixel_rl import train_pixel_rl
+from hirl_experiments.training.pixel_rl_trainer import PixelRLSettings, PixelRLTrainer
 
 
 def train(folder, out, episodes=4, every=2, **arguments):
     options = {"validate": str(folder), "episodes": episodes, "every": every, "batch": 2, "crop": 16} | arguments
-    train_pixel_rl(Settings(str(folder), **options), out)
+    train_pixel_rl(PixelRLSettings(str(folder), **options), out)
     return load_file(out / "pixel-rl.safetensors")
 
 
 @pytest.fixture(autouse=True)
 def small_evaluations(monkeypatch):
-    monkeypatch.setattr("hirl_experiments.commands.train_pixel_rl.EVALUATION_CROP", 16)
+    monkeypatch.setattr("hirl_experiments.training.pixel_rl_trainer.EVALUATION_CROP", 16)
 
 
 def read(path):
@@ -64,9 +65,9 @@ def assert_same(one, other):
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     whole = train(folder, tmp_path / "whole", episodes=4, every=1)
-    settings = Settings(str(folder), "levels", str(folder), 40, 4, 2, 16, 1e-3, False, "float32", 0, 1)
+    settings = PixelRLSettings(str(folder), "levels", str(folder), 40, 4, 2, 16, 1e-3, False, "float32", 0, 1)
     (tmp_path / "cut").mkdir()
-    first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
+    first = PixelRLTrainer(settings, tmp_path / "cut", torch.device("cpu"))
 
     save = first.save
 
@@ -100,22 +101,22 @@ def test_photographs_that_cannot_be_measured_on_are_named_before_training(folder
     def never(*_):
         raise AssertionError("it trained")
 
-    monkeypatch.setattr(Trainer, "train_step", never)
-    monkeypatch.setattr("hirl_experiments.commands.train_pixel_rl.EVALUATION_CROP", 64)
+    monkeypatch.setattr(PixelRLTrainer, "train_step", never)
+    monkeypatch.setattr("hirl_experiments.training.pixel_rl_trainer.EVALUATION_CROP", 64)
     with pytest.raises(ValueError, match="a crop of 64x64 fits into no picture"):
         train(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl, capsys):
-    before = Trainer.train_step
+    before = PixelRLTrainer.train_step
 
     def interrupted(trainer):
         if trainer.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return before(trainer)
 
-    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    monkeypatch.setattr(PixelRLTrainer, "train_step", interrupted)
     arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path), "--batch", "1"]
     assert hirl("train-pixel-rl", *arguments, "--crop", "16", "--episodes", "9", "--every", "9") == 143
     assert "stopped at episode 3; the same command goes on from there" in capsys.readouterr().err
@@ -139,5 +140,5 @@ def test_other_settings_damage_and_weights_of_someone_are_refused(folder, tmp_pa
 def test_impossible_options_are_named(name, folder, tmp_path):
     with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must"):
         if name == "threads":
-            train_pixel_rl(Settings(str(folder)), tmp_path, threads=0)
-        Settings(str(folder), **{name: 0})
+            train_pixel_rl(PixelRLSettings(str(folder)), tmp_path, threads=0)
+        PixelRLSettings(str(folder), **{name: 0})

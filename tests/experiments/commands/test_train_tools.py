@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
-from hirl_experiments.commands.train_tools import Settings, ToolName, Trainer, train_tools
+from hirl_experiments.commands.train_tools import train_tools
 from hirl_experiments.training.tool_recipes import RECIPES
+from hirl_experiments.training.tool_settings import ToolName, ToolSettings
+from hirl_experiments.training.tool_trainer import ToolTrainer
 
 
 def train(folder, out, steps=4, every=2, wandb=False, **arguments):
-    settings = Settings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=(16,), **arguments)
+    settings = ToolSettings("fast-arcnn-10", str(folder), steps=steps, batch=2, patch=(16,), **arguments)
     train_tools(settings, out, every=every, wandb=wandb)
     return load_file(out / "fast-arcnn-10.safetensors")
 
@@ -49,7 +51,7 @@ def test_a_seed_repeats_the_run(folder, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", RECIPES)
 def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
-    settings = Settings(
+    settings = ToolSettings(
         tool,
         str(folder),
         steps=30,
@@ -60,7 +62,7 @@ def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
         light_share=0.2,
         leftover_share=0.5,
     )
-    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    trainer = ToolTrainer(settings, tmp_path, torch.device("cpu"))
     examples = trainer.examples.batch(np.random.default_rng(1))
     trainer.examples.batch = lambda rng: examples
     losses = [trainer.train_step()["loss"] for _ in range(20)]
@@ -68,8 +70,8 @@ def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
 
 
 def test_larger_patches_make_smaller_batches(folder, tmp_path):
-    settings = Settings("fast-arcnn-10", str(folder), batch=8, patch=(16, 32), own_share=0, leftover_share=1)
-    trainer = Trainer(settings, tmp_path, torch.device("cpu"))
+    settings = ToolSettings("fast-arcnn-10", str(folder), batch=8, patch=(16, 32), own_share=0, leftover_share=1)
+    trainer = ToolTrainer(settings, tmp_path, torch.device("cpu"))
     rng = np.random.default_rng(0)
     shapes = {tuple(trainer.examples.batch(rng)[0].shape) for _ in range(8)}
     assert shapes == {(8, 3, 16, 16), (2, 3, 32, 32)}
@@ -78,9 +80,9 @@ def test_larger_patches_make_smaller_batches(folder, tmp_path):
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     shares = {"own_share": 0.2, "leftover_share": 0.8}  # leftovers are remembered
     whole = train(folder, tmp_path / "whole", steps=5, every=1, **shares)
-    settings = Settings("fast-arcnn-10", str(folder), steps=5, batch=2, patch=(16,), **shares)
+    settings = ToolSettings("fast-arcnn-10", str(folder), steps=5, batch=2, patch=(16,), **shares)
     (tmp_path / "cut").mkdir()
-    first = Trainer(settings, tmp_path / "cut", torch.device("cpu"))
+    first = ToolTrainer(settings, tmp_path / "cut", torch.device("cpu"))
     for _ in range(3):
         first.train_step()
         first.step += 1
@@ -154,7 +156,7 @@ def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     train(folder, tmp_path, validate=str(folder))
     with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
-        train_tools(Settings("srn", str(folder), steps=1, patch=(64,)), tmp_path)
+        train_tools(ToolSettings("srn", str(folder), steps=1, patch=(64,)), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,14 +176,16 @@ def test_impossible_options_are_named(arguments, folder, tmp_path):
     (name,) = arguments
     command = {key: arguments.pop(key) for key in ("every", "threads") if key in arguments}
     with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must"):
-        train_tools(Settings("srn", str(folder), **arguments), tmp_path, **command)
+        train_tools(ToolSettings("srn", str(folder), **arguments), tmp_path, **command)
 
 
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "fast-arcnn-10.safetensors"
-    settings = Settings("fast-arcnn-20", str(folder), steps=4, batch=2, patch=(16,), seed=1, start_from=str(weights))
-    network = Trainer(settings, tmp_path / "second", torch.device("cpu")).network
+    settings = ToolSettings(
+        "fast-arcnn-20", str(folder), steps=4, batch=2, patch=(16,), seed=1, start_from=str(weights)
+    )
+    network = ToolTrainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.layers[4].weight.half(), load_file(weights)["layers.4.weight"])
 
 
@@ -216,8 +220,8 @@ def test_a_conditional_network_is_given_the_strength_of_what_is_there(tool, degr
 
 
 def test_a_conditional_network_learns_from_strengths_that_are_too_large(folder, tmp_path):
-    settings = Settings("hirl-denoise", str(folder), batch=64, patch=(16,), light_share=1.0)
-    _, _, strengths = Trainer(settings, tmp_path, torch.device("cpu")).examples.batch(np.random.default_rng(0))
+    settings = ToolSettings("hirl-denoise", str(folder), batch=64, patch=(16,), light_share=1.0)
+    _, _, strengths = ToolTrainer(settings, tmp_path, torch.device("cpu")).examples.batch(np.random.default_rng(0))
     assert (strengths < 9).any(), "the truth"
     assert (strengths > 20).any(), "an exaggeration"
     assert strengths.max() <= 60

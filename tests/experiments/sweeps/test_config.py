@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 import hirl_experiments
-from hirl_experiments.commands.sweep import train_settings
 from hirl_experiments.sweeps.config import EarlyStopping, SweepConfig, read_sweep_config
+from hirl_experiments.sweeps.plan import train_settings
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed")
 

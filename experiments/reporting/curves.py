@@ -1,0 +1,149 @@
+"""Learning curves: what the seeds of one label reached, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from scipy.stats import bootstrap
+
+from hirl_experiments.reporting.figures import save_figure
+from hirl_experiments.training.config import TrainConfig
+
+CONFIDENCE = 0.95
+NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
+SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
+FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
+DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
+
+
+def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
+    """Checks that gains are in one unit, and that runs of one label differ in their seeds, and in those alone.
+
+    Args:
+        configs: Configurations by the runs' folders.
+
+    Raises:
+        ValueError: If they do not; names two runs and what differs.
+    """
+    first_of: dict[str, Path] = {}
+    of_seed: dict[tuple[str, int], Path] = {}
+    for run, config in configs.items():
+        twin = of_seed.setdefault((config.label, config.seed), run)
+        if twin != run:
+            raise ValueError(
+                f"{twin} and {run} are both called {config.label!r}, and have the same seed: give one of the two"
+            )
+        first = first_of.setdefault(config.label, run)
+        other = configs[first]
+        differ = [key for key in SETTINGS if getattr(config, key) != getattr(other, key)]
+        differ += [
+            key for key in FOLDERS if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
+        ]
+        if differ:
+            raise ValueError(
+                f"{first} and {run} are both called {config.label!r}, and differ in {', '.join(differ)}: give runs "
+                "of other settings another --label (or change it in their config.yaml)"
+            )
+    measures = {str(config.env.reward): run for run, config in configs.items()}
+    if len(measures) > 1:
+        (name, one), (another, other_run), *_ = measures.items()
+        raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
+
+
+def summary(
+    label: str, curves: list[list[dict[str, float]]], column: str = "gain", maximize: bool = True
+) -> dict[str, Any]:
+    """What the seeds of one label reached.
+
+    Args:
+        label: Label of the row.
+        curves: Rows of evaluation.csv, per seed.
+        column: Column of evaluation.csv.
+        maximize: Whether more of it is better.
+
+    Returns:
+        ``best``, ``last``: mean over seeds of each seed's best and last value; ``low``, ``high``: the bootstrap
+        interval of the mean of the best, and ``spread`` their standard deviation (all None for one seed); ``step``:
+        how far all have come.
+    """
+    best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
+    last = [curve[-1][column] for curve in curves]
+    several = len(best) > 1
+    low, high = interval_of_mean(best) if several else (None, None)
+    return {
+        "label": label,
+        "seeds": len(curves),
+        "step": min(curve[-1]["step"] for curve in curves),
+        "best": float(best.mean()),
+        "low": low if low is None else float(low),
+        "high": high if high is None else float(high),
+        "spread": float(best.std(ddof=1)) if several else None,
+        "last": float(np.mean(last)),
+    }
+
+
+def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
+    """The bootstrap interval (percentiles, 95%) of the mean over the first axis, of at least two."""
+    interval = bootstrap(
+        (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
+    ).confidence_interval
+    return interval.low, interval.high
+
+
+def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> None:
+    """Saves a figure: a panel for the mean of the levels and one for each; a curve with its band for each group.
+
+    Args:
+        groups: Rows of evaluation.csv, per run, per name.
+        path: PNG file to write.
+
+    Raises:
+        ValueError: If the runs were not evaluated on the same levels.
+    """
+    levels = {tuple(key for key in curve[0] if key not in NOT_LEVELS) for curves in groups.values() for curve in curves}
+    if len(levels) > 1:
+        raise ValueError(
+            f"the runs were evaluated on different levels ({' | '.join(', '.join(each) for each in sorted(levels))}); "
+            "compare those that share them"
+        )
+    columns = ("gain", *levels.pop())
+    titles = ("mean of the levels", *columns[1:])
+    figure = Figure(figsize=(4 * len(titles), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(titles), sharex=True)
+    for label, curves in groups.items():
+        steps, gains = common_steps(curves, columns)
+        for panel, axis in enumerate(axes):
+            (line,) = axis.plot(steps, gains[:, :, panel].mean(axis=0), label=f"{label} ({len(curves)})")
+            if len(curves) > 1:
+                low, high = interval_of_mean(gains[:, :, panel])
+                axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set_title(title)
+        axis.set_xlabel("environment steps")
+        axis.axhline(0, color="grey", linewidth=0.8)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("gain (of the reward's measure)")
+    axes[0].legend(title="label (seeds)", fontsize=8)
+    save_figure(figure, path)
+
+
+def common_steps(
+    curves: list[list[dict[str, float]]], columns: tuple[str, ...]
+) -> tuple[list[float], npt.NDArray[np.float64]]:
+    """The steps at which every curve was measured, and some columns there.
+
+    Args:
+        curves: Rows of evaluation.csv, per seed.
+        columns: Names of the columns.
+
+    Returns:
+        Steps, and float64 (seeds, steps, columns).
+    """
+    steps = sorted(set.intersection(*({row["step"] for row in curve} for curve in curves)))
+    gains = [[[row[key] for key in columns] for row in curve if row["step"] in set(steps)] for curve in curves]
+    return steps, np.array(gains)

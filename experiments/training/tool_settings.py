@@ -1,0 +1,101 @@
+"""Settings of the training of a tool's network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from hirl_env.devices import Precision
+from hirl_experiments.io.output import at_least
+from hirl_experiments.training.tool_recipes import RECIPES
+
+SMALLEST = 16  # pixels: SRN works on multiples of it
+# The keys of RECIPES, spelt out for --help.
+ToolName = Literal[
+    "hirl-denoise",
+    "hirl-dejpeg-80",
+    "hirl-dejpeg-50",
+    "hirl-dejpeg-28",
+    "hirl-dejpeg-14",
+    "hirl-deblur",
+    "hirl-restore",
+    "ffdnet",
+    "fast-arcnn-30",
+    "fast-arcnn-20",
+    "fast-arcnn-10",
+    "srcnn",
+    "srn",
+    "rl-restore-1",
+    "rl-restore-2",
+    "rl-restore-3",
+    "rl-restore-4",
+    "rl-restore-5",
+    "rl-restore-6",
+    "rl-restore-7",
+    "rl-restore-8",
+    "rl-restore-9",
+    "rl-restore-10",
+    "rl-restore-11",
+    "rl-restore-12",
+]
+
+
+@dataclass(frozen=True)
+class ToolSettings:
+    """How to train; saved with the run, and a resumed run must have the same.
+
+    Args:
+        tool: Network to train: hirl-* of the toolset hirl, ffdnet to srn of the toolset paper; rl-restore-1 to
+            rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
+        images: Photographs to train on: a folder, or the name of a data set.
+        validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
+        steps: Length of the training; the learning rate falls linearly to zero over it.
+        batch: Number of patches in a step, of the smallest side; of larger ones as many as have no more pixels.
+        patch: Sides of patches in pixels, multiples of 16; each step draws one of them. A network that sees far, as
+            SRN, learns the borders of 64 alone and is then of little use for whole photographs: give it 64 128.
+        lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
+        own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
+        light_share: Share of the examples that need nothing or next to nothing, half of which a conditional network
+            takes for strongly distorted.
+        leftover_share: Share of the hybrid examples that tools, the one that is trained among them, have been at
+            before.
+        toolset: Toolset of these tools.
+        precision: Precision of the convolutions; bf16 is about three times faster where the processor has it.
+        seed: Seed of everything random.
+        start_from: Weights to start from instead of random ones.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    tool: Annotated[ToolName, tyro.conf.Positional]
+    images: str
+    validate: str | None = None
+    steps: int = 20_000
+    batch: int = 16
+    patch: tuple[int, ...] = (64,)
+    lr: float | None = None
+    own_share: float = 0.7
+    light_share: float = 0.0
+    leftover_share: float = 0.0
+    toolset: str = "hirl"
+    precision: Precision = "float32"
+    seed: int = 0
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.lr is None:
+            object.__setattr__(self, "lr", RECIPES[self.tool].lr)
+        if not self.patch or any(side < SMALLEST or side % SMALLEST for side in self.patch):
+            raise ValueError(f"--patch must be multiples of {SMALLEST}, got {' '.join(map(str, self.patch)) or 'none'}")
+        at_least(1, steps=self.steps, batch=self.batch)
+        at_least(0, seed=self.seed)
+        for option, share in {
+            "own-share": self.own_share,
+            "light-share": self.light_share,
+            "leftover-share": self.leftover_share,
+        }.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"--{option} must lie in 0 to 1, got {share}")

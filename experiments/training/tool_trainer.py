@@ -1,0 +1,147 @@
+"""Trains a tool's network."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from hirl_agents.common.optimisers import MuonAndAdam
+from hirl_env.data.images import to_tensor
+from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.files import atomic_write_text
+from hirl_env.quality import psnr
+from hirl_env.weights import load_weights, save_weights
+from hirl_experiments.reporting.model_cards import model_card
+from hirl_experiments.training.loop import Stateful, Training
+from hirl_experiments.training.optimisers import descend, rise_and_fall
+from hirl_experiments.training.tool_examples import ToolExamples
+from hirl_experiments.training.tool_recipes import RECIPES, run_network
+from hirl_experiments.training.tool_settings import SMALLEST, ToolSettings
+
+EMA_DECAY = 0.998
+VALIDATION_CROP = 128
+
+
+class ToolTrainer(Training):
+    """One training run of a network of the toolset; what is validated and published is its average over steps."""
+
+    project = "hirl-tools"
+
+    def __init__(self, settings: ToolSettings, out: Path, device: torch.device) -> None:
+        super().__init__(settings.tool, settings, out, device, settings.steps)
+        self.recipe = RECIPES[settings.tool]
+        self.validation = [] if settings.validate is None else _centres(image_sources.resolve(settings.validate))
+        network = self.recipe.network()
+        if settings.start_from is not None:
+            load_weights(network, settings.start_from)
+        self.network = network.to(device)
+        self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
+        self.examples = ToolExamples(image_sources.resolve(settings.images), self.recipe, settings, self.restored)
+        assert settings.lr is not None
+        self.optimiser = MuonAndAdam(self.network.parameters(), settings.lr)
+        self.schedule = rise_and_fall(self.optimiser, settings.steps)
+        self.resume()
+
+    def parts(self) -> dict[str, Stateful]:
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "examples": self.examples,
+        }
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    @torch.no_grad()
+    def restored(self, images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
+        """What the averaged network makes of images (N, 3, H, W), of strengths (N,); on the CPU."""
+        with self._autocast():
+            results = run_network(self.average.module, images.to(self.device), strengths.to(self.device))
+        return results[-1].float().clamp(0, 1).cpu()
+
+    def train_step(self) -> dict[str, float]:
+        """One step of the optimiser; the loss is the root mean square error per image."""
+        images, references, strengths = (part.to(self.device) for part in self.examples.batch(self.rng))
+        with self._autocast():
+            results = run_network(self.network, images.to(memory_format=torch.channels_last), strengths)
+        losses = []
+        for result in results:
+            scale = references.shape[-1] // result.shape[-1]
+            target = F.avg_pool2d(references, scale) if scale > 1 else references
+            # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
+            losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
+        descend(torch.stack(losses).sum(), self.optimiser, self.schedule)
+        self.average.update_parameters(self.network)
+        return {"loss": losses[-1].item()}
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Mean PSNR (dB) of the averaged network on the centre of each validation picture, per distortion."""
+        scores: dict[str, list[float]] = {}
+        for reference in self.validation:
+            for degradation in self.recipe.validation:
+                distorted = degradation(reference, np.random.default_rng(0))
+                strength = 0.0
+                if self.recipe.condition is not None:
+                    error = 255 * (distorted - reference).square().mean().sqrt().item()
+                    strength = self.recipe.condition(degradation, error)
+                restored = self.restored(distorted[None], torch.tensor([strength]))
+                scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+    def progress_text(self, row: dict[str, Any]) -> str:
+        scores = [f"{row[name]:.2f}" for name in map(str, self.recipe.validation) if name in row]
+        return f"loss={row['loss']:.4f} {' '.join(scores)}"
+
+    def publish(self, measured: dict[str, float]) -> None:
+        network = self.average.module
+        save_weights(network, self.weights, self.recipe.stored)
+        atomic_write_text(self.weights.with_suffix(".md"), self._model_card(measured))
+        print(f"wrote {self.weights} and its model card")
+
+    def _model_card(self, scores: dict[str, float]) -> str:
+        return model_card(
+            self.settings.tool,
+            self.recipe.network(),
+            f"By `hirl train-tools` in {self.seconds / 60:.0f} minutes on {self.device.type}:",
+            dataclasses.asdict(self.settings),
+            f"PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
+            f"{self.settings.precision}:",
+            ("distortion", "PSNR"),
+            {name: f"{score:.2f}" for name, score in scores.items()} or {"none": ""},
+        )
+
+
+def _average_in(averages: Any, values: Any, count: Any) -> None:
+    """Exponential moving average, which forgets faster while it is young."""
+    decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
+    for average, value in zip(averages, values, strict=True):
+        average.lerp_(value, 1 - decay)
+
+
+def _centres(photographs: Photographs) -> list[torch.Tensor]:
+    """The centres (3, side, side) of the originals that are large enough to measure progress on.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    centres = []
+    for photograph in photographs:
+        if photograph.reference is None or min(photograph.reference.shape[:2]) < SMALLEST:
+            continue
+        height, width = photograph.reference.shape[:2]
+        side = min(VALIDATION_CROP, height // SMALLEST * SMALLEST, width // SMALLEST * SMALLEST)
+        top, left = (height - side) // 2, (width - side) // 2
+        centres.append(to_tensor(photograph.reference[top : top + side, left : left + side]))
+    if not centres:
+        raise ValueError(f"{photographs.name}: no clean photograph of {SMALLEST} pixels or more to validate on")
+    return centres

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from matplotlib.figure import Figure
-
 from hirl_agents.restorer import Restorer
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import LEVELS
@@ -15,25 +13,15 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_env.tools.toolset import Toolset
-from hirl_experiments.commands.evaluate import DECIMALS
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
-from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
+from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
-from hirl_experiments.reporting.figures import save_figure, show
+from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.gallery import gallery
+from hirl_experiments.reporting.paths import Result, draw_paths
 
-COLUMNS = {
-    "distorted": "distorted",
-    "reverse": "reverse order",
-    "greedy": "greedy",
-    "brute-force": "brute force",
-    "hirl": "HIRL, blind",
-}
-PANEL = 2.4  # inches
 Part = Literal["gallery", "levels"]
-Result = tuple[Sample, dict[str, SearchResult], int]  # an image, what was found for its batch, and its row in there
 
 
 def demo(
@@ -78,11 +66,9 @@ def _levels(out: Path, depth: int, crop: int, seed: int, precision: Precision) -
     rows: list[Row] = []
     for level in LEVELS:
         results: list[Result] = []
-
         samples = evaluation_samples(photographs, level, crop, 1, seed)
-        rows += evaluate_level(
-            samples, len(photographs), level, methods, toolset, precision, partial(_collect, results)
-        )
+        runner = Runner(methods, toolset, precision, on_batch=partial(_collect, results))
+        rows += runner.rows(samples, len(photographs), level)
         figure = out / f"{level}.png"
         draw_paths(results, toolset, level, figure)
         print(f"wrote {figure}")
@@ -92,31 +78,3 @@ def _levels(out: Path, depth: int, crop: int, seed: int, precision: Precision) -
 
 def _collect(results: list[Result], batch: list[Sample], found: dict[str, SearchResult]) -> None:
     results.extend((sample, found, row) for row, sample in enumerate(batch))
-
-
-def draw_paths(results: list[Result], toolset: Toolset, level: str, path: Path) -> None:
-    """Saves a figure: a row per photograph, a column per method with its path and gain, the reference last.
-
-    Args:
-        results: Results, one per image.
-        toolset: Tools of all paths.
-        level: Name of the level, for the title.
-        path: PNG file to write.
-    """
-    columns = [*COLUMNS, "reference"]
-    figure = Figure(figsize=(PANEL * len(columns), (PANEL + 0.75) * len(results) + 0.5), layout="constrained")
-    axes = figure.subplots(len(results), len(columns), squeeze=False)
-    for (sample, found, row), line in zip(results, axes, strict=True):
-        for method, axis in zip(COLUMNS, line, strict=False):
-            restored = found[method].state
-            decibels = f"{restored.scores[row]:.2f} dB"
-            if method != "distorted":
-                decibels += f" ({restored.gains[row]:+.2f})"
-            steps = "\n".join(toolset[cell].name for cell in restored.paths[row]) or (
-                "nothing gains" if method != "distorted" else ""
-            )
-            show(axis, restored.images[row], f"{COLUMNS[method]}: {decibels}\n{steps}")
-        assert sample.reference is not None
-        show(line[-1], sample.reference, f"reference: {sample.name}")
-    figure.suptitle(f"{level}: what each method does, step by step, and what it gains")
-    save_figure(figure, path)

@@ -14,11 +14,10 @@ from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
 from hirl_experiments.distributed.side_by_side import side_by_side
 from hirl_experiments.evaluation.methods import open_methods
-from hirl_experiments.evaluation.runner import Row, as_json, evaluate_level
+from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 
-DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}
 AGENT = "hirl-paper"  # of the default toolset
 METHODS = (
     "distorted",
@@ -119,7 +118,7 @@ def _opened(settings: Mapping[str, Any]) -> Callable[[Part], tuple[Part, list[Ro
         level, methods = part
         samples = evaluation_samples(photographs, distortions[level], crop, per_image, seed)
         runs = {method: opened[method] for method in methods}
-        count = len(photographs) * per_image
-        return part, evaluate_level(samples, count, level, runs, tools, settings["precision"])
+        runner = Runner(runs, tools, settings["precision"])
+        return part, runner.rows(samples, len(photographs) * per_image, level)
 
     return measured

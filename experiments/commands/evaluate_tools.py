@@ -15,7 +15,7 @@ from hirl_env.files import atomic_write_text
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
-from hirl_experiments.evaluation.runner import Row, evaluate_level
+from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.evaluation.translation import moves
 from hirl_experiments.io.invocation import command_line
@@ -89,7 +89,7 @@ def _gains(photographs: Photographs, crop: int | None, seed: int, tools: Toolset
         for name in names if methods else ():
             samples = evaluation_samples(photographs, name, crop, 1, seed)
             everything = {"distorted": Distorted().open("distorted", tools), **methods}
-            before, *after = evaluate_level(samples, len(photographs), name, everything, tools, precision)
+            before, *after = Runner(everything, tools, precision).rows(samples, len(photographs), name)
             rows += [_row(before, one) for one in after]
     return "every tool on its own distortion", rows, DECIMALS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, TypedDict
 
@@ -19,6 +19,8 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.methods import Run
 from hirl_experiments.evaluation.sampling import PIXELS, batches, begin
+
+DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}  # of a `Row`
 
 
 @dataclass(frozen=True)
@@ -63,69 +65,60 @@ class Measured(TypedDict):
 Finished = MutableMapping[tuple[str | int, ...], dict[str, Measured]]
 
 
-def measure(
-    samples: Iterable[Sample],
-    count: int,
-    label: tuple[str, ...],
-    methods: Mapping[str, Run],
-    toolset: Toolset,
-    precision: Precision,
-    on_batch: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
-    finished: Finished | None = None,
-    pixels: int = PIXELS,
-    as_saved: bool = False,
-) -> dict[str, list[Measured]]:
-    """Runs methods on samples, batch by batch.
+@dataclass(frozen=True)
+class Runner:
+    """Runs methods on distorted images, batch by batch, and measures what they make of them.
 
-    Args:
-        samples: Distorted images with references.
-        count: Number of samples, for the progress bar.
-        label: Names of what the samples are of.
+    Attributes:
         methods: Methods, opened, by the names that ``finished`` knows them by.
         toolset: Tools that methods choose among.
         precision: Precision of the tools' convolutions.
-        on_batch: Function called with each batch and what every method made of it that had not finished it before.
         finished: Results that need not be measured again; those of each method on a batch are added as they come.
         pixels: Number of pixels in a batch (see `batches`).
         as_saved: Whether results are measured as files have them, in 8 bits.
-
-    Returns:
-        Batch by batch, what is measured of each row; rows are in the order of ``methods``.
+        on_batch: Function called with each batch and what every method made of it that had not finished it before.
     """
-    finished = {} if finished is None else finished
-    results: dict[str, list[Measured]] = {}
-    with tqdm(total=count, desc=" ".join(label), unit="image", leave=False, disable=None) as bar:
-        for number, batch in enumerate(batches(samples, pixels)):
-            start = begin(batch, toolset, precision)
-            everything: dict[str, SearchResult] = {}
-            for method, run in methods.items():
-                key: tuple[str | int, ...] = (*label, number, method)
-                if key not in finished:
-                    found, finished[key] = _run(run, batch, start, as_saved)
-                    if on_batch is not None:
-                        everything |= found
-                for name, one in finished[key].items():
-                    results.setdefault(name, []).append(one)
-                bar.update(len(batch) / len(methods))
-            if on_batch is not None:
-                on_batch(batch, everything)
-    return results
 
+    methods: Mapping[str, Run]
+    toolset: Toolset
+    precision: Precision
+    finished: Finished = field(default_factory=dict)
+    pixels: int = PIXELS
+    as_saved: bool = False
+    on_batch: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None
 
-def evaluate_level(
-    samples: Iterable[Sample],
-    count: int,
-    level: str,
-    methods: Mapping[str, Run],
-    toolset: Toolset,
-    precision: Precision,
-    on_batch: Callable[[list[Sample], dict[str, SearchResult]], None] | None = None,
-    finished: Finished | None = None,
-    pixels: int = PIXELS,
-) -> list[Row]:
-    """Rows of methods on the samples of one level, in the order of ``methods``; arguments are those of `measure`."""
-    results = measure(samples, count, (level,), methods, toolset, precision, on_batch, finished, pixels)
-    return [_row(level, name, parts) for name, parts in results.items()]
+    def measure(self, samples: Iterable[Sample], count: int, *label: str) -> dict[str, list[Measured]]:
+        """Runs the methods on samples.
+
+        Args:
+            samples: Distorted images with references.
+            count: Number of samples, for the progress bar.
+            *label: Names of what the samples are of.
+
+        Returns:
+            Batch by batch, what is measured of each row; rows are in the order of ``methods``.
+        """
+        results: dict[str, list[Measured]] = {}
+        with tqdm(total=count, desc=" ".join(label), unit="image", leave=False, disable=None) as bar:
+            for number, batch in enumerate(batches(samples, self.pixels)):
+                start = begin(batch, self.toolset, self.precision)
+                everything: dict[str, SearchResult] = {}
+                for method, run in self.methods.items():
+                    key: tuple[str | int, ...] = (*label, number, method)
+                    if key not in self.finished:
+                        found, self.finished[key] = _run(run, batch, start, self.as_saved)
+                        if self.on_batch is not None:
+                            everything |= found
+                    for name, one in self.finished[key].items():
+                        results.setdefault(name, []).append(one)
+                    bar.update(len(batch) / len(self.methods))
+                if self.on_batch is not None:
+                    self.on_batch(batch, everything)
+        return results
+
+    def rows(self, samples: Iterable[Sample], count: int, level: str) -> list[Row]:
+        """A row for each method on the samples of one level; arguments as of `measure`."""
+        return [_row(level, name, parts) for name, parts in self.measure(samples, count, level).items()]
 
 
 def _run(

@@ -13,7 +13,7 @@ from hirl_env.data.suites import Suite
 from hirl_env.devices import Precision
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant
-from hirl_experiments.evaluation.runner import Finished, Measured, measure
+from hirl_experiments.evaluation.runner import Finished, Measured, Runner
 from hirl_experiments.evaluation.scores import CAP, Outcomes, score
 
 
@@ -38,12 +38,8 @@ def suite_rows(
         finished: Results that need not be measured again; others are added as they come.
     """
     runs = {entrant.name: entrant.run for entrant in entrants}
-    measured = {
-        part: measure(
-            samples(part), count, (suite.name, part), runs, toolset, precision, finished=finished, as_saved=True
-        )
-        for part in suite.parts
-    }
+    runner = Runner(runs, toolset, precision, finished, as_saved=True)
+    measured = {part: runner.measure(samples(part), count, suite.name, part) for part in suite.parts}
     if len(measured) > 1:
         measured["all"] = {name: list(itertools.chain(*(of[name] for of in measured.values()))) for name in runs}
     return [row for part, results in measured.items() for row in _rows(suite.name, part, results)]

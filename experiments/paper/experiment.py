@@ -32,7 +32,7 @@ from hirl_experiments.evaluation.methods import (
     Search,
     Single,
 )
-from hirl_experiments.evaluation.runner import Row, evaluate_level
+from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import PIXELS, evaluation_samples
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.records import Records
@@ -237,16 +237,8 @@ class Experiment:
             distortion.photographs, distortion.level, chosen.crop, chosen.per_image, chosen.seed
         )
         count = len(distortion.photographs) * chosen.per_image
-        return evaluate_level(
-            samples,
-            count,
-            name or distortion.name,
-            methods,
-            self.toolset,
-            chosen.precision,
-            finished=records,
-            pixels=pixels,
-        )
+        runner = Runner(methods, self.toolset, chosen.precision, records, pixels)
+        return runner.rows(samples, count, name or distortion.name)
 
     def data(self) -> str:
         """What was measured on, in words."""

@@ -12,9 +12,9 @@ from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.rl_restore import new_tools
-from hirl_experiments.commands import evaluate as command
 from hirl_experiments.commands.reproduce import PARTS, PartName
 from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, methods
+from hirl_experiments.evaluation.runner import Runner
 
 
 def test_names_for_help_are_those_of_the_registries():
@@ -59,20 +59,20 @@ def test_mistakes_are_said_before_anything_runs(arguments, message, folder, monk
     def never(*_):
         raise AssertionError("it ran")
 
-    monkeypatch.setattr(command, "evaluate_level", never)
+    monkeypatch.setattr(Runner, "rows", never)
     assert hirl("evaluate", "--images", str(folder), *arguments) == 1
     assert message in capsys.readouterr().err
 
 
 def test_an_interrupt_leaves_the_levels_that_are_finished(folder, tmp_path, monkeypatch, hirl):
-    whole = command.evaluate_level
+    rows = Runner.rows
 
-    def interrupted(starts, count, level, *rest):
+    def interrupted(self, samples, count, level):
         if level == "severe":
             raise KeyboardInterrupt
-        return whole(starts, count, level, *rest)
+        return rows(self, samples, count, level)
 
-    monkeypatch.setattr(command, "evaluate_level", interrupted)
+    monkeypatch.setattr(Runner, "rows", interrupted)
     target = tmp_path / "rows.json"
     arguments = ("--crop", "16", "--methods", "distorted", "--json", str(target))
     assert hirl("evaluate", "--images", str(folder), *arguments) == 130

@@ -10,7 +10,7 @@ import pytest
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.known import toolsets
 from hirl_experiments.evaluation.methods import Chain
-from hirl_experiments.evaluation.runner import evaluate_level
+from hirl_experiments.evaluation.runner import Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
 FOLDER = os.environ.get("HIRL_TEST_CBSD68")
@@ -21,7 +21,7 @@ def gain(level: str, cell: str) -> float:
     """Mean gain in dB of a tool of the toolset ``paper``, TYPE-DEGREE, on a crop of 96x96 of each photograph."""
     toolset = toolsets.resolve("paper")
     samples = evaluation_samples(image_sources.resolve(FOLDER), level, 96, 1, 0)
-    (row,) = evaluate_level(samples, 68, level, {cell: Chain((cell,)).open(cell, toolset)}, toolset, "float32")
+    (row,) = Runner({cell: Chain((cell,)).open(cell, toolset)}, toolset, "float32").rows(samples, 68, level)
     assert row.images == 68
     return row.gain
 

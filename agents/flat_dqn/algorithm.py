@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from gymnasium import spaces
 from stable_baselines3 import DQN
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
-from hirl_agents.common.saving import SafelySaved
-from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.common.off_policy import OffPolicyAgent
 from hirl_agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
 
-Self = TypeVar("Self", bound="FlatDQN")
 
-
-class FlatDQN(SafelySaved, DQN):
+class FlatDQN(OffPolicyAgent, DQN):
     """DQN on a ResNet-18, for ``HIRL-RestoreFlat-v0``.
 
     All but the trunk is Stable-Baselines3's: no double Q-learning, no bootstrap that may stop, no augmentation, and one
@@ -49,20 +46,6 @@ class FlatDQN(SafelySaved, DQN):
         network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
         network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
-
-    def _setup_model(self) -> None:
-        check_trainable(self.env)
-        super()._setup_model()
-        self.max_steps = longest_episode(self.env, self.max_steps)
-
-    def learn(self: Self, *arguments: Any, **named: Any) -> Self:
-        """Trains; see Stable-Baselines3.
-
-        Raises:
-            ValueError: If the environment is none to learn in, as `check_trainable` says.
-        """
-        check_trainable(self.env)
-        return super().learn(*arguments, **named)
 
     def argument(self, name: str) -> Any:
         """An argument of the constructor, as it takes it: without what this adds to ``policy_kwargs`` itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +12,28 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
-from hirl_agents.common.saving import SafelySaved
-from hirl_agents.common.vec_env import check_trainable, longest_episode
-from hirl_agents.hirl.config import HIRLConfig
+from hirl_agents.common.off_policy import OffPolicyAgent, epsilon_at
+from hirl_agents.hirl.config import HIRLConfig, check_full_feedback
 from hirl_agents.hirl.feedback import Feedback
 from hirl_agents.hirl.learning import FromFeedback, FromTransitions, Learning, Transitions
 from hirl_agents.hirl.policy import HIRLPolicy
 from hirl_agents.networks import MAX_STEPS
 
-Self = TypeVar("Self", bound="HIRL")
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,
     "huber": F.smooth_l1_loss,
 }
+CHOICES = {
+    "loss": tuple(LOSSES),
+    "degree_updates": ("replay", "online"),
+    "type_target": ("degrees", "transition"),
+}
 
 
-class HIRL(SafelySaved):
+class HIRL(OffPolicyAgent):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
     Both are ResNet-18 Q-networks with target networks. The options that are not explained here are those of
@@ -89,20 +92,6 @@ class HIRL(SafelySaved):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        for name, value, known in (
-            ("loss", loss, tuple(LOSSES)),
-            ("degree_updates", degree_updates, ("replay", "online")),
-            ("type_target", type_target, ("degrees", "transition")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        counts = {"target_update_interval": target_update_interval, "train_freq": train_freq, "batch_size": batch_size}
-        for name, number in counts.items():
-            if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
-                raise ValueError(f"{name} must be at least 1, got {number}")
-        for epsilon in (exploration_initial_eps, exploration_final_eps):
-            if not 0 <= epsilon <= 1:
-                raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
@@ -136,32 +125,45 @@ class HIRL(SafelySaved):
             self._setup_model()
 
     def _setup_model(self) -> None:
-        online, looks_ahead = self.degree_updates == "online", self.gamma or self.n_steps > 1
-        if self.full_feedback and (online or looks_ahead or self.type_target != "degrees"):
-            raise ValueError(
-                "full_feedback is about one step: take gamma=0, n_steps=1, degree_updates='replay' and "
-                "type_target='degrees'"
-            )
+        self._check_options()
         if self.full_feedback:
             self.replay_buffer_class = FromFeedback.replay_buffer_class
-        check_trainable(self.env)
         super()._setup_model()
+        self._check_networks()
         self.learning: Learning[Any] = self._learning()
-        self.max_steps = longest_episode(self.env, self.max_steps)
         self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
+        # Batch norm's running statistics are no parameters; target networks need them too.
+        self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
+        self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
+
+    def _check_options(self) -> None:
+        """Raises ValueError where an option is out of range, or options do not go together."""
+        for name, known in CHOICES.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        for name in ("target_update_interval", "train_freq", "batch_size"):
+            number = getattr(self, name)
+            if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
+                raise ValueError(f"{name} must be at least 1, got {number}")
+        for epsilon in (self.exploration_initial_eps, self.exploration_final_eps):
+            if not 0 <= epsilon <= 1:
+                raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
+        if self.full_feedback:
+            check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
+        if self.degree_updates == "online" and self.n_steps > 1:
+            raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
+
+    def _check_networks(self) -> None:
+        """Raises ValueError where options do not go with the networks or the replay buffer."""
         architecture = self.policy.q.architecture
         if self.degree_updates == "online" and architecture["norm"] == "batch":
             raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
-        if self.degree_updates == "online" and self.n_steps > 1:
-            raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
         if self.type_target == "degrees" and architecture["degree_head"] == "blind":
             raise ValueError("a blind degree_head says nothing about types: take type_target='transition'")
         if self.replay_buffer.buffer_size * self.n_envs < self.batch_size:
             raise ValueError(f"buffer_size={self.buffer_size} holds no batch of {self.batch_size} transitions")
-        # Batch norm's running statistics are no parameters; target networks need them too.
-        self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
-        self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
 
     def _learning(self) -> FromFeedback | FromTransitions:
         if self.full_feedback:
@@ -179,10 +181,13 @@ class HIRL(SafelySaved):
     @property
     def exploration_rate(self) -> float:
         """Chance of a random type, and of a random degree, now."""
-        progress = min(1.0, self.num_timesteps / self.exploration_steps) if self.exploration_steps else 1.0
-        if self.exploration_stairs:
-            progress = int(progress * self.exploration_stairs) / self.exploration_stairs
-        return self.exploration_initial_eps + progress * (self.exploration_final_eps - self.exploration_initial_eps)
+        return epsilon_at(
+            self.exploration_initial_eps,
+            self.exploration_final_eps,
+            self.num_timesteps,
+            self.exploration_steps,
+            self.exploration_stairs,
+        )
 
     def predict(
         self,
@@ -249,23 +254,6 @@ class HIRL(SafelySaved):
         (group,) = optimizer.param_groups
         torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
         optimizer.step()
-
-    def learn(
-        self: Self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        log_interval: int = 4,
-        tb_log_name: str = "HIRL",
-        reset_num_timesteps: bool = True,
-        progress_bar: bool = False,
-    ) -> Self:
-        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
-
-        Raises:
-            ValueError: If the environment is none to learn in, as `check_trainable` says.
-        """
-        check_trainable(self.env)
-        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.type_optimizer", "policy.degree_optimizer"], []

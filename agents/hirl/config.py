@@ -90,13 +90,8 @@ class HIRLConfig(AlgorithmConfig):
 
     def check(self) -> None:
         """Raises ValueError where options do not go together."""
-        online, looks_ahead = self.degree_updates == "online", self.gamma or self.n_steps > 1
-        if self.full_feedback and (online or looks_ahead or self.type_target != "degrees"):
-            raise ValueError(
-                "full_feedback teaches what each tool gains at once, and looks no further: it goes with gamma 0, "
-                "n_steps 1, degree_updates replay and type_target degrees; otherwise leave full_feedback out, as the "
-                "preset hirl-transitions does"
-            )
+        if self.full_feedback:
+            check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -123,3 +118,14 @@ class HIRLConfig(AlgorithmConfig):
     def q_network(self, model: HIRL, n_degrees: int) -> TwoLevelQ:
         """The two strategies that act, sharing the model's weights."""
         return model.policy.acting
+
+
+def check_full_feedback(gamma: float, n_steps: int, degree_updates: str, type_target: str) -> None:
+    """Raises ValueError where options do not go with ``full_feedback``; they are those of `HIRLConfig`."""
+    looks_ahead = gamma or n_steps > 1
+    if looks_ahead or degree_updates != "replay" or type_target != "degrees":
+        raise ValueError(
+            "full_feedback teaches what each tool gains at once, and looks no further: it goes with gamma 0, "
+            "n_steps 1, degree_updates replay and type_target degrees; otherwise leave full_feedback out, as the "
+            "preset hirl-transitions does"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import polyak_update, update_learning_rate
 
-from hirl_agents.common.saving import SafelySaved
-from hirl_agents.common.vec_env import check_trainable, longest_episode
+from hirl_agents.common.off_policy import OffPolicyAgent, epsilon_at
+from hirl_agents.common.vec_env import longest_episode
 from hirl_agents.rl_restore.agent import MAX_STEPS, RLRestoreAgent
 from hirl_agents.rl_restore.config import RLRestoreConfig
 from hirl_agents.rl_restore.episodes import EpisodeReplayBuffer, Episodes
@@ -24,10 +24,8 @@ from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rl_restore.policy import RLRestorePolicy
 from hirl_env.tools.toolset import Toolset
 
-Self = TypeVar("Self", bound="RLRestore")
 
-
-class RLRestore(SafelySaved):
+class RLRestore(OffPolicyAgent):
     """RL-Restore's agent: DQN whose network remembers the steps of an episode, for ``HIRL-RestoreFlat-v0``.
 
     It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
@@ -55,6 +53,7 @@ class RLRestore(SafelySaved):
         "RecurrentPolicy": RLRestorePolicy,
         "CnnPolicy": RLRestorePolicy,
     }
+    stops_by_action = True
     policy: RLRestorePolicy
     replay_buffer: EpisodeReplayBuffer
     max_steps: int = MAX_STEPS  # of the environment's episodes
@@ -116,9 +115,7 @@ class RLRestore(SafelySaved):
             self._setup_model()
 
     def _setup_model(self) -> None:
-        check_trainable(self.env, stops=True)
-        self.max_steps = longest_episode(self.env, self.max_steps)
-        self.replay_buffer_kwargs = {"max_steps": self.max_steps}
+        self.replay_buffer_kwargs = {"max_steps": longest_episode(self.env, self.max_steps)}
         super()._setup_model()
 
     @property
@@ -127,8 +124,7 @@ class RLRestore(SafelySaved):
         steps = self.num_timesteps - self.learning_starts
         if steps < 0:
             return 1.0
-        progress = min(1.0, steps / self.exploration_steps) if self.exploration_steps else 1.0
-        return self.exploration_initial_eps + progress * (self.exploration_final_eps - self.exploration_initial_eps)
+        return epsilon_at(self.exploration_initial_eps, self.exploration_final_eps, steps, self.exploration_steps)
 
     def agent(self, toolset: Toolset) -> RLRestoreAgent:
         """The network for inference, with the tools it is trained with; shares its weights."""
@@ -239,23 +235,6 @@ class RLRestore(SafelySaved):
         features[taken] = seen
         last_tools = F.pad(episodes.actions[:, :-1], (1, 0), value=-1).masked_fill(~taken, -1)
         return network.remembered(features, last_tools)[0]
-
-    def learn(
-        self: Self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        log_interval: int = 4,
-        tb_log_name: str = "RLRestore",
-        reset_num_timesteps: bool = True,
-        progress_bar: bool = False,
-    ) -> Self:
-        """Trains for ``total_timesteps`` environment steps; see Stable-Baselines3.
-
-        Raises:
-            ValueError: If the environment is none to learn in, as `check_trainable` says.
-        """
-        check_trainable(self.env, stops=True)
-        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.optimizer"], []

@@ -249,7 +249,7 @@ def test_full_feedback_without_it_is_refused(env, telling):
     with pytest.raises(ValueError, match="make that with full_feedback=True, too"):
         agent(env, full_feedback=True, gamma=0.0).learn(4)
     for settings in ({"gamma": 0.9}, {"gamma": 0.0, "type_target": "transition"}, {"gamma": 0.0, "n_steps": 2}):
-        with pytest.raises(ValueError, match="full_feedback is about one step"):
+        with pytest.raises(ValueError, match="full_feedback teaches what each tool gains at once"):
             agent(telling, full_feedback=True, **settings)
 
 

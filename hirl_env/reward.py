@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from hirl_env.quality.measure import Measure, measures
+from hirl_env.quality import Measure, measures
 from hirl_env.registry import Registry
 
 

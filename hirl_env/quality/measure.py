@@ -1,23 +1,15 @@
-"""The interface of a quality measure, the registry of their names, and weighted sums of them."""
+"""The interface of a quality measure."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import nn
 
-from hirl_env.extras import optional
-from hirl_env.quality.full_reference import FROM_PIQ, check_size, psnr
-from hirl_env.quality.hirl_biqa import SMALLEST, load_blind_quality
-from hirl_env.quality.paq2piq import load_paq2piq
-from hirl_env.registry import Registry
+from hirl_env.quality.full_reference import check_size
 
 ScoreFunction = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -115,94 +107,3 @@ def _follow(network: nn.Module, device: torch.device) -> None:
     """Moves a network to a device, in place, where it is not there already."""
     if any(tensor.device != device for tensor in chain(network.parameters(), network.buffers())):
         network.to(device)
-
-
-def _brisque() -> Measure:
-    optional("brisque", "brisque")
-    from hirl_env.quality.brisque import SMALLEST, Brisque
-
-    return Measure("brisque", Brisque(), needs_reference=False, smallest=SMALLEST)
-
-
-@lru_cache(maxsize=1)
-def _paq2piq() -> Measure:
-    """Made once per process and shared, so that many environments hold one network."""
-    return Measure("paq2piq", BlindNetwork(load_paq2piq), needs_reference=False)
-
-
-@lru_cache(maxsize=1)
-def _hirl_biqa() -> Measure:
-    return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=SMALLEST)
-
-
-def _shorthand(value: Any) -> Measure | None:
-    """A measure from a sum like ``0.5*psnr + 10*ssim``, or from a bare function.
-
-    A bare function of images and references is given whatever references there are, None included; one that cannot do
-    without them is wrapped in a `Measure`, as those of this package are.
-    """
-    if callable(value):
-        for known in map(measures.resolve, ("psnr", *FROM_PIQ)):
-            if known.function is value:
-                return known
-        return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
-    if isinstance(value, str) and re.search(r"[*+]", value):
-        return weighted(_parsed(value))
-    return None
-
-
-measures: Registry[Measure] = Registry("measure", Measure, _shorthand)
-measures.register("psnr", lambda: Measure("psnr", psnr))
-for _name, (_function, _smallest) in FROM_PIQ.items():
-    measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
-measures.register("hirl-biqa", _hirl_biqa)
-measures.register("brisque", _brisque)
-measures.register("paq2piq", _paq2piq)
-
-
-def weighted(weights: Mapping[str | Measure, float]) -> Measure:
-    """The weighted sum of measures, float64; blind where all of them are.
-
-    Args:
-        weights: Weights by measures or their names, such as ``{"psnr": 1, "ssim": 10}``.
-
-    Raises:
-        ValueError: If there are none, a weight is not a finite number, or a name is unknown.
-    """
-    parts = [(measures.resolve(measure), float(weight)) for measure, weight in weights.items()]
-    if not parts:
-        raise ValueError("a weighted sum needs at least one measure")
-    for measure, weight in parts:
-        if not math.isfinite(weight):
-            raise ValueError(f"the weight of measure {measure.name!r} must be a finite number, got {weight}")
-
-    def total(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        scores = [weight * measure.score(images, references).cpu().double() for measure, weight in parts]
-        return torch.stack(scores).sum(0)
-
-    return Measure(
-        " + ".join(f"{weight:g}*{measure.name}" for measure, weight in parts),
-        total,
-        needs_reference=any(measure.needs_reference for measure, _ in parts),
-        smallest=max(measure.smallest for measure, _ in parts),
-    )
-
-
-_TERM = re.compile(
-    r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*)?\s*(?P<name>[A-Za-z][\w.-]*)\s*(?P<more>\+|$)"
-)
-
-
-def _parsed(text: str) -> dict[str | Measure, float]:
-    """The weights in a sum of measures' names with optional factors, such as ``0.5*psnr + ssim``."""
-    weights: dict[str | Measure, float] = {}
-    position, more = 0, "+"
-    while more:
-        term = _TERM.match(text, position)
-        if term is None:
-            raise ValueError(f"measure {text!r} is no sum of measures; write it like '0.5*psnr + 10*ssim'")
-        if term["name"] in weights:
-            raise ValueError(f"measure {text!r} names {term['name']!r} twice; add up its weights")
-        weights[term["name"]] = float(term["weight"] or 1)
-        position, more = term.end(), term["more"]
-    return weights

@@ -1,0 +1,71 @@
+"""The measures that have a name or a short-hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+from hirl_env.extras import optional
+from hirl_env.quality.full_reference import FROM_PIQ, psnr
+from hirl_env.quality.hirl_biqa import SMALLEST, load_blind_quality
+from hirl_env.quality.measure import BlindNetwork, Measure
+from hirl_env.quality.paq2piq import load_paq2piq
+from hirl_env.quality.sums import parse_sum, weighted_sum
+from hirl_env.registry import Registry
+
+
+def _brisque() -> Measure:
+    optional("brisque", "brisque")
+    from hirl_env.quality.brisque import SMALLEST, Brisque
+
+    return Measure("brisque", Brisque(), needs_reference=False, smallest=SMALLEST)
+
+
+@lru_cache(maxsize=1)
+def _paq2piq() -> Measure:
+    """Made once per process and shared, so that many environments hold one network."""
+    return Measure("paq2piq", BlindNetwork(load_paq2piq), needs_reference=False)
+
+
+@lru_cache(maxsize=1)
+def _hirl_biqa() -> Measure:
+    return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=SMALLEST)
+
+
+def _shorthand(value: Any) -> Measure | None:
+    """A measure from a sum like ``0.5*psnr + 10*ssim``, or from a bare function.
+
+    A bare function of images and references is given whatever references there are, None included; one that cannot do
+    without them is wrapped in a `Measure`, as those of this package are.
+    """
+    if callable(value):
+        for known in map(measures.resolve, ("psnr", *FROM_PIQ)):
+            if known.function is value:
+                return known
+        return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
+    if isinstance(value, str) and re.search(r"[*+]", value):
+        return weighted(parse_sum(value))
+    return None
+
+
+measures: Registry[Measure] = Registry("measure", Measure, _shorthand)
+measures.register("psnr", lambda: Measure("psnr", psnr))
+for _name, (_function, _smallest) in FROM_PIQ.items():
+    measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
+measures.register("hirl-biqa", _hirl_biqa)
+measures.register("brisque", _brisque)
+measures.register("paq2piq", _paq2piq)
+
+
+def weighted(weights: Mapping[str | Measure, float] | Mapping[str, float]) -> Measure:
+    """The weighted sum of measures, as of `hirl_env.quality.sums.weighted_sum`.
+
+    Args:
+        weights: Weights by measures or their names, such as ``{"psnr": 1, "ssim": 10}``.
+
+    Raises:
+        ValueError: If there are none, a weight is not a finite number, or a name is unknown.
+    """
+    return weighted_sum([(measures.resolve(measure), float(weight)) for measure, weight in weights.items()])

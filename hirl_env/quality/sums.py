@@ -1,0 +1,61 @@
+"""Weighted sums of measures, and how they are written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import torch
+
+from hirl_env.quality.measure import Measure
+
+_TERM = re.compile(
+    r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*)?\s*(?P<name>[A-Za-z][\w.-]*)\s*(?P<more>\+|$)"
+)
+
+
+def weighted_sum(parts: Sequence[tuple[Measure, float]]) -> Measure:
+    """The weighted sum of measures, float64; blind where all of them are.
+
+    Args:
+        parts: Measures, each with its weight.
+
+    Raises:
+        ValueError: If there are none, or a weight is not a finite number.
+    """
+    if not parts:
+        raise ValueError("a weighted sum needs at least one measure")
+    for measure, weight in parts:
+        if not math.isfinite(weight):
+            raise ValueError(f"the weight of measure {measure.name!r} must be a finite number, got {weight}")
+
+    def total(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+        scores = [weight * measure.score(images, references).cpu().double() for measure, weight in parts]
+        return torch.stack(scores).sum(0)
+
+    return Measure(
+        " + ".join(f"{weight:g}*{measure.name}" for measure, weight in parts),
+        total,
+        needs_reference=any(measure.needs_reference for measure, _ in parts),
+        smallest=max(measure.smallest for measure, _ in parts),
+    )
+
+
+def parse_sum(text: str) -> dict[str, float]:
+    """The weights in a sum of measures' names with optional factors, such as ``0.5*psnr + ssim``.
+
+    Raises:
+        ValueError: If it is no such sum, or names a measure twice.
+    """
+    weights: dict[str, float] = {}
+    position, more = 0, "+"
+    while more:
+        term = _TERM.match(text, position)
+        if term is None:
+            raise ValueError(f"measure {text!r} is no sum of measures; write it like '0.5*psnr + 10*ssim'")
+        if term["name"] in weights:
+            raise ValueError(f"measure {text!r} names {term['name']!r} twice; add up its weights")
+        weights[term["name"]] = float(term["weight"] or 1)
+        position, more = term.end(), term["more"]
+    return weights

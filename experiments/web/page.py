@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import tempfile
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure
+from hirl_env.tools.toolset import Cell
 from hirl_experiments.io.finding import SUFFIXES
 from hirl_experiments.io.pictures import Pixels
 from hirl_experiments.web.session import Session
@@ -40,74 +42,128 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
         measure: Blind measure with a quality map.
         max_pixels: Most pixels of a picture.
     """
-    names = {restorer.toolset[cell].name: cell for cell in restorer.toolset.cells}
-
-    def opened(path: str | None) -> list[Any]:
-        if path is None:
-            return [None, *shown(None, 1.0, False)]
-        try:
-            session = Session(Path(path), restorer, measure, max_pixels)
-            session.go_on()
-        except (ValueError, OSError, MemoryError) as error:
-            raise gr.Error(str(error).replace(str(Path(path).parent) + "/", "")) from None
-        return [session, *shown(session, 1.0, False)]
-
-    def took(session: Session | None, name: str, strength: float, map: bool) -> list[Any]:
-        if session is not None and name in names:
-            try:
-                session.take(names[name])
-            except ValueError as error:
-                raise gr.Error(str(error)) from None
-        return shown(session, strength, map)
-
-    def acted(act: Callable[[Session], None], session: Session | None, strength: float, map: bool) -> list[Any]:
-        if session is not None:
-            act(session)
-        return shown(session, strength, map)
-
-    def looked_back(session: Session | None, event: gr.SelectData) -> str:
-        return "" if session is None else bars(session, min(int(event.index), len(session.steps) - 1))
-
+    actions = Actions(restorer, measure, max_pixels)
     with gr.Blocks(title="HIRL-Restore", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         gr.Markdown(INTRODUCTION)
         session = gr.State(None, time_to_live=3600)
         with gr.Row():
             with gr.Column(scale=2):
-                file = gr.File(label="Picture", file_types=sorted(SUFFIXES), height=110, elem_id="file")
-                slider = gr.ImageSlider(label="Before | after", format="png", interactive=False, elem_id="slider")
-                path = gr.Gallery(
-                    label=f"Path: tool and {measure.name} (a step shows what was expected then)",
-                    format="png",
-                    object_fit="contain",
-                    height=250,
-                    interactive=False,
-                    elem_id="path",
-                )
+                pictures = _pictures(measure.name)
             with gr.Column(scale=1):
-                values = gr.HTML(label="What the agent expects of each tool from here on", elem_id="values")
-                tool = gr.Dropdown(list(names), label="Tool", value=next(iter(names)), elem_id="tool")
-                with gr.Row():
-                    take = gr.Button("Take this tool", elem_id="take")
-                    undo = gr.Button("Undo", elem_id="undo")
-                    go_on = gr.Button("Let the agent go on", elem_id="go-on")
-                strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of the change", elem_id="strength")
-                map = gr.Checkbox(label="Quality map (bright: good)", elem_id="map")
-                drawn = gr.Image(
-                    label="Quality map", format="png", visible=False, buttons=["fullscreen"], interactive=False
-                )
-                download = gr.DownloadButton("Download the result", interactive=False, elem_id="download")
-                notes = gr.Markdown(elem_id="notes")
-        seen = [slider, path, values, drawn, download, notes]
-        options: dict[str, Any] = {"concurrency_id": "restore", "concurrency_limit": 1, "api_visibility": "private"}
-        file.change(opened, file, [session, *seen], **options)
-        take.click(took, [session, tool, strength, map], seen, **options)
-        undo.click(partial(acted, Session.undo), [session, strength, map], seen, **options)
-        go_on.click(partial(acted, Session.go_on), [session, strength, map], seen, **options)
-        path.select(looked_back, session, values, **options)
-        # Not when it is released: the keyboard moves it, too. Of what comes while one is worked on, the last counts.
-        strength.change(shown, [session, strength, map], seen, trigger_mode="always_last", **options)
-        map.change(shown, [session, strength, map], seen, **options)
+                controls = _controls(list(actions.tools))
+        _connect(session, pictures, controls, actions)
     return blocks
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What is done when somebody acts on the page; all but `look_back` return what is shown then, as of `shown`.
+
+    Attributes:
+        restorer: Restorer whose agent and tools are used.
+        measure: Blind measure.
+        max_pixels: Most pixels of a picture.
+    """
+
+    restorer: Restorer
+    measure: Measure
+    max_pixels: int
+
+    @cached_property
+    def tools(self) -> dict[str, Cell]:
+        """The cells of the tools by their names."""
+        toolset = self.restorer.toolset
+        return {toolset[cell].name: cell for cell in toolset.cells}
+
+    def open(self, path: str | None) -> list[Any]:
+        """Opens a file, and lets the agent restore it; the new session comes before what is shown."""
+        if path is None:
+            return [None, *shown(None, 1.0, False)]
+        try:
+            session = Session(Path(path), self.restorer, self.measure, self.max_pixels)
+            session.go_on()
+        except (ValueError, OSError, MemoryError) as error:
+            raise gr.Error(str(error).replace(str(Path(path).parent) + "/", "")) from None
+        return [session, *shown(session, 1.0, False)]
+
+    def take(self, session: Session | None, tool: str, strength: float, map: bool) -> list[Any]:
+        """Uses a tool."""
+        if session is not None and tool in self.tools:
+            try:
+                session.take(self.tools[tool])
+            except ValueError as error:
+                raise gr.Error(str(error)) from None
+        return shown(session, strength, map)
+
+    def undo(self, session: Session | None, strength: float, map: bool) -> list[Any]:
+        """Takes the last step back."""
+        if session is not None:
+            session.undo()
+        return shown(session, strength, map)
+
+    def go_on(self, session: Session | None, strength: float, map: bool) -> list[Any]:
+        """Lets the agent go on."""
+        if session is not None:
+            session.go_on()
+        return shown(session, strength, map)
+
+    def look_back(self, session: Session | None, event: gr.SelectData) -> str:
+        """What the agent expected of each tool after the step that was clicked on, in HTML."""
+        return "" if session is None else bars(session, min(int(event.index), len(session.steps) - 1))
+
+
+def _pictures(measure: str) -> dict[str, gr.Component]:
+    """The left column: the file, before and after, the path."""
+    return {
+        "file": gr.File(label="Picture", file_types=sorted(SUFFIXES), height=110, elem_id="file"),
+        "slider": gr.ImageSlider(label="Before | after", format="png", interactive=False, elem_id="slider"),
+        "path": gr.Gallery(
+            label=f"Path: tool and {measure} (a step shows what was expected then)",
+            format="png",
+            object_fit="contain",
+            height=250,
+            interactive=False,
+            elem_id="path",
+        ),
+    }
+
+
+def _controls(tools: list[str]) -> dict[str, gr.Component]:
+    """The right column: the agent's values, the tools, and what is done with the result."""
+    controls: dict[str, gr.Component] = {
+        "values": gr.HTML(label="What the agent expects of each tool from here on", elem_id="values"),
+        "tool": gr.Dropdown(tools, label="Tool", value=tools[0], elem_id="tool"),
+    }
+    with gr.Row():
+        controls["take"] = gr.Button("Take this tool", elem_id="take")
+        controls["undo"] = gr.Button("Undo", elem_id="undo")
+        controls["go on"] = gr.Button("Let the agent go on", elem_id="go-on")
+    return controls | {
+        "strength": gr.Slider(0, 1, 1, step=0.05, label="Strength of the change", elem_id="strength"),
+        "map": gr.Checkbox(label="Quality map (bright: good)", elem_id="map"),
+        "drawn map": gr.Image(
+            label="Quality map", format="png", visible=False, buttons=["fullscreen"], interactive=False
+        ),
+        "download": gr.DownloadButton("Download the result", interactive=False, elem_id="download"),
+        "notes": gr.Markdown(elem_id="notes"),
+    }
+
+
+def _connect(session: gr.State, pictures: Mapping[str, Any], controls: Mapping[str, Any], actions: Actions) -> None:
+    """Says which action follows what somebody does, and what it is given."""
+    seen = [pictures["slider"], pictures["path"]]
+    seen += [controls[name] for name in ("values", "drawn map", "download", "notes")]
+    options: dict[str, Any] = {"concurrency_id": "restore", "concurrency_limit": 1, "api_visibility": "private"}
+    shown_by = [session, controls["strength"], controls["map"]]
+    pictures["file"].change(actions.open, pictures["file"], [session, *seen], **options)
+    taken = [session, controls["tool"], controls["strength"], controls["map"]]
+    controls["take"].click(actions.take, taken, seen, **options)
+    controls["undo"].click(actions.undo, shown_by, seen, **options)
+    controls["go on"].click(actions.go_on, shown_by, seen, **options)
+    pictures["path"].select(actions.look_back, session, controls["values"], **options)
+    # Not when it is released: the keyboard moves it, too. Of what comes while one is worked on, the last counts.
+    controls["strength"].change(shown, shown_by, seen, trigger_mode="always_last", **options)
+    controls["map"].change(shown, shown_by, seen, **options)
 
 
 def shown(session: Session | None, strength: float, map: bool) -> list[Any]:

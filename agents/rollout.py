@@ -61,7 +61,7 @@ def rollout(
     check_length(max_steps)
     # STOP is allowed to everybody: an agent that does not know it never chooses it.
     rules = Rules(stop="no_gain" if stop in ("reference", "quality") else None, stop_action=True)
-    current = start.under(rules)
+    current = start.with_rules(rules)
     look = begin_episodes(agent, current)
     count = len(start.state)
     considered: list[list[float]] = [[] for _ in range(count)]

@@ -66,7 +66,7 @@ def cyclic_best_first(
     agent = as_agent(values)
     max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
-    root = start.under(UNBOUNDED)
+    root = start.with_rules(UNBOUNDED)
     frontier = _Frontier(root, agent, max_steps)
     frontier.enter(root.state, np.arange(len(root.state)))
     best, results = root.state, []
@@ -74,7 +74,7 @@ def cyclic_best_first(
     for budget in budgets:
         while len(rows := np.flatnonzero((trials < budget) & frontier.nonempty())):
             nodes, cells = frontier.pop(rows)
-            grown = root.at(nodes)
+            grown = root.with_state(nodes)
             grown.step(cells)
             trials[rows] += 1
             better = np.flatnonzero(root.worth(grown.state) > root.worth(best)[rows])
@@ -112,7 +112,7 @@ class _Frontier:
         if not goes_on.any():
             return
         rows, nodes = rows[goes_on], nodes[goes_on]
-        values = begin_episodes(self.agent, self.root.at(nodes))(np.arange(len(rows))).double().cpu().numpy()
+        values = begin_episodes(self.agent, self.root.with_state(nodes))(np.arange(len(rows))).double().cpu().numpy()
         for index, (row, length) in enumerate(zip(rows, nodes.lengths, strict=True)):
             node = self._slim(nodes[np.array([index])], row)
             for cell in self.root.toolset.cells:
@@ -133,7 +133,7 @@ class _Frontier:
 
 def chain(start: Restoration, cells: Sequence[Cell]) -> SearchResult:
     """The same tools for every image, one after the other."""
-    current = start.under(UNBOUNDED)
+    current = start.with_rules(UNBOUNDED)
     for cell in cells:
         _apply(current, cell)
     return SearchResult(current.state, np.full(len(current.state), len(cells)))
@@ -155,7 +155,7 @@ def best_chain(starts: Iterable[Restoration], length: int, most: float = np.inf)
     count = 0
     for start in starts:
         count += len(start.state)
-        root, before = start.under(UNBOUNDED), start.worth(start.state, most)
+        root, before = start.with_rules(UNBOUNDED), start.worth(start.state, most)
         paths: list[tuple[tuple[Cell, ...], State]] = [((), root.state)]
         while paths:
             path, node = paths.pop()
@@ -182,7 +182,7 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
     """
     paths = [reverse_path(start.toolset, degradation) for degradation in degradations]
     lengths = np.array([len(path) for path in paths])
-    current, results = start.under(UNBOUNDED), []
+    current, results = start.with_rules(UNBOUNDED), []
     if not lengths.any():
         return [SearchResult(current.state, np.zeros_like(lengths))]
     for length in range(1, max(lengths) + 1):
@@ -222,7 +222,7 @@ def greedy(start: Restoration, length: int) -> list[SearchResult]:
         What there is after 1, ..., ``length`` steps.
     """
     check_length(length)
-    root = start.under(UNBOUNDED)
+    root = start.with_rules(UNBOUNDED)
     state, results = root.state, []
     trials = np.zeros(len(state), dtype=np.int64)
     rows = np.arange(len(state))
@@ -251,7 +251,7 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
         The best paths of at most 1, ..., ``length`` steps. Doing nothing counts as a path, so no gain is negative.
     """
     check_length(length)
-    root = start.under(UNBOUNDED)
+    root = start.with_rules(UNBOUNDED)
     cells = root.toolset.cells
     costs = np.cumsum([len(cells) ** depth for depth in range(1, length + 1)])
     best = [root.state] * length
@@ -278,7 +278,7 @@ def _apply(restoration: Restoration, cell: Cell) -> None:
 
 
 def _applied(root: Restoration, node: State, cell: Cell) -> State:
-    child = root.at(node)
+    child = root.with_state(node)
     _apply(child, cell)
     return child.state
 

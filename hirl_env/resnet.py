@@ -27,7 +27,7 @@ class Centre(nn.Module):
         return 4 * (images - 0.5)
 
 
-class ResidualBlock(nn.Module):
+class BasicBlock(nn.Module):
     """Two convolutions of 3x3, and around them the input itself or, where the shape changes, a convolution of 1x1.
 
     Names and order of the parameters are those of torchvision's ``BasicBlock``.
@@ -84,7 +84,7 @@ class ResNet18(nn.Sequential):
         blocks, narrower = [], width
         for stage in range(4):
             wider, stride = width * 2**stage, 1 if stage == 0 else 2
-            blocks += [ResidualBlock(narrower, wider, stride, make_norm), ResidualBlock(wider, wider, 1, make_norm)]
+            blocks += [BasicBlock(narrower, wider, stride, make_norm), BasicBlock(wider, wider, 1, make_norm)]
             narrower = wider
         super().__init__(
             Centre(),

@@ -223,19 +223,19 @@ class Restoration:
         """An independent continuation from here; shares memory until either of the two moves."""
         return copy.copy(self)
 
-    def at(self, state: State) -> Restoration:
+    def with_state(self, state: State) -> Restoration:
         """A branch that goes on from another state."""
         branch = self.branch()
         branch.state = state
         return branch
 
-    def under(self, rules: Rules) -> Restoration:
+    def with_rules(self, rules: Rules) -> Restoration:
         """A branch under other rules, by which no episode has ended yet."""
-        branch = self.at(replace(self.state, ended=np.zeros_like(self.state.ended)))
+        branch = self.with_state(replace(self.state, ended=np.zeros_like(self.state.ended)))
         branch.rules = rules
         return branch
 
-    def at_price(self, price: float) -> Restoration:
+    def with_price(self, price: float) -> Restoration:
         """A branch in which a GFLOP has another price, in units of the measure."""
         check_price(price)
         branch = self.branch()

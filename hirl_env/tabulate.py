@@ -138,7 +138,7 @@ def _fill(
             if left > 1 and arrays[FINISHED][rows, child].all():
                 on_run(len(batch) * spec.nodes(left - 1))
                 continue
-            after = root.at(state)
+            after = root.with_state(state)
             after.step(np.broadcast_to(cell, (len(batch), 2)))
             on_run(len(batch))
             keep(after.state, child)

@@ -121,8 +121,8 @@ class HIRLPolicy(BasePolicy):
         weights = network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():
             more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
-            # Of a first layer that did not see the start, of a head that did not see the tool: what was not seen was
-            # of no matter.
+            # A first layer that did not see the start, or a head that did not see the tool, gets zeros for these
+            # inputs: they change no value at first.
             weights[name] = F.pad(weights[name], (0, 0) * (value.ndim - 2) + (0, more)) if more else weights[name]
         own.load_state_dict(weights)
         self.q_target.load_state_dict(own.state_dict())

@@ -1,8 +1,8 @@
 """PixelRL's own environment: every pixel of an image acts at every step.
 
 The environment of this project applies one tool to a whole image, chosen from a grid of types and degrees. Here there
-are as many actions as pixels, and what they choose among are nine fixed filters; neither fits that grid, so this is
-kept apart. Photographs and degradations are the same.
+are as many actions as pixels, and what they choose among are nine fixed filters; neither fits that grid, so this
+environment has its own interface. Photographs and degradations are the same.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hirl_agents.agent import RowValues
-from hirl_agents.rl_restore.network import RecurrentQ, State
+from hirl_agents.rl_restore.network import LSTMState, RecurrentQ
 from hirl_env.restoration import Restoration
 from hirl_env.tools.rl_restore import LargeTool, SmallTool, rl_restore_toolset
 from hirl_env.tools.toolset import Toolset
@@ -75,7 +75,7 @@ class RLRestoreAgent(nn.Module):
         self._check(restoration.toolset)
         n_degrees = restoration.toolset.n_degrees
         first_lengths = restoration.state.lengths
-        state: State | None = None
+        state: LSTMState | None = None
         # A network in training may be elsewhere than the tools.
         device = self.q.q.weight.device
 

@@ -17,7 +17,7 @@ FORGET_BIAS = 1.0  # TensorFlow's BasicLSTMCell adds it to what it stores
 MOST_VIEWS = 16  # along one side
 
 # What LSTMs remember, (h, c), each (N, crops, units): of every crop by which an image is seen.
-State = tuple[torch.Tensor, torch.Tensor]
+LSTMState = tuple[torch.Tensor, torch.Tensor]
 
 
 class SameConv2d(nn.Conv2d):
@@ -102,8 +102,8 @@ class RecurrentQ(nn.Module):
         return F.relu(self.features(self.convolutions(images)))
 
     def remembered(
-        self, features: torch.Tensor, last_tools: torch.Tensor, state: State | None = None
-    ) -> tuple[torch.Tensor, State]:
+        self, features: torch.Tensor, last_tools: torch.Tensor, state: LSTMState | None = None
+    ) -> tuple[torch.Tensor, LSTMState]:
         """Values along episodes.
 
         Args:
@@ -121,8 +121,8 @@ class RecurrentQ(nn.Module):
         return self.q(outputs), state
 
     def forward(
-        self, images: torch.Tensor, last_tools: torch.Tensor, state: State | None = None
-    ) -> tuple[torch.Tensor, State]:
+        self, images: torch.Tensor, last_tools: torch.Tensor, state: LSTMState | None = None
+    ) -> tuple[torch.Tensor, LSTMState]:
         """One step.
 
         Args:

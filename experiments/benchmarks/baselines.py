@@ -11,7 +11,7 @@ from hirl_agents.common.tiling import tiled
 from hirl_env.devices import Precision
 from hirl_env.tools.known import toolsets
 from hirl_experiments.benchmarks.agents import PHOTOGRAPH, degraded_photograph
-from hirl_experiments.evaluation.entrants import Entrant, Field, open_entrants
+from hirl_experiments.evaluation.entrants import Entrant, EntrantOptions, open_entrants
 from hirl_experiments.evaluation.sampling import begin
 
 
@@ -23,7 +23,7 @@ def open_baselines(owan: Path | None, ffdnet: Path | None) -> list[Entrant]:
     """
     given = {"owan": owan, "ffdnet": ffdnet}
     names = ["distorted", "hirl", *(f"{name}:{file}" for name, file in given.items() if file is not None)]
-    return open_entrants(names, Field(tiled(toolsets.resolve("hirl")), fixed=()))
+    return open_entrants(names, EntrantOptions(tiled(toolsets.resolve("hirl")), fixed=()))
 
 
 def bench_baselines(entrants: Sequence[Entrant], precisions: Sequence[Precision], seed: int) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ def bench(
         seconds: Number of seconds, roughly, to time each; at least seven steps (one episode).
         images: Photographs.
         owan: File of OWAN's released weights (.npz), for the part baselines.
-        ffdnet: File of FFDNet's released weights, FFDNet_color.mat, for the same part; FFDNet is told the noise that
+        ffdnet: File of FFDNet's released weights, FFDNet_color.mat, for the same part; FFDNet is given the noise that
             was added.
         seed: Seed of photographs and actions.
     """

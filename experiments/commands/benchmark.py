@@ -18,15 +18,15 @@ from hirl_env.files import atomic_write_text
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Field, every, open_entrants, without_price
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
 from hirl_experiments.evaluation.runner import Finished
 from hirl_experiments.evaluation.suite_rows import suite_rows
 from hirl_experiments.io.invocation import command_line
 from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 from hirl_experiments.io.records import Records
+from hirl_experiments.reporting.comparison import Row, by_entrant, by_part, earlier
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost
-from hirl_experiments.reporting.side_by_side import Row, by_entrant, by_part, earlier
 
 DECIMALS = {
     "PSNR": 2,
@@ -73,7 +73,7 @@ def benchmark(
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
         entrants: Entrants to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl,
             flat-dqn or a .safetensors file of hirl train; search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and
-            ffdnet:FILE (told the noise that was added) with their authors' weights; or module:factory. With @PRICE at
+            ffdnet:FILE (given the noise that was added) with their authors' weights; or module:factory. With @PRICE at
             its end (hirl@0.05, oracle@0.05), one that chooses is charged as many dB for a GFLOP.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Images of each photograph.
@@ -100,12 +100,12 @@ def benchmark(
         raise ValueError("--suites and --entrants need at least one each")
     check_writable(json, file=markdown)
     tools = tiled(toolsets.resolve(toolset).on(device))
-    entrants = tuple(every(entrants, tools))
+    entrants = tuple(expanded(entrants, tools))
     photographs = image_sources.resolve(images)
     before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
     chosen = [registered_suites.resolve(name) for name in suites]
-    fields = [open_entrants(entrants, Field(tools, suite.fixed, trust)) for suite in chosen]
+    fields = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes(toolset)}
     finished: Finished = {} if out is None else Records(out, settings)
     count = len(photographs) * per_image

@@ -12,7 +12,7 @@ from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.known import toolsets
-from hirl_experiments.distributed.side_by_side import side_by_side
+from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
@@ -87,7 +87,7 @@ def evaluate(
         results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
     else:
         parts = [(level, (method,)) for level in levels for method in methods]
-        results = side_by_side(address, device, partial(_opened, settings), _lost, parts)
+        results = map_on_cluster(address, device, partial(_opened, settings), _lost, parts)
     finished: dict[Part, list[Row]] = {}
     rows: list[Row] = []
     for part, found in results:

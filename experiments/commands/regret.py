@@ -18,7 +18,7 @@ from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.table import Table, open_table
 from hirl_env.tools.known import toolsets
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Field, every, open_entrants
+from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
 from hirl_experiments.io.output import check_writable, print_table, write_json
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "within 0.1 %": 1, "trials": 2, "crops": 0}
@@ -46,7 +46,7 @@ def regret(
     Args:
         table: Folder that hirl tabulate wrote.
         entrants: Entrants to compare, as of hirl benchmark.
-        price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents are told nothing of
+        price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents know nothing of
             it: name them as hirl@PRICE to charge them.
         toolset: Toolset of the table, where it is no longer found by the name that it had.
         device: Device on which the tools run: cpu, cuda, mps, or auto.
@@ -61,8 +61,8 @@ def regret(
     tools = tiled(toolsets.resolve(toolset or source["toolset"]).on(device))
     root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
     _check_tools(opened, root, toolset or source["toolset"])
-    field = Field(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
-    field_of = open_entrants(every(entrants, tools), field)
+    field = EntrantOptions(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
+    field_of = open_entrants(expanded(entrants, tools), field)
     rows = []
     with tqdm(total=len(opened) * len(field_of), desc="regret", unit="crop", disable=None) as bar:
         for entrant in field_of:

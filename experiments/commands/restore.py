@@ -17,16 +17,16 @@ from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
-from hirl_experiments.distributed.side_by_side import side_by_side
+from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, Row, opened_log, sha256
-from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, lost, restored_file
-from hirl_experiments.restoring.progress import Progress, announced
-from hirl_experiments.restoring.run import Run, one_after_the_other, tell_left_out, tell_lost
+from hirl_experiments.restoring.one_picture import JobAndReference, RestoredFile, SaveOptions, lost_file, restored_file
+from hirl_experiments.restoring.progress import Progress, with_progress
+from hirl_experiments.restoring.run import RestoreRun, print_left_out, print_notes, restore_in_turn
 
 
 def restore(
@@ -103,19 +103,19 @@ def restore(
     _check(quality, strength, stop, references)
     found = find_pictures(pictures, out)
     progress = Progress(len(found.files))
-    restorer, wishes = _opened(given, progress)
-    jobs = plan(found.files, out, wishes.format, restorer.max_steps if save_steps else 0, sheet)
+    restorer, options = _opened(given, progress)
+    jobs = plan(found.files, out, options.format, restorer.max_steps if save_steps else 0, sheet)
     settings = _settings(given)
     restored = (
-        partial(one_after_the_other, restorer, wishes, progress)
+        partial(restore_in_turn, restorer, options, progress)
         if address is None
-        else partial(side_by_side, address, device, partial(_on_a_worker, given, settings), lost)
+        else partial(map_on_cluster, address, device, partial(_on_a_worker, given, settings), lost_file)
     )
     with nullcontext() if dry_run else opened_log(out) as log:
-        run = Run(jobs, restored, references, log, settings, force, progress)
+        run = RestoreRun(jobs, restored, references, log, settings, force, progress)
         rows = _rows(run)
-        tell_lost(rows)
-        tell_left_out(found, log)
+        print_notes(rows)
+        print_left_out(found, log)
     if not dry_run:
         print(f"wrote {out / LOG}")
     if failed := sum(row["error"] is not None for row in rows):
@@ -123,26 +123,28 @@ def restore(
         raise ValueError(f"{failed} of {len(jobs)} pictures could not be restored{why}")
 
 
-def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple[Restorer, Wishes]:
+def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple[Restorer, SaveOptions]:
     """The restorer that was asked for, and what else is wanted of each picture."""
     toolset = toolsets.resolve(given["toolset"]).on(given["device"])
     names = ("max_steps", "stop", "measure", "precision", "device", "only", "without", "price", "trust")
     restorer = Restorer(
         given["agent"],
-        toolset if progress is None else announced(toolset, progress.tile),
+        toolset if progress is None else with_progress(toolset, progress.tile),
         **{name: given[name] for name in names},
     )
     format = given["format"] and format_named(given["format"])
-    return restorer, Wishes(format, given["quality"], given["strength"], _guard(given["guard"]), given["max_pixels"])
+    return restorer, SaveOptions(
+        format, given["quality"], given["strength"], _guard(given["guard"]), given["max_pixels"]
+    )
 
 
-def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[[Task], Outcome]:
+def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[[JobAndReference], RestoredFile]:
     """What restores a picture on a node of a cluster; raises ValueError where that would not be to the same bits."""
     others = differences(settings, _settings(given))
     if others:
         raise ValueError(f"other settings than where the command runs: {', '.join(others)}")
-    restorer, wishes = _opened(given)
-    return lambda task: restored_file(task[0], restorer, wishes, task[1])
+    restorer, options = _opened(given)
+    return lambda task: restored_file(task[0], restorer, options, task[1])
 
 
 def _check(quality: int | None, strength: float, stop: str, references: Path | None) -> None:
@@ -157,7 +159,7 @@ def _check(quality: int | None, strength: float, stop: str, references: Path | N
         raise ValueError(f"--references {references}: no such folder")
 
 
-def _rows(run: Run) -> list[Row]:
+def _rows(run: RestoreRun) -> list[Row]:
     """Restores all pictures, and returns what the log says of each."""
     try:
         return run.all()

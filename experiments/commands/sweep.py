@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from hirl_experiments.distributed import of_ray
+from hirl_experiments.distributed import import_ray
 from hirl_experiments.io.output import at_least
 from hirl_experiments.sweeps.config import read_sweep_config
 from hirl_experiments.sweeps.plan import PLAN, plan_sweep, read_plan
@@ -56,7 +56,7 @@ def sweep(
         max_failures: Number of times that a run that fails or is lost is tried again. Default: 3.
         wandb: Whether to log to Weights & Biases, in a group with the sweep's name; as in hirl train.
     """
-    of_ray("ray.tune", "sweep")
+    import_ray("ray.tune", "sweep")
     others = (config, images, out, seeds, seed, storage, cpus_per_trial, gpus_per_trial, max_failures)
     if resume is not None:
         if any(other is not None for other in others):

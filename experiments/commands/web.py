@@ -13,7 +13,7 @@ from hirl_env.quality import BlindNetwork, measures
 from hirl_experiments.io.output import at_least
 
 MAX_PIXELS = 25_000_000
-QUEUE = 16  # requests that may wait; more are told to come back
+QUEUE = 16  # requests that may wait; more are refused
 
 
 def web(

@@ -10,7 +10,7 @@ os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
-def of_ray(module: str, extra: str) -> Any:
+def import_ray(module: str, extra: str) -> Any:
     """Imports a module of Ray.
 
     Args:

@@ -47,30 +47,30 @@ class Entrant:
         yield {self.name: self.restore(start, applied)}
 
 
-def of_run(name: str, run: Run, price: float) -> Entrant:
+def run_entrant(name: str, run: Run, price: float) -> Entrant:
     """What a method makes of an image where a GFLOP has a price; of several rows, the last."""
 
     def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
-        *_, found = (result for rows in run(start.at_price(price), applied) for result in rows.values())
+        *_, found = (result for rows in run(start.with_price(price), applied) for result in rows.values())
         return found
 
     return Entrant(name, restore)
 
 
-def of_agent(name: str, agent: Agent, field: Field) -> Entrant:
+def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
     """An agent that stops by itself, with its own tools where it has some."""
-    steps = agent.max_steps if field.max_steps is None else min(field.max_steps, agent.max_steps)
-    return of_run(name, follow(agent, tools_of(agent, field.toolset), name, "value", steps), field.price)
+    steps = agent.max_steps if options.max_steps is None else min(options.max_steps, agent.max_steps)
+    return run_entrant(name, follow(agent, tools_of(agent, options.toolset), name, "value", steps), options.price)
 
 
-def owan(file: str) -> Entrant:
+def owan_entrant(file: str) -> Entrant:
     """OWAN with its authors' weights: one network for everything."""
     network = load_owan(file)
-    return one_network("owan", lambda images, applied: network(images), gflop_per_megapixel(network))
+    return network_entrant("owan", lambda images, applied: network(images), gflop_per_megapixel(network))
 
 
-def ffdnet(file: str) -> Entrant:
-    """FFDNet with its authors' weights; it is told the standard deviation of the noise that was added, 0 for none."""
+def ffdnet_entrant(file: str) -> Entrant:
+    """FFDNet with its authors' weights; it is given the standard deviation of the noise that was added, 0 for none."""
     network = load_ffdnet(file)
 
     def denoise(images: torch.Tensor, applied: Sequence[Degradation]) -> torch.Tensor:
@@ -78,10 +78,10 @@ def ffdnet(file: str) -> Entrant:
         restored: torch.Tensor = network(images, images.new_tensor([max(noise, default=0.0) for noise in noises]))
         return restored
 
-    return one_network("ffdnet", denoise, gflop_per_megapixel(Conditioned(network, 0.0)))
+    return network_entrant("ffdnet", denoise, gflop_per_megapixel(Conditioned(network, 0.0)))
 
 
-def one_network(
+def network_entrant(
     name: str, network: Callable[[torch.Tensor, Sequence[Degradation]], torch.Tensor], gflop: float
 ) -> Entrant:
     """What one network makes of images, in float32, as its authors measured it.
@@ -109,7 +109,7 @@ def one_network(
 
 
 @dataclass(frozen=True)
-class Field:
+class EntrantOptions:
     """What entrants are opened with.
 
     Attributes:
@@ -127,24 +127,26 @@ class Field:
     max_steps: int | None = None
 
 
-def _of_method(name: str, method: Method, field: Field) -> Entrant:
-    return of_run(name, method.open(name, field.toolset, field.trust), field.price)
+def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entrant:
+    return run_entrant(name, method.open(name, options.toolset, options.trust), options.price)
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
-PLAIN: dict[str, Callable[[Field], Entrant]] = {
-    FIXED: lambda field: _of_method(FIXED, Chain(field.fixed), field),
-    ORACLE: lambda field: _of_method(ORACLE, Greedy(min(ORACLE_STEPS, field.max_steps or ORACLE_STEPS)), field),
+PLAIN: dict[str, Callable[[EntrantOptions], Entrant]] = {
+    FIXED: lambda options: _method_entrant(FIXED, Chain(options.fixed), options),
+    ORACLE: lambda options: _method_entrant(
+        ORACLE, Greedy(min(ORACLE_STEPS, options.max_steps or ORACLE_STEPS)), options
+    ),
 }
-OF_SOMETHING: dict[str, Callable[[str, Field], Entrant]] = {
-    "path": lambda tools, field: _of_method(tools, Chain(tuple(tools.split(","))), field),
-    "rl-restore": lambda file, field: of_agent("rl-restore", load_agent(file, field.toolset), field),
-    "owan": lambda file, field: owan(file),
-    "ffdnet": lambda file, field: ffdnet(file),
+PREFIXES: dict[str, Callable[[str, EntrantOptions], Entrant]] = {
+    "path": lambda tools, options: _method_entrant(tools, Chain(tuple(tools.split(","))), options),
+    "rl-restore": lambda file, options: agent_entrant("rl-restore", load_agent(file, options.toolset), options),
+    "owan": lambda file, options: owan_entrant(file),
+    "ffdnet": lambda file, options: ffdnet_entrant(file),
 }
 
 
-def open_entrant(name: str, field: Field) -> Entrant:
+def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     """An entrant from its name.
 
     Args:
@@ -153,7 +155,7 @@ def open_entrant(name: str, field: Field) -> Entrant:
             `hirl_experiments.evaluation.methods`; ``rl-restore:FILE``, ``owan:FILE`` or ``ffdnet:FILE`` with their
             authors' weights; or ``module:factory``, a function without arguments that returns an agent, or cell values
             of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP has a price in dB.
-        field: Toolset and options that it is opened with.
+        options: Toolset and options that it is opened with.
 
     Raises:
         ValueError: If there is no such entrant.
@@ -161,20 +163,20 @@ def open_entrant(name: str, field: Field) -> Entrant:
     unpriced, price = without_price(name)
     if unpriced != name:
         check_price(price)
-        entrant = open_entrant(unpriced, replace(field, price=price))
+        entrant = open_entrant(unpriced, replace(options, price=price))
         return replace(entrant, name=f"{entrant.name}@{price:g}")
     kind, _, rest = name.partition(":")
     if name in PLAIN:
-        return PLAIN[name](field)
-    if kind in OF_SOMETHING and rest:
-        return OF_SOMETHING[kind](rest, field)
+        return PLAIN[name](options)
+    if kind in PREFIXES and rest:
+        return PREFIXES[kind](rest, options)
     if kind in methods.names():
-        return _of_method(name, methods.resolve(name), field)
+        return _method_entrant(name, methods.resolve(name), options)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
-        agent = load_agent(name, field.toolset, trust=field.trust)
-        return of_agent(Path(name).name.removesuffix(SUFFIX), agent, field)
+        agent = load_agent(name, options.toolset, trust=options.trust)
+        return agent_entrant(Path(name).name.removesuffix(SUFFIX), agent, options)
     if rest:
-        return of_agent(name, as_agent(_made(name, kind, rest)), field)
+        return agent_entrant(name, as_agent(_from_factory(name, kind, rest)), options)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
         f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., "
@@ -191,7 +193,7 @@ def without_price(name: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def open_entrants(names: Sequence[str], field: Field) -> list[Entrant]:
+def open_entrants(names: Sequence[str], options: EntrantOptions) -> list[Entrant]:
     """Entrants from their names, as of `open_entrant`.
 
     Raises:
@@ -200,7 +202,7 @@ def open_entrants(names: Sequence[str], field: Field) -> list[Entrant]:
     opened: dict[str, str] = {}
     entrants = []
     for name in names:
-        entrant = open_entrant(name, field)
+        entrant = open_entrant(name, options)
         if opened.setdefault(entrant.name, name) != name:
             raise ValueError(
                 f"{opened[entrant.name]} and {name} would both be called {entrant.name!r}: rename a file, or name one"
@@ -209,13 +211,13 @@ def open_entrants(names: Sequence[str], field: Field) -> list[Entrant]:
     return entrants
 
 
-def every(names: Sequence[str], toolset: Toolset) -> list[str]:
+def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
     """Names of entrants, each once, with those of all tools in place of ``single``."""
     tools = [f"path:{toolset.types[kind]}-{degree}" for kind, degree in toolset.cells]
     return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 
 
-def _made(name: str, module: str, factory: str) -> Agent:
+def _from_factory(name: str, module: str, factory: str) -> Agent:
     try:
         made: Agent = getattr(importlib.import_module(module), factory)()
         return made

@@ -46,7 +46,7 @@ def is_lossless_jxl(data: bytes) -> bool:
     stream = b"".join(streams) or data
     if not stream.startswith(CODESTREAM):
         return True
-    return not _has_colours_of_eyes(_Bits(stream[len(CODESTREAM) : 200]))
+    return not _is_xyb(_Bits(stream[len(CODESTREAM) : 200]))
 
 
 class _Bits:
@@ -71,8 +71,8 @@ class _Bits:
         return self.take(bits) + more
 
 
-def _has_colours_of_eyes(bits: _Bits) -> bool:
-    """Whether the header of a codestream says XYB, as lossy encoders do; those of lossless ones keep the colours."""
+def _is_xyb(bits: _Bits) -> bool:
+    """Whether a codestream's header names the colour space XYB, which lossy encoders use and lossless ones do not."""
     _skip_size(bits)
     if bits.take(1):  # all as by default
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -114,45 +115,91 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes, index:
     if "damaged_exif" in info:
         notes.append("saved without its EXIF, which is damaged")
         exif = None
-    dpi = _dpi(info.get("dpi"))
-    found = Metadata(exif=exif, icc=info.get("icc_profile") or None, xmp=_xmp(info), dpi=dpi)
-    comment = info.get("comment")
-    if comment:
-        found = replace(found, comment=comment if isinstance(comment, bytes) else str(comment).encode())
-    if picture.format in ("JPEG", "MPO"):
-        if not info.get("jfif_unit") and DPI_TAGS[0] not in read_directory(exif or b""):
-            found = replace(found, dpi=None)  # Pillow's own 72
-        iptc = b"".join(part.removeprefix(PHOTOSHOP) for name, part in _segments(picture) if name == "APP13")
-        extended = tuple(part for name, part in _segments(picture) if name == "APP1" and part.startswith(EXTENDED_XMP))
-        found = replace(found, iptc=iptc or None, segments=extended)
-        lost = sorted({name for name, part in _segments(picture) if _unknown(name, part)})
-        if lost:
-            notes.append(f"saved without its segments {', '.join(lost)}")
-    elif picture.format == "PNG":
-        chunks = [chunk for chunk in png_chunks(data) if not chunk[1].startswith(KEPT_ELSEWHERE)]
-        text = tuple(chunk for chunk in chunks if chunk[0] in TEXT_CHUNKS)
-        colour = tuple(chunk for chunk in chunks if chunk[0] in COLOUR_CHUNKS)
-        found = replace(found, text=text, colour=colour, comment=None)
-        known = {*TEXT_CHUNKS, *COLOUR_CHUNKS, *STORAGE_CHUNKS}
-        if lost := sorted({name.decode("latin-1") for name, _ in chunks if name not in known}):
-            notes.append(f"saved without its chunks {', '.join(lost)}")
-    elif picture.format in ("JXL", "JPEG2000"):
-        there = jxl_boxes(data) if picture.format == "JXL" else dict(boxes(data))
-        if picture.format == "JXL" and (xmp := there.pop(b"xml ", None)):  # its plugin writes XMP, and does not read it
-            found = replace(found, xmp=xmp)
-        if lost := sorted(name.decode("latin-1").strip() for name in there if name in METADATA_BOXES):
-            notes.append(f"saved without its boxes {', '.join(lost)}")
-    elif isinstance(picture, TiffImagePlugin.TiffImageFile):
-        directory = read_directory(data, index)
-        tags = tuple(
-            (tag, kind, content)
-            for tag, (kind, content) in directory.items()
-            if tag not in STORAGE_TAGS and tag not in MAIN_TAGS and isinstance(content, bytes)
-        )
-        found = replace(found, tags=tags, iptc=_resources(directory))
-        if DPI_TAGS[0] not in picture.tag_v2:
-            found = replace(found, dpi=None)
-    return found, notes
+    found = Metadata(
+        exif=exif,
+        icc=info.get("icc_profile") or None,
+        xmp=_xmp(info),
+        comment=_comment(info.get("comment")),
+        dpi=_dpi(info.get("dpi")),
+    )
+    if picture.format not in _READERS:
+        return found, notes
+    found, lost = _READERS[picture.format](picture, info, data, index, found)
+    return found, notes + ([f"saved without its {lost}"] if lost else [])
+
+
+def _of_jpeg(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    """What a JPEG has beside what all formats have, and the names of what is lost; likewise below."""
+    segments = [(name, part) for name, part in getattr(picture, "applist", []) if name != "COM"]
+    iptc = b"".join(part.removeprefix(PHOTOSHOP) for name, part in segments if name == "APP13")
+    extended = tuple(part for name, part in segments if name == "APP1" and part.startswith(EXTENDED_XMP))
+    if not info.get("jfif_unit") and DPI_TAGS[0] not in read_directory(found.exif or b""):
+        found = replace(found, dpi=None)  # Pillow's own 72
+    lost = sorted({name for name, part in segments if _unknown(name, part)})
+    return replace(found, iptc=iptc or None, segments=extended), _listed("segments", lost)
+
+
+def _of_png(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    chunks = [chunk for chunk in png_chunks(data) if not chunk[1].startswith(KEPT_ELSEWHERE)]
+    text = tuple(chunk for chunk in chunks if chunk[0] in TEXT_CHUNKS)
+    colour = tuple(chunk for chunk in chunks if chunk[0] in COLOUR_CHUNKS)
+    known = {*TEXT_CHUNKS, *COLOUR_CHUNKS, *STORAGE_CHUNKS}
+    lost = sorted({name.decode("latin-1") for name, _ in chunks if name not in known})
+    return replace(found, text=text, colour=colour, comment=None), _listed("chunks", lost)
+
+
+def _of_jxl(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    there = jxl_boxes(data)
+    if xmp := there.pop(b"xml ", None):  # Pillow's plugin writes XMP, and does not read it
+        found = replace(found, xmp=xmp)
+    return found, _listed("boxes", _lost_boxes(there))
+
+
+def _of_jpeg_2000(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    return found, _listed("boxes", _lost_boxes(dict(boxes(data))))
+
+
+def _of_tiff(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    assert isinstance(picture, TiffImagePlugin.TiffImageFile)
+    directory = read_directory(data, index)
+    tags = tuple(
+        (tag, kind, content)
+        for tag, (kind, content) in directory.items()
+        if tag not in STORAGE_TAGS and tag not in MAIN_TAGS and isinstance(content, bytes)
+    )
+    if DPI_TAGS[0] not in picture.tag_v2:
+        found = replace(found, dpi=None)
+    return replace(found, tags=tags, iptc=_resources(directory)), ""
+
+
+# By the names that Pillow gives formats.
+_READERS = {
+    "JPEG": _of_jpeg,
+    "MPO": _of_jpeg,
+    "PNG": _of_png,
+    "JXL": _of_jxl,
+    "JPEG2000": _of_jpeg_2000,
+    "TIFF": _of_tiff,
+}
+
+
+def _listed(kind: str, names: list[str]) -> str:
+    """Names of a kind of parts for a note; empty where there are none."""
+    return f"{kind} {', '.join(names)}" if names else ""
+
+
+def _lost_boxes(there: Mapping[bytes, bytes]) -> list[str]:
+    return sorted(name.decode("latin-1").strip() for name in there if name in METADATA_BOXES)
 
 
 def _resources(directory: Directory) -> bytes | None:
@@ -185,15 +232,15 @@ def _dpi(dpi: Any) -> tuple[float, float] | None:
     return (across, down) if min(across, down) > 0 and max(across, down) < 65536 else None
 
 
+def _comment(comment: Any) -> bytes | None:
+    return (comment if isinstance(comment, bytes) else str(comment).encode()) if comment else None
+
+
 def _xmp(info: dict[Any, Any]) -> bytes | None:
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if isinstance(xmp, tuple):
         xmp = xmp[0] if xmp else None
     return (xmp.encode() if isinstance(xmp, str) else xmp) or None
-
-
-def _segments(picture: Image.Image) -> list[tuple[str, bytes]]:
-    return [(name, part) for name, part in getattr(picture, "applist", []) if name != "COM"]
 
 
 def _unknown(name: str, part: bytes) -> bool:

@@ -200,13 +200,13 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
     turned = upright(picture)
     metadata, lost = read_metadata(picture, turned, data, index)
     if deep is None:
-        pixels, alpha, said = _shallow(turned)
+        pixels, alpha, more = _shallow(turned)
         if turned.mode in OTHER_COLOURS:
             metadata = replace(metadata, icc=None)
         if (bits := stored_bits(turned, picture.format, data)) > 8:
-            said.append(f"saved with 8 bits instead of {bits}")
+            more.append(f"saved with 8 bits instead of {bits}")
     else:
-        pixels, alpha, said = _split(deep)
+        pixels, alpha, more = _split(deep)
         if orientation in TURNS and "damaged_exif" not in turned.info:
             pixels, alpha = TURNS[orientation](pixels), None if alpha is None else TURNS[orientation](alpha)
     grey = pixels.ndim == 2
@@ -214,7 +214,7 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
     if not grey and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     alpha = None if alpha is None else np.ascontiguousarray(alpha)
-    return Page(np.ascontiguousarray(pixels), alpha, grey, turned.mode == "1", metadata), [*lost, *notes, *said]
+    return Page(np.ascontiguousarray(pixels), alpha, grey, turned.mode == "1", metadata), [*lost, *notes, *more]
 
 
 def _orientation(picture: Image.Image) -> int | None:

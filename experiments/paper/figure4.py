@@ -62,7 +62,7 @@ def _restored(experiment: Experiment, agent: Agent, number: int, sample: Sample)
     for column, result in results.items():
         file = Path("figure4", f"{number}-{sample.name}.{column.replace(' ', '-')}.png")
         save_image(result.images[0], experiment.settings.out / file)
-        path = " -> ".join(begun.at(result).tool_names(0))
+        path = " -> ".join(begun.with_state(result).tool_names(0))
         made.append(
             {
                 **{"photograph": sample.name, "column": column},

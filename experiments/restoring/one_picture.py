@@ -22,12 +22,12 @@ from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import Row, sha256
 from hirl_experiments.restoring.sheet import sheet
 
-Task = tuple[Job, Path | None]  # what to restore, and the file of its clean original
+JobAndReference = tuple[Job, Path | None]  # what to restore, and the file of its clean original
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a user wants of every picture, beside what the restorer knows.
+class SaveOptions:
+    """How pictures are saved, the same for all of a run.
 
     Attributes:
         format: Format to save in, as Pillow names it; None for that of the file.
@@ -45,7 +45,7 @@ class Wishes:
 
 
 @dataclass
-class Outcome:
+class RestoredFile:
     """What becomes of a picture.
 
     Attributes:
@@ -60,16 +60,16 @@ class Outcome:
 def restored_file(
     job: Job,
     restorer: Restorer,
-    wishes: Wishes,
+    options: SaveOptions,
     reference: Path | None,
     begin: Callable[[str, int, int], None] = lambda *_: None,
-) -> Outcome:
+) -> RestoredFile:
     """Restores a picture in memory.
 
     Args:
         job: Picture to restore, and where to save it.
         restorer: Restorer whose agent and tools are used.
-        wishes: Wishes of the user.
+        options: Options of the run.
         reference: File of the clean original.
         begin: Function called before each page, with the picture's name and the page's height and width.
 
@@ -77,26 +77,26 @@ def restored_file(
         What to write; where there is an error, nothing.
     """
     began = perf_counter()
-    outcome = Outcome(empty_row(job))
+    outcome = RestoredFile(empty_row(job))
     row = outcome.row
     try:
         row["source_sha256"] = sha256(job.file)
         row["reference_sha256"] = None if reference is None else sha256(reference)
-        picture = read_picture(job.file, wishes.max_pixels)
-        cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, wishes.max_pixels).pages
+        picture = read_picture(job.file, options.max_pixels)
+        cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, options.max_pixels).pages
         if len(cleans) != len(picture.pages):
             raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
         results, pages = [], []
         for page, clean in zip(picture.pages, cleans, strict=True):
             begin(shown(job.file.name), *page.pixels.shape[:2])
             restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
-            result, page_row = _judged(page, restored, wishes)
+            result, page_row = _judged(page, restored, options)
             results.append(result)
             pages.append(page_row)
             for step, target in zip(restored.steps, job.steps, strict=False):
                 if page is picture.pages[0] and step.image is not None:
                     outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
-        _save(job, picture, results, pages, wishes, outcome)
+        _save(job, picture, results, pages, options, outcome)
     except UnreadablePicture as error:
         row["error"] = str(error)
     except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
@@ -104,16 +104,16 @@ def restored_file(
         reason = "does not fit into memory" if isinstance(error, MemoryError) else f"{kind}{error}".splitlines()[0]
         row["error"] = f"{job.file}: {reason}"
     if row["error"] is not None:
-        outcome = Outcome(empty_row(job) | {"error": row["error"], "source_sha256": row["source_sha256"]})
+        outcome = RestoredFile(empty_row(job) | {"error": row["error"], "source_sha256": row["source_sha256"]})
     outcome.row["seconds"] = round(perf_counter() - began, 3)
     return outcome
 
 
-def lost(task: Task) -> Outcome:
+def lost_file(task: JobAndReference) -> RestoredFile:
     """What becomes of a picture at which processes die."""
     job, _ = task
     reason = "workers died at it again and again; it may need more memory than they have"
-    return Outcome(empty_row(job) | {"error": f"{job.file}: {reason}"})
+    return RestoredFile(empty_row(job) | {"error": f"{job.file}: {reason}"})
 
 
 def empty_row(job: Job) -> Row:
@@ -137,7 +137,7 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
     return scaled.astype(page.pixels.dtype)
 
 
-def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row]:
+def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixels, Row]:
     """What is saved of a page, and what the log says of it."""
     page_row: Row = {
         "path": [step.tool for step in restored.steps],
@@ -149,11 +149,11 @@ def _judged(page: Page, restored: Restored, wishes: Wishes) -> tuple[Pixels, Row
         **{"guard_before": None, "guard_after": None},
     }
     before = page.visible()
-    if not restored.steps or wishes.strength == 0:
+    if not restored.steps or options.strength == 0:
         return page.pixels, page_row
-    result = blended(before, restored.image, wishes.strength)
-    if wishes.guard is not None:
-        page_row["guard_before"], page_row["guard_after"] = (score(wishes.guard, pixels) for pixels in (before, result))
+    result = blended(before, restored.image, options.strength)
+    if options.guard is not None:
+        page_row["guard_before"], page_row["guard_after"] = score(options.guard, before), score(options.guard, result)
         if page_row["guard_after"] < page_row["guard_before"]:
             page_row["why"] = "guard"
             return page.pixels, page_row
@@ -185,7 +185,7 @@ def covered(page: Page, pixels: Pixels) -> Pixels:
 
 
 def _save(
-    job: Job, picture: Picture, results: list[Pixels], pages: list[Row], wishes: Wishes, outcome: Outcome
+    job: Job, picture: Picture, results: list[Pixels], pages: list[Row], options: SaveOptions, outcome: RestoredFile
 ) -> None:
     """Fills in the row and the files."""
     row = outcome.row
@@ -195,8 +195,8 @@ def _save(
         done = " -> ".join(row["path"]) or "left as it is"
         before, after = (picture.pages[0].seen(pixels) for pixels in (picture.pixels, results[0]))
         outcome.files[job.sheet] = sheet(before, after, shown(job.file.name), done)
-    if changed or saved_format(picture, wishes.format) != picture.format:
-        content, notes = encoded(picture, results, wishes.format, wishes.quality)
+    if changed or saved_format(picture, options.format) != picture.format:
+        content, notes = encoded(picture, results, options.format, options.quality)
         row["notes"] = [*picture.notes, *notes]
     else:
         # Saving it anew could only lose something.

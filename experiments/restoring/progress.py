@@ -60,7 +60,7 @@ class Progress:
             self._last = self._clock()
 
 
-class Announced(nn.Module):
+class ProgressTool(nn.Module):
     """A tool that says when it begins."""
 
     def __init__(self, tool: Tool, begin: Callable[[str], None]) -> None:
@@ -73,6 +73,6 @@ class Announced(nn.Module):
         return self.restore(images)
 
 
-def announced(toolset: Toolset, begin: Callable[[str], None]) -> Toolset:
+def with_progress(toolset: Toolset, begin: Callable[[str], None]) -> Toolset:
     """The toolset with every tool calling ``begin`` with its name when it is run."""
-    return toolset.mapped(lambda tool: replace(tool, restore=Announced(tool, begin)))
+    return toolset.mapped(lambda tool: replace(tool, restore=ProgressTool(tool, begin)))

@@ -19,20 +19,27 @@ from hirl_experiments.io.names import shown
 from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import LOG, RestoreLog, Row, sha256
-from hirl_experiments.restoring.one_picture import Outcome, Task, Wishes, empty_row, restored_file, write
+from hirl_experiments.restoring.one_picture import (
+    JobAndReference,
+    RestoredFile,
+    SaveOptions,
+    empty_row,
+    restored_file,
+    write,
+)
 from hirl_experiments.restoring.progress import Progress
 
 
-def one_after_the_other(
-    restorer: Restorer, wishes: Wishes, progress: Progress, tasks: Iterable[Task]
-) -> Iterator[Outcome]:
+def restore_in_turn(
+    restorer: Restorer, options: SaveOptions, progress: Progress, tasks: Iterable[JobAndReference]
+) -> Iterator[RestoredFile]:
     """Restores pictures in this process."""
     for job, reference in tasks:
-        yield restored_file(job, restorer, wishes, reference, progress.begin)
+        yield restored_file(job, restorer, options, reference, progress.begin)
 
 
 @dataclass
-class Run:
+class RestoreRun:
     """Restores the pictures that are not yet restored.
 
     Attributes:
@@ -46,7 +53,7 @@ class Run:
     """
 
     jobs: list[Job]
-    restored: Callable[[Sequence[Task]], Iterable[Outcome]]
+    restored: Callable[[Sequence[JobAndReference]], Iterable[RestoredFile]]
     references: Path | None
     log: RestoreLog | None
     settings: dict[str, Any]
@@ -64,7 +71,7 @@ class Run:
             self._check_settings()
         for folder in {job.target.parent for job in self.jobs if self.log is not None}:
             remove_leftovers(folder)
-        left: list[Task] = []
+        left: list[JobAndReference] = []
         rows = []
         for job in self.jobs:
             if not self.force and self._is_finished(job):
@@ -174,7 +181,7 @@ def _tell(row: Row, measure: str, guard: str | None) -> None:
         tqdm.write(f"{name}{of}: {path} (stopped: {page['why']}{scores})")
 
 
-def tell_lost(rows: list[Row]) -> None:
+def print_notes(rows: list[Row]) -> None:
     """Says once more, and in one line, what of several pictures is not the same."""
     # What follows a colon is of one picture alone.
     notes = Counter(note for row in rows for note in dict.fromkeys(note.partition(":")[0] for note in row["notes"]))
@@ -184,7 +191,7 @@ def tell_lost(rows: list[Row]) -> None:
         print(f"hirl: notes on {count} of {len(rows)} pictures: {reasons}", file=sys.stderr)
 
 
-def tell_left_out(found: FoundPictures, log: RestoreLog | None) -> None:
+def print_left_out(found: FoundPictures, log: RestoreLog | None) -> None:
     """Says what of the folders was no picture to restore, in one line and in the log."""
     if not found.left_out:
         return

@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from hirl_env.data.degradations import LEVELS, SINGLES
-from hirl_experiments.distributed import of_ray
+from hirl_experiments.distributed import import_ray
 from hirl_experiments.training.validation import AS_GIVEN
 
 # What says how W&B starts a run, and where it keeps the sweep, has no meaning here, where Ray does.
@@ -58,7 +58,7 @@ class Parameter:
         Args:
             method: Method of the sweep.
         """
-        tune = of_ray("ray.tune", "sweep")
+        tune = import_ray("ray.tune", "sweep")
         if method == "grid":
             return tune.grid_search(list(self.values))
         if self.distribution is None:
@@ -118,7 +118,7 @@ class SweepConfig:
         Raises:
             ImportError: If Ray Tune is not installed.
         """
-        variants = of_ray("ray.tune.search.variant_generator", "sweep").generate_variants
+        variants = import_ray("ray.tune.search.variant_generator", "sweep").generate_variants
         space = {name: parameter.space(self.method) for name, parameter in self.parameters.items()}
         random_state = np.random.RandomState(seed)
         searches = range(self.run_cap or 0) if self.method == "random" else range(1)

@@ -107,9 +107,9 @@ def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
         names = " and ".join(sorted(rewards))
         raise ValueError(f"gains in {names} cannot be ranked: sweep with one env.reward")
     for config in {str((one.images, one.validate, one.hold_out, one.environment)): one for one in configs}.values():
-        photographs, held_out = open_splits(config.images, config.validate, config.hold_out)
+        photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
         Task(replace(config.environment, images=photographs))
-        columns = ("gain", *evaluated_levels(config.environment, held_out), "trials")
+        columns = ("gain", *evaluated_levels(config.environment, validation_split), "trials")
         if wanted.metric not in columns:
             raise ValueError(
                 f"metric: {wanted.metric} is not measured on these photographs; choose from "

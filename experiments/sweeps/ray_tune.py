@@ -24,11 +24,11 @@ from hirl_experiments.training.config import train_config
 from hirl_experiments.training.run import run
 from hirl_experiments.training.run_folder import CONFIG, MEMORY, read_curve, write_config
 
-logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # tracebacks of what is an `Outcome`, in a line
+logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # tracebacks of what is an `RunOutcome`, in a line
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What has become of a run.
 
     Attributes:
@@ -99,7 +99,7 @@ def train_all(
     gpus: float,
     max_failures: int,
     scheduler: TrialScheduler | None,
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Trains every run to its end, from where it was left, on the Ray that this process is connected to.
 
     Args:
@@ -177,12 +177,12 @@ def _forget_memory(result: tune.Result) -> None:
             checkpoint.filesystem.delete_file(memory)
 
 
-def _outcome(result: tune.Result, totals: dict[str, int]) -> Outcome:
+def _outcome(result: tune.Result, totals: dict[str, int]) -> RunOutcome:
     name = Path(result.path).name  # as of `_name`; a run that was not started knows no more
     # Of an error that crossed processes, all but the last line is the traceback.
     error = None if result.error is None else str(result.error).strip().splitlines()[-1]
     stopped_early = error is None and _is_over(result) and (result.metrics or {})["step"] < totals[name]
-    return Outcome(name, error, stopped_early, result.checkpoint)
+    return RunOutcome(name, error, stopped_early, result.checkpoint)
 
 
 def _is_over(result: tune.Result) -> bool:

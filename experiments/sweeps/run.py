@@ -14,7 +14,7 @@ from hirl_experiments.io.output import markdown_table, print_table, write_json
 from hirl_experiments.reporting.curves import DECIMALS, draw_curves, summary
 from hirl_experiments.sweeps.config import EarlyStopping
 from hirl_experiments.sweeps.plan import PLAN
-from hirl_experiments.sweeps.ray_tune import Outcome, check_resources, successive_halving, train_all
+from hirl_experiments.sweeps.ray_tune import RunOutcome, check_resources, successive_halving, train_all
 from hirl_experiments.training.run_folder import read_curve
 
 
@@ -70,7 +70,7 @@ def run_sweep(plan: dict[str, Any], out: Path, address: str | None, wandb: bool)
         raise ValueError(f"{len(failed)} of {len(plan['runs'])} runs failed: {'; '.join(failed)}; {again}")
 
 
-def _collect(runs: list[dict[str, Any]], outcomes: list[Outcome], out: Path) -> list[dict[str, Any]]:
+def _collect(runs: list[dict[str, Any]], outcomes: list[RunOutcome], out: Path) -> list[dict[str, Any]]:
     """Copies the folders of runs that are over out of Ray's storage into ``out``; returns these runs."""
     of = {outcome.name: outcome for outcome in outcomes if outcome.checkpoint is not None}
     over = []

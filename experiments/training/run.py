@@ -47,11 +47,11 @@ def run(
     Raises:
         KeyboardInterrupt: If asked to stop; a checkpoint is written first.
     """
-    photographs, held_out = open_splits(config.images, config.validate, config.hold_out)
+    photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": photographs})
     model = restored(config, out, env) or _new(config, env)
     done = model.num_timesteps
-    validation = Validation(config, held_out)
+    validation = Validation(config, validation_split)
     curve = CsvLog(out / CURVE)
     best, actions = BestModel(config, out, validation.toolset, curve), ActionShares(validation.toolset)
     evaluation = Evaluation(config.every, out, validation, curve, best, actions, on_evaluation)

@@ -82,7 +82,7 @@ class Session:
         """
         if len(self.steps) > MOST_STEPS:
             raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
-        restoration = self._restoration.at(self.steps[-1].state)
+        restoration = self._restoration.with_state(self.steps[-1].state)
         with torch.no_grad():
             restoration.step(np.array([cell]))
         self.steps.append(self._step(restoration.state, restorer_tool(self.restorer, cell)))
@@ -129,7 +129,7 @@ class Session:
 
     def _step(self, state: State, tool: str) -> Step:
         with torch.no_grad():
-            look = begin_episodes(self.restorer.agent, self._restoration.at(state))
+            look = begin_episodes(self.restorer.agent, self._restoration.with_state(state))
             values = look(np.array([0]))[0, : self.restorer.toolset.n_types].cpu().numpy()
             try:
                 score = float(self.measure.score(state.images, None)[0])

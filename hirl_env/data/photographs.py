@@ -115,21 +115,24 @@ class Photographs:
         return photograph
 
     def split(self, count: int) -> tuple[Photographs, Photographs]:
-        """Two sources: all but ``count`` pictures, and these, which are spread evenly over the list.
+        """Two sources: all but some pictures, and these, which are spread evenly over the list.
+
+        Args:
+            count: Number of pictures of the second.
 
         Raises:
             ValueError: If that leaves none in one of them.
         """
         if not 1 <= count < len(self.entries):
             raise ValueError(
-                f"{self.name}: of {len(self.entries)} pictures, {count} cannot be held out; "
-                f"give more pictures, or hold out at most {len(self.entries) - 1}"
+                f"{self.name}: {count} of {len(self.entries)} pictures cannot be split off; "
+                f"give more pictures, or split off at most {len(self.entries) - 1}"
             )
-        held_out = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
+        split_off = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
         parts: tuple[list[Entry], list[Entry]] = ([], [])
         for index, entry in enumerate(self.entries):
-            parts[index in held_out].append(entry)
-        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} (held out)")
+            parts[index in split_off].append(entry)
+        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} ({count} of {len(self.entries)})")
 
     def _left(self, smallest: int) -> int:
         """How many pictures are not known to have a side of fewer than ``smallest`` pixels."""

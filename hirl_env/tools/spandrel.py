@@ -51,11 +51,11 @@ class SpandrelTool(nn.Module):
 
     Args:
         descriptor: Network as spandrel describes it (a `spandrel.ImageModelDescriptor`).
-        strength: Strength that it is told: noise of 255 for DRUNet and FDnCNN, JPEG quality for FBCNN. None: 15 for
+        strength: Strength that it is given: noise of 255 for DRUNet and FDnCNN, JPEG quality for FBCNN. None: 15 for
             the former two, FBCNN's own estimate for the latter.
 
     Raises:
-        ValueError: If it takes no strength and is told one.
+        ValueError: If it takes no strength and is given one.
     """
 
     def __init__(self, descriptor: Any, strength: float | None = None) -> None:
@@ -67,7 +67,7 @@ class SpandrelTool(nn.Module):
         if self.strength is not None:
             if key not in STRENGTHS:
                 raise ValueError(f"a network of {descriptor.architecture.name} takes no strength; leave it out")
-            self.descriptor = _told(descriptor, STRENGTHS[key], self.strength)
+            self.descriptor = _with_strength(descriptor, STRENGTHS[key], self.strength)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, 3, H, W) in [0, 1] to the same shape."""
@@ -76,7 +76,7 @@ class SpandrelTool(nn.Module):
         return restored
 
 
-def _told(descriptor: Any, call: Callable[..., torch.Tensor], strength: float) -> Any:
+def _with_strength(descriptor: Any, call: Callable[..., torch.Tensor], strength: float) -> Any:
     """The same network, called with a strength."""
     from spandrel import ImageModelDescriptor
 

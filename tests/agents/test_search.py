@@ -39,7 +39,7 @@ def test_paths_lead_to_the_pictures_that_come_with_them(start):
     for search in (greedy, brute_force):
         result = search(start, 3)[-1].state
         for row, path in enumerate(result.paths):
-            node = start.at(start.state[np.array([row])])
+            node = start.with_state(start.state[np.array([row])])
             for cell in path:
                 node.step([cell])
             assert torch.equal(node.state.images[0], result.images[row])
@@ -161,7 +161,7 @@ def test_following_the_true_gains_is_greedy(start):
 
 
 def scores_along(start: Restoration, row: int, path) -> list[float]:
-    node, scores = start.at(start.state[np.array([row])]), []
+    node, scores = start.with_state(start.state[np.array([row])]), []
     for cell in path:
         node.step([cell])
         scores.append(node.state.scores[0])

@@ -138,9 +138,9 @@ def test_branches_are_independent(toy_toolset):
 
 def test_some_rows_go_on_alone_and_are_put_back(toy_toolset):
     restoration = begun(toy_toolset, (100, 101, 102))
-    chosen = restoration.at(restoration.state[[2, 0]])
+    chosen = restoration.with_state(restoration.state[[2, 0]])
     chosen.step([[0, 0], [0, 1]])
-    restoration = restoration.at(restoration.state.replace(np.array([2, 0]), chosen.state))
+    restoration = restoration.with_state(restoration.state.replace(np.array([2, 0]), chosen.state))
     assert restoration.state.paths == [((0, 1),), (), ((0, 0),)]
     assert restoration.state.images[:, 0, 0, 0] * 255 == pytest.approx([108, 101, 103], abs=1e-4)
     assert restoration.state.scores == pytest.approx([decibels(2), decibels(9), decibels(7)], abs=1e-3)
@@ -256,7 +256,7 @@ def test_joined_rows_are_those_of_the_parts(toy_toolset):
     restoration.step([[0, 0], [0, 1], [1, 0]])
     restoration.step([[0, 0]], np.array([1]))
     first = restoration.state
-    joined = restoration.at(State.join([first[[2]], first[:2]]))
+    joined = restoration.with_state(State.join([first[[2]], first[:2]]))
     for name, values in vars(joined.state).items():
         assert values.tolist() == vars(first)[name][[2, 0, 1]].tolist(), name
     assert joined.state.paths == [((1, 0),), ((0, 0),), ((0, 1), (0, 0))]
@@ -273,12 +273,12 @@ def test_paths_of_other_lengths_go_side_by_side(toy_toolset):
     assert together.path[0].tolist() == [[-1, -1]] * 3
     assert together.paths == [(), ((0, 1), (1, 0), (0, 0))]
     assert together.replace(np.array([1]), short.state).paths == [(), ()]
-    assert long.at(together).last_tools.tolist() == [0, 1]
+    assert long.with_state(together).last_tools.tolist() == [0, 1]
 
 
 def test_other_rules_go_on_after_the_end(toy_toolset):
     restoration = begun(toy_toolset, max_steps=1)
     restoration.step([[0, 0]])
-    unbounded = restoration.under(UNBOUNDED)
+    unbounded = restoration.with_rules(UNBOUNDED)
     assert not unbounded.step([[0, 0]]).truncated[0]
     assert restoration.state.ended[0], "those of the first stay"

@@ -169,7 +169,7 @@ def test_an_agents_network_is_shown_what_it_was_trained_on(toy_toolset, sees_sta
         values = agent.begin(restoration)(rows)
         expected = TurnAveraged(network)(torch.cat([restoration.state.images[rows], *firsts, numbers / 255], dim=1))
         assert torch.equal(values, expected)
-        assert torch.equal(agent.begin(restoration.at(restoration.state[rows]))(np.arange(3)), values), (
+        assert torch.equal(agent.begin(restoration.with_state(restoration.state[rows]))(np.arange(3)), values), (
             "a part knows its paths"
         )
 

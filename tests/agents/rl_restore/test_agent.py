@@ -71,7 +71,7 @@ def test_images_side_by_side_are_remembered_apart(toy_toolset):
         pytest.fail("no seed whose paths differ in length")
     start = begun(toy_toolset)
     for row in range(4):
-        alone = rollout(start.at(start.state[[row]]), agent, 4, "steps")
+        alone = rollout(start.with_state(start.state[[row]]), agent, 4, "steps")
         assert alone.state.paths[0] == together.state.paths[row]
         assert alone.values[0] == pytest.approx(together.values[row], abs=1e-4)
         assert alone.why[0] == together.why[row]

@@ -11,7 +11,7 @@ from hirl_env.data.degradations import GaussianNoise, InOrder, JpegCompression
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.ffdnet import FFDNet
-from hirl_experiments.evaluation.entrants import Field, open_entrant
+from hirl_experiments.evaluation.entrants import EntrantOptions, open_entrant
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_file_that_no_part_asks_for(hirl, capsys):
 
 
 def test_ffdnet_is_told_the_noise_that_was_added(toy_toolset, ffdnet_file, monkeypatch):
-    entrant = open_entrant(f"ffdnet:{ffdnet_file(FFDNet())}", Field(toy_toolset, ()))
+    entrant = open_entrant(f"ffdnet:{ffdnet_file(FFDNet())}", EntrantOptions(toy_toolset, ()))
     told = []
     monkeypatch.setattr(FFDNet, "forward", lambda self, images, sigma: told.extend(sigma.tolist()) or images)
     start = Restoration(toy_toolset, measures.resolve("psnr"))

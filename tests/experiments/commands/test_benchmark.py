@@ -13,7 +13,7 @@ from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.benchmark import benchmark
-from hirl_experiments.evaluation.entrants import Field, open_entrant
+from hirl_experiments.evaluation.entrants import EntrantOptions, open_entrant
 from hirl_experiments.reporting.pareto import unbeaten
 from tests.conftest import add
 
@@ -176,7 +176,7 @@ def test_one_network_costs_the_same_whatever_it_does(toy_toolset, tmp_path):
 
     network = OWAN()
     np.savez(tmp_path / "owan.npz", **{str(n): value.numpy() for n, value in enumerate(network.state_dict().values())})
-    entrant = open_entrant(f"owan:{tmp_path / 'owan.npz'}", Field(toy_toolset, ()))
+    entrant = open_entrant(f"owan:{tmp_path / 'owan.npz'}", EntrantOptions(toy_toolset, ()))
     start = Restoration(toy_toolset, measures.resolve("psnr"))
     start.begin(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
     (gflop, another) = entrant.restore(start, []).state.costs / (16 * 16 / 1e6)

@@ -316,7 +316,7 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
             "unknown preset 'papre'; known are: flat-dqn, hirl, hirl-transitions, paper",
         ),
         (["--images", "FOLDER", "--total-steps", "0"], "--total-steps must be at least 1"),
-        (["--images", "FOLDER", "--hold-out", "3"], "of 3 pictures, 3 cannot be held out"),
+        (["--images", "FOLDER", "--hold-out", "3"], "3 of 3 pictures cannot be split off"),
         (["--images", "FOLDER", "--hold-out", "1", "--env.degradation", "fog"], "unknown degradation 'fog'"),
         (["--images", "FOLDER", "--hold-out", "1", "--algorithm.width", "12"], "width"),
         (["--resume", "NOWHERE"], "is no run of hirl train"),

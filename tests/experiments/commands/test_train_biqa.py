@@ -163,7 +163,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path,
         ({"crop": 16}, "--crop must be at least 32, got 16"),
         ({"groups": 0}, "--groups must be at least 1"),
         ({"steps": 0}, "--steps must be at least 1"),
-        ({"hold_out": 3}, "3 cannot be held out"),
+        ({"hold_out": 3}, "3 of 3 pictures cannot be split off"),
     ],
 )
 def test_impossible_options_are_named(arguments, message, folder, tmp_path):

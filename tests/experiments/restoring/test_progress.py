@@ -1,7 +1,7 @@
 import torch
 
 from hirl_agents.restorer import Restorer
-from hirl_experiments.restoring.progress import Progress, announced
+from hirl_experiments.restoring.progress import Progress, with_progress
 from tests.conftest import colours
 
 
@@ -12,7 +12,7 @@ def test_a_large_picture_is_told_of_tile_by_tile_without_a_terminal(toy_toolset,
     def values(images):
         return torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)
 
-    toolset = announced(toy_toolset, progress.tile)
+    toolset = with_progress(toy_toolset, progress.tile)
     restorer = Restorer(values, toolset, max_steps=2, stop="steps", tile=512)
     assert capsys.readouterr().err == "", "costs are counted before the first picture, and are none of its steps"
     progress.begin("a.png", 700, 40)

@@ -199,5 +199,5 @@ def test_pictures_are_held_out(folder):
     assert [picture.name for picture in held_out] == ["picture0", "picture2"]
     assert [picture.name for picture in rest] == ["picture1"]
     for count in (0, 3):
-        with pytest.raises(ValueError, match="cannot be held out"):
+        with pytest.raises(ValueError, match="cannot be split off"):
             whole.split(count)

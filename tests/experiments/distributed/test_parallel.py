@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from hirl_experiments.distributed import side_by_side as module
+from hirl_experiments.distributed import parallel as module
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 COMMANDS = {"restore": ("FOLDER", "--out", "OUT"), "evaluate": ("--images", "FOLDER", "--crop", "16", "--json", "OUT")}

@@ -1,4 +1,4 @@
-"""Applies a function to many things side by side on a Ray cluster, through Ray Data.
+"""Applies a function to many items side by side on a Ray cluster, through Ray Data.
 
 What a lost node was doing is done again at another: every result arrives, and once.
 """
@@ -15,16 +15,16 @@ from socket import gethostname
 from typing import Any, TypeVar
 
 from hirl_env.plugins import load_plugin, named_plugins
-from hirl_experiments.distributed import of_ray
+from hirl_experiments.distributed import import_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
-ATTEMPTS = 4  # at one thing, where the process or the node that had it is lost
+ATTEMPTS = 4  # at one item, where the process or the node that had it is lost
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker process needs before its first thing.
+    """What a worker process needs before its first item.
 
     Attributes:
         folder: Working folder of the command, which the worker enters.
@@ -37,19 +37,19 @@ class Work:
     open: bytes
 
 
-def side_by_side(
-    address: str, device: str, open: Callable[[], Callable[[T], R]], lost: Callable[[T], R], things: Sequence[T]
+def map_on_cluster(
+    address: str, device: str, open: Callable[[], Callable[[T], R]], lost: Callable[[T], R], items: Sequence[T]
 ) -> Iterator[R]:
-    """Applies a function to things on the processors of a cluster, each of which takes one at a time.
+    """Applies a function to items on the processors of a cluster, each of which takes one at a time.
 
     Args:
         address: Address of the cluster, as of `hirl_experiments.distributed.cluster.connected`.
-        device: Device that one thing needs for itself, beside a processor: ``cuda``; others take none.
-        open: Function that returns the function to apply; called in every worker process once. It, things and results
+        device: Device that one item needs for itself, beside a processor: ``cuda``; others take none.
+        open: Function that returns the function to apply; called in every worker process once. It, items and results
             can be pickled. What is a ValueError or an OSError there is a ValueError here.
-        lost: Function that makes the result of a thing at which a worker died in every attempt, for want of memory,
+        lost: Function that makes the result of an item at which a worker died in every attempt, for want of memory,
             say; or raises.
-        things: Things to apply it to.
+        items: Items that it is applied to.
 
     Yields:
         Results, in the order in which they are ready.
@@ -59,19 +59,19 @@ def side_by_side(
         ValueError: If a worker cannot begin.
         OSError: If there is no cluster, or Ray fails.
     """
-    of_ray("ray.data", "cluster")
+    import_ray("ray.data", "cluster")
     import ray
 
     from hirl_experiments.distributed.cluster import connected
 
-    if not things:
+    if not items:
         return
     work = Work(os.getcwd(), named_plugins(), pickle.dumps(open))
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with connected(address):
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
-        rows = [{"number": number, "thing": pickle.dumps(thing)} for number, thing in enumerate(things)]
+        rows = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
         # A block each: what is lost, is lost alone, and what is ready, waits for no other.
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         results = dataset.map(partial(_apply, work), num_cpus=1, num_gpus=int(device.startswith("cuda")))
@@ -79,24 +79,24 @@ def side_by_side(
             for row in results.iter_rows():
                 if row["error"]:
                     raise ValueError(row["error"])
-                yield pickle.loads(row["result"]) if row["result"] else lost(things[row["number"]])
+                yield pickle.loads(row["result"]) if row["result"] else lost(items[row["number"]])
         except ray.exceptions.RayError as error:
             raise OSError(f"--address {address}: {str(error).strip().splitlines()[-1]}") from None
 
 
 def _apply(work: Work, row: dict[str, Any]) -> dict[str, Any]:
-    """Takes one thing, on a worker."""
+    """Takes one item, on a worker."""
     done = {"number": row["number"], "result": b"", "error": ""}
     if _attempt() > ATTEMPTS:
         return done
     try:
-        return done | {"result": pickle.dumps(_opened(work)(pickle.loads(row["thing"])))}
+        return done | {"result": pickle.dumps(_opened(work)(pickle.loads(row["item"])))}
     except (ValueError, OSError) as error:
         return done | {"error": f"node {gethostname()}: {error}"}
 
 
 def _attempt() -> int:
-    """Which attempt at its thing this worker makes, from 1. Ray Data itself makes no end of them."""
+    """Which attempt at its item this worker makes, from 1. Ray Data itself makes no end of them."""
     import ray
 
     attempts: int = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number()

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hirl_agents.search import nearest_cell
+from hirl_env.data.datasets import DATASETS
 from hirl_env.data.degradations import (
     LEVELS,
     Degradation,
@@ -13,7 +14,7 @@ from hirl_env.data.degradations import (
     GaussianNoise,
     JpegCompression,
 )
-from hirl_env.data.photographs import DATASETS, Photographs
+from hirl_env.data.photographs import Photographs
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.paper.experiment import Distortion, Experiment
 

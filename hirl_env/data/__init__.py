@@ -1,5 +1,6 @@
 """Where episodes come from: photographs, and what distorts them."""
 
+from hirl_env.data.datasets import DATASETS
 from hirl_env.data.degradations import (
     Degradation,
     GaussianBlur,
@@ -11,7 +12,7 @@ from hirl_env.data.degradations import (
     RLRestoreRecipe,
     degradations,
 )
-from hirl_env.data.photographs import DATASETS, Photographs, image_sources
+from hirl_env.data.photographs import Photographs, image_sources
 
 __all__ = [
     "DATASETS",

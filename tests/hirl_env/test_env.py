@@ -15,9 +15,9 @@ from PIL import Image
 
 import hirl_env
 from hirl_env import Measure, Tool, degradations, measures, toolsets
+from hirl_env.data.datasets import DATASETS
 from hirl_env.data.degradations import LEVELS, GaussianNoise, InOrder, MotionBlur
 from hirl_env.data.images import to_pixels
-from hirl_env.data.photographs import DATASETS
 
 README = Path(__file__).parents[2] / "README.md"
 IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")

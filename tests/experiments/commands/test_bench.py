@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hirl_agents.owan import OWAN
+from hirl_agents.baselines.owan import OWAN
 from hirl_env.data.degradations import GaussianNoise, InOrder, JpegCompression
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration

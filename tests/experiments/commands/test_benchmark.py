@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from hirl_agents.owan import OWAN
+from hirl_agents.baselines.owan import OWAN
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.suites import Suite, suites

@@ -2,14 +2,9 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from hirl_env.data.photographs import DATASETS, Entry, Photographs, PictureCache, from_folder, image_sources
-
-
-def save(path, value=100, size=(12, 10)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (value, value, value)).save(path)
+from hirl_env.data.photographs import Entry, Photographs, from_folder, image_sources
+from tests.hirl_env.data.pictures import save
 
 
 def test_the_embedded_photographs_are_colour_and_large():
@@ -92,19 +87,6 @@ def test_equal_relative_paths_of_two_folders_are_two_pictures(tmp_path, monkeypa
         assert next(iter(from_folder("in"))).reference[0, 0, 0] == value
 
 
-def test_the_cache_reads_once_and_makes_room_for_what_is_new(tmp_path):
-    paths = [tmp_path / f"{number}.png" for number in range(3)]
-    for path in paths:
-        save(path)
-    cache = PictureCache(2 * 12 * 10 * 3)
-    first, second = cache.read(paths[0]), cache.read(paths[1])
-    assert cache.read(paths[0]) is first
-    third = cache.read(paths[2])
-    assert cache.read(paths[2]) is third
-    assert cache.read(paths[1]) is second
-    assert cache.read(paths[0]) is not first
-
-
 def test_a_folder_of_the_name_of_a_source_is_pointed_out(tmp_path, monkeypatch):
     save(tmp_path / "photos" / "mine.png")
     monkeypatch.chdir(tmp_path)
@@ -131,60 +113,6 @@ def test_an_unknown_name_is_taken_for_a_folder_and_the_names_are_listed():
         image_sources.resolve("phots")
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_an_absent_data_set_says_what_to_download_and_where_to_put_it(name, tmp_path, monkeypatch):
-    monkeypatch.delenv("HIRL_DATA", raising=False)
-    with pytest.raises(ValueError, match=r"download it from https://.*HIRL_DATA"):
-        image_sources.resolve(name)
-    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
-    with pytest.raises(ValueError, match=r"download it from https://") as caught:
-        image_sources.resolve(name)
-    assert str(tmp_path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [
-        ("div2k-train", ["DIV2K/DIV2K_train_HR/0001.png"]),
-        ("div2k-valid", ["DIV2K/DIV2K_valid_HR/0801.png"]),
-        ("bsds500-train", ["BSR/BSDS500/data/images/train/100075.jpg"]),
-        ("bsds500-test", ["BSR/BSDS500/data/images/test/100007.jpg"]),
-        ("cbsd68", ["CBSD68/original_png/0000.png"]),
-        ("kodak24", ["Kodak24/kodim01.png"]),
-    ],
-)
-def test_reference_data_sets_in_their_official_layout(name, files, tmp_path, monkeypatch):
-    for file in files:
-        save(tmp_path / file)
-    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
-    (picture,) = image_sources.resolve(name)
-    assert picture.reference.shape == (10, 12, 3)
-    assert picture.distorted is None
-
-
-def test_csiq_pairs_references_with_distorted_pictures(tmp_path, monkeypatch):
-    save(tmp_path / "CSIQ/src_imgs/boston.png", 100)
-    for distortion, suffix in {"awgn": "AWGN", "jpeg": "JPEG", "blur": "BLUR"}.items():
-        for level in (1, 2):
-            save(tmp_path / f"CSIQ/dst_imgs/{distortion}/boston.{suffix}.{level}.png", 100 + level)
-    monkeypatch.setenv("HIRL_DATA", str(tmp_path))
-    pictures = list(image_sources.resolve("csiq-jpeg"))
-    assert [picture.name for picture in pictures] == ["boston.JPEG.1", "boston.JPEG.2"]
-    assert [(picture.reference[0, 0, 0], picture.distorted[0, 0, 0]) for picture in pictures] == [
-        (100, 101),
-        (100, 102),
-    ]
-    assert len(image_sources.resolve("csiq")) == 6
-
-
-def test_clive_has_no_references_and_leaves_out_its_training_pictures(tmp_path):
-    save(tmp_path / "Images/1.png")
-    save(tmp_path / "Images/trainingImages/t1.png")
-    (picture,) = DATASETS["clive"].open(tmp_path)
-    assert picture.reference is None
-    assert picture.distorted.shape == (10, 12, 3)
-
-
 def test_pairs_must_agree_in_size(tmp_path):
     save(tmp_path / "clean.png", size=(8, 8))
     save(tmp_path / "distorted.png", size=(9, 8))
@@ -193,10 +121,10 @@ def test_pairs_must_agree_in_size(tmp_path):
         list(Photographs([entry], "pairs"))
 
 
-def test_pictures_are_held_out(folder):
+def test_some_pictures_are_split_off(folder):
     whole = from_folder(folder)
-    rest, held_out = whole.split(2)
-    assert [picture.name for picture in held_out] == ["picture0", "picture2"]
+    rest, some = whole.split(2)
+    assert [picture.name for picture in some] == ["picture0", "picture2"]
     assert [picture.name for picture in rest] == ["picture1"]
     for count in (0, 3):
         with pytest.raises(ValueError, match="cannot be split off"):

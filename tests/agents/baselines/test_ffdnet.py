@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hirl_agents.ffdnet import load_ffdnet
+from hirl_agents.baselines.ffdnet import load_ffdnet
 from hirl_env.tools.ffdnet import FFDNet
 
 

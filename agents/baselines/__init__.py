@@ -1,0 +1,1 @@
+"""Networks with their authors' weights, which agents are compared with."""

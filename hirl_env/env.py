@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hirl_env.config import EnvConfig
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import Task
+from hirl_env.task import Task, open_task
 from hirl_env.window import Window
 
 ONE = np.zeros(1, dtype=np.int64)  # the only row
@@ -43,7 +43,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         self.observation_space: Any = self.task.observation_space(*self.task.samples.size)
 
     def _open(self, arguments: dict[str, Any]) -> Task:
-        return Task(EnvConfig.of(arguments))
+        return open_task(EnvConfig.of(arguments))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -159,7 +159,7 @@ class TableTask(Task):
     Args:
         table: A table, or its folder.
         arguments: Arguments of `EnvConfig`, but for those that the table decides on.
-        max_episode_steps: Bound on steps beside that of the configuration, as of `Task`.
+        max_episode_steps: Bound on steps beside that of the configuration, as of `open_task`.
 
     Raises:
         TypeError: If an argument is unknown, or decided on by the table.
@@ -187,7 +187,7 @@ class TableTask(Task):
         self.table.checked_steps(config.max_steps, spec.observed)
         restoration = TableRestoration(self.table, rules_of(config, max_episode_steps), reward.price)
         self._kept = np.asarray(self.table.observations).reshape(-1, *self.table.observations.shape[2:])
-        self._assemble(config, TableSamples(self.table), restoration, TableInfos(restoration, config))
+        super().__init__(config, TableSamples(self.table), restoration, TableInfos(restoration, config))
 
     def given_sample(self, options: dict[str, Any]) -> Sample:
         """The crop that ``reset(options={"sample": NUMBER})`` asks for.

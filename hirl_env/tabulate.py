@@ -84,7 +84,7 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
             if len(labels) > spec.count:
                 break
             if not arrays[FINISHED][rows, 0].all():
-                _fill(batch, restoration, spec, arrays, rows, bar.update)
+                _Filler(_begun(batch, restoration, arrays, rows), spec, arrays, rows, bar.update).fill()
             else:
                 bar.update(len(batch) * runs)
     if len(labels) != spec.count:
@@ -111,48 +111,64 @@ def _opened(spec: TableSpec, place: Path) -> Arrays:
     return {name: np.lib.format.open_memmap(place / f"{name}.npy", "r+") for name in layout}
 
 
-def _fill(
-    batch: list[Sample],
-    restoration: Restoration,
-    spec: TableSpec,
-    arrays: Arrays,
-    rows: slice,
-    on_run: Callable[[int], object],
-) -> None:
-    """Runs those paths on a batch of crops that are not finished, depth first; says of each run on how many crops."""
+class _Filler:
+    """Runs the paths of a table on a batch of crops, depth first, but for those that are finished.
+
+    Args:
+        root: Restoration of the batch before its first step.
+        spec: Specification of the table.
+        arrays: Arrays of the table, as of `_opened`.
+        rows: Rows of the batch in the arrays.
+        on_run: Function called with the number of crops that a tool was run on, or need not be.
+    """
+
+    def __init__(
+        self, root: Restoration, spec: TableSpec, arrays: Arrays, rows: slice, on_run: Callable[[int], object]
+    ) -> None:
+        self.root, self.spec, self.arrays, self.rows, self.on_run = root, spec, arrays, rows, on_run
+
+    def fill(self) -> None:
+        """Runs every path."""
+        self._keep(self.root.state, 0)
+        self._expand(self.root.state, 0, self.spec.depth)
+
+    def _expand(self, state: State, node: int, left: int) -> None:
+        """Runs what follows a node, in at most so many more steps."""
+        count = len(state)
+        for child, cell in enumerate(self.root.toolset.cells, node * self.spec.tools + 1):
+            if left > 1 and self.arrays[FINISHED][self.rows, child].all():
+                self.on_run(count * self.spec.nodes(left - 1))
+                continue
+            after = self.root.with_state(state)
+            after.step(np.broadcast_to(cell, (count, 2)))
+            self.on_run(count)
+            self._keep(after.state, child)
+            if left > 1:
+                self._expand(after.state, child, left - 1)
+        self._finish(node)
+
+    def _keep(self, state: State, node: int) -> None:
+        """Writes what there is at a node."""
+        self.arrays["scores"][self.rows, node], self.arrays["psnr"][self.rows, node] = state.scores, state.psnr
+        if node < self.spec.nodes(self.spec.observed):
+            self.arrays["observations"][self.rows, node] = to_pixels(state.images)
+
+    def _finish(self, node: int) -> None:
+        """Marks a node of which all that follows is there."""
+        for name, array in self.arrays.items():
+            if name != FINISHED:
+                array.flush()  # type: ignore[attr-defined]
+        # Last, so that what is marked as finished is on the disk.
+        self.arrays[FINISHED][self.rows, node] = True
+        self.arrays[FINISHED].flush()  # type: ignore[attr-defined]
+
+
+def _begun(batch: list[Sample], restoration: Restoration, arrays: Arrays, rows: slice) -> Restoration:
+    """A restoration of a batch of crops, which are written into their rows of the arrays."""
     images, references = stacked(batch)
     if references is None:
         raise ValueError("a table needs crops with references")
     root = restoration.branch()
     root.begin(images, references)
     arrays["images"][rows], arrays["references"][rows] = images.numpy(), references.numpy()
-
-    def keep(state: State, node: int) -> None:
-        arrays["scores"][rows, node], arrays["psnr"][rows, node] = state.scores, state.psnr
-        if node < spec.nodes(spec.observed):
-            arrays["observations"][rows, node] = to_pixels(state.images)
-
-    def expand(state: State, node: int, left: int) -> None:
-        """Runs what follows a node, in at most so many more steps."""
-        for child, cell in enumerate(root.toolset.cells, node * spec.tools + 1):
-            if left > 1 and arrays[FINISHED][rows, child].all():
-                on_run(len(batch) * spec.nodes(left - 1))
-                continue
-            after = root.with_state(state)
-            after.step(np.broadcast_to(cell, (len(batch), 2)))
-            on_run(len(batch))
-            keep(after.state, child)
-            if left > 1:
-                expand(after.state, child, left - 1)
-        finish(node)
-
-    def finish(node: int) -> None:
-        for name, array in arrays.items():
-            if name != FINISHED:
-                array.flush()  # type: ignore[attr-defined]
-        # Last, so that what is marked as finished is on the disk.
-        arrays[FINISHED][rows, node] = True
-        arrays[FINISHED].flush()  # type: ignore[attr-defined]
-
-    keep(root.state, 0)
-    expand(root.state, 0, spec.depth)
+    return root

@@ -1,4 +1,4 @@
-"""What both environments are made of, resolved from their keyword arguments."""
+"""The task that both environments are shells over, and how it is opened from their configuration."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ from hirl_env.tools.known import toolsets
 
 Indices = npt.NDArray[np.int64]
 
-
 MOST_TOOLS = 255  # that one channel of 8 bits can tell apart
 
 
 def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
-    """What ends an episode of a configuration, under another bound on its steps, as of `Task`.
+    """What ends an episode of a configuration, under another bound on its steps, as of `open_task`.
 
     Raises:
         ValueError: If one of them is out of range.
@@ -44,38 +43,16 @@ def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
 
 
 class Task:
-    """Restoring images from one source with one toolset, for one reward: a configuration with what it names, opened.
+    """Restoring images from one source with one toolset, for one reward: what both environments are shells over.
 
     Args:
         config: Configuration of the environment.
-        max_episode_steps: Bound on steps beside that of the configuration, as a TimeLimit around the environment sets
-            it; None or -1 for none.
-
-    Raises:
-        ValueError: If the configuration names nothing known, or its parts do not fit each other.
+        samples: Source of what episodes begin with.
+        restoration: Restoration that steps the images.
+        infos: Infos about it.
     """
 
-    def __init__(self, config: EnvConfig, max_episode_steps: int | None = None) -> None:
-        config.check()
-        degradation = None if config.degradation is None else degradations.resolve(config.degradation)
-        reward = rewards.resolve(config.reward)
-        smallest = reward.measure.smallest
-        samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
-        if config.crop_size is not None and config.crop_size < smallest:
-            raise ValueError(
-                f"reward {reward.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
-                f"{config.crop_size}; choose a larger crop size, or another reward"
-            )
-        toolset = toolsets.resolve(config.toolset).on(config.device)
-        if config.observe_tool and len(toolset.cells) > MOST_TOOLS:
-            raise ValueError(f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(toolset.cells)} tools")
-        rules = rules_of(config, max_episode_steps)
-        restoration = Restoration(toolset, reward.measure, rules, config.precision, reward.price)
-        psnr = reward.measure.needs_reference or samples.have_references
-        infos = Infos(restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
-        self._assemble(config, samples, restoration, infos)
-
-    def _assemble(self, config: EnvConfig, samples: SampleSource, restoration: Restoration, infos: Infos) -> None:
+    def __init__(self, config: EnvConfig, samples: SampleSource, restoration: Restoration, infos: Infos) -> None:
         self.config, self.samples, self.restoration, self.infos = config, samples, restoration, infos
         self.toolset, self.measure = restoration.toolset, restoration.measure
         self.masks = ActionMasks(restoration, config.mask_useless)
@@ -175,3 +152,34 @@ class Task:
         if not self.config.flat:
             raise ValueError("action_masks() is for flat actions: make HIRL-RestoreFlat-v0, or flat=True")
         return self.masks.all()
+
+
+def open_task(config: EnvConfig, max_episode_steps: int | None = None) -> Task:
+    """The task of a configuration, with everything that it names opened.
+
+    Args:
+        config: Configuration of the environment.
+        max_episode_steps: Bound on steps beside that of the configuration, as a TimeLimit around the environment sets
+            it; None or -1 for none.
+
+    Raises:
+        ValueError: If the configuration names nothing known, or its parts do not fit each other.
+    """
+    config.check()
+    degradation = None if config.degradation is None else degradations.resolve(config.degradation)
+    reward = rewards.resolve(config.reward)
+    smallest = reward.measure.smallest
+    samples = Samples(image_sources.resolve(config.images), degradation, config.crop_size, smallest)
+    if config.crop_size is not None and config.crop_size < smallest:
+        raise ValueError(
+            f"reward {reward.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
+            f"{config.crop_size}; choose a larger crop size, or another reward"
+        )
+    toolset = toolsets.resolve(config.toolset).on(config.device)
+    if config.observe_tool and len(toolset.cells) > MOST_TOOLS:
+        raise ValueError(f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(toolset.cells)} tools")
+    rules = rules_of(config, max_episode_steps)
+    restoration = Restoration(toolset, reward.measure, rules, config.precision, reward.price)
+    psnr = reward.measure.needs_reference or samples.have_references
+    infos = Infos(restoration, config.max_steps, psnr, config.full_feedback, config.string_infos)
+    return Task(config, samples, restoration, infos)

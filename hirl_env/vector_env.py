@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from hirl_env.config import EnvConfig
 from hirl_env.data.samples import Sample
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
-from hirl_env.task import Task
+from hirl_env.task import Task, open_task
 
 Pixels = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         self._begun = np.zeros(num_envs, dtype=np.bool_)
 
     def _open(self, arguments: dict[str, Any], max_episode_steps: int | None) -> Task:
-        return Task(EnvConfig.of(arguments), max_episode_steps)
+        return open_task(EnvConfig.of(arguments), max_episode_steps)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]

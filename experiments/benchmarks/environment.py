@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from hirl_env.config import EnvConfig
 from hirl_env.devices import Precision
-from hirl_env.task import Task
+from hirl_env.task import Task, open_task
 
 Kind = Literal["native", "sync", "async"]
 
@@ -72,7 +72,7 @@ def _rates(kind: Kind, count: int, precision: Precision, seconds: float, images:
     vector = make(kind, count, images=images, precision=precision)
     vector.reset(seed=seed)
     rng = np.random.default_rng(seed)
-    task = Task(EnvConfig(images=images, precision=precision))
+    task = open_task(EnvConfig(images=images, precision=precision))
     pictures = torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
     bounds = [task.toolset.n_types, task.toolset.n_degrees]
     steps, in_env, in_tools = 0, 0.0, 0.0

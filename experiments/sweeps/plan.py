@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hirl_agents.networks import load_q
-from hirl_env.task import Task
+from hirl_env.task import open_task
 from hirl_experiments.io.options import replaced
 from hirl_experiments.sweeps.config import SweepConfig, Value
 from hirl_experiments.training.config import DEFAULT_PRESET, SweepGroup, TrainConfig, preset
@@ -108,7 +108,7 @@ def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
         raise ValueError(f"gains in {names} cannot be ranked: sweep with one env.reward")
     for config in {str((one.images, one.validate, one.hold_out, one.environment)): one for one in configs}.values():
         photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
-        Task(replace(config.environment, images=photographs))
+        open_task(replace(config.environment, images=photographs))
         columns = ("gain", *evaluated_levels(config.environment, validation_split), "trials")
         if wanted.metric not in columns:
             raise ValueError(

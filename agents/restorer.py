@@ -6,32 +6,23 @@ the picture itself a few times over.
 
 from __future__ import annotations
 
-import copy
-import math
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from stable_baselines3.common.policies import BasePolicy
-from torch import nn
 
-from hirl_agents.agent import Agent, QAgent, q_agent
-from hirl_agents.common.saving import saved_algorithm
+from hirl_agents.agent import Agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
+from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.masking import Masked, allowed_tools
-from hirl_agents.networks import VIEW, CellValues, FlatQ, TurnAveraged, TwoLevelQ
-from hirl_agents.policies import load_policy, policy_agent
+from hirl_agents.networks import CellValues
 from hirl_agents.pricing import priced
-from hirl_agents.registry import agents
-from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rollout import Stopping, rollout
-from hirl_env.data.images import mirrored, to_deep_pixels, to_pixels, to_tensor
+from hirl_env.data.images import to_deep_pixels, to_pixels, to_tensor
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
@@ -42,8 +33,6 @@ from hirl_env.tools.toolset import Toolset
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
-LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
-BATCH = 2**18  # of them at a time, so that what their layers make of crops takes little beside a large picture
 UNSCORED = Measure("none", lambda images, _: images.new_zeros(len(images)), needs_reference=False)
 
 
@@ -98,10 +87,10 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: Agent that chooses: a registered name (``hirl``, ``flat-dqn``), a file as of `load_agent`, a Q-network,
-            or a function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if it
-            likes; or an agent that remembers its steps, as RL-Restore's, taken as it is: where it is, and refused when
-            it is first asked if it does not fit. Q-networks are asked about an image in all its turns and mirrors.
+        agent: Agent that chooses: a registered name (``hirl``, ``flat-dqn``), a file, or an object, as of
+            `hirl_agents.loading.load_agent`. An agent that remembers its steps, as RL-Restore's, stays on its device,
+            and is refused when it is first asked if it does not fit. Q-networks are asked about an image in all its
+            turns and mirrors.
         toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.known.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
@@ -110,9 +99,9 @@ class Restorer:
         precision: Precision of the tools; the strategies run in float32.
         device: Device that both run on.
         tile: Side of the tiles that the tools run on, a multiple of 16.
-        view: Side of the crops by which the strategies see a picture, as in `cell_values`. Default: that of the
-            images of their training, 64 for a function. They misjudge others: asked about whole photographs at once,
-            the shipped agent promised gains of 5 dB that were losses.
+        view: Side of the crops by which the strategies see a picture, as of `hirl_agents.common.crops.cell_values`.
+            Default: that of the images of their training, 64 for a function. They misjudge others: asked about whole
+            photographs at once, the shipped agent promised gains of 5 dB that were losses.
         only: Names of the tools and types that the agent may use. Default: all.
         without: Names of tools and types that it may not use.
         price: Price of a GFLOP, as of `hirl_agents.pricing.Priced`: what it must be thought to gain. 0 for the best
@@ -217,121 +206,6 @@ class Restorer:
             score_before=float(state.first_scores[0]) if self.stop == "quality" else None,
             score_after=float(state.scores[0]) if self.stop == "quality" else None,
         )
-
-
-def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> torch.Tensor:
-    """Cell values of images of any size, with bounded memory: the mean over crops of it.
-
-    Args:
-        values: Function from images (N, C, h, w) to cell values.
-        images: Images (N, C, H, W).
-        crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
-            begins at a multiple of 16 pixels, so that the last 15 may be left out. Smaller images are mirrored.
-
-    Returns:
-        (N, types, degrees).
-    """
-    crops = _crops(images, crop)
-    batches = torch.cat(crops).split(max(1, BATCH // crop**2))
-    return torch.cat([values(batch) for batch in batches]).unflatten(0, (len(crops), len(images))).mean(dim=0)
-
-
-def _network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:
-    """The same of a Q-network, whose stop margin hangs on how many crops there are."""
-    return cell_values(partial(network, looks=len(_crops(images, crop))), images, crop)
-
-
-def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
-    images = mirrored(images, crop)
-    height, width = images.shape[-2:]
-    return [
-        images[..., top : top + crop, left : left + crop]
-        for top in _offsets(height, crop)
-        for left in _offsets(width, crop)
-    ]
-
-
-def _offsets(length: int, crop: int) -> list[int]:
-    """Where crops start along one side: evenly spread, on the grid, no more of them than are seen in one look."""
-    room = max(0, length - crop)
-    count = min(math.ceil(length / crop), max(1, LOOK // crop))
-    offsets = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
-    return [int(offset) // GRID * GRID for offset in offsets]
-
-
-def load_agent(
-    agent: str | Path | CellValues | Agent, toolset: Toolset, view: int | None = None, trust: bool = False
-) -> Agent:
-    """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
-
-    Args:
-        agent: A registered name, a file, a Q-network, a function from images to cell values, or an agent, which is
-            taken as it is. Files are what `hirl train` wrote, RL-Restore's weights as its authors have them (.npz), and
-            what Stable-Baselines3 saved (.zip).
-        toolset: Tools that it chooses among.
-        view: Side of the crops by which it sees an image, as of `Restorer`.
-        trust: Whether a .zip file may be loaded, which runs code that it holds.
-
-    Raises:
-        ValueError: If there is no such agent, it may not be loaded, or it was made for another toolset.
-    """
-    source = _opened(agent, trust) if isinstance(agent, str | os.PathLike) else agent
-    own = source.observation_space.shape if isinstance(source, BasePolicy) else None
-    side = view or max(GRID, own[-1] if own else getattr(source, "view", VIEW))
-
-    def viewed(values: CellValues) -> CellValues:
-        return partial(cell_values, values, crop=side)
-
-    if isinstance(source, BasePolicy):
-        return policy_agent(source.to(toolset.device), toolset, viewed)
-    if isinstance(source, Agent):
-        return source.to(toolset.device) if isinstance(source, RLRestoreAgent) and source is not agent else source
-    if isinstance(source, nn.Module):
-        # A copy, so that restoring leaves a network in training as it is.
-        source = copy.deepcopy(source).to(toolset.device).eval()
-    if not callable(source):
-        raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
-    types, degrees = getattr(source, "n_types", None), getattr(source, "n_degrees", None)
-    if types is not None and not _fits(toolset, types, degrees):
-        raise ValueError(
-            f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
-            f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
-        )
-    if isinstance(source, TwoLevelQ | FlatQ):
-        return q_agent(source, lambda network: partial(_network_values, network, crop=side))
-    return QAgent(viewed(source))
-
-
-def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
-    """The tools that an agent chooses among, over tiles: its own, if it has some as RL-Restore's may, or else these.
-
-    Args:
-        agent: An agent.
-        toolset: Tools over tiles, for an agent that has none of its own.
-        tile: Side of the tiles that its own run on.
-
-    Raises:
-        ValueError: If the agent was trained with more or fewer tools.
-    """
-    if not isinstance(agent, RLRestoreAgent):
-        return toolset
-    own = agent.toolset(toolset)
-    return toolset if own is toolset else tiled(own, tile)
-
-
-def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
-    """What a name or a file stands for, on the CPU."""
-    if Path(agent).suffix != ".zip" or saved_algorithm(Path(agent)) is not None:
-        opened: CellValues | Agent = agents.resolve(os.fspath(agent))
-        return opened
-    if not trust:
-        raise ValueError(f"{agent}: loading a file of Stable-Baselines3 runs code that it holds; --trust does so")
-    return load_policy(Path(agent))
-
-
-def _fits(toolset: Toolset, *sizes: int | None) -> bool:
-    """Whether cell values of these types x degrees are of this toolset, with STOP or without."""
-    return sizes in {(toolset.n_types + more, toolset.n_degrees) for more in (0, 1)}
 
 
 def _check_pixels(name: str, pixels: Pixels) -> None:

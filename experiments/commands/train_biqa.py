@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
+from hirl_agents.loading import load_agent
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import SHIPPED_AGENTS
-from hirl_agents.restorer import load_agent
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
 from hirl_env.tools.known import toolsets

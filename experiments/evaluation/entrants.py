@@ -14,9 +14,9 @@ import torch
 from hirl_agents.agent import Agent, as_agent
 from hirl_agents.baselines.ffdnet import load_ffdnet
 from hirl_agents.baselines.owan import load_owan
+from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import agents
-from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration

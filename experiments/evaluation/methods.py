@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from hirl_agents.agent import Agent
+from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.pixel_rl import STEPS, load_pixel_rl, restore
 from hirl_agents.pricing import priced
 from hirl_agents.registry import agents
-from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.rollout import Stopping, rollout
 from hirl_agents.search import SearchResult, brute_force, chain, cyclic_best_first, greedy, reverse_order
 from hirl_env.data.degradations import Degradation

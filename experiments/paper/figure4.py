@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from hirl_agents.agent import Agent
-from hirl_agents.restorer import load_agent
+from hirl_agents.loading import load_agent
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from hirl_agents.agent import begin_episodes
+from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.registry import agents
-from hirl_agents.restorer import load_agent, tools_of
 from hirl_agents.rollout import rollout
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration

@@ -11,9 +11,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents import make_vec_env
 from hirl_agents.agent import begin_episodes, q_agent
+from hirl_agents.loading import load_agent
 from hirl_agents.networks import save_q
 from hirl_agents.registry import algorithms
-from hirl_agents.restorer import load_agent
 from hirl_env.config import EnvConfig
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration

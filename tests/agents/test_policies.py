@@ -6,8 +6,9 @@ from stable_baselines3 import A2C, DQN, PPO
 
 from hirl_agents import HIRL, make_vec_env
 from hirl_agents.agent import begin_episodes
+from hirl_agents.loading import load_agent
 from hirl_agents.policies import policy_agent
-from hirl_agents.restorer import Restorer, load_agent
+from hirl_agents.restorer import Restorer
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 

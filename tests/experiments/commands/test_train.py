@@ -13,8 +13,8 @@ import yaml
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from hirl_agents import make_vec_env
+from hirl_agents.loading import load_agent
 from hirl_agents.registry import algorithms
-from hirl_agents.restorer import load_agent
 from hirl_env.tools.known import toolsets
 from hirl_experiments import cli
 from hirl_experiments.commands.train import train

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hirl_agents.restorer import load_agent
+from hirl_agents.loading import load_agent
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hirl_agents.common.tiling import Tiles, tiled
-from hirl_agents.restorer import load_agent, tools_of
+from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env.tools.known import toolsets

@@ -1,0 +1,65 @@
+"""Cell values of images of any size: the mean over crops, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import torch
+
+from hirl_agents.common.tiling import GRID
+from hirl_agents.networks import VIEW, CellValues, TurnAveraged
+from hirl_env.data.images import mirrored
+
+LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
+BATCH = 2**18  # of them at a time, so that what their layers make of crops takes little beside a large picture
+
+
+def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> torch.Tensor:
+    """Cell values of images of any size, with bounded memory: the mean over crops of it.
+
+    Args:
+        values: Function from images (N, C, h, w) to cell values.
+        images: Images (N, C, H, W).
+        crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
+            begins at a multiple of 16 pixels, so that the last 15 may be left out. Smaller images are mirrored.
+
+    Returns:
+        (N, types, degrees).
+    """
+    crops = _crops(images, crop)
+    batches = torch.cat(crops).split(max(1, BATCH // crop**2))
+    return torch.cat([values(batch) for batch in batches]).unflatten(0, (len(crops), len(images))).mean(dim=0)
+
+
+def network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:
+    """Cell values as of `cell_values`, of a Q-network, whose stop margin depends on how many crops there are.
+
+    Args:
+        network: Network that is shown an image in all turns.
+        images: Images (N, C, H, W).
+        crop: Side of the crops.
+
+    Returns:
+        (N, types, degrees).
+    """
+    return cell_values(partial(network, looks=len(_crops(images, crop))), images, crop)
+
+
+def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
+    images = mirrored(images, crop)
+    height, width = images.shape[-2:]
+    return [
+        images[..., top : top + crop, left : left + crop]
+        for top in crop_offsets(height, crop)
+        for left in crop_offsets(width, crop)
+    ]
+
+
+def crop_offsets(length: int, crop: int) -> list[int]:
+    """Where crops start along one side: evenly spread, on the grid, no more of them than are seen in one look."""
+    room = max(0, length - crop)
+    count = min(math.ceil(length / crop), max(1, LOOK // crop))
+    offsets = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
+    return [int(offset) // GRID * GRID for offset in offsets]

@@ -72,7 +72,7 @@ class QAgent:
 
 
 def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[TurnAveraged], CellValues] = lambda network: network) -> QAgent:
-    """The agent of a Q-network, which is shown an image in all turns and mirrors.
+    """The agent of a Q-network that is shown each image in all turns and mirrors.
 
     Args:
         network: A network in evaluation mode.
@@ -87,7 +87,7 @@ def as_agent(values: CellValues | Agent) -> Agent:
 
 
 def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowValues:
-    """Begins an agent's episodes, and checks what it says of each step.
+    """Begins an agent's episodes, and checks the values that it returns.
 
     Args:
         values: An agent, or cell values of images (N, 3, H, W).

@@ -78,7 +78,7 @@ class AlgorithmConfig(ABC):
         return None
 
     def agent(self, model: Any, toolset: Toolset) -> Agent:
-        """What is followed of a model that has no `q_network`, sharing its weights."""
+        """The agent of a model that has no `q_network`, sharing its weights."""
         from hirl_agents.policies import policy_agent  # which knows the policies of all agents, and these know this
 
         return policy_agent(model.policy, toolset)

@@ -55,7 +55,7 @@ def _named(toolset: Toolset, names: Collection[str]) -> torch.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """An agent to which tools that it may not use are worth less than anything.
+    """An agent whose values of the tools that it may not use are minus infinity.
 
     Attributes:
         agent: Agent of any kind.

@@ -15,7 +15,7 @@ from hirl_env.restoration import Restoration
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """An agent to which tools are worth less by the price of what they cost.
+    """An agent whose values of tools are lower by the price of their cost.
 
     The cost is that of a crop of 64x64 pixels, by which agents are trained, whatever the size of the image: so a tool
     that is worth its price on a crop is worth it on the photograph, and the price is that of a reward

@@ -78,7 +78,7 @@ class EnvConfig:
     precision: Precision = "float32"
 
     def check(self) -> None:
-        """Raises ValueError where the crop size is none; what the others name is checked where it is opened."""
+        """Raises ValueError where the crop size is none; names are checked when the task is opened."""
         side = self.crop_size
         if side is not None and not (isinstance(side, int | np.integer) and side >= 1):
             raise ValueError(f"crop_size must be a positive number of pixels, or None for whole pictures; got {side!r}")

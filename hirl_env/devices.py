@@ -23,7 +23,7 @@ def available_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError):  # what PyTorch says of it fills a page
         there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
         raise ValueError(
-            f"device {str(device)!r} is not to be had here; there is {', '.join(['cpu', *there])}"
+            f"device {str(device)!r} is not available here; available are: {', '.join(['cpu', *there])}"
         ) from None
     return empty.device  # "cuda" by its number, so that it equals the same device named in full
 

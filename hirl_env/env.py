@@ -61,10 +61,10 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
             ValueError: If an option is wrong, or the reward needs a reference and there is none.
         """
         super().reset(seed=seed)
-        start = self.task.given_sample(options) if options else self.task.samples.draw(self.np_random)
-        self.task.begin([start], ONE)
+        sample = self.task.given_sample(options) if options else self.task.samples.draw(self.np_random)
+        self.task.begin([sample], ONE)
         if self.config.crop_size is None:
-            self.observation_space = self.task.observation_space(*start.distorted.shape[-2:])
+            self.observation_space = self.task.observation_space(*sample.distorted.shape[-2:])
         self._show()
         return self.task.observations()[0], self._info()
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hirl_env.arrays import Indices
 from hirl_env.data.samples import Sample
 from hirl_env.restoration import Outcome, Restoration
 
-Indices = npt.NDArray[np.int64]
 STRINGS = ("photograph", "degradation", "level")
 
 

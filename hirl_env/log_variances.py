@@ -12,7 +12,7 @@ SCALES = len(REACHES)
 def with_log_variances(images: torch.Tensor) -> torch.Tensor:
     """Images and how much there is of detail finer than each of three scales: logarithms of local variances.
 
-    How good a picture is, and what a tool gains on it, hangs on ratios, of noise to detail and of one scale to the
+    The quality of a picture, and what a tool gains on it, depend on ratios: of noise to detail, and of one scale to the
     next. A network that has to find logarithms by itself learns less of them.
 
     Args:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from hirl_env.arrays import Flags, Indices
 from hirl_env.restoration import Outcome, Restoration
-
-Indices = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 class ActionMasks:

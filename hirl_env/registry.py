@@ -21,19 +21,19 @@ class Registry(Generic[T]):
 
     Args:
         kind: Kind of the objects in words, for error messages ("degradation").
-        of: Class of the objects.
+        cls: Class of the objects.
         shorthand: Function that makes an object of something else than a name (a folder, a sum of names); it returns
             None for what it does not know. None where there are names alone.
-        also: Words for what the short-hand takes, for error messages.
+        shorthand_help: What the short-hand takes in words, for error messages.
 
     Attributes:
         factories: Factories by the names that are registered.
     """
 
     def __init__(
-        self, kind: str, of: type[T], shorthand: Callable[[Any], T | None] | None = None, also: str = ""
+        self, kind: str, cls: type[T], shorthand: Callable[[Any], T | None] | None = None, shorthand_help: str = ""
     ) -> None:
-        self.kind, self.of, self.shorthand, self.also = kind, of, shorthand, also
+        self.kind, self.cls, self.shorthand, self.shorthand_help = kind, cls, shorthand, shorthand_help
         self.factories: dict[str, Callable[[], T]] = {}
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
@@ -60,14 +60,14 @@ class Registry(Generic[T]):
         if isinstance(value, str) and (value in self.factories or value in self.names()):
             return self.factories[value]()
         named = isinstance(value, str | os.PathLike)
-        if not named and isinstance(value, self.of):
+        if not named and isinstance(value, self.cls):
             return value
         made = None if self.shorthand is None else self.shorthand(value)
         if made is not None:
             return made
         if named:
-            known = ", ".join(self.names()) + (f", and {self.also}" if self.also else "")
+            known = ", ".join(self.names()) + (f", and {self.shorthand_help}" if self.shorthand_help else "")
             raise ValueError(f"unknown {self.kind} {os.fspath(value)!r}; known are: {known}")
         article = "an" if self.kind[0] in "aeiou" else "a"
         given = reprlib.repr(value)  # cut short: it may be a whole picture
-        raise ValueError(f"{article} {self.kind} must be a name or a {self.of.__name__}, got {given}")
+        raise ValueError(f"{article} {self.kind} must be a name or a {self.cls.__name__}, got {given}")

@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hirl_env.arrays import Flags, Floats, Indices
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, psnr
 from hirl_env.reward import check_price
 from hirl_env.tools.toolset import Cell, Toolset
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
 Stop = Literal["no_gain", "below_start"]
 Array = TypeVar("Array", torch.Tensor, npt.NDArray[Any])
 
@@ -201,8 +199,8 @@ class Restoration:
             rows: The rows whose episodes are replaced, (n,), distinct; None for a new batch.
 
         Raises:
-            ValueError: If an argument is something else, the measure refuses it, or it goes not with the other rows;
-                what there was stays.
+            ValueError: If an argument is something else, the measure refuses it, or it does not go with the other rows;
+                the state is not changed then.
         """
         _check_images("images", images)
         if references is not None:
@@ -224,13 +222,13 @@ class Restoration:
         return copy.copy(self)
 
     def with_state(self, state: State) -> Restoration:
-        """A branch that goes on from another state."""
+        """A branch with another state."""
         branch = self.branch()
         branch.state = state
         return branch
 
     def with_rules(self, rules: Rules) -> Restoration:
-        """A branch under other rules, by which no episode has ended yet."""
+        """A branch with other rules, in which no episode has ended yet."""
         branch = self.with_state(replace(self.state, ended=np.zeros_like(self.state.ended)))
         branch.rules = rules
         return branch

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hirl_env.arrays import Floats
 from hirl_env.restoration import Rules
 from hirl_env.reward import check_price
 
 SPEC = "table.json"
 
-Floats = npt.NDArray[np.float64]
 Labels = tuple[str, str, str]
 
 
@@ -86,19 +86,19 @@ class TableSpec:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def read_spec(place: Path) -> TableSpec:
+def read_spec(folder: Path) -> TableSpec:
     """What the table in a folder is of.
 
     Raises:
         ValueError: If there is none.
     """
     try:
-        content = json.loads((place / SPEC).read_text(encoding="utf-8"))
+        content = json.loads((folder / SPEC).read_text(encoding="utf-8"))
         content["samples"] = [tuple(labels) for labels in content["samples"]]
         return TableSpec(**content)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{place}: no table that hirl tabulate wrote ({reason})") from None
+        raise ValueError(f"{folder}: no table that hirl tabulate wrote ({reason})") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ class Table:
     """A finished table; its arrays are memory-mapped.
 
     Attributes:
-        place: Folder that it was read from.
+        folder: Folder that it was read from.
         spec: Specification, which says what it is of.
         scores: The measure at each node, float64 (crops, nodes).
         psnr: PSNR in dB at each node, float64 (crops, nodes).
@@ -128,7 +128,7 @@ class Table:
         references: Clean crops, likewise.
     """
 
-    place: Path
+    folder: Path
     spec: TableSpec
     scores: Floats
     psnr: Floats
@@ -200,29 +200,29 @@ class Table:
             keeps = "is" if most == self.spec.depth else "keeps observations"
             remedy = "--depth" if most == self.spec.depth else "--observed"
             raise ValueError(
-                f"{self.place}: max_steps must be 1 to {most}, got {max_steps}: the table {keeps} {most} deep; make a "
+                f"{self.folder}: max_steps must be 1 to {most}, got {max_steps}: the table {keeps} {most} deep; make a "
                 f"deeper one with hirl tabulate {remedy}"
             )
         return max_steps
 
 
-def open_table(place: str | Path) -> Table:
+def open_table(folder: str | Path) -> Table:
     """The table in a folder that `hirl tabulate` wrote.
 
     Raises:
         ValueError: If there is none, it is unfinished, or its arrays are others than it says.
     """
-    place = Path(place)
-    spec = read_spec(place)
+    folder = Path(folder)
+    spec = read_spec(folder)
     if not spec.samples:
-        raise ValueError(f"{place}: the table is unfinished; the same hirl tabulate command goes on with it")
+        raise ValueError(f"{folder}: the table is unfinished; the same hirl tabulate command goes on with it")
     arrays = {}
     for name, (shape, kind) in spec.layout().items():
         try:
-            array = np.load(place / f"{name}.npy", mmap_mode="r")
+            array = np.load(folder / f"{name}.npy", mmap_mode="r")
         except (OSError, ValueError) as error:
-            raise ValueError(f"{place}: {name}.npy is missing or damaged ({error}); tabulate again") from None
+            raise ValueError(f"{folder}: {name}.npy is missing or damaged ({error}); tabulate again") from None
         if (array.shape, array.dtype) != (shape, np.dtype(kind)):
-            raise ValueError(f"{place}: {name}.npy is {array.dtype} {array.shape}, not {kind} {shape}; tabulate again")
+            raise ValueError(f"{folder}: {name}.npy is {array.dtype} {array.shape}, not {kind} {shape}; tabulate again")
         arrays[name] = array
-    return Table(place, spec, **arrays)
+    return Table(folder, spec, **arrays)

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hirl_env.arrays import Floats, Indices
 from hirl_env.config import EnvConfig
 from hirl_env.data.samples import Sample
 from hirl_env.env import RestoreEnv
 from hirl_env.infos import Infos
 from hirl_env.quality import measures
-from hirl_env.restoration import Floats, Indices, Restoration, Rules, State
+from hirl_env.restoration import Restoration, Rules, State
 from hirl_env.reward import rewards
 from hirl_env.table import Table, open_table
 from hirl_env.task import Task, rules_of
@@ -75,7 +76,7 @@ class TableRestoration(Restoration):
         """The node that the first tool leads to from each."""
         nodes = images % self.nodes
         if len(nodes) and nodes.max() >= self.table.spec.nodes(self.table.spec.depth - 1):
-            raise ValueError(f"{self.table.place}: the table ends after {self.table.spec.depth} steps")
+            raise ValueError(f"{self.table.folder}: the table ends after {self.table.spec.depth} steps")
         return images - nodes + nodes * len(self.toolset.cells) + 1
 
     def _apply(self, before: State, actions: Indices) -> torch.Tensor:
@@ -181,7 +182,7 @@ class TableTask(Task):
         reward = rewards.resolve(config.reward)
         if reward.measure.name != spec.measure:
             raise ValueError(
-                f"{self.table.place} scores {spec.measure}, and the reward is of {reward.measure.name}; make a table "
+                f"{self.table.folder} scores {spec.measure}, and the reward is of {reward.measure.name}; make a table "
                 f"with hirl tabulate --measure {reward.measure.name}"
             )
         self.table.checked_steps(config.max_steps, spec.observed)

@@ -52,7 +52,7 @@ def spec_of(
     return TableSpec(crop_size, count, names, costs, depth, observed, restoration.measure.name, dict(source))
 
 
-def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpec, place: Path) -> Table:
+def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpec, folder: Path) -> Table:
     """Fills a table, or goes on with one that was interrupted, where the last tool was run.
 
     Memory holds one batch of images for each step of a path.
@@ -61,19 +61,19 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
         samples: The crops, with references; the same each time, in the same order.
         restoration: Restoration whose toolset, measure and precision are used.
         spec: Specification, as of `spec_of`.
-        place: Folder of the table.
+        folder: Folder of the table.
 
     Raises:
         ValueError: If another table is there, crops are more or fewer than said, or have no reference.
         OSError: If it does not fit on the disk.
     """
-    if (place / SPEC).exists():
-        there = read_spec(place)
+    if (folder / SPEC).exists():
+        there = read_spec(folder)
         if replace(there, samples=[]) != spec:
-            raise ValueError(f"{place} holds another table already; choose another folder, or remove it")
+            raise ValueError(f"{folder} holds another table already; choose another folder, or remove it")
         if there.samples:
-            return open_table(place)
-    arrays = _opened(spec, place)
+            return open_table(folder)
+    arrays = _opened(spec, folder)
     labels: list[Labels] = []
     samples, size = iter(samples), max(1, PIXELS // spec.crop_size**2)
     runs = spec.nodes(spec.depth) - 1
@@ -89,26 +89,26 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
                 bar.update(len(batch) * runs)
     if len(labels) != spec.count:
         raise ValueError(f"there are other than {spec.count} crops; were photographs added or removed?")
-    atomic_write_text(place / SPEC, replace(spec, samples=labels).as_json())
-    (place / f"{FINISHED}.npy").unlink()
-    return open_table(place)
+    atomic_write_text(folder / SPEC, replace(spec, samples=labels).as_json())
+    (folder / f"{FINISHED}.npy").unlink()
+    return open_table(folder)
 
 
-def _opened(spec: TableSpec, place: Path) -> Arrays:
+def _opened(spec: TableSpec, folder: Path) -> Arrays:
     """The arrays on disk, made where they are not there yet: those of the table, and what of it is finished."""
     layout = spec.layout() | {FINISHED: ((spec.count, spec.nodes(spec.depth - 1)), "bool")}
-    place.mkdir(parents=True, exist_ok=True)
-    if not (place / SPEC).exists():
-        free = shutil.disk_usage(place).free
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / SPEC).exists():
+        free = shutil.disk_usage(folder).free
         if spec.bytes > free:
             raise OSError(
-                f"{place}: the table takes {spec.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; take fewer "
+                f"{folder}: the table takes {spec.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; take fewer "
                 "crops, a smaller --depth or --observed, or another place"
             )
         for name, (shape, kind) in layout.items():
-            np.lib.format.open_memmap(place / f"{name}.npy", "w+", kind, shape).flush()
-        atomic_write_text(place / SPEC, spec.as_json())
-    return {name: np.lib.format.open_memmap(place / f"{name}.npy", "r+") for name in layout}
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape).flush()
+        atomic_write_text(folder / SPEC, spec.as_json())
+    return {name: np.lib.format.open_memmap(folder / f"{name}.npy", "r+") for name in layout}
 
 
 class _Filler:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hirl_env.arrays import Indices
 from hirl_env.config import EnvConfig
 from hirl_env.data.degradations import degradations
 from hirl_env.data.images import to_pixels, to_tensor
@@ -22,8 +23,6 @@ from hirl_env.masks import ActionMasks
 from hirl_env.restoration import Outcome, Restoration, Rules
 from hirl_env.reward import rewards
 from hirl_env.tools.known import toolsets
-
-Indices = npt.NDArray[np.int64]
 
 MOST_TOOLS = 255  # that one channel of 8 bits can tell apart
 

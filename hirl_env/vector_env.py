@@ -11,14 +11,12 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from hirl_env.arrays import Flags, Indices, Pixels
 from hirl_env.config import EnvConfig
 from hirl_env.data.samples import Sample
 from hirl_env.rendering import METADATA, check_render_mode, render_frame
 from hirl_env.task import Task, open_task
 
-Pixels = npt.NDArray[np.uint8]
-Flags = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
 SPACES = ("action_space", "observation_space")
 ONE_EACH = ("action_masks", "np_random", "np_random_seed", "render")  # what sub-environments do not share
 
@@ -123,7 +121,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError(f"seed must be a number or a list of {self.num_envs}, got {len(seeds)} of them")
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
-        given = self._checked_start(options, mask) if options else None
+        given = self._checked_sample(options, mask) if options else None
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._rngs[row], self._seeds[row] = gym.utils.seeding.np_random(seeds[row])
@@ -147,10 +145,10 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError("the first reset must reset every sub-environment, so without a reset_mask")
         return mask
 
-    def _checked_start(self, options: dict[str, Any], mask: Flags) -> Sample:
-        """The given start, where the environment's own can follow it."""
-        start, rules = self.task.given_sample(options), self.task.restoration.rules
-        given, own = start.reference is not None, self.task.samples.have_references
+    def _checked_sample(self, options: dict[str, Any], mask: Flags) -> Sample:
+        """The given sample; raises ValueError where samples of the environment's own could not follow it."""
+        sample, rules = self.task.given_sample(options), self.task.restoration.rules
+        given, own = sample.reference is not None, self.task.samples.have_references
         resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
         one_by_one = rules.stop is not None or rules.stop_action or not mask.all()
         # A reward that needs references refuses images without them by itself.
@@ -162,7 +160,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
                 f"one by one, have {words[own]}; {'leave the' if given else 'give a'} reference"
                 f"{' out' if given else ''}, or make it with autoreset_mode='Disabled'"
             )
-        return start
+        return sample
 
     def _start(self, rows: Indices, given: Sample | None = None) -> None:
         """Starts episodes in some rows, all of them from a given sample, if there is one."""

@@ -46,7 +46,7 @@ def save_weights(
 
 
 def preserves_rng_state(read: Reader) -> Reader:
-    """Decorates what makes networks to fill them: what these draw at first moves no draw of the user's."""
+    """Decorates a function that makes networks and fills them; it leaves torch's generator as it was."""
     return torch.random.fork_rng(devices=[])(read)
 
 

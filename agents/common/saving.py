@@ -121,7 +121,7 @@ class SafelySaved(OffPolicyAlgorithm):
                 given["learning_rate"] = LinearSchedule(**rate)
             model = cls(policy, env, device=device, **given, _init_setup_model=False)  # type: ignore[arg-type, call-arg]
             model.max_steps = made["max_steps"]
-            observations, actions = _space(made["observations"]), _space(made["actions"])
+            observations, actions = _space_from_json(made["observations"]), _space_from_json(made["actions"])
             if model.env is None:
                 model.observation_space, model.action_space, model.n_envs = observations, actions, made["n_envs"]
             else:
@@ -141,8 +141,8 @@ class SafelySaved(OffPolicyAlgorithm):
         fill_replay_buffer(self, _suffixed(path))
 
     def arguments(self) -> dict[str, Any]:
-        """What is needed to make the model again."""
-        given = {name: _plain(self.argument(name)) for name in sorted(_names(type(self)) - self.derived)}
+        """The constructor's arguments and the spaces, from which the model is made again, as JSON holds them."""
+        given = {name: _plain(self.argument(name)) for name in sorted(_stored_arguments(type(self)) - self.derived)}
         aliases = {kind: alias for alias, kind in self.policy_aliases.items()}
         policy = aliases.get(self.policy_class)
         lacking = [name for name, value in given.items() if not _is_plain(value)]
@@ -150,8 +150,8 @@ class SafelySaved(OffPolicyAlgorithm):
             "policy": policy,
             "arguments": {name: value for name, value in given.items() if name not in lacking},
             "lacking": lacking if policy else [*lacking, "policy"],
-            "observations": _sizes(self.observation_space),
-            "actions": _sizes(self.action_space),
+            "observations": _space_as_json(self.observation_space),
+            "actions": _space_as_json(self.action_space),
             "n_envs": self.n_envs,
             "max_steps": self.max_steps,
         }
@@ -180,7 +180,7 @@ def _counters(model: BaseAlgorithm) -> dict[str, float]:
     return {name: value for name, value in vars(model).items() if type(value) in (int, float) and name not in others}
 
 
-def _names(kind: type) -> set[str]:
+def _stored_arguments(kind: type) -> set[str]:
     """Names of a constructor's arguments that are stored, and of those that it passes on to the parent's."""
     names: set[str] = set()
     for each in kind.__mro__:
@@ -194,7 +194,7 @@ def _names(kind: type) -> set[str]:
 
 
 def _plain(value: Any) -> Any:
-    """An argument as numbers and texts, where it can be said in these."""
+    """An argument as numbers and texts, where it has such a form."""
     if isinstance(value, TrainFreq):
         return value.frequency, value.unit.value
     if isinstance(value, LinearSchedule):
@@ -210,7 +210,7 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _sizes(space: spaces.Space[Any]) -> dict[str, Any]:
+def _space_as_json(space: spaces.Space[Any]) -> dict[str, Any]:
     """A space of images or of actions as numbers and texts."""
     if isinstance(space, spaces.Box):
         return {"kind": "Box", "shape": space.shape}
@@ -220,7 +220,7 @@ def _sizes(space: spaces.Space[Any]) -> dict[str, Any]:
     return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
 
 
-def _space(sizes: dict[str, Any]) -> spaces.Space[Any]:
+def _space_from_json(sizes: dict[str, Any]) -> spaces.Space[Any]:
     if sizes["kind"] == "Box":
         return spaces.Box(0, 255, sizes["shape"], np.uint8)
     return spaces.Discrete(sizes["n"]) if sizes["kind"] == "Discrete" else spaces.MultiDiscrete(sizes["nvec"])

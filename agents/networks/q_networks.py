@@ -127,7 +127,7 @@ class CellQ(nn.Module):
     Attributes:
         stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
-        doubt: Number of standard deviations between an image's turns that it must promise beside, as of `TurnAveraged`.
+        doubt: Number of standard deviations between an image's turns by which values are lowered, as of `TurnAveraged`.
         architecture: Arguments beside these that the network was made with, by name.
     """
 
@@ -144,7 +144,7 @@ class CellQ(nn.Module):
         self.doubt = 0
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network sees of images (N, C, H, W), which turns as they do: these, where it says nothing else."""
+        """What the network sees of images (N, C, H, W): here the images themselves. It turns as they do."""
         return images
 
     def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
@@ -189,7 +189,7 @@ class CellQ(nn.Module):
 
         Args:
             margin: Stop margin, of the shape of ``stop_margin``.
-            doubt: Number of standard deviations beside it, as of ``doubt``.
+            doubt: Number of standard deviations by which values are lowered, as of the attribute.
         """
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 
 from hirl_agents.pixel_rl.actions import act
-from hirl_env.data.photographs import Photograph, Pixels
+from hirl_env.arrays import Pixels
+from hirl_env.data.photographs import Photograph
 from hirl_env.data.samples import Samples
 
 STEPS = 5  # of an episode

@@ -102,7 +102,7 @@ def _check_tools(table: Table, root: Restoration, name: str) -> None:
             same &= abs(float(tried.state.scores[0]) - float(table.scores[0, tool + 1])) < DRIFT
     if not same:
         raise ValueError(
-            f"{table.place} was made with other tools than the toolset {name!r} has: name theirs by --toolset, or "
+            f"{table.folder} was made with other tools than the toolset {name!r} has: name theirs by --toolset, or "
             "tabulate again"
         )
 

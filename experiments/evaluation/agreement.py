@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 from hirl_agents.search import chain
+from hirl_env.arrays import Flags, Floats
 from hirl_env.data.degradations import (
     BLUR_SIZES,
     JPEG_QUALITIES,
@@ -54,8 +55,6 @@ DEGRADATIONS: tuple[str | Degradation, ...] = (
 )
 CASES = (IN_ORDER, *GAMES, *WORSE)
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", np.float64, np.bool_)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
+from hirl_env.arrays import Floats
+
 CAP = 50.0  # dB: beyond it nobody sees a difference
 HARM = 0.1  # dB: an image that loses more is harmed
 ALTERED = 45.0  # dB: a clean image that comes out below is not what it was
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

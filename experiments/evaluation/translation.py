@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.ndimage import gaussian_filter
 
+from hirl_env.arrays import Floats
 from hirl_env.data.samples import Sample, stacked
 from hirl_env.devices import Precision
 from hirl_env.tools.toolset import Cell, Toolset
@@ -17,8 +17,6 @@ from hirl_experiments.evaluation.sampling import batches
 SMOOTH = 1.0  # standard deviation of the Gaussian whose derivatives are the gradients, pixels
 BORDER = 8  # pixels left out, where tools and Gaussians see beyond the image
 SMALLEST = 32  # pixels: a smaller image has too little inside
-
-Floats = npt.NDArray[np.float64]
 
 
 def translation(references: Iterable[torch.Tensor], restored: Iterable[torch.Tensor]) -> Floats:

@@ -92,7 +92,7 @@ def _of_tiff(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] 
             pixels = np.round(pixels * (65535 / (2**page.bitspersample - 1))).astype(np.uint16)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             pixels = 65535 - pixels
-        return _undivided(pixels) if tuple(page.extrasamples) == (1,) else pixels
+        return _unpremultiplied(pixels) if tuple(page.extrasamples) == (1,) else pixels
 
 
 _DECODERS = {"PNG": _of_png, "PPM": _of_ppm, "TIFF": _of_tiff}
@@ -114,7 +114,7 @@ def _chunky(page: tifffile.TiffPage) -> npt.NDArray[Any]:
     return np.moveaxis(pixels, 0, -1) if separate else pixels
 
 
-def _undivided(pixels: Deep) -> Deep:
+def _unpremultiplied(pixels: Deep) -> Deep:
     """Pixels whose colours were multiplied by their alpha, as they were before."""
     share = np.maximum(pixels[..., -1:], 1) / 65535
     colours = np.round(pixels[..., :-1] / share).clip(0, 65535).astype(np.uint16)
@@ -181,7 +181,7 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
     content, notes = bytearray(data), []
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
-        pages = [page for page in _pages(file) if _is_strange(page)]
+        pages = [page for page in _pages(file) if _needs_conversion(page)]
     except Exception:  # Pillow may know better, and says what is wrong if not
         return data, []
     with file:
@@ -218,7 +218,7 @@ def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
             yield page
 
 
-def _is_strange(page: tifffile.TiffPage) -> bool:
+def _needs_conversion(page: tifffile.TiffPage) -> bool:
     if page.dtype is None:
         return False
     return page.dtype.kind in "fi" or page.dtype.itemsize > 2 or (page.bitspersample == 16 and page.photometric == 0)

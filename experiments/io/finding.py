@@ -48,11 +48,11 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     found = FoundPictures()
     known: set[str] = set()
     for argument in arguments:
-        files, left_out = _stands_for(argument, Path(os.path.realpath(out)))
+        files, left_out = _expanded(argument, Path(os.path.realpath(out)))
         for file, name in files:
-            place = os.path.realpath(file)
-            if place not in known:
-                known.add(place)
+            real_path = os.path.realpath(file)
+            if real_path not in known:
+                known.add(real_path)
                 found.files[file] = name
         found.left_out.update(left_out)
     return found
@@ -72,7 +72,7 @@ def reference_of(folder: Path, name: Path) -> Path:
         return folder / name
     parent = (folder / name).parent
     same = sorted(file for file in parent.iterdir() if file.stem == name.stem) if parent.is_dir() else []
-    same = [file for file in same if not _why_not(file)]
+    same = [file for file in same if not _reason_left_out(file)]
     if not same:
         raise ValueError(f"{folder / name}: no such file, nor one of another suffix")
     if len(same) > 1:
@@ -80,7 +80,7 @@ def reference_of(folder: Path, name: Path) -> Path:
     return same[0]
 
 
-def _stands_for(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
+def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
     path = Path(argument)
     left_out: dict[Path, str] = {}
     if path.is_dir():
@@ -96,7 +96,7 @@ def _stands_for(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict
     # A pattern that finds what was saved before, too, means the others.
     matches = [match for match in matches if not _within(match, out)] or matches
     for match in matches:
-        if why := _why_not(match):
+        if why := _reason_left_out(match):
             left_out[match] = why
     files = [match for match in matches if match not in left_out] or [path]
     return [(file, Path(file.name)) for file in files], left_out if matches else {}
@@ -124,11 +124,11 @@ def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
             folders[:] = [name for name in folders if Path(os.path.realpath(Path(here, name))) != skip]
         folders.sort()
         yield from ((Path(here, name), "links to folders") for name in folders if Path(here, name).is_symlink())
-        yield from ((Path(here, name), _why_not(Path(here, name))) for name in sorted(files))
+        yield from ((Path(here, name), _reason_left_out(Path(here, name))) for name in sorted(files))
     yield from unreadable
 
 
-def _why_not(path: Path) -> str:
+def _reason_left_out(path: Path) -> str:
     """Why a file is no picture to take; empty where it is one."""
     # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
     if path.name.startswith("."):

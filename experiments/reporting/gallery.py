@@ -6,11 +6,11 @@ import textwrap
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from hirl_agents.restorer import Restored, Restorer
+from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS
 from hirl_env.data.degradations import (
     DefocusBlur,
@@ -25,8 +25,6 @@ from hirl_env.data.images import to_pixels, to_tensor
 from hirl_env.data.photographs import image_sources
 from hirl_env.quality.full_reference import PSNR_CAP
 from hirl_experiments.reporting.figures import show
-
-Pixels = npt.NDArray[np.uint8]
 
 SIDE = 192  # pixels of a panel
 PANEL = 2.5  # inches

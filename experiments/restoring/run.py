@@ -147,7 +147,7 @@ class RestoreRun:
             except OSError as error:
                 row = row | {"saved": None, "saved_sha256": None, "error": f"{row['file']}: {error}"}
                 self.log.append(row)
-        _tell(row, self.settings["measure"], self.settings["guard"])
+        _print_row(row, self.settings["measure"], self.settings["guard"])
         self.progress.end()
         return row
 
@@ -163,7 +163,7 @@ def _ours(row: Row) -> dict[str, list[str]]:
     return ours
 
 
-def _tell(row: Row, measure: str, guard: str | None) -> None:
+def _print_row(row: Row, measure: str, guard: str | None) -> None:
     name = shown(row["target"])
     for note in row["notes"]:
         tqdm.write(f"hirl: {name}: {note}", file=sys.stderr)

@@ -55,7 +55,7 @@ def run(
     curve = CsvLog(out / CURVE)
     best, actions = BestModel(config, out, validation.toolset, curve), ActionShares(validation.toolset)
     evaluation = Evaluation(config.every, out, validation, curve, best, actions, on_evaluation)
-    if done >= config.total_steps and evaluation.until() >= done:
+    if done >= config.total_steps and evaluation.last_step() >= done:
         print(f"{out} is complete: {done} steps")
         return
     # First of all: where it refuses, nothing is left behind that would be in the way.

@@ -85,7 +85,7 @@ class Session:
         restoration = self._restoration.with_state(self.steps[-1].state)
         with torch.no_grad():
             restoration.step(np.array([cell]))
-        self.steps.append(self._step(restoration.state, restorer_tool(self.restorer, cell)))
+        self.steps.append(self._step(restoration.state, self.restorer.toolset[cell].name))
 
     def go_on(self) -> None:
         """Lets the agent choose until it stops, or has taken as many steps as it knows."""
@@ -136,8 +136,3 @@ class Session:
             except ValueError:
                 score = None
         return Step(state, tool, values, score)
-
-
-def restorer_tool(restorer: Restorer, cell: Cell) -> str:
-    """The name of a tool of a restorer's toolset."""
-    return restorer.toolset[cell].name

@@ -7,15 +7,14 @@ import string
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from hirl_env.arrays import Pixels
 from hirl_env.data.images import LUMA
 
-Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
-LARGEST = 256  # pixels: the longer side of what is drawn, where the crop lets it
+LARGEST = 256  # pixels: the longer side of what is drawn, or more where the crop needs it
 
 
 def shrunk(pixels: Pixels, factor: float) -> Pixels:
@@ -65,7 +64,7 @@ def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
 
 
 def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """Text and lines on paper of one colour, smooth or, as on screens of old, hard."""
+    """Text and line art on paper of one colour; the edges of the text are smooth, or hard one time in four."""
     width, height = _canvas(pixels, smallest)
     paper: Colour = (255, 255, 255) if rng.random() < 0.5 else _colour(rng)
     picture = Image.new("RGB", (width, height), paper)

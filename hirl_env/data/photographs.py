@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hirl_env.arrays import Pixels
 from hirl_env.data.images import PICTURE_SUFFIXES, UnreadablePicture
 from hirl_env.data.picture_cache import PictureCache
 from hirl_env.registry import Registry
 
 CACHE_BYTES = 1 << 30  # decoded pictures kept in memory, per process
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from hirl_env.arrays import Pixels
 from hirl_env.data.images import read_image
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class PictureCache:

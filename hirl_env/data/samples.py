@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from hirl_env.data.degradations import LEVELS, Degradation, degradations
@@ -17,7 +16,6 @@ from hirl_env.data.photographs import Photograph, Photographs
 MARGIN = 32  # pixels: wider than half of any kernel, so that what borders do to a filter stays outside
 GRID = 8  # pixels: the blocks of a JPEG begin at any of as many rows and columns of a crop
 
-Pixels = npt.NDArray[np.uint8]
 Grid = Literal["anywhere", "aligned", "shifted"]
 
 

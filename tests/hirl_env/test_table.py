@@ -62,7 +62,7 @@ VARIANTS = (
 @pytest.mark.parametrize("arguments", VARIANTS)
 def test_it_equals_the_live_environment_step_by_step(table, costly_toolset, arguments):
     dead, alive = (
-        gym.make(ID, table=str(table.place), **arguments).unwrapped,
+        gym.make(ID, table=str(table.folder), **arguments).unwrapped,
         live(costly_toolset, **arguments).unwrapped,
     )
     assert dead.action_space == alive.action_space
@@ -97,7 +97,7 @@ def assert_equal(one, other):
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_the_vector_environment_equals_sync_vector_env(table, mode):
-    arguments = {"table": str(table.place), "stop_action": True, "string_infos": True, "max_steps": 2}
+    arguments = {"table": str(table.folder), "stop_action": True, "string_infos": True, "max_steps": 2}
     native = gym.make_vec(ID, 4, autoreset_mode=mode, **arguments)
     sync = gym.make_vec(ID, 4, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **arguments)
     (seen, told), (also_seen, also_told) = native.reset(seed=3), sync.reset(seed=3)
@@ -115,7 +115,7 @@ def test_the_vector_environment_equals_sync_vector_env(table, mode):
 
 
 def test_gymnasiums_checker_has_nothing_to_say(table):
-    check_env(gym.make(ID, table=str(table.place), render_mode="rgb_array").unwrapped, skip_render_check=True)
+    check_env(gym.make(ID, table=str(table.folder), render_mode="rgb_array").unwrapped, skip_render_check=True)
 
 
 RULES = (
@@ -177,7 +177,7 @@ def test_an_interrupted_table_goes_on_where_it_was(make, crops, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make(samples=interrupted())
     with pytest.raises(ValueError, match="the table is unfinished; the same hirl tabulate command goes on with it"):
-        open_table(whole.place.with_name("table"))
+        open_table(whole.folder.with_name("table"))
     runs = []
     apply = Toolset.apply
     monkeypatch.setattr(
@@ -211,7 +211,7 @@ def test_an_interrupt_loses_no_more_than_the_last_tools_of_a_path(make, monkeypa
     assert needed <= len(runs) <= needed + DEPTH + 4, "the path to where it was, and the tools that end it"
     for name in ("scores", "psnr", "observations", "images", "references"):
         assert np.array_equal(getattr(resumed, name), getattr(whole, name))
-    assert not list(resumed.place.glob("finished*"))
+    assert not list(resumed.folder.glob("finished*"))
 
 
 def test_observations_are_kept_as_deep_as_asked_for(make):
@@ -254,17 +254,17 @@ def test_wrong_crops_are_refused(table, make, crops):
 def test_what_is_no_table_is_refused(table, tmp_path):
     with pytest.raises(ValueError, match="nothing: no table that hirl tabulate wrote"):
         open_table(tmp_path / "nothing")
-    content = json.loads((table.place / SPEC).read_text())
-    (table.place / SPEC).write_text(json.dumps(content | {"depth": 2}))
+    content = json.loads((table.folder / SPEC).read_text())
+    (table.folder / SPEC).write_text(json.dumps(content | {"depth": 2}))
     with pytest.raises(ValueError, match=r"scores.npy is float64 \(5, 85\), not float64 \(5, 21\); tabulate again"):
-        open_table(table.place)
-    (table.place / "psnr.npy").unlink()
-    (table.place / SPEC).write_text(json.dumps(content))
+        open_table(table.folder)
+    (table.folder / "psnr.npy").unlink()
+    (table.folder / SPEC).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"psnr.npy is missing or damaged"):
-        open_table(table.place)
+        open_table(table.folder)
 
 
 def test_a_table_must_fit_on_the_disk(make, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
     with pytest.raises(OSError, match=r"the table takes 0.0 GB, and 0.0 GB are free"):
         make()

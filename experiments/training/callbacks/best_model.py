@@ -44,7 +44,7 @@ class BestModel:
         if validated.network is not None:
             path = self.out / f"{BEST}.safetensors"
             save_q(validated.network, path)
-            card = self._card(validated.network, validated, step, self._in_words(validated.network.stop_margin))
+            card = self._card(validated.network, validated, step, self._margin_text(validated.network.stop_margin))
         else:
             path = self.config.algorithm.save(model, self.toolset, self.out)
             card = self._card(model.policy, validated, step)
@@ -55,7 +55,7 @@ class BestModel:
         levels = [name for name in (*LEVELS, SINGLES, AS_GIVEN) if rows and name in rows[0]]
         return max(((mean_over(levels, row), int(row["step"])) for row in rows), default=(-np.inf, -1))
 
-    def _in_words(self, margins: torch.Tensor) -> str:
+    def _margin_text(self, margins: torch.Tensor) -> str:
         """The stop margin, for the card."""
         if len(margins) == 1:
             return f"Its stop margin is {margins[0]:.3f}, with which stopping gained most there."

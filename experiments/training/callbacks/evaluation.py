@@ -46,7 +46,7 @@ class Evaluation(BaseCallback):
         self.every, self.out, self.validation, self.curve = every, out, validation, curve
         self.best, self.actions, self.on_evaluation = best, actions, on_evaluation
 
-    def until(self) -> int:
+    def last_step(self) -> int:
         """Environment step of the last evaluation on record; -1 before the first."""
         rows = self.curve.read()
         return int(rows[-1]["step"]) if rows else -1
@@ -54,7 +54,7 @@ class Evaluation(BaseCallback):
     def _on_training_start(self) -> None:
         # What was measured after the checkpoint is measured again.
         self.curve.rewrite([row for row in self.curve.read() if int(row["step"]) <= self.model.num_timesteps])
-        self.evaluated = self.until()
+        self.evaluated = self.last_step()
         if self.evaluated < 0:
             self.evaluate()
 

@@ -29,15 +29,15 @@ def correlate(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 def correlate_along(image: torch.Tensor, taps: torch.Tensor, dim: int) -> torch.Tensor:
-    """The same with an odd number of taps along one dimension, 1 or 2, of an image (3, H, W).
+    """Correlates each channel of an image (3, H, W) with an odd number of taps along one dimension; mirrored borders.
 
     Tap by tap: on CPUs, PyTorch's convolutions of one channel take twice as long.
     """
     reach, length = len(taps) // 2, image.shape[dim]
     bordered = _bordered(image, reach if dim == 1 else 0, reach if dim == 2 else 0)
     correlated = bordered.narrow(dim, 0, length) * taps[0]
-    for place in range(1, len(taps)):
-        correlated.add_(bordered.narrow(dim, place, length), alpha=float(taps[place]))
+    for index in range(1, len(taps)):
+        correlated.add_(bordered.narrow(dim, index, length), alpha=float(taps[index]))
     return correlated
 
 
@@ -165,8 +165,8 @@ class DefocusBlur(Degradation):
         reach = math.ceil(self.radius)
         side = 2 * reach + 1
         # Each pixel's share of the disc, by points that lie evenly in it.
-        places = (torch.arange(side * SAMPLES) + 0.5) / SAMPLES - side / 2
-        inside = (places[:, None] ** 2 + places[None, :] ** 2 <= self.radius**2).float()
+        points = (torch.arange(side * SAMPLES) + 0.5) / SAMPLES - side / 2
+        inside = (points[:, None] ** 2 + points[None, :] ** 2 <= self.radius**2).float()
         kernel = F.avg_pool2d(inside[None], SAMPLES)[0]
         return correlate(image, kernel / kernel.sum())
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-Pixels = npt.NDArray[np.uint8]
+from hirl_env.arrays import Pixels
 
 
 class Degradation(ABC):

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS, shrunk
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
-from hirl_env.data.degradations.degradation import Degradation, InOrder, Pixels, Random, check_ranges, check_shares
+from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_ranges, check_shares
 from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
 from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
 

@@ -51,7 +51,7 @@ def test_wrong_input_is_named(folder, hirl, capsys):
         (["--measure", "nice"], "unknown measure 'nice'; known are:"),
         (["--measure", "psnr", "--references", str(folder / "none")], "none: no such folder"),
         (["--measure", "psnr", "--references", str(folder), "--map"], "the measure psnr has no quality map"),
-        (["--device", "tpu7"], "device 'tpu7' is not to be had here"),
+        (["--device", "tpu7"], "device 'tpu7' is not available here"),
     ):
         assert hirl("score", str(folder), *arguments) == 1
         said = capsys.readouterr()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hirl_env.memory import free_memory
+
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
 BYTES_PER_PIXEL = 80  # of memory that restoring a picture takes: several copies of it in float32
-# Where Linux says how much memory is free, and how much a container may take.
-MEMORY, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 class UnreadablePicture(ValueError):
@@ -109,18 +108,6 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
                 f"{free_memory() / 1e9:.1f} GB are free; make room, or allow as many by --max-pixels"
             )
         raise UnreadablePicture(f"{size} are more than the {most} that are allowed; --max-pixels allows more")
-
-
-def free_memory() -> int:
-    """Bytes of memory that this process may still take, of the machine and of the container it runs in."""
-    free = sys.maxsize  # where nobody says
-    with suppress(OSError, StopIteration):
-        lines = MEMORY.read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        free = min(free, max(0, limit - used))
-    return free
 
 
 def upright(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,22 @@
+"""Memory that is free."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+# Where Linux says how much memory is free, and how much a container may take.
+MEMORY, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int:
+    """Bytes of memory that this process may still take, of the machine and of the container it runs in."""
+    free = sys.maxsize  # where nobody says
+    with suppress(OSError, StopIteration):
+        lines = MEMORY.read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        free = min(free, max(0, limit - used))
+    return free

@@ -157,12 +157,12 @@ def views(images: torch.Tensor, side: int) -> torch.Tensor:
         (N, crops, 3, side, side): one crop, the central one, up to half as large again; at most 16 x 16 crops.
     """
     images = mirrored(images, side)
-    rows, columns = (_places(length, side) for length in images.shape[-2:])
+    rows, columns = (_offsets(length, side) for length in images.shape[-2:])
     crops = [images[..., top : top + side, left : left + side] for top in rows for left in columns]
     return torch.stack(crops, dim=1)
 
 
-def _places(length: int, side: int) -> list[int]:
+def _offsets(length: int, side: int) -> list[int]:
     count = min(MOST_VIEWS, max(1, round(length / side)))
     room = length - side
     return [room // 2] if count == 1 else [room * number // (count - 1) for number in range(count)]

@@ -6,20 +6,10 @@ import pytest
 import torch
 
 from hirl_agents.agent import QAgent
-from hirl_agents.rollout import rollout
 from hirl_agents.search import best_chain, brute_force, chain, cyclic_best_first, greedy, reverse_order, reverse_path
-from hirl_env import Restoration, Rules, State, measures, toolsets
+from hirl_env import Restoration, Rules, State, toolsets
 from hirl_env.data.degradations import GaussianBlur, GaussianNoise, InOrder, JpegCompression, MotionBlur, degradations
-
-
-@pytest.fixture
-def start(toy_toolset) -> Restoration:
-    """Errors of 3, 7 and 20 of 255, towards brighter."""
-    restoration = Restoration(toy_toolset, measures.resolve("psnr"))
-    values = torch.tensor([97.0, 93.0, 80.0]) / 255
-    images = values.view(3, 1, 1, 1).expand(3, 3, 12, 12)
-    restoration.begin(images, torch.full_like(images, 100 / 255))
-    return restoration
+from tests.agents.conftest import scores_along, true_values
 
 
 def test_brute_force_is_the_best_of_all_paths(start):
@@ -138,89 +128,6 @@ def test_lengths_are_checked(start):
             search(start, 0)
 
 
-def true_values(images: torch.Tensor) -> torch.Tensor:
-    """What each cell of the toy toolset would gain at once, in dB, on pictures whose reference is 100 everywhere."""
-    level = images[:, 0, 0, 0] * 255
-    after = torch.stack([level + 1, level + 8, level - 2, level - 16], dim=1)
-    distances = [(each - 100).abs().clamp_min(2.55e-3) for each in (level[:, None], after)]
-    return (20 * torch.log10(distances[0] / distances[1])).unflatten(1, (2, 2))
-
-
-def test_following_the_true_gains_is_greedy(start):
-    followed = rollout(start, true_values, 4)
-    greedily = greedy(start, 4)[-1].state
-    assert followed.state.paths == greedily.paths
-    assert torch.equal(followed.state.images, greedily.images)
-    assert followed.why == ["value", "value", "steps"]
-    assert followed.trials.tolist() == [3, 1, 4]
-    for row, path in enumerate(followed.state.paths):
-        gains = np.diff([start.state.scores[row], *scores_along(start, row, path)])
-        assert followed.values[row][: len(path)] == pytest.approx(gains, abs=1e-3)
-        assert len(followed.values[row]) == len(path) + (followed.why[row] == "value")
-    assert followed.values[0][-1] <= 0
-
-
-def scores_along(start: Restoration, row: int, path) -> list[float]:
-    node, scores = start.with_state(start.state[np.array([row])]), []
-    for cell in path:
-        node.step([cell])
-        scores.append(node.state.scores[0])
-    return scores
-
-
-def test_stopping_by_the_reference_takes_the_last_step_back(start):
-    always_first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
-    followed = rollout(start, always_first, 5, "reference")
-    # 97 reaches 100 after three steps of +1; the fourth would leave it, and is taken back, and charged.
-    assert [len(path) for path in followed.state.paths] == [3, 5, 5]
-    assert followed.trials.tolist() == [4, 5, 5]
-    assert followed.why == ["reference", "steps", "steps"]
-    assert (followed.state.gains > 0).all()
-    regardless = rollout(start, always_first, 5, "steps")
-    assert [len(path) for path in regardless.state.paths] == [5, 5, 5]
-
-
-def test_an_agent_sees_the_tool_used_last(start):
-    seen = []
-
-    def values(images):
-        seen.append((images * 255).round()[:, 3, 0, 0].int().tolist())
-        return torch.tensor([[[0.5, 0.5], [2.0, 1.0]]]).expand(len(images), 2, 2)
-
-    rollout(start, QAgent(values, sees_tool=True), 2)
-    assert seen == [[0, 0, 0], [3, 3, 3]]
-    seen.clear()
-    cyclic_best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
-    assert seen == [[0, 0, 0], [3, 3, 3]]
-
-
-def test_every_step_is_told(start):
-    steps = []
-    rollout(
-        start, lambda images: torch.zeros(len(images), 2, 2), 3, "steps", lambda now: steps.append(now.state.scores)
-    )
-    assert len(steps) == 3
-    assert (np.diff([start.state.scores, *steps], axis=0) != 0).all()
-
-
-def test_an_agent_may_say_stop(start):
-    stop_now = lambda images: torch.tensor([[[0.1, 0.0], [0.0, 0.0], [0.5, 0.2]]]).expand(len(images), 3, 2)  # noqa: E731
-    followed = rollout(start, stop_now, 5)
-    assert followed.state.paths == [(), (), ()]
-    assert followed.trials.tolist() == [0, 0, 0]
-    assert followed.why == ["stop"] * 3
-
-
-def test_following_leaves_its_start_alone(start):
-    before = start.state.images.clone(), start.state.scores.copy(), list(start.state.paths)
-    rollout(start, true_values, 3)
-    cyclic_best_first(start, true_values, [5])
-    assert torch.equal(start.state.images, before[0])
-    assert (start.state.scores == before[1]).all()
-    assert start.state.paths == before[2]
-    assert not start.state.ended.any()
-
-
 def test_best_first_spends_its_budget_where_it_pays(start):
     found = cyclic_best_first(start, true_values, [1, 4, 20], max_steps=5)
     assert [each.trials.tolist() for each in found] == [[1] * 3, [4] * 3, [20] * 3]
@@ -258,3 +165,14 @@ def test_the_best_chain_is_the_one_that_gains_most_on_average(start):
     assert gain == pytest.approx(max(gains.values()))
     assert gains[chained] == pytest.approx(gain)
     assert best_chain([start], 1, most=-100.0) == ((), 0.0), "no score counts"
+
+
+def test_a_search_shows_the_agent_the_tool_used_last(start):
+    seen = []
+
+    def values(images):
+        seen.append((images * 255).round()[:, 3, 0, 0].int().tolist())
+        return torch.tensor([[[0.5, 0.5], [2.0, 1.0]]]).expand(len(images), 2, 2)
+
+    cyclic_best_first(start, QAgent(values, sees_tool=True), [1], max_steps=2)
+    assert seen == [[0, 0, 0], [3, 3, 3]]

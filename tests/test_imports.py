@@ -63,3 +63,10 @@ def test_the_core_knows_nothing_of_its_shells():
         for name, tree in known.items():
             if name.startswith(f"hirl_env.{room}"):
                 assert not ({"hirl_env.restoration"} | shells) & set(names(tree)), name
+
+
+def test_nobody_imports_a_command():
+    """Commands parse, call and print; what several need stands in another room."""
+    for name, tree in modules().items():
+        if name.startswith("hirl_experiments"):
+            assert not [other for other in names(tree) if other.startswith("hirl_experiments.commands.")], name

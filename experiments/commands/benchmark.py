@@ -117,19 +117,15 @@ def benchmark(
             write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
     size = "whole photographs" if crop is None else f"crops of {crop}"
     title = f"{photographs.name}, {size}, seed {seed}, {precision}"
-    compared = _side_by_side(chosen, [*before, *rows])
-    _show(title, rows, compared)
+    compared = _gains_by_suite(chosen, [*before, *rows])
+    print_table(title, rows, DECIMALS)
+    for name, lines in compared.items():
+        print_table(f"{name}: gain in dB (share harmed)", lines, {})
     if markdown is not None:
         _write_markdown(markdown, title, command, rows, compared)
     if figure is not None:
         save_figure(gain_over_cost(rows), figure)
         print(f"wrote {figure}")
-
-
-def _show(title: str, rows: Sequence[Row], compared: Mapping[str, Sequence[Row]]) -> None:
-    print_table(title, rows, DECIMALS)
-    for name, lines in compared.items():
-        print_table(f"{name}: gain in dB (share harmed)", lines, {})
 
 
 def _write_markdown(
@@ -140,7 +136,7 @@ def _write_markdown(
     print(f"wrote {path}")
 
 
-def _side_by_side(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+def _gains_by_suite(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
     """By the names of suites that have several parts, what their entrants gain on these."""
     compared = {}
     for suite in chosen:

@@ -49,26 +49,7 @@ def figure1(experiment: Experiment) -> None:
             records[strategy,] = {"path": best.state.paths[0], "trials": int(best.trials[0])}
         path, trials = records[strategy,]["path"], records[strategy,]["trials"]
         steps[strategy] = _replayed(start, [(kind, degree) for kind, degree in path])
-        papers_path, papers_gain = FIGURE1[strategy]
-        names = {experiment.toolset[cell].name: cell for cell in experiment.toolset.cells}
-        same = _replayed(start, [names[tool] for tool in papers_path])[-1]
-        rows.append(
-            {"strategy": strategy, "tools": list(steps[strategy][-1].tool_names(0)), "trials": trials}
-            | {"gain": float(steps[strategy][-1].state.gains[0]), "gain_of_papers_tools": float(same.state.gains[0])}
-            | {"papers_tools": list(papers_path), "paper": papers_gain}
-        )
-    table = [
-        {
-            "strategy": row["strategy"],
-            "tools, here": ", ".join(row["tools"]) or "none",
-            "gain, here": f"{row['gain']:+.3f} dB",
-            "trials": f"{row['trials']}",
-            "tools, the paper": ", ".join(row["papers_tools"]),
-            "gain, the paper": f"{row['paper']:+.3f} dB",
-            "the paper's tools, here": f"{row['gain_of_papers_tools']:+.3f} dB",
-        }
-        for row in rows
-    ]
+        rows.append(_row(experiment, strategy, start, steps[strategy][-1], trials))
     blur, *_ = picture.degradation.steps
     assert isinstance(blur, MotionBlur)
     notes = [
@@ -81,7 +62,7 @@ def figure1(experiment: Experiment) -> None:
     ]
     claims = list(rising({row["strategy"]: row["gain"] for row in rows}, "this picture"))
     figures = {"figure1": _figure(picture, start, steps, rows)}
-    publish(Report("figure1", TITLE, table, rows, notes, figures, claims), experiment)
+    publish(Report("figure1", TITLE, [_table_row(row) for row in rows], rows, notes, figures, claims), experiment)
 
 
 def _chosen_sample(experiment: Experiment) -> Sample:
@@ -96,6 +77,36 @@ def _chosen_sample(experiment: Experiment) -> Sample:
         f"{experiment.photographs.name} has no photograph {chosen.picture!r}; it has {', '.join(names[:5])}"
         + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     )
+
+
+def _row(
+    experiment: Experiment, strategy: str, start: Restoration, restored: Restoration, trials: int
+) -> dict[str, Any]:
+    """What a strategy did here, and what the paper's tools gain on the same picture."""
+    papers_path, papers_gain = FIGURE1[strategy]
+    names = {experiment.toolset[cell].name: cell for cell in experiment.toolset.cells}
+    same = _replayed(start, [names[tool] for tool in papers_path])[-1]
+    return {
+        "strategy": strategy,
+        "tools": list(restored.tool_names(0)),
+        "trials": trials,
+        "gain": float(restored.state.gains[0]),
+        "gain_of_papers_tools": float(same.state.gains[0]),
+        "papers_tools": list(papers_path),
+        "paper": papers_gain,
+    }
+
+
+def _table_row(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "strategy": row["strategy"],
+        "tools, here": ", ".join(row["tools"]) or "none",
+        "gain, here": f"{row['gain']:+.3f} dB",
+        "trials": f"{row['trials']}",
+        "tools, the paper": ", ".join(row["papers_tools"]),
+        "gain, the paper": f"{row['paper']:+.3f} dB",
+        "the paper's tools, here": f"{row['gain_of_papers_tools']:+.3f} dB",
+    }
 
 
 def _replayed(start: Restoration, path: Sequence[Cell]) -> list[Restoration]:

@@ -135,22 +135,7 @@ def train_all(
     if tune.Tuner.can_restore(folder):
         tuner = tune.Tuner.restore(folder, trainable, resume_errored=True)
     else:
-        tuner = tune.Tuner(
-            trainable,
-            param_space={"run": tune.grid_search(list(runs))},
-            tune_config=tune.TuneConfig(
-                scheduler=scheduler, trial_name_creator=_name, trial_dirname_creator=_name, reuse_actors=True
-            ),
-            run_config=tune.RunConfig(
-                name=name,
-                storage_path=storage,
-                failure_config=tune.FailureConfig(max_failures=max_failures),
-                # Two: what a killed driver noted last may be the checkpoint before the newest.
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
-                callbacks=[_ProgressBar(), _Watch()],
-                verbose=0,
-            ),
-        )
+        tuner = _new_tuner(trainable, runs, storage, name, max_failures, scheduler)
     try:
         results = tuner.fit()
     except tune.TuneError:
@@ -161,6 +146,33 @@ def train_all(
         _forget_memory(results[number])
     totals = {one["name"]: one["config"]["total_steps"] for one in runs}
     return [_outcome(results[number], totals) for number in range(len(results))]
+
+
+def _new_tuner(
+    trainable: Any,
+    runs: Sequence[dict[str, Any]],
+    storage: str,
+    name: str,
+    max_failures: int,
+    scheduler: TrialScheduler | None,
+) -> tune.Tuner:
+    """A tuner that has begun no run; arguments as of `train_all`."""
+    return tune.Tuner(
+        trainable,
+        param_space={"run": tune.grid_search(list(runs))},
+        tune_config=tune.TuneConfig(
+            scheduler=scheduler, trial_name_creator=_name, trial_dirname_creator=_name, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=storage,
+            failure_config=tune.FailureConfig(max_failures=max_failures),
+            # Two: what a killed driver noted last may be the checkpoint before the newest.
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+            callbacks=[_ProgressBar(), _Watch()],
+            verbose=0,
+        ),
+    )
 
 
 def _name(trial: Any) -> str:

@@ -125,7 +125,7 @@ class Table:
         psnr: PSNR in dB at each node, float64 (crops, nodes).
         observations: Images at the nodes kept, uint8 (crops, nodes kept, H, W, 3).
         images: Distorted crops, float32 (crops, 3, H, W), in [0, 1].
-        references: Clean crops, likewise.
+        references: Clean crops, float32 (crops, 3, H, W), in [0, 1].
     """
 
     folder: Path

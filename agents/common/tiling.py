@@ -29,7 +29,7 @@ class Tiles(nn.Module):
         overlap: Width of the overlap, pixels, a multiple of 16.
 
     Raises:
-        ValueError: If one of the two is no such multiple.
+        ValueError: If tile or overlap is not a multiple of 16, or the tile has no pixel.
     """
 
     def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor], tile: int, overlap: int) -> None:

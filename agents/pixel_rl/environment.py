@@ -84,7 +84,7 @@ class PixelEnvironment:
             has fallen by.
 
         Raises:
-            ValueError: If the actions are none.
+            ValueError: If the actions have another shape, or name no filter.
         """
         before = self._error()
         self.images = act(self.images, actions)

@@ -45,7 +45,8 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
     Attributes:
         observations: Observations before each step, (episodes + n_envs, max_steps, ...); the last n_envs are those in
             progress.
-        actions: Actions, likewise; and ``rewards``.
+        actions: Actions, int64 (episodes + n_envs, max_steps).
+        rewards: Rewards, float32, of the same shape.
         lengths: Number of steps of each, (episodes + n_envs,).
     """
 

@@ -26,7 +26,7 @@ ENVS = 256
 def bench_table(seconds: float, images: str, seed: int) -> list[dict[str, Any]]:
     """Image steps per second of 256 environments over a table, in both autoreset modes.
 
-    The table has 50 crops of 64x64 and all 91 paths of up to 2 of 3x3 tools; which tools they are is no matter.
+    The table has 50 crops of 64x64 and all 91 paths of up to 2 of 3x3 tools, which add constants.
     """
     # A default argument binds each strength.
     grid = [[Tool(f"{t}-{d}", lambda image, s=3 * t + d - 4: image + s / 255) for d in range(3)] for t in range(3)]  # type: ignore[misc]

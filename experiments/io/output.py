@@ -51,8 +51,8 @@ def check_writable(json: Path | None = None, file: Path | None = None, folder: P
 
     Args:
         json: A file for JSON, which need not exist; None for none.
-        file: A file for something else, likewise.
-        folder: A folder for files, likewise.
+        file: A file for something else, which need not exist; None for none.
+        folder: A folder for files, which need not exist; None for none.
 
     Raises:
         ValueError: If there is a file that holds no JSON, a folder instead of a file, or a file instead of a folder.

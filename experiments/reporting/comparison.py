@@ -10,7 +10,7 @@ from typing import Any
 from hirl_experiments.io.settings import differences
 
 Row = Mapping[str, Any]
-IMAGES = ("crop", "per_image", "seed")  # settings on which hangs what images there are, beside the photographs
+IMAGES = ("crop", "per_image", "seed")  # settings that decide on the images, beside the photographs
 
 
 def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def model_card(
         name: Name of the model.
         network: Network, of which the docstring of its class says what it is.
         made: Words on how it was made.
-        settings: Settings of the training. Absolute paths, which are of no use to others, are cut to their last part.
+        settings: Settings of the training. Of absolute paths only the last part is kept.
         measured: Words on what the table shows.
         columns: Titles of the table's columns.
         table: Measurements, row by row.

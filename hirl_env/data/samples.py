@@ -149,7 +149,7 @@ class CropPosition:
 
     Attributes:
         down: Share of the rows that the window could begin at that lie above it, in [0, 1).
-        right: Share of the columns, likewise.
+        right: Share of the columns that it could begin at that lie to its left, in [0, 1).
         row: Rows by which the crop lies lower in the window than it must, 0 to `GRID` - 1.
         column: Columns by which it lies further to the right.
     """

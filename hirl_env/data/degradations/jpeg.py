@@ -72,7 +72,7 @@ class DoubleJpeg(Degradation):
         first: Quality of the first time, 1 to 100.
         second: Quality of the second time.
         down: Rows by which the blocks of the first time begin outside the image, 0 to 7.
-        right: Columns, likewise.
+        right: Columns by which they do, 0 to 7.
 
     Raises:
         ValueError: If one is out of range.

@@ -14,13 +14,12 @@ import tyro
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_device, available_precision
-from hirl_env.quality import Measure, measures
 from hirl_env.tools.known import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.io.finding import find_pictures
 from hirl_experiments.io.formats import format_named
-from hirl_experiments.io.output import at_least
+from hirl_experiments.io.output import at_least, blind_measure
 from hirl_experiments.io.settings import differences
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, Row, opened_log, sha256
@@ -133,9 +132,8 @@ def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple
         **{name: given[name] for name in names},
     )
     format = given["format"] and format_named(given["format"])
-    return restorer, SaveOptions(
-        format, given["quality"], given["strength"], _guard(given["guard"]), given["max_pixels"]
-    )
+    guard = None if given["guard"] is None else blind_measure(given["guard"], "--guard")
+    return restorer, SaveOptions(format, given["quality"], given["strength"], guard, given["max_pixels"])
 
 
 def _on_a_worker(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[[JobAndReference], RestoredFile]:
@@ -168,13 +166,6 @@ def _rows(run: RestoreRun) -> list[Row]:
         raise KeyboardInterrupt(f"interrupted{goes_on}") from None
     finally:
         run.progress.close()
-
-
-def _guard(name: str | None) -> Measure | None:
-    guard = None if name is None else measures.resolve(name)
-    if guard is not None and guard.needs_reference:
-        raise ValueError(f"--guard {name}: that measure needs references; use a blind one, such as hirl-biqa")
-    return guard
 
 
 # Settings that change no result.

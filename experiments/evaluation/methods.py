@@ -21,11 +21,12 @@ from hirl_agents.registry import agents
 from hirl_agents.rollout import Stopping, rollout
 from hirl_agents.search import SearchResult, brute_force, chain, cyclic_best_first, greedy, reverse_order
 from hirl_env.data.degradations import Degradation
-from hirl_env.quality import Measure, measures
+from hirl_env.quality import Measure
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.io.options import replaced
+from hirl_experiments.io.output import blind_measure
 
 # What a method makes of a batch, given what degraded each image, by the names of its rows; each dictionary comes of one
 # run, in which the shorter paths of a search have their share.
@@ -277,22 +278,6 @@ def open_methods(names: Sequence[str], toolset: Toolset, trust: bool = False) ->
         ValueError: If one is unknown, or cannot be opened.
     """
     return {name: methods.resolve(name).open(name, toolset, trust) for name in names}
-
-
-def blind_measure(name: str, option: str) -> Measure:
-    """A measure that needs no reference.
-
-    Args:
-        name: Name of the measure, or a sum of several.
-        option: Option by which the user named it.
-
-    Raises:
-        ValueError: If it is unknown, or needs a reference.
-    """
-    measure = measures.resolve(name)
-    if measure.needs_reference:
-        raise ValueError(f"{option}: {measure.name} needs a reference; name a blind measure, such as hirl-biqa")
-    return measure
 
 
 def _check_positive(method: str, **options: int | None) -> None:

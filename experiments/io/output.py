@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hirl_env.files import atomic_write_text, unwritable
+from hirl_env.quality import Measure, measures
 
 WIDTH = 120  # columns of tables in files and pipes
 
@@ -22,6 +23,22 @@ def at_least(least: float, **options: float | None) -> None:
     for name, number in options.items():
         if number is not None and number < least:
             raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {number}")
+
+
+def blind_measure(name: str, option: str) -> Measure:
+    """A measure that needs no reference.
+
+    Args:
+        name: Name of the measure, or a sum of several.
+        option: Option by which the user named it.
+
+    Raises:
+        ValueError: If it is unknown, or needs a reference.
+    """
+    measure = measures.resolve(name)
+    if measure.needs_reference:
+        raise ValueError(f"{option}: {measure.name} needs a reference; name a blind measure, such as hirl-biqa")
+    return measure
 
 
 def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path]) -> None:

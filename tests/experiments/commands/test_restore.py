@@ -532,7 +532,7 @@ def test_a_result_that_the_guard_dislikes_is_not_saved(brighter, place, capsys):
     finally:
         measures.factories.pop("dark")
         measures.factories.pop("bright")
-    with pytest.raises(ValueError, match="--guard psnr: that measure needs references"):
+    with pytest.raises(ValueError, match="--guard: psnr needs a reference; name a blind measure"):
         run(("a.png",), guard="psnr")
 
 

@@ -95,7 +95,17 @@ def _of_tiff(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] 
         return _unpremultiplied(pixels) if tuple(page.extrasamples) == (1,) else pixels
 
 
-_DECODERS = {"PNG": _of_png, "PPM": _of_ppm, "TIFF": _of_tiff}
+def _of_jpeg2000(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | None:
+    bits = stored_bits(picture, picture.format, data)
+    if bits <= 8:
+        return None
+    import imagecodecs
+
+    # Of colours Pillow makes 8 bits by rounding up into a ninth, which is lost: white becomes black.
+    return np.round(imagecodecs.jpeg2k_decode(data) * (65535 / (2**bits - 1))).astype(np.uint16)
+
+
+_DECODERS = {"PNG": _of_png, "PPM": _of_ppm, "TIFF": _of_tiff, "JPEG2000": _of_jpeg2000}
 
 
 def _with_transparent_colour(pixels: npt.NDArray[Any], data: bytes) -> npt.NDArray[Any]:

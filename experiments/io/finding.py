@@ -43,8 +43,8 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     Raises:
         ValueError: If there is no argument, or a folder holds no pictures.
     """
-    if not arguments:
-        raise ValueError("name at least one picture, folder or pattern")
+    if not all(arguments) or not arguments:  # an empty one is of a shell's variable that is not set, not of this folder
+        raise ValueError("name at least one picture, folder or pattern, and none that is empty")
     found = FoundPictures()
     known: set[str] = set()
     for argument in arguments:

@@ -46,7 +46,7 @@ FORMATS: dict[str, Format] = {
     "PNG": Format(
         (".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits", "black and white"}
     ),
-    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), _CAMERA | {"iptc", "comment", "dpi", "segments"}, 95),
+    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), _CAMERA | {"iptc", "comment", "dpi", "segments"}, 95),
     "TIFF": Format(
         (".tif", ".tiff"), _CAMERA | {"iptc", "dpi", "tags", "alpha", "16 bits", "black and white", "pages"}
     ),
@@ -75,12 +75,15 @@ def format_named(name: str) -> str:
     wanted = name.lower().lstrip(".")
     for known, kind in FORMATS.items():
         if wanted == known.lower() or f".{wanted}" in kind.suffixes:
-            if not can_write(known):
-                raise ValueError(f"--format {name} cannot be written here; {_EXTRA}")
-            return known
-    raise ValueError(
-        f"unknown --format {name!r}; known are: {', '.join(sorted(map(str.lower, filter(can_write, FORMATS))))}"
-    )
+            if can_write(known):
+                return known
+            why = "cannot be written" + (f" here; {_EXTRA}" if kind.writable else "")
+            raise ValueError(f"--format {name} {why}; known are: {_writable()}")
+    raise ValueError(f"unknown --format {name!r}; known are: {_writable()}")
+
+
+def _writable() -> str:
+    return ", ".join(sorted(map(str.lower, filter(can_write, FORMATS))))
 
 
 _EXTRA = "the extra formats reads and writes more: pip install 'hirl-restore[formats]'"

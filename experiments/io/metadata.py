@@ -46,7 +46,10 @@ STORAGE_TAGS = {
     *(273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 301, 317, 320, 321, *range(322, 326)),
     *(330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522), *range(529, 533), 559),
     *(XMP_TAG, ICC_TAG, IPTC_TAG, PHOTOSHOP_TAG, *FOLDERS),
+    37724,
 }
+# Those of them that hold the picture once more, as it was before, and are left out.
+FORMER_TAGS = {330: "smaller pictures", 37724: "Photoshop layers"}
 DPI_TAGS = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
 WORDS = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "icc": "colour profile", "dpi": "resolution"} | {
     "text": "PNG texts",
@@ -179,7 +182,8 @@ def _of_tiff(
     )
     if DPI_TAGS[0] not in picture.tag_v2:
         found = replace(found, dpi=None)
-    return replace(found, tags=tags, iptc=_resources(directory)), ""
+    lost = ", ".join(what for tag, what in FORMER_TAGS.items() if tag in directory)
+    return replace(found, tags=tags, iptc=_resources(directory)), lost
 
 
 # By the names that Pillow gives formats.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, check_size, named_problems, opened, upright
@@ -22,6 +22,7 @@ from hirl_experiments.io.exif import upright_exif
 from hirl_experiments.io.formats import ALIASES, FORMATS, advice
 from hirl_experiments.io.metadata import DAMAGE, Metadata, read_metadata
 
+SAMPLES = 277  # tag of a TIFF: its channels
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
@@ -205,6 +206,8 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
             metadata = replace(metadata, icc=None)
         if (bits := stored_bits(turned, picture.format, data)) > 8:
             more.append(f"saved with 8 bits instead of {bits}")
+        if isinstance(picture, TiffImagePlugin.TiffImageFile):
+            more += _left_out(picture.tag_v2.get(SAMPLES, 1) - len(picture.getbands()))
     else:
         pixels, alpha, more = _split(deep)
         if orientation in TURNS and "damaged_exif" not in turned.info:
@@ -255,6 +258,9 @@ def _split(deep: Deep) -> tuple[Pixels, Pixels | None, list[str]]:
     if deep.ndim == 2:
         return deep, None, []
     colours, rest = (3, deep.shape[2] - 3) if deep.shape[2] >= 3 else (1, deep.shape[2] - 1)
-    notes = [f"saved without {rest - 1} of its channels"] if rest > 1 else []
     pixels = deep[..., :3] if colours == 3 else deep[..., 0]
-    return pixels, deep[..., colours] if rest else None, notes
+    return pixels, deep[..., colours] if rest else None, _left_out(rest - 1)
+
+
+def _left_out(channels: int) -> list[str]:
+    return [f"saved without {channels} of its channels"] if channels > 0 else []

@@ -568,7 +568,7 @@ def test_another_format_and_its_quality(brighter, place, capsys):
     assert small < Path("good/a.jpg").stat().st_size
     for arguments, message in (
         ({"format": "xyz"}, "unknown --format 'xyz'; known are: avif, bmp"),
-        ({"format": "gif"}, "--format gif cannot be written here"),
+        ({"format": "gif"}, "--format gif cannot be written; known are: avif, bmp"),
         ({"quality": 101}, "--quality is 1 to 100"),
         ({"quality": 0}, "--quality must be at least 1"),
         ({"max_pixels": 0}, "--max-pixels must be at least 1"),

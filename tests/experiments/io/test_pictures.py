@@ -483,7 +483,36 @@ def test_where_more_than_8_bits_cannot_be_kept_that_is_said(name, encode, bits):
         pytest.importorskip("pillow_jxl")
     deep = (ramp(3) * 65535).astype(np.uint16).repeat(8, axis=0).repeat(8, axis=1)
     Path(name).write_bytes(encode(deep, imagecodecs))
-    assert read_picture(Path(name)).notes == (f"saved with 8 bits instead of {bits}",)
+    assert saved_again(name)[1].count(f"saved with 8 bits instead of {bits}") == 1
+
+
+@pytest.mark.parametrize("name", ["a.jp2", "a.j2k"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [10, 16])
+def test_colours_of_a_deep_jpeg_2000_are_read_to_their_last_bit(name, channels, bits):
+    import imagecodecs
+
+    deep = np.random.default_rng(0).integers(0, 2**bits, (16, 16, channels), dtype=np.uint16)
+    deep[:4] = 2**bits - 1  # white, of which Pillow makes black
+    content = imagecodecs.jpeg2k_encode(deep.squeeze(), level=0, bitspersample=bits, codecformat=name[2:])
+    Path(name).write_bytes(content)
+    page = read_picture(Path(name)).pages[0]
+    found = page.pixels if page.alpha is None else np.dstack([page.pixels, page.alpha])
+    assert (found.reshape(deep.shape) == np.round(deep * (65535 / (2**bits - 1)))).all()
+
+
+def test_what_a_tiff_holds_beside_its_picture_and_alpha_is_said():
+    pixels = np.full((9, 7, 6), 77, dtype=np.uint8)
+    layers = (37724, 7, 8, b"8BIMLayr", True)
+    with tifffile.TiffWriter("a.tif") as file:
+        file.write(pixels, photometric="rgb", extrasamples=["unassalpha", 0, 0], subifds=1, extratags=[layers])
+        file.write(pixels[::2, ::2, :3], photometric="rgb", subfiletype=1)
+    content, notes = saved_again("a.tif")
+    assert set(notes) == {
+        "saved without 2 of its channels",
+        "saved without its smaller pictures, Photoshop layers",
+    }
+    assert b"8BIMLayr" not in content
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.pbm", "a.bmp"])
@@ -616,16 +645,18 @@ def test_a_pipe_is_no_picture():
 
 
 def test_everything_in_a_folder_is_found_or_left_out_with_its_reason(tmp_path):
-    for name in ("a.png", "a.heic", "[b]/c.jpg", "raw.cr2", "none", "deep/.hidden.png"):
+    for name in ("a.png", "a.heic", "a.mpo", "[b]/c.jpg", "raw.cr2", "none", "deep/.hidden.png"):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     (tmp_path / "in/loop.png").symlink_to("loop.png")
     (tmp_path / "in/link").symlink_to("deep")
     found = find_pictures([str(tmp_path / "in")], tmp_path / "out")
-    assert sorted(map(str, found.files.values())) == ["[b]/c.jpg", "a.heic", "a.png"]
+    assert sorted(map(str, found.files.values())) == ["[b]/c.jpg", "a.heic", "a.mpo", "a.png"]
     assert (
         found.summary() == "1 .cr2 files, 1 broken links, 1 files without a suffix, 1 hidden files, 1 links to folders"
     )
+    with pytest.raises(ValueError, match="none that is empty"):
+        find_pictures([""], tmp_path / "out")  # of a variable that is not set, and not the working directory
     by_pattern = find_pictures([str(tmp_path / "in" / "[b]" / "*.jpg")], tmp_path / "out")
     assert list(by_pattern.files.values()) == [Path("c.jpg")]

@@ -78,7 +78,11 @@ class EnvConfig:
     precision: Precision = "float32"
 
     def check(self) -> None:
-        """Raises ValueError where the crop size is none; names are checked when the task is opened."""
+        """Raises ValueError where the crop size or a switch is none; names are checked when the task is opened."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool) and not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{field.name} must be True or False, got {value!r}")  # "false" would count as true
         side = self.crop_size
         if side is not None and not (isinstance(side, int | np.integer) and side >= 1):
             raise ValueError(f"crop_size must be a positive number of pixels, or None for whole pictures; got {side!r}")

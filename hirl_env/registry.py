@@ -66,7 +66,7 @@ class Registry(Generic[T]):
         if made is not None:
             return made
         if named:
-            known = ", ".join(self.names()) + (f", and {self.shorthand_help}" if self.shorthand_help else "")
+            known = ", and ".join(filter(None, (", ".join(self.names()), self.shorthand_help)))
             raise ValueError(f"unknown {self.kind} {os.fspath(value)!r}; known are: {known}")
         article = "an" if self.kind[0] in "aeiou" else "a"
         given = reprlib.repr(value)  # cut short: it may be a whole picture

@@ -25,7 +25,7 @@ def _shorthand(value: Any) -> Toolset | None:
     """
     if isinstance(value, str) and "=" in value and not Path(value).exists():
         return Toolset(dict(_type_of(part, value) for part in value.split(";")))
-    if isinstance(value, str | Path):
+    if value and isinstance(value, str | Path):  # an empty text is a path, too: the working directory
         path = Path(value)
         if path.suffix in YAML_SUFFIXES:
             return read_toolset(path, _tool_of)
@@ -34,7 +34,8 @@ def _shorthand(value: Any) -> Toolset | None:
     return None
 
 
-tools: Registry[Tool] = Registry("tool", Tool)  # for short-hands of toolsets; shipped ones go by their toolsets
+# For short-hands of toolsets; shipped ones go by their toolsets.
+tools: Registry[Tool] = Registry("tool", Tool, shorthand_help="tools of a toolset, as in paper:dejpeg-0")
 toolsets: Registry[Toolset] = Registry("toolset", Toolset, _shorthand)
 toolsets.register("paper", paper_toolset)
 toolsets.register("hirl", hirl_toolset)

@@ -10,6 +10,7 @@ the picture, by half a pixel neither.
 
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur, opencv_sigma
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
+from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import DoubleJpeg, FullColourJpeg, JpegCompression
 from hirl_env.data.degradations.known import (
     BLUR_SIZES,
@@ -20,7 +21,7 @@ from hirl_env.data.degradations.known import (
     degradations,
 )
 from hirl_env.data.degradations.noise import ChromaNoise, GaussianNoise, GreyNoise, ShotNoise
-from hirl_env.data.degradations.recipes import LIGHT_KINDS, Light, Pictured, RLRestoreRecipe, Unknown
+from hirl_env.data.degradations.recipes import LIGHT_KINDS, Enlarged, Light, Pictured, RLRestoreRecipe, Unknown
 
 __all__ = [
     "BLUR_SIZES",
@@ -34,6 +35,8 @@ __all__ = [
     "DefocusBlur",
     "Degradation",
     "DoubleJpeg",
+    "Enlarged",
+    "Enlargement",
     "FullColourJpeg",
     "GaussianBlur",
     "GaussianNoise",

@@ -12,6 +12,7 @@ from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS, shrunk
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_ranges, check_shares
+from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
 from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
 
@@ -165,6 +166,36 @@ class Light(Random):
         elif kind == "blur":
             steps = (GaussianBlur.of_sigma(float(rng.uniform(*self.blur_sigma))),)
         return Pictured(content, InOrder(steps), float(rng.uniform(*self.shrink)) if kind == "shrunk" else 1.0)
+
+
+@dataclass(frozen=True)
+class Enlarged(Random):
+    """Small pictures made large, as the web has them, and in part saved as JPEGs after that.
+
+    Args:
+        factor: Range of the factor; uniform.
+        compressed: Probability of a JPEG.
+        jpeg_quality: Range of its quality; uniform.
+
+    Raises:
+        ValueError: If the probability is none, or a range does not rise within what is possible.
+    """
+
+    factor: Range = (1.5, 4.0)
+    compressed: float = 0.5
+    jpeg_quality: tuple[int, int] = (50, 95)
+
+    def __post_init__(self) -> None:
+        check_shares(self, "compressed")
+        check_ranges(self, 1, 100, "factor", "jpeg_quality")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        factor, bilinear = float(rng.uniform(*self.factor)), rng.random() < 0.5
+        enlargement = Enlargement(factor, "bilinear" if bilinear else "bicubic")
+        if rng.random() >= self.compressed:
+            return enlargement
+        lowest, highest = self.jpeg_quality
+        return InOrder((enlargement, JpegCompression(int(rng.integers(lowest, highest + 1)))))
 
 
 @dataclass(frozen=True)

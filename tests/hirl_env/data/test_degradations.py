@@ -12,6 +12,8 @@ from hirl_env.data.degradations import (
     ChromaNoise,
     DefocusBlur,
     DoubleJpeg,
+    Enlarged,
+    Enlargement,
     FullColourJpeg,
     GaussianBlur,
     GaussianNoise,
@@ -191,6 +193,27 @@ def test_unknown_has_each_distortion_half_of_the_time_and_some_of_every_kind():
             assert 1 <= step.sigma <= 60
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_an_enlarged_picture_keeps_its_place_its_brightness_and_what_its_small_one_shows(interpolation, photograph):
+    rng = np.random.default_rng(0)
+    height, width = photograph.shape[-2:]
+    for factor in (1.7, 2.0, 4.0):
+        enlarged = Enlargement(factor, interpolation)(photograph, rng)
+        assert max(map(abs, translation(photograph, enlarged))) < 0.05
+        assert enlarged.mean().item() == pytest.approx(photograph.mean().item(), abs=0.002)
+    slope = torch.linspace(0.2, 0.8, width).expand(3, height, width)
+    inner = (..., slice(8, -8))
+    assert torch.allclose(Enlargement(2.0, interpolation)(slope, rng)[inner], slope[inner], atol=1.01 / 255)
+
+
+def test_small_pictures_made_large_are_in_part_saved_again():
+    rng = np.random.default_rng(0)
+    drawn = [Enlarged(compressed=0.25).draw(rng).steps for _ in range(400)]
+    assert np.mean([len(steps) == 2 for steps in drawn]) == pytest.approx(0.25, abs=0.06)
+    assert all(1.5 <= steps[0].factor <= 4 for steps in drawn)
+    assert {steps[0].interpolation for steps in drawn} == {"bilinear", "bicubic"}
+
+
 def test_ranges_are_fields_that_a_user_varies():
     rng = np.random.default_rng(0)
     recipe = Unknown(
@@ -269,6 +292,9 @@ def test_mixture_draws_every_choice():
         (lambda: RLRestoreRecipe(20, 9), "got 20 to 9"),
         (lambda: DefocusBlur(0), "radius must be positive, got 0"),
         (lambda: AnisotropicBlur(2, -1, 0), "short must be positive, got -1"),
+        (lambda: Enlargement(0.5), "factor must be at least 1, got 0.5"),
+        (lambda: Enlargement(2.0, "nearest"), "must be bilinear or bicubic, got 'nearest'"),
+        (lambda: Enlarged(factor=(0.5, 4.0)), "factor must rise within 1 to 100, got 0.5 to 4"),
         (lambda: ShotNoise(float("nan")), "must not be negative, got nan"),
         (lambda: DoubleJpeg(20, 101, 0, 0), "second must be from 1 to 100, got 101"),
         (lambda: DoubleJpeg(20, 90, 8, 0), "from 0 to 7, got 8 and 0"),

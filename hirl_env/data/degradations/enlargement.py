@@ -1,0 +1,50 @@
+"""A small picture made large."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from hirl_env.data.degradations.degradation import Degradation
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+@dataclass(frozen=True)
+class Enlargement(Degradation):
+    """Makes a picture smaller, and as large as it was again.
+
+    Args:
+        factor: Factor by which it becomes smaller, at least 1.
+        interpolation: Interpolation by which it becomes larger; smaller it becomes by an antialiased bicubic one.
+
+    Raises:
+        ValueError: If there is no such factor or interpolation.
+    """
+
+    factor: float
+    interpolation: Interpolation = "bicubic"
+    family: ClassVar[str] = "blur"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.factor < math.inf:
+            raise ValueError(f"Enlargement: factor must be at least 1, got {self.factor}")
+        if self.interpolation not in get_args(Interpolation):
+            known = " or ".join(get_args(Interpolation))
+            raise ValueError(f"Enlargement: interpolation must be {known}, got {self.interpolation!r}")
+
+    @property
+    def strength(self) -> float:
+        return self.factor / 2  # the standard deviation of a mean of blocks and of bilinear interpolation together
+
+    def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        height, width = image.shape[-2:]
+        smaller = [max(1, round(side / self.factor)) for side in (height, width)]
+        small = F.interpolate(image[None], smaller, mode="bicubic", antialias=True)
+        small = small.mul(255).round().clamp(0, 255).div(255)  # saved as it was
+        return F.interpolate(small, (height, width), mode=self.interpolation)[0]

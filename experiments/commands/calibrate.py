@@ -8,7 +8,8 @@ import numpy as np
 
 from hirl_agents.agent import q_agent
 from hirl_agents.calibration import stop_margins
-from hirl_agents.networks import load_q, save_q
+from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
+from hirl_agents.registry import agents
 from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
@@ -21,7 +22,7 @@ DOUBTS = (0, 3)  # standard deviations, tried
 
 
 def calibrate(
-    agent: Path,
+    agent: str,
     images: str,
     out: Path,
     levels: tuple[str, ...] = ("everything", "light"),
@@ -42,7 +43,7 @@ def calibrate(
     three standard deviations between the turns of an image must be promised beside.
 
     Args:
-        agent: File that hirl train wrote, of HIRL or a flat DQN.
+        agent: HIRL or a flat DQN: a name, or a file that hirl train wrote.
         images: Clean photographs that were not trained on: a folder or a name.
         out: File to write, .safetensors.
         levels: Degradations; crops of each photograph are distorted by each of them.
@@ -57,11 +58,16 @@ def calibrate(
     """
     precision = available_precision(precision, device)
     at_least(1, crop=crop, per_image=per_image)
-    at_least(0, seed=seed, harm=harm)
+    at_least(0, seed=seed)
+    if not 0 <= harm <= 1:
+        raise ValueError(f"--harm must lie in 0 to 1, got {harm}")
     check_free([out], force)
     check_writable(file=out)
     tools = toolsets.resolve(toolset).on(device)
-    network = load_q(agent).to(tools.device)
+    network = agents.resolve(agent)
+    if not isinstance(network, TwoLevelQ | FlatQ):
+        raise ValueError(f"--agent {agent}: has no stop margin; give one of HIRL or of a flat DQN")
+    network.to(tools.device)
     photographs = image_sources.resolve(images)
     starts = [
         begin(batch, tools, precision)

@@ -21,12 +21,14 @@ def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         settings: Settings of the run beside which they are shown.
 
     Raises:
-        ValueError: If it is no such file, or of a run on other images.
+        ValueError: If it cannot be read, is no such file, or of a run on other images.
     """
     try:
         run = json.loads(path.read_text())
         rows = [row | {"entrant": f"{row['entrant']} ({path.stem})"} for row in run["rows"]]
         other = differences(run["settings"], {key: settings[key] for key in IMAGES})
+    except OSError as error:
+        raise ValueError(f"--beside {path}: {error.strerror}") from None
     except (ValueError, TypeError, LookupError):
         raise ValueError(f"--beside {path}: holds no rows of hirl benchmark --json") from None
     if other:

@@ -142,6 +142,8 @@ def test_gains_of_an_earlier_run_beside_those_of_today(toy, folder, tmp_path, ca
     with pytest.raises(ValueError, match=r"--beside .*before.json: is of other images: seed \(there 0, now 1\)"):
         run(folder, tmp_path, seed=1, beside=(tmp_path / "before.json",))
     (tmp_path / "before.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"--beside .*nowhere\.json: No such file or directory"):
+        run(folder, tmp_path, beside=(tmp_path / "nowhere.json",))
     with pytest.raises(ValueError, match=r"--beside .*: holds no rows of hirl benchmark --json"):
         run(folder, tmp_path, beside=(tmp_path / "before.json",))
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from hirl_agents.networks import TwoLevelQ, load_q, save_q
+from hirl_agents.registry import agents
 from hirl_env.tools.known import toolsets
 from hirl_experiments.commands.calibrate import calibrate
 
@@ -19,7 +20,7 @@ def agent(toy_toolset, monkeypatch, tmp_path):
 
 
 def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, tmp_path):
-    calibrate(agent, str(folder), tmp_path / "careful.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+    calibrate(str(agent), str(folder), tmp_path / "careful.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
     careful, eager = load_q(tmp_path / "careful.safetensors"), load_q(agent)
     assert careful.stop_margin.max() > 0.5
     images = torch.rand(4, 3, 16, 16)
@@ -33,16 +34,27 @@ def test_an_agent_whose_values_are_the_same_in_all_turns_does_not_doubt(agent, f
         for strategy in (network.ts, network.ds):
             strategy[-1].weight.zero_()
     save_q(network, agent)
-    calibrate(agent, str(folder), tmp_path / "sure.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+    calibrate(str(agent), str(folder), tmp_path / "sure.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
     assert load_q(tmp_path / "sure.safetensors").doubt == 0
     assert "its doubt: 0; its stop margins: " in capsys.readouterr().out
 
 
 def test_nothing_is_overwritten_unasked(agent, folder):
     with pytest.raises(ValueError, match="exists already; --force overwrites it"):
-        calibrate(agent, str(folder), agent, toolset="toy")
+        calibrate(str(agent), str(folder), agent, toolset="toy")
 
 
-def test_an_impossible_bound(agent, folder, tmp_path):
-    with pytest.raises(ValueError, match="--harm must be at least 0"):
-        calibrate(agent, str(folder), tmp_path / "new.safetensors", harm=-0.5, toolset="toy")
+@pytest.mark.parametrize("harm", [-0.5, 2.0, float("nan")])
+def test_an_impossible_bound(agent, folder, tmp_path, harm):
+    with pytest.raises(ValueError, match=f"--harm must lie in 0 to 1, got {harm}"):
+        calibrate(str(agent), str(folder), tmp_path / "new.safetensors", harm=harm, toolset="toy")
+
+
+def test_an_agent_may_be_given_by_name_and_must_have_a_margin(agent, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(agents.factories, "eager", lambda: load_q(agent))
+    monkeypatch.setitem(agents.factories, "indifferent", lambda: torch.zeros)
+    out = tmp_path / "new.safetensors"
+    calibrate("eager", str(folder), out, ("clean",), harm=0.0, crop=16, toolset="toy")
+    assert load_q(out).stop_margin.max() > 0.5
+    with pytest.raises(ValueError, match="--agent indifferent: has no stop margin"):
+        calibrate("indifferent", str(folder), tmp_path / "other.safetensors", toolset="toy")

@@ -61,7 +61,7 @@ class Degradation(ABC):
         Returns:
             A new tensor of the same shape whose values are multiples of 1/255.
         """
-        return (self._apply(image, rng) * 255).round_().clamp_(0, 255).div_(255)
+        return eight_bits(self._apply(image, rng))
 
     @abstractmethod
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...
@@ -119,6 +119,11 @@ class Mixture(Random):
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return self.choices[int(rng.integers(len(self.choices)))].draw(rng)
+
+
+def eight_bits(image: torch.Tensor) -> torch.Tensor:
+    """An image as a file of 8 bits has it: its values rounded to multiples of 1/255, in [0, 1], in new memory."""
+    return (image * 255).round_().clamp_(0, 255).div_(255)
 
 
 def whole(what: str, value: Any) -> int:

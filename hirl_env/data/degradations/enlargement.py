@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hirl_env.data.degradations.degradation import Degradation
+from hirl_env.data.degradations.degradation import Degradation, eight_bits
 
 Interpolation = Literal["bilinear", "bicubic"]
 
@@ -46,5 +46,5 @@ class Enlargement(Degradation):
         height, width = image.shape[-2:]
         smaller = [max(1, round(side / self.factor)) for side in (height, width)]
         small = F.interpolate(image[None], smaller, mode="bicubic", antialias=True)
-        small = small.mul(255).round().clamp(0, 255).div(255)  # saved as it was
-        return F.interpolate(small, (height, width), mode=self.interpolation)[0]
+        # The small picture was a file, too.
+        return F.interpolate(eight_bits(small), (height, width), mode=self.interpolation)[0]

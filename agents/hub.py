@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hirl_agents.networks import SUFFIX
 from hirl_env.extras import optional
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_env.weights import read_metadata
 

@@ -28,7 +28,7 @@ from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Toolset
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
@@ -91,7 +91,7 @@ class Restorer:
             `hirl_agents.loading.load_agent`. An agent that remembers its steps, as RL-Restore's, stays on its device,
             and is refused when it is first asked if it does not fit. Q-networks are asked about an image in all its
             turns and mirrors.
-        toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.known.toolsets`.
+        toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.registry.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
             does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
@@ -147,7 +147,7 @@ class Restorer:
                     "use a blind measure, or stop='reference'"
                 )
         self.stop, self.precision = stop, precision
-        self.toolset = tiled(toolsets.resolve(toolset).on(device), tile)
+        self.toolset = tiled(toolsets.resolve(toolset).to(device), tile)
         self.agent = load_agent(agent, self.toolset, view, trust)
         self.toolset = tools_of(self.agent, self.toolset, tile)
         # Counted now: it runs every tool once, which who watches the tools would take for steps of the first picture.

@@ -37,7 +37,7 @@ class EnvConfig:
             (N,). A price on compute is taken off it: ``psnr - 0.05*cost``, with the cost of the tool in GFLOP for the
             image that it runs on; or a `Reward` of a measure and a price.
         toolset: Tools to choose among: a name (``paper``, ``hirl``), a YAML file that describes some, a `Toolset`, or
-            the place of RL-Restore's tools (see `hirl_env.tools.known`).
+            the place of RL-Restore's tools (see `hirl_env.tools.registry`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Number of steps after which an episode is truncated; None for no bound.
         stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken

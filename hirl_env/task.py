@@ -22,7 +22,7 @@ from hirl_env.infos import Infos
 from hirl_env.masks import ActionMasks
 from hirl_env.restoration import Outcome, Restoration, Rules
 from hirl_env.reward import rewards
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 
 MOST_TOOLS = 255  # that one channel of 8 bits can tell apart
 
@@ -174,7 +174,7 @@ def open_task(config: EnvConfig, max_episode_steps: int | None = None) -> Task:
             f"reward {reward.measure.name!r} needs at least {smallest}x{smallest} pixels, and crop_size is "
             f"{config.crop_size}; choose a larger crop size, or another reward"
         )
-    toolset = toolsets.resolve(config.toolset).on(config.device)
+    toolset = toolsets.resolve(config.toolset).to(config.device)
     if config.observe_tool and len(toolset.cells) > MOST_TOOLS:
         raise ValueError(f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(toolset.cells)} tools")
     rules = rules_of(config, max_episode_steps)

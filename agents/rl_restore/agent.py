@@ -48,7 +48,7 @@ class RLRestoreAgent(nn.Module):
         if self.tools is None:
             toolset = otherwise
         else:
-            toolset = rl_restore_toolset(self.tools, self.q.q.weight.device).on(otherwise.device)
+            toolset = rl_restore_toolset(self.tools, self.q.q.weight.device).to(otherwise.device)
         self._check(toolset)
         return toolset
 

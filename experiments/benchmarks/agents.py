@@ -26,7 +26,7 @@ from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample, Samples
 from hirl_env.devices import Precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.sampling import begin
 
 PHOTOGRAPH = (321, 481)

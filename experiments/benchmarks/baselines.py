@@ -9,7 +9,7 @@ from typing import Any
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.devices import Precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.benchmarks.agents import PHOTOGRAPH, degraded_photograph
 from hirl_experiments.evaluation.entrants import Entrant, EntrantOptions, open_entrants
 from hirl_experiments.evaluation.sampling import begin

@@ -15,7 +15,7 @@ from hirl_env.data.suites import Suite
 from hirl_env.data.suites import suites as registered_suites
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.files import atomic_write_text
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
@@ -99,7 +99,7 @@ def benchmark(
     if not suites or not entrants:
         raise ValueError("--suites and --entrants need at least one each")
     check_writable(json, file=markdown)
-    tools = tiled(toolsets.resolve(toolset).on(device))
+    tools = tiled(toolsets.resolve(toolset).to(device))
     entrants = tuple(expanded(entrants, tools))
     photographs = image_sources.resolve(images)
     before = [row for path in beside for row in earlier(path, settings)]

@@ -13,7 +13,7 @@ from hirl_agents.registry import agents
 from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least, check_free, check_writable
@@ -63,7 +63,7 @@ def calibrate(
         raise ValueError(f"--harm must lie in 0 to 1, got {harm}")
     check_free([out], force)
     check_writable(file=out)
-    tools = toolsets.resolve(toolset).on(device)
+    tools = toolsets.resolve(toolset).to(device)
     network = agents.resolve(agent)
     if not isinstance(network, TwoLevelQ | FlatQ):
         raise ValueError(f"--agent {agent}: has no stop margin; give one of HIRL or of a flat DQN")

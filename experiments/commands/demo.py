@@ -12,7 +12,7 @@ from hirl_env.data.degradations import LEVELS
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples

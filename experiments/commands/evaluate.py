@@ -11,7 +11,7 @@ from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
@@ -110,7 +110,7 @@ def _opened(settings: Mapping[str, Any]) -> Callable[[Part], tuple[Part, list[Ro
     """What measures some methods on a level; raises ValueError where something is wrong with any."""
     distortions = {level: degradations.resolve(level) for level in settings["levels"]}
     photographs = image_sources.resolve(settings["images"])
-    tools = tiled(toolsets.resolve(settings["toolset"]).on(settings["device"]))
+    tools = tiled(toolsets.resolve(settings["toolset"]).to(settings["device"]))
     opened = open_methods(settings["methods"], tools, settings["trust"])
     crop, per_image, seed = (settings[name] for name in ("crop", "per_image", "seed"))
 

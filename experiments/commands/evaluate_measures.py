@@ -7,7 +7,7 @@ from pathlib import Path
 import hirl_env
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.agreement import CASES, FAMILIES, TRIED, measure_agreement
 from hirl_experiments.io.output import at_least, blind_measure, check_writable, print_table, write_json
 
@@ -49,7 +49,7 @@ def evaluate_measures(
         raise ValueError("--measures and --against need at least one each")
     blind = [blind_measure(name, "--measures") for name in measures]
     seeing = [hirl_env.measures.resolve(name) for name in against]
-    toolset = toolsets.resolve("paper").on(device)
+    toolset = toolsets.resolve("paper").to(device)
     photographs = image_sources.resolve(images)
     agreement = measure_agreement(photographs, crop, per_image, seed, toolset, precision, blind, seeing)
     correlations = [

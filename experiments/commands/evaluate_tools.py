@@ -12,7 +12,7 @@ from hirl_env.data.degradations import GaussianBlur
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.files import atomic_write_text
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, Runner
@@ -67,7 +67,7 @@ def evaluate_tools(
     check_writable(json, file=markdown)
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)
-    tools = tiled(toolsets.resolve(toolset).on(device))
+    tools = tiled(toolsets.resolve(toolset).to(device))
     tables: list[str] = []
     rows: list[dict[str, Any]] = []
     for part in parts:

@@ -7,7 +7,7 @@ from hirl_agents.search import best_chain
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
 from hirl_env.devices import AnyPrecision, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP
 from hirl_experiments.io.output import at_least
@@ -42,7 +42,7 @@ def fixed_path(
     precision = available_precision(precision, device)
     at_least(1, length=length, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
-    tools = tiled(toolsets.resolve(toolset).on(device))
+    tools = tiled(toolsets.resolve(toolset).to(device))
     photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
     starts = (
         begin(batch, tools, precision)

@@ -17,7 +17,7 @@ from hirl_env.data.suites import suites
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.table import Table, open_table
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
 from hirl_experiments.io.output import check_writable, print_table, write_json
 
@@ -58,7 +58,7 @@ def regret(
     opened = open_table(table)
     best = opened.plan(price=price).values[:, 0]
     source = opened.spec.source
-    tools = tiled(toolsets.resolve(toolset or source["toolset"]).on(device))
+    tools = tiled(toolsets.resolve(toolset or source["toolset"]).to(device))
     root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
     _check_tools(opened, root, toolset or source["toolset"])
     field = EntrantOptions(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)

@@ -14,7 +14,7 @@ import tyro
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_device, available_precision
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.io.finding import find_pictures
@@ -124,7 +124,7 @@ def restore(
 
 def _opened(given: Mapping[str, Any], progress: Progress | None = None) -> tuple[Restorer, SaveOptions]:
     """The restorer that was asked for, and what else is wanted of each picture."""
-    toolset = toolsets.resolve(given["toolset"]).on(given["device"])
+    toolset = toolsets.resolve(given["toolset"]).to(given["device"])
     names = ("max_steps", "stop", "measure", "precision", "device", "only", "without", "price", "trust")
     restorer = Restorer(
         given["agent"],

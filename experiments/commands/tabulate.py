@@ -12,7 +12,7 @@ from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tabulate import spec_of
 from hirl_env.tabulate import tabulate as fill
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.io.output import at_least
 
 OBSERVED = 2  # images of longer paths are kept where they are asked for
@@ -60,7 +60,7 @@ def tabulate(
     if observed > depth:
         raise ValueError(f"--observed {observed}: paths are no longer than --depth {depth}")
     photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
-    tools = toolsets.resolve(toolset).on(device)
+    tools = toolsets.resolve(toolset).to(device)
     restoration = Restoration(tools, measures.resolve(measure), precision=precision)
     count = sum(1 for _ in photographs) * per_image * len(chosen.parts)
     source = {

@@ -14,7 +14,7 @@ from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_experiments.io.output import at_least
 from hirl_experiments.io.threads import use_threads
@@ -55,7 +55,7 @@ def train_biqa(
     at_least(1, every=every)
     use_threads(threads)
     where = available_device(device)
-    toolset = toolsets.resolve("paper").on(where)
+    toolset = toolsets.resolve("paper").to(where)
     agent = load_agent(settings.agent, toolset)
     settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
     trainer = BiqaTrainer(settings, out, where)

@@ -18,7 +18,7 @@ from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
 from hirl_experiments.evaluation.methods import (
@@ -130,7 +130,7 @@ class Experiment:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.photographs = image_sources.resolve(settings.images)
-        self.toolset = tiled(toolsets.resolve("paper").on(settings.device))
+        self.toolset = tiled(toolsets.resolve("paper").to(settings.device))
         given = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
             "rl-restore": settings.rl_restore,

@@ -18,7 +18,7 @@ from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.registry import SHIPPED_AGENTS, algorithms
 from hirl_env.config import EnvConfig
 from hirl_env.data.photographs import image_sources
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.io.options import replaced
 from hirl_experiments.io.output import at_least
 

@@ -14,7 +14,7 @@ from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.images import rgb_to_grey
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Samples
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.training.tool_recipes import ToolRecipe
 from hirl_experiments.training.tool_settings import ToolSettings
 

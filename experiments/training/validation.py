@@ -19,7 +19,7 @@ from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.training.config import TrainConfig
 
@@ -59,7 +59,7 @@ class Validation:
 
     def __init__(self, config: TrainConfig, photographs: Photographs) -> None:
         self.algorithm, self.env = config.algorithm, config.environment
-        self.toolset = toolsets.resolve(self.env.toolset).on(self.env.device)
+        self.toolset = toolsets.resolve(self.env.toolset).to(self.env.device)
         # Paths are as long as in training: of longer ones an agent knows little.
         self.max_steps = self.env.max_steps or MAX_STEPS
         levels = evaluated_levels(self.env, photographs)

@@ -1,9 +1,9 @@
 """Quality measures: what scores an image, and so what an episode's reward is a gain of."""
 
 from hirl_env.quality.full_reference import psnr, ssim
-from hirl_env.quality.known import measures, weighted
 from hirl_env.quality.measure import BlindNetwork, Measure
 from hirl_env.quality.paq2piq import PaQ2PiQ, load_paq2piq
+from hirl_env.quality.registry import measures, weighted
 
 __all__ = [
     "BlindNetwork",

@@ -1,6 +1,6 @@
 """The restoration tools: one file per family, and the grids they stand in."""
 
-from hirl_env.tools.known import tools, toolsets
+from hirl_env.tools.registry import tools, toolsets
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 

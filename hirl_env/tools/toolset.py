@@ -88,7 +88,7 @@ class Toolset:
         rows = [[change(tool) for tool in row] for row in self._grid]
         return Toolset(dict(zip(self.types, rows, strict=True)), self.device)
 
-    def on(self, device: str | torch.device) -> Toolset:
+    def to(self, device: str | torch.device) -> Toolset:
         """This toolset where its networks are on ``device`` already, else a copy there.
 
         Raises:
@@ -151,11 +151,11 @@ def _moved(
 class ShippedToolset(Toolset):
     """A toolset whose networks nobody trains: one copy on each device serves the whole process."""
 
-    def on(self, device: str | torch.device) -> Toolset:
+    def to(self, device: str | torch.device) -> Toolset:
         """This toolset where its networks are on ``device`` already, else the one copy there."""
         return _the_copy(self, available_device(device))
 
 
 @cache
 def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
-    return Toolset.on(toolset, device)
+    return Toolset.to(toolset, device)

@@ -12,7 +12,7 @@ import torch
 
 from hirl_agents.registry import agents
 from hirl_env.data.degradations import GaussianNoise
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 

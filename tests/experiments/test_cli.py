@@ -16,7 +16,7 @@ from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env import __version__
 from hirl_env.quality import measures
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset

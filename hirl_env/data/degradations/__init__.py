@@ -12,7 +12,9 @@ from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, Gaussi
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import DoubleJpeg, FullColourJpeg, JpegCompression
-from hirl_env.data.degradations.known import (
+from hirl_env.data.degradations.noise import ChromaNoise, GaussianNoise, GreyNoise, ShotNoise
+from hirl_env.data.degradations.recipes import LIGHT_KINDS, Enlarged, Light, Pictured, RLRestoreRecipe, Unknown
+from hirl_env.data.degradations.registry import (
     BLUR_SIZES,
     JPEG_QUALITIES,
     LEVELS,
@@ -20,8 +22,6 @@ from hirl_env.data.degradations.known import (
     SINGLES,
     degradations,
 )
-from hirl_env.data.degradations.noise import ChromaNoise, GaussianNoise, GreyNoise, ShotNoise
-from hirl_env.data.degradations.recipes import LIGHT_KINDS, Enlarged, Light, Pictured, RLRestoreRecipe, Unknown
 
 __all__ = [
     "BLUR_SIZES",

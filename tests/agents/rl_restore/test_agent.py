@@ -10,7 +10,7 @@ from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rollout import rollout
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 
 
 def begun(toolset, count=4, side=16) -> Restoration:

@@ -17,7 +17,7 @@ from hirl_agents.rollout import rollout
 from hirl_env.data.images import to_tensor
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 
 FOLDER = os.environ.get("HIRL_TEST_RL_RESTORE")
 

@@ -11,7 +11,7 @@ from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.suites import Suite, suites
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.benchmark import benchmark
 from hirl_experiments.evaluation.entrants import EntrantOptions, open_entrant
 from hirl_experiments.reporting.pareto import unbeaten

@@ -3,7 +3,7 @@ import torch
 
 from hirl_agents.networks import TwoLevelQ, load_q, save_q
 from hirl_agents.registry import agents
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.calibrate import calibrate
 
 

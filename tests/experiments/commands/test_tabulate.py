@@ -9,7 +9,7 @@ import torch
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.suites import Suite, suites
 from hirl_env.table import open_table
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.regret import regret
 from hirl_experiments.commands.tabulate import tabulate
 from tests.conftest import add

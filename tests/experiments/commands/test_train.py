@@ -15,7 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from hirl_agents import make_vec_env
 from hirl_agents.loading import load_agent
 from hirl_agents.registry import algorithms
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments import cli
 from hirl_experiments.commands.train import train
 from hirl_experiments.io.options import replaced

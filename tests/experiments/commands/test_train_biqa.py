@@ -12,7 +12,7 @@ from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures
 from hirl_env.quality.hirl_biqa import load_blind_quality
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.train_biqa import train_biqa
 from hirl_experiments.training.biqa_examples import (
     FIRST_VERSIONS,
@@ -86,7 +86,7 @@ def test_clean_crops_are_the_references_and_there_must_be_one(folder, pictures, 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_chains_of_tools_may_run_elsewhere(pictures):
-    toolset = toolsets.resolve("hirl").on("cuda")
+    toolset = toolsets.resolve("hirl").to("cuda")
     agent = load_agent("hirl-paper", toolset)
     assert ExampleMaker(pictures, toolset, agent, 32, "float32").make(2, np.random.default_rng(0)).scores.shape[0] == 2
 

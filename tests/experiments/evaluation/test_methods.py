@@ -10,7 +10,7 @@ from hirl_agents.common.tiling import Tiles, tiled
 from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_experiments.commands.reproduce import PARTS, PartName
 from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, methods

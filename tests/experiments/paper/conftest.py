@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hirl_agents.networks import TwoLevelQ, save_q
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Toolset
 
 

@@ -4,7 +4,7 @@ from statistics import fmean
 
 import pytest
 
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.paper.reported import FIGURE1, TABLE1, TABLE2, TABLE3
 
 # The last row of the paper's Table 1. FFDNet's SSIM is printed as .7908, which does not follow.

@@ -15,7 +15,7 @@ from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import from_folder
 from hirl_env.quality import psnr
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.reproduce import PARTS
 from hirl_experiments.evaluation.sampling import begin, evaluation_samples
 from hirl_experiments.paper import experiment

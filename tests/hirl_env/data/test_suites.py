@@ -4,7 +4,7 @@ import torch
 
 from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.data.suites import suites
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 
 
 @pytest.mark.parametrize("name", suites.names())

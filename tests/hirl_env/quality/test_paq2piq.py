@@ -10,8 +10,8 @@ import torch
 from torchvision.ops import roi_pool
 
 from hirl_env.quality import BlindNetwork, PaQ2PiQ, load_paq2piq, measures, paq2piq
-from hirl_env.quality.known import _paq2piq
 from hirl_env.quality.paq2piq import NAME
+from hirl_env.quality.registry import _paq2piq
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from hirl_env.tools.cost import gflop_per_megapixel
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 
 
 def test_a_convolution_costs_two_operations_a_weight_and_pixel():

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from hirl_env.data.photographs import image_sources
-from hirl_env.tools.known import toolsets
+from hirl_env.tools.registry import toolsets
 from hirl_experiments.evaluation.methods import Chain
 from hirl_experiments.evaluation.runner import Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples

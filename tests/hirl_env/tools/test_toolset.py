@@ -11,8 +11,8 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Samples
 from hirl_env.quality import psnr
 from hirl_env.tools.hirl import hirl_toolset
-from hirl_env.tools.known import toolsets
 from hirl_env.tools.paper import paper_toolset
+from hirl_env.tools.registry import toolsets
 from hirl_env.tools.rl_restore import new_tools, rl_restore_toolset
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
@@ -127,7 +127,7 @@ def test_an_unknown_precision(toy_toolset, grey):
 def test_moving_keeps_shared_networks_shared():
     layer = nn.Conv2d(3, 3, 1)
     tools = [Tool(str(number), layer, GaussianNoise(number)) for number in range(2)]
-    moved = Toolset({"only": tools}).on("meta")
+    moved = Toolset({"only": tools}).to("meta")
     assert moved[0, 0].restore is moved[0, 1].restore is not layer
     assert moved[0, 0].restore.weight.device.type == "meta"
     assert layer.weight.device.type == "cpu"
@@ -135,16 +135,16 @@ def test_moving_keeps_shared_networks_shared():
 
 def test_the_shipped_networks_are_copied_once_per_device():
     shipped = toolsets.resolve("hirl")
-    assert toolsets.resolve("hirl").on("cpu") is shipped
-    assert toolsets.resolve("hirl").on("meta") is shipped.on(torch.device("meta")) is not shipped
-    assert shipped.on("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
+    assert toolsets.resolve("hirl").to("cpu") is shipped
+    assert toolsets.resolve("hirl").to("meta") is shipped.to(torch.device("meta")) is not shipped
+    assert shipped.to("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
     assert shipped[0, 0].restore.network.layers[0].weight.device.type == "cpu"
 
 
 def test_a_network_that_trains_is_copied_as_it_is_now():
     own = Toolset({"own": [Tool("layer", nn.Conv2d(3, 3, 1))]})
-    assert own.on("cpu") is own
-    assert own.on("meta") is not own.on("meta")
+    assert own.to("cpu") is own
+    assert own.to("meta") is not own.to("meta")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_networks_of_three_architectures_and_named_tools(networks):
 
 
 def test_cells_of_one_file_share_its_network_on_a_device_too(networks):
-    for toolset in (toolsets.resolve(networks), toolsets.resolve(networks).on("meta")):
+    for toolset in (toolsets.resolve(networks), toolsets.resolve(networks).to("meta")):
         assert toolset[0, 0].restore.network is toolset[0, 1].restore.network
         assert toolset[0, 0].restore.network is toolset[0, 0].restore.descriptor.model
     assert next(toolset[0, 0].restore.parameters()).is_meta

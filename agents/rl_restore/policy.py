@@ -51,7 +51,10 @@ class RLRestorePolicy(BasePolicy):
         super().__init__(
             observation_space, action_space, optimizer_class=optimizer_class, optimizer_kwargs=optimizer_kwargs
         )
-        channels, height, width = self.observation_space.shape
+        shape = self.observation_space.shape or ()
+        if len(shape) != 3:
+            raise ValueError(f"RL-Restore looks at images (3, H, W), got observations of shape {shape}")
+        channels, height, width = shape
         if channels != 3:
             raise ValueError(
                 f"RL-Restore looks at images (3, H, W), got {channels} channels; leave observe_start and "

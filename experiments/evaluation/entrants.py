@@ -37,30 +37,33 @@ class Entrant:
     Attributes:
         name: Name in tables.
         restore: Function of the start of a restoration and of what degraded each image, to what is made of them.
+        chooses: Whether it weighs what tools gain against the price of what they cost.
     """
 
     name: str
     restore: Callable[[Restoration, Sequence[Degradation]], SearchResult]
+    chooses: bool = False
 
     def run(self, start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
         """The same as a method's run (see `hirl_experiments.evaluation.methods`)."""
         yield {self.name: self.restore(start, applied)}
 
 
-def run_entrant(name: str, run: Run, price: float) -> Entrant:
+def run_entrant(name: str, run: Run, price: float, chooses: bool) -> Entrant:
     """What a method makes of an image where a GFLOP has a price; of several rows, the last."""
 
     def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
         *_, found = (result for rows in run(start.with_price(price), applied) for result in rows.values())
         return found
 
-    return Entrant(name, restore)
+    return Entrant(name, restore, chooses)
 
 
 def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
     """An agent that stops by itself, with its own tools where it has some."""
     steps = agent.max_steps if options.max_steps is None else min(options.max_steps, agent.max_steps)
-    return run_entrant(name, follow(agent, tools_of(agent, options.toolset), name, "value", steps), options.price)
+    run = follow(agent, tools_of(agent, options.toolset), name, "value", steps)
+    return run_entrant(name, run, options.price, chooses=True)
 
 
 def owan_entrant(file: str) -> Entrant:
@@ -128,7 +131,8 @@ class EntrantOptions:
 
 
 def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entrant:
-    return run_entrant(name, method.open(name, options.toolset, options.trust), options.price)
+    run = method.open(name, options.toolset, options.trust)
+    return run_entrant(name, run, options.price, method.chooses)
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
@@ -158,12 +162,14 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
         options: Toolset and options that it is opened with.
 
     Raises:
-        ValueError: If there is no such entrant.
+        ValueError: If there is no such entrant, or one has a price that does not choose.
     """
     unpriced, price = without_price(name)
     if unpriced != name:
         check_price(price)
         entrant = open_entrant(unpriced, replace(options, price=price))
+        if not entrant.chooses:
+            raise ValueError(f"entrant {name!r}: {unpriced} chooses no tools, so a price changes nothing; leave it out")
         return replace(entrant, name=f"{entrant.name}@{price:g}")
     kind, _, rest = name.partition(":")
     if name in PLAIN:

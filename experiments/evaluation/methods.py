@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,7 +36,13 @@ AGENT_FILES = (".safetensors", ".npz", ".zip")
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way to restore images: its options, each with its default."""
+    """A way to restore images: its options, each with its default.
+
+    Attributes:
+        chooses: Whether it weighs what tools gain against the price of what they cost, where a GFLOP has one.
+    """
+
+    chooses: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
@@ -103,6 +109,7 @@ class Greedy(Method):
         depth: Longest path.
     """
 
+    chooses: ClassVar[bool] = True
     depth: int = 3
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
@@ -119,6 +126,7 @@ class BruteForce(Method):
         depth: Longest path.
     """
 
+    chooses: ClassVar[bool] = True
     depth: int = 3
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
@@ -144,6 +152,7 @@ class Follow(Method):
         measure: Blind measure of the stop quality.
     """
 
+    chooses: ClassVar[bool] = True
     agent: str = "hirl"
     stop: Stopping = "value"
     max_steps: int | None = None
@@ -189,6 +198,7 @@ class Search(Method):
         max_steps: Longest path. Default: that of the agent's training.
     """
 
+    chooses: ClassVar[bool] = True
     agent: str = "hirl"
     budgets: tuple[int, ...] = (9, 90)
     max_steps: int | None = None

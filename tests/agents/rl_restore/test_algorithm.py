@@ -91,6 +91,8 @@ def test_it_needs_one_flat_action_and_squares(pictures, toy_toolset):
     with pytest.raises(AssertionError, match="Discrete"):
         RLRestore(env=make_vec_env(n_envs=1, images=pictures, toolset=toy_toolset, crop_size=16))
     channels = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "observe_tool": True, "stop_action": True}
+    with pytest.raises(ValueError, match=r"looks at images \(3, H, W\), got observations of shape \(4,\)"):
+        RLRestore(env="CartPole-v1")
     with pytest.raises(ValueError, match="got 4 channels; leave observe_start and observe_tool False"):
         RLRestore(env=make_vec_env("HIRL-RestoreFlat-v0", 1, **channels))
     with pytest.raises(ValueError, match="halve_every must be at least 1, got 0"):

@@ -159,6 +159,11 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
     [
         ({"suites": ("unknown-v9",)}, "unknown suite 'unknown-v9'; known are: unknown-v1"),
         ({"entrants": ("hirl@-1",)}, "the price of a GFLOP must be at least 0"),
+        (
+            {"entrants": ("distorted@1",)},
+            "'distorted@1': distorted chooses no tools, so a price changes nothing",
+        ),
+        ({"entrants": ("fixed@0",)}, "fixed chooses no tools"),
         ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: fixed, oracle, hirl"),
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, NoReturn
+
+import tyro
 
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
@@ -33,18 +36,39 @@ METHODS = (
 Part = tuple[str, tuple[str, ...]]  # a level, and methods to measure on it
 
 
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What the results of `hirl evaluate` depend on.
+
+    Attributes:
+        images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
+        levels: Degradations: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
+        methods: Methods to run.
+        crop: Side of the crops in pixels, or None for whole photographs.
+        per_image: Number of crops of each photograph.
+        seed: Seed of the crops and of the noise.
+        toolset: Tools: the name of a toolset, a YAML file that describes one, or where RL-Restore's twelve are (.npz,
+            .safetensors, or a folder).
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
+        trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
+    """
+
+    images: str
+    levels: tuple[str, ...] = LEVELS
+    methods: tuple[str, ...] = METHODS
+    crop: int | None = 64
+    per_image: int = 1
+    seed: int = 0
+    toolset: str = "paper"
+    precision: AnyPrecision = "float32"
+    device: str = "cpu"
+    trust: bool = False
+
+
 def evaluate(
-    images: str,
-    levels: tuple[str, ...] = LEVELS,
-    methods: tuple[str, ...] = METHODS,
-    crop: int | None = 64,
-    per_image: int = 1,
-    seed: int = 0,
-    toolset: str = "paper",
-    precision: AnyPrecision = "float32",
-    device: str = "cpu",
+    settings: Annotated[EvaluationSettings, tyro.conf.arg(name="")],
     json: Path | None = None,
-    trust: bool = False,
     address: str | None = None,
 ) -> None:
     """Distort photographs, restore them with every method, and print what each gains and costs.
@@ -57,28 +81,18 @@ def evaluate(
     trials).
 
     Args:
-        images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
-        levels: Degradations: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
-        methods: Methods to run.
-        crop: Side of the crops in pixels, or None for whole photographs.
-        per_image: Number of crops of each photograph.
-        seed: Seed of the crops and of the noise.
-        toolset: Tools: the name of a toolset, a YAML file that describes one, or where RL-Restore's twelve are (.npz,
-            .safetensors, or a folder).
-        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
+        settings: Settings of the evaluation.
         json: File to write settings and rows to, after each level.
-        trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
         address: Address of a Ray cluster to run on, many methods at a time: HOST:PORT, or "auto" for the one that this
             machine is part of. All its nodes have this package and see the files at the same places. Default: this
             machine alone.
     """
-    precision = available_precision(precision, device)
-    levels, methods = tuple(dict.fromkeys(levels)), tuple(dict.fromkeys(methods))
-    settings = {key: value for key, value in locals().items() if key not in ("json", "address")}
+    levels, methods = tuple(dict.fromkeys(settings.levels)), tuple(dict.fromkeys(settings.methods))
+    precision = available_precision(settings.precision, settings.device)
+    settings = replace(settings, levels=levels, methods=methods, precision=precision)
     check_writable(json)
-    at_least(1, per_image=per_image)
-    at_least(0, seed=seed)
+    at_least(1, per_image=settings.per_image)
+    at_least(0, seed=settings.seed)
     if not levels or not methods:
         raise ValueError("--levels and --methods need at least one each")
     measured = _opened(settings)  # all that may be wrong is looked at now: what is asked last runs hours later
@@ -87,15 +101,15 @@ def evaluate(
         results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
     else:
         parts = [(level, (method,)) for level in levels for method in methods]
-        results = map_on_cluster(address, device, partial(_opened, settings), _lost, parts)
+        results = map_on_cluster(address, settings.device, partial(_opened, settings), _lost, parts)
     finished: dict[Part, list[Row]] = {}
     rows: list[Row] = []
     for part, found in results:
         finished[part] = found
         rows = [row for one in parts for row in finished.get(one, ())]
         if json is not None:
-            write_json(json, settings, as_json(rows))
-    name = image_sources.resolve(images).name
+            write_json(json, asdict(settings), as_json(rows))
+    name = image_sources.resolve(settings.images).name
     print_table(f"{name}: means per image; seconds are for all", as_json(rows), DECIMALS)
 
 
@@ -106,19 +120,18 @@ def _lost(part: Part) -> NoReturn:
     )
 
 
-def _opened(settings: Mapping[str, Any]) -> Callable[[Part], tuple[Part, list[Row]]]:
+def _opened(settings: EvaluationSettings) -> Callable[[Part], tuple[Part, list[Row]]]:
     """What measures some methods on a level; raises ValueError where something is wrong with any."""
-    distortions = {level: degradations.resolve(level) for level in settings["levels"]}
-    photographs = image_sources.resolve(settings["images"])
-    tools = tiled(toolsets.resolve(settings["toolset"]).to(settings["device"]))
-    opened = open_methods(settings["methods"], tools, settings["trust"])
-    crop, per_image, seed = (settings[name] for name in ("crop", "per_image", "seed"))
+    distortions = {level: degradations.resolve(level) for level in settings.levels}
+    photographs = image_sources.resolve(settings.images)
+    tools = tiled(toolsets.resolve(settings.toolset).to(settings.device))
+    opened = open_methods(settings.methods, tools, settings.trust)
+    precision = available_precision(settings.precision, settings.device)
 
     def measured(part: Part) -> tuple[Part, list[Row]]:
         level, methods = part
-        samples = evaluation_samples(photographs, distortions[level], crop, per_image, seed)
-        runs = {method: opened[method] for method in methods}
-        runner = Runner(runs, tools, settings["precision"])
-        return part, runner.rows(samples, len(photographs) * per_image, level)
+        samples = evaluation_samples(photographs, distortions[level], settings.crop, settings.per_image, settings.seed)
+        runner = Runner({method: opened[method] for method in methods}, tools, precision)
+        return part, runner.rows(samples, len(photographs) * settings.per_image, level)
 
     return measured

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from hirl_experiments.io.interrupts import exit_code, raised_interrupts
+from hirl_experiments.command_line.interrupts import exit_code, raised_interrupts
 
 DESCRIPTION = """Restore photographs step by step, choosing among tools for noise, JPEG artefacts and blur.
 

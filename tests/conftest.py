@@ -18,7 +18,7 @@ from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photographs, from_folder, image_sources
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
-from hirl_experiments.io.interrupts import SIGNALS
+from hirl_experiments.command_line.interrupts import SIGNALS
 
 # In the background of a script, or under nohup, this process ignores signals, and so would those that tests start and
 # interrupt: they would go on for ever. A handler, even of nothing, they do not inherit.

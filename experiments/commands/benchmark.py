@@ -18,12 +18,12 @@ from hirl_env.files import atomic_write_text
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
+from hirl_experiments.command_line.invocation import command_line
+from hirl_experiments.command_line.output import at_least, check_writable, markdown_table, print_table, write_json
+from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
 from hirl_experiments.evaluation.runner import Finished
 from hirl_experiments.evaluation.suite_rows import suite_rows
-from hirl_experiments.io.invocation import command_line
-from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
-from hirl_experiments.io.records import Records
 from hirl_experiments.reporting.comparison import Row, by_entrant, by_part, earlier
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost

@@ -14,9 +14,9 @@ from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.output import at_least, check_free, check_writable
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
-from hirl_experiments.io.output import at_least, check_free, check_writable
 
 DOUBTS = (0, 3)  # standard deviations, tried
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from hirl_experiments.io.output import print_table
+from hirl_experiments.command_line.output import print_table
 from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
 

@@ -13,10 +13,10 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
-from hirl_experiments.io.output import at_least, check_writable, print_table, write_json
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.gallery import gallery
 from hirl_experiments.reporting.paths import Result, draw_paths

@@ -8,8 +8,8 @@ import hirl_env
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.output import at_least, blind_measure, check_writable, print_table, write_json
 from hirl_experiments.evaluation.agreement import CASES, FAMILIES, TRIED, measure_agreement
-from hirl_experiments.io.output import at_least, blind_measure, check_writable, print_table, write_json
 
 
 def evaluate_measures(

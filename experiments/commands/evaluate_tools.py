@@ -14,12 +14,12 @@ from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.files import atomic_write_text
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Cell, Toolset
+from hirl_experiments.command_line.invocation import command_line
+from hirl_experiments.command_line.output import at_least, check_writable, markdown_table, print_table, write_json
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.evaluation.translation import moves
-from hirl_experiments.io.invocation import command_line
-from hirl_experiments.io.output import at_least, check_writable, markdown_table, print_table, write_json
 
 # The three settings at which the paper trains and tests the tools of each type (section 3.1).
 SETTINGS = {

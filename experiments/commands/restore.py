@@ -16,11 +16,11 @@ from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_experiments.command_line.output import at_least, blind_measure
+from hirl_experiments.command_line.settings import differences
 from hirl_experiments.distributed.parallel import map_on_cluster
-from hirl_experiments.io.finding import find_pictures
-from hirl_experiments.io.formats import format_named
-from hirl_experiments.io.output import at_least, blind_measure
-from hirl_experiments.io.settings import differences
+from hirl_experiments.pictures.finding import find_pictures
+from hirl_experiments.pictures.formats import format_named
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, Row, opened_log, sha256
 from hirl_experiments.restoring.one_picture import JobAndReference, RestoredFile, SaveOptions, lost_file, restored_file

@@ -18,10 +18,10 @@ from hirl_env.data.images import to_tensor
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, Measure, measures
-from hirl_experiments.io.finding import find_pictures, reference_of
-from hirl_experiments.io.names import shown
-from hirl_experiments.io.output import check_free, check_targets, check_writable, print_table, write_json
-from hirl_experiments.io.pictures import Pixels, read_picture
+from hirl_experiments.command_line.names import shown
+from hirl_experiments.command_line.output import check_free, check_targets, check_writable, print_table, write_json
+from hirl_experiments.pictures.finding import find_pictures, reference_of
+from hirl_experiments.pictures.reading import Pixels, read_picture
 
 CELL = 16  # pixels of a quality map's cell in its picture
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hirl_experiments.io.threads import use_threads
+from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.config import DEFAULT_PRESET, TrainConfig, preset
 from hirl_experiments.training.run import run
 from hirl_experiments.training.run_folder import CONFIG, read_config

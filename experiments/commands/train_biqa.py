@@ -16,8 +16,8 @@ from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_experiments.io.output import at_least
-from hirl_experiments.io.threads import use_threads
+from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.biqa_examples import (
     CHAIN_LENGTHS,
     KIND_SHARES,

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from hirl_env.devices import available_device
-from hirl_experiments.io.threads import use_threads
+from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.pixel_rl_trainer import PixelRLSettings, PixelRLTrainer
 
 

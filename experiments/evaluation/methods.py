@@ -25,8 +25,8 @@ from hirl_env.quality import Measure
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
-from hirl_experiments.io.options import replaced
-from hirl_experiments.io.output import blind_measure
+from hirl_experiments.command_line.options import replaced
+from hirl_experiments.command_line.output import blind_measure
 
 # What a method makes of a batch, given what degraded each image, by the names of its rows; each dictionary comes of one
 # run, in which the shorter paths of a search have their share.

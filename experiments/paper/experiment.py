@@ -21,6 +21,8 @@ from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
+from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.methods import (
     BruteForce,
     Distorted,
@@ -34,8 +36,6 @@ from hirl_experiments.evaluation.methods import (
 )
 from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import PIXELS, evaluation_samples
-from hirl_experiments.io.output import at_least
-from hirl_experiments.io.records import Records
 
 # Methods of the comparison that need weights of their own: how tables call them.
 REFERENCE_STOP = "hirl reference stop"

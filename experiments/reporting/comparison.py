@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hirl_experiments.io.settings import differences
+from hirl_experiments.command_line.settings import differences
 
 Row = Mapping[str, Any]
 IMAGES = ("crop", "per_image", "seed")  # settings that decide on the images, beside the photographs

@@ -8,7 +8,7 @@ import textwrap
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hirl_experiments.io.pictures import Pixels
+from hirl_experiments.pictures.reading import Pixels
 
 SIDE = 900  # pixels of a panel's longer side at most
 GAP, TEXT, COLUMNS = 12, 20, 60

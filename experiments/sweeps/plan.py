@@ -12,7 +12,7 @@ from typing import Any
 
 from hirl_agents.networks import load_q
 from hirl_env.task import open_task
-from hirl_experiments.io.options import replaced
+from hirl_experiments.command_line.options import replaced
 from hirl_experiments.sweeps.config import SweepConfig, Value
 from hirl_experiments.training.config import DEFAULT_PRESET, SweepGroup, TrainConfig, preset
 from hirl_experiments.training.seeds import spaced_seeds

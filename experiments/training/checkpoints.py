@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hirl_env.files import atomic_write
-from hirl_experiments.io.settings import differences
+from hirl_experiments.command_line.settings import differences
 
 
 def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hirl_experiments.io.csv_log import CsvLog
-from hirl_experiments.io.interrupts import deferred_interrupts
+from hirl_experiments.command_line.interrupts import deferred_interrupts
 from hirl_experiments.training.checkpoints import read_checkpoint, write_checkpoint
+from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.weights_and_biases import start_wandb
 
 

@@ -17,8 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from hirl_agents import HIRL, make_vec_env
 from hirl_agents.common.saving import fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
-from hirl_experiments.io.csv_log import CsvLog
-from hirl_experiments.io.interrupts import deferred_interrupts
+from hirl_experiments.command_line.interrupts import deferred_interrupts
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
 from hirl_experiments.training.callbacks.checkpoints import save_checkpoint
@@ -26,6 +25,7 @@ from hirl_experiments.training.callbacks.evaluation import Evaluation
 from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
+from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, write_config
 from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from hirl_env.files import atomic_write_text
-from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.reporting.provenance import provenance
 from hirl_experiments.training.config import TrainConfig, train_config
+from hirl_experiments.training.csv_log import CsvLog
 
 CONFIG = "config.yaml"
 CURVE = "evaluation.csv"

@@ -18,8 +18,8 @@ from PIL import Image
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure
 from hirl_env.tools.toolset import Cell
-from hirl_experiments.io.finding import SUFFIXES
-from hirl_experiments.io.pictures import Pixels
+from hirl_experiments.pictures.finding import SUFFIXES
+from hirl_experiments.pictures.reading import Pixels
 from hirl_experiments.web.session import Session
 
 SHOWN = 1400  # pixels of a picture's longer side on the page

@@ -14,9 +14,9 @@ from hirl_agents.restorer import UNSCORED, Restorer, as_batch, as_given
 from hirl_env.quality import Measure
 from hirl_env.restoration import Restoration, State
 from hirl_env.tools.toolset import Cell
-from hirl_experiments.io.encoding import encoded, saved_format
-from hirl_experiments.io.formats import FORMATS
-from hirl_experiments.io.pictures import Pixels, read_picture
+from hirl_experiments.pictures.encoding import encoded, saved_format
+from hirl_experiments.pictures.formats import FORMATS
+from hirl_experiments.pictures.reading import Pixels, read_picture
 from hirl_experiments.restoring.one_picture import blended, covered
 
 MOST_STEPS = 20  # that a path may have: each keeps a picture in memory

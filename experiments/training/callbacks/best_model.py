@@ -13,9 +13,9 @@ from hirl_agents.networks import save_q
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.files import atomic_write_text
 from hirl_env.tools.toolset import Toolset
-from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.config import TrainConfig
+from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.run_folder import BEST
 from hirl_experiments.training.validation import AS_GIVEN, CROPS, Validated, mean_over
 

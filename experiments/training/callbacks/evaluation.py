@@ -10,10 +10,10 @@ from stable_baselines3.common.logger import Image
 from tqdm import tqdm
 
 from hirl_env.data.degradations import SINGLES
-from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
 from hirl_experiments.training.callbacks.checkpoints import save_checkpoint
+from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.validation import Validation, mean_over
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.training.csv_log import CsvLog
 
 
 def written(folder, label: str, gains: list[float], **config):

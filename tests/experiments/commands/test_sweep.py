@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hirl_experiments.io.csv_log import CsvLog
 from hirl_experiments.sweeps.config import read_sweep_config
 from hirl_experiments.sweeps.plan import plan_runs, train_settings
+from hirl_experiments.training.csv_log import CsvLog
 from tests.conftest import evil_pickle
 from tests.experiments.test_plugins import PLUGINS
 

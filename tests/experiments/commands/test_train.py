@@ -17,8 +17,8 @@ from hirl_agents.loading import load_agent
 from hirl_agents.registry import algorithms
 from hirl_env.tools.registry import toolsets
 from hirl_experiments import cli
+from hirl_experiments.command_line.options import replaced
 from hirl_experiments.commands.train import train
-from hirl_experiments.io.options import replaced
 from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.config import TrainConfig, preset, preset_names, train_config
 from hirl_experiments.training.run import restored

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hirl_env.files import atomic_write_text, unwritable
-from hirl_experiments.io.settings import differences
+from hirl_experiments.command_line.settings import differences
 
 Key = tuple[str | int, ...]
 

@@ -1,4 +1,4 @@
-from hirl_experiments.io.csv_log import CsvLog
+from hirl_experiments.training.csv_log import CsvLog
 
 
 def test_a_row_that_was_cut_off_is_not_read(tmp_path):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from hirl_experiments.io.interrupts import deferred_interrupts, exit_code, like_ctrl_c, raised_interrupts
+from hirl_experiments.command_line.interrupts import deferred_interrupts, exit_code, like_ctrl_c, raised_interrupts
 
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -67,7 +67,7 @@ COMMAND = """
 import sys, time
 from pathlib import Path
 from hirl_experiments import cli
-from hirl_experiments.io import interrupts
+from hirl_experiments.command_line import interrupts
 
 def imported(module):
     Path(sys.argv[2]).touch()

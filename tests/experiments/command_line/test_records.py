@@ -2,7 +2,7 @@
 
 import pytest
 
-from hirl_experiments.io.records import Records
+from hirl_experiments.command_line.records import Records
 
 SETTINGS = {"crop": 64, "seed": 0, "weights": {"tools": "a"}}
 

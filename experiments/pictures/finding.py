@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hirl_env.data.images import PICTURE_SUFFIXES
-from hirl_experiments.io.formats import FORMATS
+from hirl_experiments.pictures.formats import FORMATS
 
 SUFFIXES = frozenset(PICTURE_SUFFIXES).union(*(kind.suffixes for kind in FORMATS.values()))
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from hirl_experiments.io.encoding import encoded
-from hirl_experiments.io.pictures import read_picture
+from hirl_experiments.pictures.encoding import encoded
+from hirl_experiments.pictures.reading import read_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

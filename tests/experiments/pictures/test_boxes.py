@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hirl_experiments.io.boxes import is_lossless_jxl, jxl_boxes
-from hirl_experiments.io.encoding import encoded
-from hirl_experiments.io.pictures import read_picture
+from hirl_experiments.pictures.boxes import is_lossless_jxl, jxl_boxes
+from hirl_experiments.pictures.encoding import encoded
+from hirl_experiments.pictures.reading import read_picture
 from tests.conftest import colours
 
 if not imagecodecs.JPEGXL.available:

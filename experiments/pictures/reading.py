@@ -16,11 +16,11 @@ from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, check_size, named_problems, opened, upright
-from hirl_experiments.io.boxes import is_lossless_jxl
-from hirl_experiments.io.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
-from hirl_experiments.io.exif import upright_exif
-from hirl_experiments.io.formats import ALIASES, FORMATS, advice
-from hirl_experiments.io.metadata import DAMAGE, Metadata, read_metadata
+from hirl_experiments.pictures.boxes import is_lossless_jxl
+from hirl_experiments.pictures.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
+from hirl_experiments.pictures.exif import upright_exif
+from hirl_experiments.pictures.formats import ALIASES, FORMATS, advice
+from hirl_experiments.pictures.metadata import DAMAGE, Metadata, read_metadata
 
 SAMPLES = 277  # tag of a TIFF: its channels
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image, ImageFile
 
 from hirl_env.data.images import check_size
-from hirl_experiments.io.metadata import png_chunks
+from hirl_experiments.pictures.metadata import png_chunks
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damage names no picture
 Deep = npt.NDArray[np.uint16]

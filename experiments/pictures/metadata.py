@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from hirl_experiments.io.boxes import boxes, jxl_boxes
-from hirl_experiments.io.exif import (
+from hirl_experiments.pictures.boxes import boxes, jxl_boxes
+from hirl_experiments.pictures.exif import (
     FOLDERS,
     IPTC_TAG,
     MAIN_TAGS,

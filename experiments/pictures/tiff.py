@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hirl_experiments.io.exif import (
+from hirl_experiments.pictures.exif import (
     FOLDERS,
     HEADER,
     IPTC_TAG,
@@ -22,7 +22,7 @@ from hirl_experiments.io.exif import (
     directory_bytes,
     read_directory,
 )
-from hirl_experiments.io.metadata import ICC_TAG, PHOTOSHOP_TAG, STORAGE_TAGS, XMP_TAG, Metadata, iptc_of
+from hirl_experiments.pictures.metadata import ICC_TAG, PHOTOSHOP_TAG, STORAGE_TAGS, XMP_TAG, Metadata, iptc_of
 
 BYTE, RATIONAL, UNDEFINED = 1, 5, 7  # types of tags
 DEFLATE, HORIZONTAL = 8, 2  # compression, and its predictor: differences of neighbours

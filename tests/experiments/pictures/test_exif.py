@@ -9,9 +9,9 @@ import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin
 
-from hirl_experiments.io.encoding import encoded
-from hirl_experiments.io.exif import HEADER, PREFIX, directory_bytes, read_directory, upright_exif
-from hirl_experiments.io.pictures import read_picture
+from hirl_experiments.pictures.encoding import encoded
+from hirl_experiments.pictures.exif import HEADER, PREFIX, directory_bytes, read_directory, upright_exif
+from hirl_experiments.pictures.reading import read_picture
 from tests.conftest import colours
 
 TEXT = "© Müller".encode() + b"\0"

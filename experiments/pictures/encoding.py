@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hirl_experiments.io.colours import in_srgb
-from hirl_experiments.io.exif import has_makers_note
-from hirl_experiments.io.formats import FALLBACK, FORMATS, can_write
-from hirl_experiments.io.metadata import SIGNATURE, WORDS, pillow_arguments, png_chunks, with_png_chunks
-from hirl_experiments.io.pictures import Page, Picture, Pixels, on_white
-from hirl_experiments.io.tiff import tiff_bytes
+from hirl_experiments.pictures.colours import in_srgb
+from hirl_experiments.pictures.exif import has_makers_note
+from hirl_experiments.pictures.formats import FALLBACK, FORMATS, can_write
+from hirl_experiments.pictures.metadata import SIGNATURE, WORDS, pillow_arguments, png_chunks, with_png_chunks
+from hirl_experiments.pictures.reading import Page, Picture, Pixels, on_white
+from hirl_experiments.pictures.tiff import tiff_bytes
 
 Stored = npt.NDArray[np.uint8 | np.uint16 | np.bool_]  # (H, W, channels); bool: black and white
 GREY_BETWEEN, MOST_BETWEEN = 0.25, 0.1  # how far from black and white is grey; the share of it in a page of text

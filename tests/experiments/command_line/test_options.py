@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from hirl_experiments.io.options import option_names, replaced
+from hirl_experiments.command_line.options import option_names, replaced
 
 
 @dataclass(frozen=True)

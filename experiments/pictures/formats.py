@@ -23,7 +23,7 @@ class Format:
 
     Attributes:
         suffixes: Suffixes of its files, the usual one first.
-        holds: Names of what it can hold beside pixels, among those of `hirl_experiments.io.metadata.Metadata`'s fields,
+        holds: Names of what it can hold beside pixels, the fields of `hirl_experiments.pictures.metadata.Metadata`
             and ``alpha``, ``16 bits``, ``black and white``, ``pages``.
         quality: Quality of lossy saving where none is asked for, 1 to 100; None where saving loses nothing.
         lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.

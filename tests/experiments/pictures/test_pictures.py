@@ -13,10 +13,10 @@ from PIL import Image, ImageCms, ImageDraw, IptcImagePlugin, JpegImagePlugin, Pn
 from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, read_image
-from hirl_experiments.io.encoding import encoded
-from hirl_experiments.io.finding import find_pictures
-from hirl_experiments.io.metadata import png_chunks
-from hirl_experiments.io.pictures import read_picture
+from hirl_experiments.pictures.encoding import encoded
+from hirl_experiments.pictures.finding import find_pictures
+from hirl_experiments.pictures.metadata import png_chunks
+from hirl_experiments.pictures.reading import read_picture
 from tests.conftest import colours
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -1,0 +1,1 @@
+"""What commands share: checks of options, tables on the screen, files of results, interrupts."""

@@ -26,6 +26,7 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,
     "huber": F.smooth_l1_loss,
 }
+RECENT = 0.1  # share of the updates so far that averages over time reach back, at most
 CHOICES = {
     "loss": tuple(LOSSES),
     "degree_updates": ("replay", "online"),
@@ -226,14 +227,24 @@ class HIRL(OffPolicyAgent):
                 losses["type"].append(self._update_types(replayed))
             self._n_updates += 1
             if self._n_updates % self.target_update_interval == 0:
-                polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), self.tau)
-                polyak_update(self._statistics, self._target_statistics, self.tau)
+                share = self._target_share()
+                polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), share)
+                polyak_update(self._statistics, self._target_statistics, share)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, each in losses.items():
             if each:
                 self.logger.record(f"train/{name}_loss", float(np.mean(each)))
         if values:
             self.logger.record("train/q_value", float(np.mean(values)))
+
+    def _target_share(self) -> float:
+        """Share by which the target networks move: ``tau``, and more while the training is young.
+
+        An average over 1 / ``tau`` updates would be one of the networks' random beginnings until there were several
+        times as many.
+        """
+        updates = self._n_updates / self.target_update_interval
+        return max(self.tau, 1 / (1 + RECENT * updates))
 
     def _update_degrees(self, batch: Transitions | Feedback) -> tuple[float, float]:
         """One step of DS (Eq. 2); returns the loss and the mean value before the step."""

@@ -35,7 +35,8 @@ class HIRLConfig(AlgorithmConfig):
         learning_starts: Number of environment steps of random actions before the first update.
         batch_size: Number of transitions in an update.
         tau: Share by which the target networks move towards the evaluation networks at each of their updates; 1
-            copies. Below 1 they are averages over time, less noisy, and it is they that act.
+            copies. Below 1 they are averages over time, less noisy, and it is they that act; while the training is
+            young they move faster, and reach back a tenth of it.
         gamma: Discount factor. At 0 a value is the gain of the next step alone.
         train_freq: Number of steps of the vector environment between trainings.
         gradient_steps: Number of updates in each training; -1 for as many as there were transitions.

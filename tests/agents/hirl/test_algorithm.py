@@ -266,6 +266,18 @@ def test_averages_over_time_act(env, tmp_path):
     assert agent(env).policy.acting is not agent(env).policy.q_target
 
 
+def test_averages_of_a_young_training_forget_its_random_beginning(env):
+    model = agent(env, tau=1e-9, target_update_interval=1)
+    beginning = [parameter.detach().clone() for parameter in model.policy.q.parameters()]
+    model.learn(48)
+    now = list(model.policy.q.parameters())
+
+    def distance(parameters):
+        return sum((one - other).square().sum() for one, other in zip(parameters, now, strict=True))
+
+    assert distance(model.policy.q_target.parameters()) < 0.2 * distance(beginning)
+
+
 def filled(model, env, steps: int = 16):
     """The model with that many transitions in memory, and no update made."""
     model.learning_starts = 10**9

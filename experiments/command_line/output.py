@@ -1,4 +1,4 @@
-"""What commands check of their options, and what they leave behind: tables on the screen, JSON files."""
+"""What commands check of their options, and what they leave behind: tables on the screen and in files."""
 
 from __future__ import annotations
 
@@ -129,6 +129,20 @@ def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
         "" if value is None else f"{value:.{decimals[name]}f}" if name in decimals else str(value)
         for name, value in row.items()
     ]
+
+
+def write_markdown(path: Path, command: str, tables: Sequence[str], title: str = "") -> None:
+    """Writes tables in Markdown under the command that made them, and says so.
+
+    Args:
+        path: File.
+        command: Command that made the tables.
+        tables: Tables as of `markdown_table`, with whatever text is about them.
+        title: Words above the command.
+    """
+    above = f"{title}:\n\n" if title else ""
+    atomic_write_text(path, "\n".join([f"{above}```sh\n{command}\n```\n", *tables]))
+    print(f"wrote {path}")
 
 
 def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

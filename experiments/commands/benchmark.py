@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,23 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import Suite
 from hirl_env.data.suites import suites as registered_suites
 from hirl_env.devices import AnyPrecision, available_precision
-from hirl_env.files import atomic_write_text
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.tool import SHIPPED_TOOLS
 from hirl_env.weights import HASHES
 from hirl_experiments.command_line.invocation import command_line
-from hirl_experiments.command_line.output import at_least, check_writable, markdown_table, print_table, write_json
+from hirl_experiments.command_line.output import (
+    at_least,
+    check_writable,
+    markdown_table,
+    print_table,
+    write_json,
+    write_markdown,
+)
 from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
 from hirl_experiments.evaluation.runner import Finished
 from hirl_experiments.evaluation.suite_rows import suite_rows
-from hirl_experiments.reporting.comparison import Row, by_entrant, by_part, earlier
+from hirl_experiments.reporting.comparison import by_entrant, by_part, earlier
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.reporting.pareto import gain_over_cost
 
@@ -119,21 +125,16 @@ def benchmark(
     title = f"{photographs.name}, {size}, seed {seed}, {precision}"
     compared = _gains_by_suite(chosen, [*before, *rows])
     print_table(title, rows, DECIMALS)
+    if any(row["score"] is not None and row["low"] is None for row in rows):
+        print("no interval where the photographs are too few: some draws of them leave the oracle nothing to gain")
     for name, lines in compared.items():
         print_table(f"{name}: gain in dB (share harmed)", lines, {})
     if markdown is not None:
-        _write_markdown(markdown, title, command, rows, compared)
+        tables = [*(markdown_table(lines, {}) for lines in compared.values()), markdown_table(rows, DECIMALS)]
+        write_markdown(markdown, command, tables, title)
     if figure is not None:
         save_figure(gain_over_cost(rows), figure)
         print(f"wrote {figure}")
-
-
-def _write_markdown(
-    path: Path, title: str, command: str, rows: Sequence[Row], compared: Mapping[str, Sequence[Row]]
-) -> None:
-    tables = [*(markdown_table(lines, {}) for lines in compared.values()), markdown_table(rows, DECIMALS)]
-    atomic_write_text(path, "\n".join([f"{title}:\n\n```sh\n{command}\n```\n", *tables]))
-    print(f"wrote {path}")
 
 
 def _gains_by_suite(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:

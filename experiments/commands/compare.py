@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from hirl_experiments.command_line.output import print_table
+from hirl_experiments.command_line.output import check_writable, markdown_table, print_table, write_markdown
 from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
+
+TITLE = "gain on validation photographs, at its best and at the end"
 
 
 def compare(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")],
     out: Path = Path("curves.png"),
+    markdown: Path | None = None,
 ) -> None:
     """Draw the learning curves of trainings: gain on validation photographs over environment steps.
 
@@ -25,9 +29,11 @@ def compare(
     Args:
         runs: Folders that hirl train wrote.
         out: File of the figure, PNG.
+        markdown: File to write the table to in Markdown, under the command that made it.
     """
     if not runs:
         raise ValueError("name at least one folder that hirl train wrote")
+    check_writable(file=markdown)
     configs = {run: read_config(run) for run in runs}
     check_alike(configs)
     groups: dict[str, list[list[dict[str, float]]]] = {}
@@ -35,5 +41,8 @@ def compare(
         groups.setdefault(config.label, []).append(read_curve(run))
     rows = [summary(label, curves) for label, curves in groups.items()]
     draw_curves(groups, out)
-    print_table("gain on validation photographs, at its best and at the end", rows, DECIMALS)
+    print_table(TITLE, rows, DECIMALS)
     print(f"wrote {out}")
+    if markdown is not None:
+        command = shlex.join(["hirl", "compare", *map(str, runs)])
+        write_markdown(markdown, command, [markdown_table(rows, DECIMALS)], TITLE)

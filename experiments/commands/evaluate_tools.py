@@ -11,11 +11,17 @@ from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import GaussianBlur
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, Precision, available_precision
-from hirl_env.files import atomic_write_text
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.command_line.invocation import command_line
-from hirl_experiments.command_line.output import at_least, check_writable, markdown_table, print_table, write_json
+from hirl_experiments.command_line.output import (
+    at_least,
+    check_writable,
+    markdown_table,
+    print_table,
+    write_json,
+    write_markdown,
+)
 from hirl_experiments.evaluation.methods import Chain, Distorted, Run
 from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
@@ -78,8 +84,7 @@ def evaluate_tools(
     if json is not None:
         write_json(json, settings, rows)
     if markdown is not None:
-        atomic_write_text(markdown, "\n".join([f"```sh\n{command}\n```\n", *tables]))
-        print(f"wrote {markdown}")
+        write_markdown(markdown, command, tables)
 
 
 def _gains(photographs: Photographs, crop: int | None, seed: int, tools: Toolset, precision: Precision) -> Table:

@@ -57,13 +57,13 @@ class Score:
 
     Attributes:
         value: Score, (entrant - fixed) / (oracle - fixed) of mean PSNR.
-        low: Lower end of its 95 % bootstrap interval over photographs.
+        low: Lower end of its 95 % bootstrap interval over photographs; None where the photographs are too few for one.
         high: Upper end.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -> Score | None:
@@ -90,7 +90,7 @@ def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -
     if np.isnan(value):
         return None
     if len(names) < 2:
-        return Score(value, value, value)
+        return Score(value, None, None)
     interval = bootstrap(
         sums,
         ratio,
@@ -101,4 +101,7 @@ def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
+    # Few photographs, and some draws hold none on which the oracle gains: these have no score, so there is no interval.
+    if np.isnan(interval.low):
+        return Score(value, None, None)
     return Score(value, float(interval.low), float(interval.high))

@@ -98,6 +98,17 @@ def test_the_table_in_markdown(toy, folder, tmp_path):
     assert "| toy-v1 | darkened | oracle |" in text
 
 
+def test_no_interval_of_too_few_photographs(toy, folder, tmp_path, capsys):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    first = min(folder.glob("*.png"))
+    (alone / first.name).write_bytes(first.read_bytes())
+    table = run(alone, tmp_path)
+    assert table["darkened", "oracle"]["score"] == 1
+    assert table["darkened", "oracle"]["low"] is None
+    assert "no interval where the photographs are too few" in capsys.readouterr().out
+
+
 @pytest.fixture
 def costly(costly_toolset, toy, monkeypatch):
     monkeypatch.setitem(toolsets.factories, "toy", lambda: costly_toolset)

@@ -19,7 +19,13 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
         written(tmp_path / "c", "flat-dqn", [0, 1, 1]),
     ]
     figure = tmp_path / "figures" / "curves.png"
-    assert hirl("compare", *map(str, runs), "--out", str(figure)) == 0
+    table = tmp_path / "table.md"
+    assert hirl("compare", *map(str, runs), "--out", str(figure), "--markdown", str(table)) == 0
+    title, *_, first, second = table.read_text().splitlines()
+    assert title == "gain on validation photographs, at its best and at the end:"
+    assert f"hirl compare {runs[0]} {runs[1]} {runs[2]}" in table.read_text()
+    assert first.startswith("| hirl | 2 | 200 | 3.00 |")
+    assert second.startswith("| flat-dqn | 1 |")
     assert figure.read_bytes().startswith(b"\x89PNG")
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     (row,) = [line for line in lines if "hirl" in line]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hirl_experiments.evaluation.scores import Outcomes, score
+from hirl_experiments.evaluation.scores import Outcomes, Score, score
 
 
 def outcomes(psnr, photographs=None):
@@ -31,6 +31,12 @@ def test_an_entrant_may_be_worse_than_the_fixed_path():
 def test_where_nothing_can_be_gained_there_is_no_score():
     same = outcomes([26, 27])
     assert score(same, same, same) is None
+
+
+def test_where_a_draw_of_photographs_leaves_nothing_to_gain_there_is_no_interval():
+    fixed, oracle = outcomes([26, 27]), outcomes([26, 29])
+    assert score(outcomes([26, 28]), fixed, oracle) == Score(0.5, None, None)
+    assert score(outcomes([28]), outcomes([26]), outcomes([30])) == Score(0.5, None, None), "one is drawn as it is"
 
 
 @given(st.lists(st.floats(0, 10), min_size=3, max_size=20), st.integers(0, 99))

@@ -1,7 +1,7 @@
 """What tests of `hirl restore` share: a restorer that adds 8 of 255 at each step, pictures, and the log."""
 
 import json
-from functools import partial
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image
 
 from hirl_agents.restorer import Restorer
 from hirl_experiments.commands.restore import restore
+from hirl_experiments.restoring.settings import RestoreSettings
 from tests.conftest import colours
 
 
@@ -24,7 +25,7 @@ def brighter(toy_toolset, monkeypatch):
         return cells
 
     monkeypatch.setattr(
-        "hirl_experiments.commands.restore.Restorer",
+        "hirl_experiments.restoring.settings.Restorer",
         lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments),
     )
 
@@ -48,7 +49,10 @@ def log(out: str = "out") -> list[dict]:
     return list({record["target"]: record for record in records if "saved" in record}.values())
 
 
-run = partial(restore, out=Path("out"), max_steps=1)
+def run(pictures: tuple[str, ...], out: Path = Path("out"), **options) -> None:
+    """`hirl restore`, one step long unless said; settings and other options by their names."""
+    settings = {field.name: options.pop(field.name) for field in fields(RestoreSettings) if field.name in options}
+    restore(pictures, out, RestoreSettings(**{"max_steps": 1, **settings}), **options)
 
 
 def names(out: str = "out") -> set[str]:

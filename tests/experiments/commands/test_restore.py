@@ -15,7 +15,6 @@ from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import available_precision
 from hirl_env.quality import Measure, measures
-from hirl_experiments.commands.restore import restore
 from hirl_experiments.restoring import one_picture
 from hirl_experiments.restoring import run as module
 from hirl_experiments.restoring.log import sha256
@@ -64,7 +63,7 @@ def test_greys_that_are_stored_as_colours_are_not_tinted(place, monkeypatch):
             seen.append(image.shape)
             return super().restore(image, *arguments, **options)
 
-    monkeypatch.setattr("hirl_experiments.commands.restore.Restorer", Note)
+    monkeypatch.setattr("hirl_experiments.restoring.settings.Restorer", Note)
     picture("a.png", np.repeat(colours(20, 24, 1), 3, axis=2))
     run(("a.png",))
     assert seen == [(20, 24)]
@@ -132,7 +131,7 @@ def test_the_originals_are_never_overwritten(brighter, place, arguments):
     pictures, out = arguments
     before = {path: path.read_bytes() for path in (picture("one/a.png"), picture("a.png"), picture("two/b.png"))}
     with pytest.raises(ValueError, match="is one of the pictures and would be overwritten"):
-        restore(pictures, Path(out), force=True)
+        run(pictures, Path(out), force=True)
     assert all(path.read_bytes() == data for path, data in before.items())
     assert not Path(out, "restore.jsonl").exists()
 
@@ -261,7 +260,7 @@ def test_an_interrupt_leaves_the_log_and_no_half_pictures(place, toy_toolset, mo
         return torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])
 
     monkeypatch.setattr(
-        "hirl_experiments.commands.restore.Restorer",
+        "hirl_experiments.restoring.settings.Restorer",
         lambda agent, toolset, **arguments: Restorer(values, toy_toolset, **arguments),
     )
     for name in "abc":
@@ -354,7 +353,7 @@ def test_other_pictures_leave_a_note_of_what_a_kill_left(brighter, place, monkey
 
 def test_a_picture_that_was_interrupted_while_it_was_saved_is_gone_on_with(brighter, place, monkeypatch):
     picture("a.png", np.full((16, 16), 180, dtype=np.uint8))
-    again = partial(restore, ("a.png",), Path("out"), save_steps=True)
+    again = partial(run, ("a.png",), max_steps=None, save_steps=True)
     whole = module.write
 
     def interrupted(files):
@@ -393,7 +392,7 @@ def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
 def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture("deep/a.jpg", np.full((16, 16), 180, dtype=np.uint8), icc_profile=profile)
-    restore(("deep",), Path("out"), max_steps=7, save_steps=True)
+    run(("deep",), max_steps=7, save_steps=True)
     assert names() == {"a.jpg", "a.jpg.step1.png", "a.jpg.step2.png", "a.jpg.step3.png"}
     for step, level in enumerate((188, 196, 204), start=1):
         with Image.open(f"out/a.jpg.step{step}.png") as result:
@@ -426,12 +425,12 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
 def test_stopping_by_quality_and_by_reference(brighter, place, capsys):
     picture("a.png", np.full((16, 16, 3), 100, dtype=np.uint8))
     picture("clean/a.png", np.full((16, 16, 3), 117, dtype=np.uint8))
-    restore(("a.png",), Path("by-reference"), stop="reference", references=Path("clean"))
+    run(("a.png",), Path("by-reference"), max_steps=None, stop="reference", references=Path("clean"))
     assert (np.asarray(Image.open("by-reference/a.png")) == 116).all()
     assert log("by-reference")[0]["why"] == "reference"
     measures.register("flat", lambda: Measure("flat", lambda images, _: images.new_zeros(len(images)), False))
     try:
-        restore(("a.png",), Path("by-quality"), stop="quality", measure="flat")
+        run(("a.png",), Path("by-quality"), max_steps=None, stop="quality", measure="flat")
     finally:
         measures.factories.pop("flat")
     (row,) = log("by-quality")

@@ -1,0 +1,123 @@
+"""What the results of `hirl restore` depend on, beside the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from hirl_agents.registry import SHIPPED_AGENTS
+from hirl_agents.restorer import Restorer
+from hirl_env.devices import AnyPrecision, available_device, available_precision
+from hirl_env.tools.registry import toolsets
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_experiments.command_line.output import at_least, blind_measure
+from hirl_experiments.pictures.formats import format_named
+from hirl_experiments.restoring.log import sha256
+from hirl_experiments.restoring.one_picture import SaveOptions
+from hirl_experiments.restoring.progress import Progress, with_progress
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """What results depend on, beside the pictures.
+
+    Attributes:
+        agent: Agent that chooses the tools: hirl, flat-dqn, or a file: what hirl train or Stable-Baselines3 saved, or
+            RL-Restore's weights as its authors have them (.npz).
+        toolset: Toolset that it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
+        max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
+        only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
+        without: Tools and types that may not be used.
+        price: Gain that is asked of a GFLOP, counted for 64x64 pixels, in the units of the agent's values: dB,
+            unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
+        strength: Share of the change that is kept, from 0 (the original) to 1 (the result).
+        stop: Rule by which the agent stops. value: when no tool is thought to gain anything; quality: when a step does
+            not raise the --measure, and is taken back; reference: when it does not raise the PSNR; steps: only after
+            --max-steps.
+        measure: Blind measure of --stop quality: hirl-biqa, paq2piq, brisque.
+        guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
+        format: Format to save in: png, jpeg, tiff, webp, ... Default: that of each file.
+        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; what lost nothing stays so.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
+        save_steps: Whether to save the picture after each step, too, as NAME.step1.png and so on; of a TIFF, the first
+            page.
+        sheet: Whether to save a sheet of before and after, too, as NAME.sheet.png.
+        trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
+    """
+
+    agent: str = "hirl"
+    toolset: str = "hirl"
+    max_steps: int | None = None
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    price: float = 0.0
+    strength: float = 1.0
+    stop: Literal["value", "quality", "reference", "steps"] = "value"
+    measure: str = "hirl-biqa"
+    guard: str | None = None
+    format: str | None = None
+    quality: int | None = None
+    precision: AnyPrecision = "auto"
+    device: str = "auto"
+    save_steps: bool = False
+    sheet: bool = False
+    trust: bool = False
+
+    def prepared(self) -> RestoreSettings:
+        """The same with the device and the precision that ``auto`` stands for here.
+
+        Raises:
+            ValueError: If an option is out of range, or there is no such device.
+        """
+        at_least(1, quality=self.quality)
+        if self.quality is not None and self.quality > 100:
+            raise ValueError(f"--quality is 1 to 100, got {self.quality}")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"--strength is 0 (the original) to 1 (the result), got {self.strength}")
+        device = str(available_device(self.device))
+        return replace(self, device=device, precision=available_precision(self.precision, device))
+
+    def restorer(self, progress: Progress | None = None) -> Restorer:
+        """The restorer that is asked for, which tells of its progress.
+
+        Raises:
+            ValueError: If there is no such agent, toolset or measure, or they do not go together.
+        """
+        toolset = toolsets.resolve(self.toolset).to(self.device)
+        return Restorer(
+            self.agent,
+            toolset if progress is None else with_progress(toolset, progress.tile),
+            max_steps=self.max_steps,
+            stop=self.stop,
+            measure=self.measure,
+            precision=available_precision(self.precision, self.device),
+            device=self.device,
+            only=self.only,
+            without=self.without,
+            price=self.price,
+            trust=self.trust,
+        )
+
+    def save_options(self, max_pixels: int | None) -> SaveOptions:
+        """How pictures are saved.
+
+        Args:
+            max_pixels: Most pixels of a picture.
+
+        Raises:
+            ValueError: If there is no such format or guard.
+        """
+        format = self.format and format_named(self.format)
+        guard = None if self.guard is None else blind_measure(self.guard, "--guard")
+        return SaveOptions(format, self.quality, self.strength, guard, max_pixels)
+
+    def as_logged(self) -> dict[str, Any]:
+        """The settings as they are found again in the log, with the hashes of agent and tools."""
+        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        agent = sha256(Path(SHIPPED_AGENTS.get(self.agent, Path(self.agent))))
+        place = Path(self.toolset)
+        tools = [sha256(file) for file in (files_of(place) if place.suffix in YAML_SUFFIXES else [place])]
+        return kept | {"agent_sha256": agent, "toolset_sha256": tools, "version": version("hirl-restore")}

@@ -111,14 +111,14 @@ def benchmark(
     before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
     chosen = [registered_suites.resolve(name) for name in suites]
-    fields = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
+    opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
     settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes(toolset)}
     finished: Finished = {} if out is None else Records(out, settings)
     count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []
-    for suite, field in zip(chosen, fields, strict=True):
+    for suite, of_suite in zip(chosen, opened, strict=True):
         samples = partial(suite.samples, photographs, crop_size=crop, per_image=per_image, seed=seed)
-        rows += suite_rows(suite, field, samples, count, tools, precision, finished)
+        rows += suite_rows(suite, of_suite, samples, count, tools, precision, finished)
         if json is not None:
             write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
     size = "whole photographs" if crop is None else f"crops of {crop}"

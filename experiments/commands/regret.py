@@ -61,11 +61,11 @@ def regret(
     tools = tiled(toolsets.resolve(toolset or source["toolset"]).to(device))
     root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
     _check_tools(opened, root, toolset or source["toolset"])
-    field = EntrantOptions(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
-    field_of = open_entrants(expanded(entrants, tools), field)
+    options = EntrantOptions(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
+    compared = open_entrants(expanded(entrants, tools), options)
     rows = []
-    with tqdm(total=len(opened) * len(field_of), desc="regret", unit="crop", disable=None) as bar:
-        for entrant in field_of:
+    with tqdm(total=len(opened) * len(compared), desc="regret", unit="crop", disable=None) as bar:
+        for entrant in compared:
             measured = np.concatenate([_measured(entrant, start, bar) for start in _starts(opened, root)])
             rows.append(_row(entrant.name, measured, best, price))
     priced = f", {price:g} a GFLOP" if price else ""

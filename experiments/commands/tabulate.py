@@ -62,6 +62,7 @@ def tabulate(
     photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
     tools = toolsets.resolve(toolset).to(device)
     restoration = Restoration(tools, measures.resolve(measure), precision=precision)
+    # Read once, for len() counts the damaged ones that nobody has met yet.
     count = sum(1 for _ in photographs) * per_image * len(chosen.parts)
     source = {
         **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},

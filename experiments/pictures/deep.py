@@ -195,19 +195,12 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
     except Exception:  # Pillow may know better, and says what is wrong if not
         return data, []
     with file:
-        for page in pages if not file.is_bigtiff else ():
+        if file.is_bigtiff:
+            return data, []
+        for page in pages:
             check_size(page.imagewidth, page.imagelength, max_pixels)
-            try:
-                numbers = _chunky(page)
-            except Exception as error:
-                raise ValueError(str(error) or type(error).__name__) from None
-            if numbers.dtype == np.uint16:
-                pixels = numbers
-            else:
-                pixels, note = as_16_bits(numbers)
-                notes += [note] if note not in notes else []
-            if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                pixels = 65535 - pixels
+            pixels, note = _converted(page)
+            notes += [note] if note and note not in notes else []
             strip = pixels.astype(f"{file.byteorder}u2").tobytes()
             content += b"\0" * (len(content) % 2)
             storage = {BITS: 16, COMPRESSION: 1, PLANAR: 1, PREDICTOR: 1, FORMAT: 1}
@@ -215,6 +208,16 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
             _point_to(content, page, storage | ({COLOURS: 1} if page.photometric == 0 else {}))
             content += strip
     return bytes(content), notes
+
+
+def _converted(page: tifffile.TiffPage) -> tuple[Deep, str]:
+    """The pixels of a page as 16 bits, 0 black, and a note on what that means; an empty one where they had 16 bits."""
+    try:
+        numbers = _chunky(page)
+    except Exception as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+    pixels, note = (numbers, "") if numbers.dtype == np.uint16 else as_16_bits(numbers)
+    return (65535 - pixels if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE else pixels), note
 
 
 def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:

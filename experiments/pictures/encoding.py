@@ -14,7 +14,14 @@ from PIL import Image
 from hirl_experiments.pictures.colours import in_srgb
 from hirl_experiments.pictures.exif import has_makers_note
 from hirl_experiments.pictures.formats import FALLBACK, FORMATS, can_write
-from hirl_experiments.pictures.metadata import SIGNATURE, WORDS, pillow_arguments, png_chunks, with_png_chunks
+from hirl_experiments.pictures.metadata import (
+    SIGNATURE,
+    WORDS,
+    Metadata,
+    pillow_arguments,
+    png_chunks,
+    with_png_chunks,
+)
 from hirl_experiments.pictures.reading import Page, Picture, Pixels, on_white
 from hirl_experiments.pictures.tiff import tiff_bytes
 
@@ -46,41 +53,63 @@ def encoded(
         OSError: If the format cannot hold it.
     """
     name = saved_format(picture, format)
-    kind, notes = FORMATS[name], []
+    notes = []
     if name != picture.format and format is None:
         notes.append(f"saved as {name} instead of {picture.format}")
     pages = list(zip(picture.pages, results, strict=True))
-    if len(pages) > 1 and "pages" not in kind.holds:
+    if len(pages) > 1 and "pages" not in FORMATS[name].holds:
         notes.append(f"holds {len(pages)} pages; only the first is saved as {name}")
         pages = pages[:1]
     drawn = []
     for page, result in pages:
-        metadata, lost = page.metadata.kept_in(kind.holds)
-        pixels, other = _stored(page, result, kind.holds)
-        if WORDS["icc"] in lost and page.metadata.icc and pixels.dtype == np.uint8:
-            pixels, converted = in_srgb(pixels.astype(np.uint8), page.metadata.icc)
-            other += converted
-            lost.remove(WORDS["icc"])
-        if "TIFF" in (name, picture.format) and metadata.exif and has_makers_note(metadata.exif):
-            other.append("the note of the camera's maker in its EXIF was moved, and may not be readable any more")
-        other += [f"saved without its {', '.join(lost)}"] if lost else []
-        notes += [note for note in other if note not in notes]
+        pixels, metadata, lost = _as_saved(page, result, name, picture.format)
         drawn.append((pixels, metadata))
+        notes += [note for note in lost if note not in notes]
     if name == "TIFF":
         return tiff_bytes(drawn), notes
-    pixels, metadata = drawn[0]
+    content, lost = _single(*drawn[0], name, picture, quality)
+    return content, [*notes, *lost]
+
+
+def _as_saved(page: Page, result: Pixels, name: str, before: str) -> tuple[Stored, Metadata, list[str]]:
+    """A page's pixels and metadata as a format holds them, and notes on what is not the same.
+
+    Args:
+        page: Page that transparency and metadata are taken from.
+        result: Restored pixels.
+        name: Format to save in.
+        before: Format of the original.
+    """
+    holds = FORMATS[name].holds
+    metadata, lost = page.metadata.kept_in(holds)
+    pixels, notes = _stored(page, result, holds)
+    if WORDS["icc"] in lost and page.metadata.icc and pixels.dtype == np.uint8:
+        pixels, converted = in_srgb(pixels.astype(np.uint8), page.metadata.icc)
+        notes += converted
+        lost.remove(WORDS["icc"])
+    if "TIFF" in (name, before) and metadata.exif and has_makers_note(metadata.exif):
+        notes.append("the note of the camera's maker in its EXIF was moved, and may not be readable any more")
+    if lost:
+        notes.append(f"saved without its {', '.join(lost)}")
+    return pixels, metadata, notes
+
+
+def _single(
+    pixels: Stored, metadata: Metadata, name: str, picture: Picture, quality: int | None
+) -> tuple[bytes, list[str]]:
+    """The file of a single page in any format but TIFF, and notes on what is not the same."""
     if name == "PNG":
-        return with_png_chunks(_png(pixels), metadata), notes
+        return with_png_chunks(_png(pixels), metadata), []
     if name == "PPM" and pixels.dtype == np.uint16 and pixels.shape[2] == 3:
-        return b"P6\n%d %d\n65535\n" % pixels.shape[1::-1] + pixels.astype(">u2").tobytes(), notes
+        return b"P6\n%d %d\n65535\n" % pixels.shape[1::-1] + pixels.astype(">u2").tobytes(), []
     arguments = _arguments(picture, name, quality)
     try:
-        return _saved(pixels, name, arguments | pillow_arguments(metadata)), notes
+        return _saved(pixels, name, arguments | pillow_arguments(metadata)), []
     except ValueError as error:
         if "EXIF" not in str(error):
             raise
-        notes.append("saved without its EXIF, which is too long")
-        return _saved(pixels, name, arguments | pillow_arguments(replace(metadata, exif=None))), notes
+    content = _saved(pixels, name, arguments | pillow_arguments(replace(metadata, exif=None)))
+    return content, ["saved without its EXIF, which is too long"]
 
 
 def _png(pixels: Stored) -> bytes:

@@ -24,8 +24,8 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
     """A run of Weights & Biases; the same folder and configuration go on with the same run.
 
     Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in, and, with a warning, where the server
-    does not answer within ten seconds. The runs of a sweep
-    (``config["sweep"]``, with ``name`` and ``id``) are a group, and go on in any folder.
+    does not answer within ten seconds. The runs of a sweep (``config["sweep"]``, with ``name`` and ``id``) are a group,
+    and go on in any folder.
 
     Raises:
         ValueError: If Weights & Biases refuses: the key is wrong, the mode unknown.

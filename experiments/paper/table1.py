@@ -52,12 +52,7 @@ def table1(experiment: Experiment) -> None:
                 if column is not None:
                     columns.setdefault(column, []).append((row.psnr, row.ssim))
         scores[name] = {column: _mean(all_levels) for column, all_levels in columns.items()}
-        rows += [
-            dict.fromkeys(rows[0])
-            | {"distortion": name, "column": column, "level": "mean", "psnr": psnr, "ssim": ssim}
-            | dict(zip(PAPERS, PAPER[name].get(column, (None, None)), strict=True))
-            for column, (psnr, ssim) in scores[name].items()
-        ]
+        rows += [dict.fromkeys(rows[0]) | _mean_row(name, column, means) for column, means in scores[name].items()]
     table = _table(scores)
     bound = [f"Brute force tries every path of up to {depth} steps and sees the reference: a bound."] if depth else []
     notes = [
@@ -88,6 +83,13 @@ def orderings(scores: dict[str, dict[str, Scores]]) -> list[Ordering]:
             others = {name: value for name, value in psnr.items() if name not in (BY_VALUE, BY_REFERENCE)}
             claims.append(ahead_of_all(stop, distortion, psnr, others))
     return claims
+
+
+def _mean_row(distortion: str, column: str, means: Scores) -> dict[str, Any]:
+    """What is not empty in the row of a distortion's levels together, beside what the paper reports."""
+    psnr, ssim = means
+    papers = dict(zip(PAPERS, PAPER[distortion].get(column, (None, None)), strict=True))
+    return {"distortion": distortion, "column": column, "level": "mean", "psnr": psnr, "ssim": ssim, **papers}
 
 
 def _mean(scores: list[Scores]) -> Scores:

@@ -78,35 +78,52 @@ def restored_file(
     """
     began = perf_counter()
     outcome = RestoredFile(empty_row(job))
-    row = outcome.row
     try:
-        row["source_sha256"] = sha256(job.file)
-        row["reference_sha256"] = None if reference is None else sha256(reference)
-        picture = read_picture(job.file, options.max_pixels)
-        cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, options.max_pixels).pages
-        if len(cleans) != len(picture.pages):
-            raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
-        results, pages = [], []
-        for page, clean in zip(picture.pages, cleans, strict=True):
-            begin(shown(job.file.name), *page.pixels.shape[:2])
-            restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
-            result, page_row = _judged(page, restored, options)
-            results.append(result)
-            pages.append(page_row)
-            for step, target in zip(restored.steps, job.steps, strict=False):
-                if page is picture.pages[0] and step.image is not None:
-                    outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
-        _save(job, picture, results, pages, options, outcome)
-    except UnreadablePicture as error:
-        row["error"] = str(error)
+        _restore(job, restorer, options, reference, begin, outcome)
     except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
-        kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-        reason = "does not fit into memory" if isinstance(error, MemoryError) else f"{kind}{error}".splitlines()[0]
-        row["error"] = f"{job.file}: {reason}"
-    if row["error"] is not None:
-        outcome = RestoredFile(empty_row(job) | {"error": row["error"], "source_sha256": row["source_sha256"]})
+        known = {"error": _reason(job, error), "source_sha256": outcome.row["source_sha256"]}
+        outcome = RestoredFile(empty_row(job) | known)
     outcome.row["seconds"] = round(perf_counter() - began, 3)
     return outcome
+
+
+def _restore(
+    job: Job,
+    restorer: Restorer,
+    options: SaveOptions,
+    reference: Path | None,
+    begin: Callable[[str, int, int], None],
+    outcome: RestoredFile,
+) -> None:
+    """Restores the pages of a picture, and fills in the row and the files."""
+    outcome.row["source_sha256"] = sha256(job.file)
+    outcome.row["reference_sha256"] = None if reference is None else sha256(reference)
+    picture = read_picture(job.file, options.max_pixels)
+    cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, options.max_pixels).pages
+    if len(cleans) != len(picture.pages):
+        raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
+    results, pages = [], []
+    for page, clean in zip(picture.pages, cleans, strict=True):
+        begin(shown(job.file.name), *page.pixels.shape[:2])
+        restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
+        result, page_row = _judged(page, restored, options)
+        results.append(result)
+        pages.append(page_row)
+        for step, target in zip(restored.steps, job.steps, strict=False):
+            if page is picture.pages[0] and step.image is not None:
+                outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
+    _save(job, picture, results, pages, options, outcome)
+
+
+def _reason(job: Job, error: Exception) -> str:
+    """What the log says of an error, a line that names the file."""
+    if isinstance(error, UnreadablePicture):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{job.file}: does not fit into memory"
+    kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+    first, *_ = f"{kind}{error}".splitlines() or [type(error).__name__]
+    return f"{job.file}: {first}"
 
 
 def lost_file(task: JobAndReference) -> RestoredFile:

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from hirl_experiments.command_line.output import check_writable, markdown_table, print_table, write_markdown
-from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, summary
+from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, gain_columns, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
 
 TITLE = "gain on validation photographs, at its best and at the end"
@@ -23,8 +23,8 @@ def compare(
     """Draw the learning curves of trainings: gain on validation photographs over environment steps.
 
     Runs of one label (see hirl train; the preset's name unless given) make one curve: their mean, in a band that is the
-    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range. Gains are
-    means of the three levels; the best.safetensors of a run is chosen by the mean of these and of single distortions.
+    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range. The figure
+    has a panel, and the table rows, for the mean of the three levels and for whatever else was measured.
 
     Args:
         runs: Folders that hirl train wrote.
@@ -39,7 +39,11 @@ def compare(
     groups: dict[str, list[list[dict[str, float]]]] = {}
     for run, config in configs.items():
         groups.setdefault(config.label, []).append(read_curve(run))
-    rows = [summary(label, curves) for label, curves in groups.items()]
+    rows = [
+        {"on": title} | summary(label, curves, column)
+        for title, column in gain_columns(groups).items()
+        for label, curves in groups.items()
+    ]
     draw_curves(groups, out)
     print_table(TITLE, rows, DECIMALS)
     print(f"wrote {out}")

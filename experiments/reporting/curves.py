@@ -18,7 +18,9 @@ CONFIDENCE = 0.95
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
 SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
 FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
-DECIMALS = {"seeds": 0, "step": 0, "best": 2, "low": 2, "high": 2, "spread": 2, "last": 2}
+_MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
+DECIMALS = {"seeds": 0, "step": 0} | dict.fromkeys(_MEASURED, 2)
+Groups = Mapping[str, list[list[dict[str, float]]]]  # rows of evaluation.csv, per run, per label
 
 
 def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
@@ -67,40 +69,31 @@ def summary(
         maximize: Whether more of it is better.
 
     Returns:
-        ``best``, ``last``: mean over seeds of each seed's best and last value; ``low``, ``high``: the bootstrap
-        interval of the mean of the best, and ``spread`` their standard deviation (all None for one seed); ``step``:
-        how far all have come.
+        ``best``, ``last``: mean over seeds of each seed's best value, and of its last; ``low``, ``high`` and
+        ``last low``, ``last high``: bootstrap intervals of these means, and ``spread`` the standard deviation of the
+        best (all None for one seed); ``step``: how far all have come.
     """
     best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
-    last = [curve[-1][column] for curve in curves]
-    several = len(best) > 1
+    last = np.array([curve[-1][column] for curve in curves])
+    several = len(curves) > 1
     low, high = interval_of_mean(best) if several else (None, None)
+    last_low, last_high = interval_of_mean(last) if several else (None, None)
     return {
         "label": label,
         "seeds": len(curves),
         "step": min(curve[-1]["step"] for curve in curves),
         "best": float(best.mean()),
-        "low": low if low is None else float(low),
-        "high": high if high is None else float(high),
+        "low": low,
+        "high": high,
         "spread": float(best.std(ddof=1)) if several else None,
-        "last": float(np.mean(last)),
+        "last": float(last.mean()),
+        "last low": last_low,
+        "last high": last_high,
     }
 
 
-def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-    """The bootstrap interval (percentiles, 95%) of the mean over the first axis, of at least two."""
-    interval = bootstrap(
-        (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
-    ).confidence_interval
-    return interval.low, interval.high
-
-
-def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> None:
-    """Saves a figure: a panel for the mean of the levels and one for each; a curve with its band for each group.
-
-    Args:
-        groups: Rows of evaluation.csv, per run, per name.
-        path: PNG file to write.
+def gain_columns(groups: Groups) -> dict[str, str]:
+    """The columns of evaluation.csv that are gains, by their titles: the mean of the levels, and each level.
 
     Raises:
         ValueError: If the runs were not evaluated on the same levels.
@@ -111,18 +104,38 @@ def draw_curves(groups: dict[str, list[list[dict[str, float]]]], path: Path) -> 
             f"the runs were evaluated on different levels ({' | '.join(', '.join(each) for each in sorted(levels))}); "
             "compare those that share them"
         )
-    columns = ("gain", *levels.pop())
-    titles = ("mean of the levels", *columns[1:])
-    figure = Figure(figsize=(4 * len(titles), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(titles), sharex=True)
+    return {"mean of the levels": "gain"} | {level: level for level in levels.pop()}
+
+
+def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
+    """The bootstrap interval (percentiles, 95%) of the mean over the first axis, of at least two: numbers or arrays."""
+    interval = bootstrap(
+        (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
+    ).confidence_interval
+    return interval.low, interval.high
+
+
+def draw_curves(groups: Groups, path: Path) -> None:
+    """Saves a figure: a panel for the mean of the levels and one for each; a curve with its band for each group.
+
+    Args:
+        groups: Rows of evaluation.csv, per run, per name.
+        path: PNG file to write.
+
+    Raises:
+        ValueError: If the runs were not evaluated on the same levels.
+    """
+    panels = gain_columns(groups)
+    figure = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharex=True)
     for label, curves in groups.items():
-        steps, gains = common_steps(curves, columns)
+        steps, gains = common_steps(curves, tuple(panels.values()))
         for panel, axis in enumerate(axes):
             (line,) = axis.plot(steps, gains[:, :, panel].mean(axis=0), label=f"{label} ({len(curves)})")
             if len(curves) > 1:
                 low, high = interval_of_mean(gains[:, :, panel])
                 axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    for axis, title in zip(axes, titles, strict=True):
+    for axis, title in zip(axes, panels, strict=True):
         axis.set_title(title)
         axis.set_xlabel("environment steps")
         axis.axhline(0, color="grey", linewidth=0.8)

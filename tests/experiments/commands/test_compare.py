@@ -21,14 +21,16 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
     figure = tmp_path / "figures" / "curves.png"
     table = tmp_path / "table.md"
     assert hirl("compare", *map(str, runs), "--out", str(figure), "--markdown", str(table)) == 0
-    title, *_, first, second = table.read_text().splitlines()
+    title, *lines = table.read_text().splitlines()
     assert title == "gain on validation photographs, at its best and at the end:"
     assert f"hirl compare {runs[0]} {runs[1]} {runs[2]}" in table.read_text()
-    assert first.startswith("| hirl | 2 | 200 | 3.00 |")
-    assert second.startswith("| flat-dqn | 1 |")
+    for on in ("mean of the levels", "mild", "moderate", "severe"):
+        first, second = (line for line in lines if line.startswith(f"| {on} |"))
+        assert first.startswith(f"| {on} | hirl | 2 | 200 | 3.00 | 2.00 | 4.00 | 1.41 | 3.00 | 2.00 | 4.00 |")
+        assert second.startswith(f"| {on} | flat-dqn | 1 |")
     assert figure.read_bytes().startswith(b"\x89PNG")
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    (row,) = [line for line in lines if "hirl" in line]
+    row = next(line for line in lines if "hirl" in line)
     assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
 
 

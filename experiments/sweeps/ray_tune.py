@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from pyarrow.fs import FileSelector
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from tqdm import tqdm
@@ -180,13 +181,13 @@ def _name(trial: Any) -> str:
 
 
 def _forget_memory(result: tune.Result) -> None:
-    """Removes replay buffers, most of a checkpoint, from those of a run that is over and needs them no more."""
+    """Removes replay buffers, most of a checkpoint, from the folder of a run that is over and needs them no more."""
     if not _is_over(result):
         return
-    for checkpoint, _ in result.best_checkpoints or ():
-        memory = f"{checkpoint.path}/{MEMORY}"
-        if checkpoint.filesystem.get_file_info(memory).is_file:
-            checkpoint.filesystem.delete_file(memory)
+    # All that lie there: a driver that was killed may not have noted its last checkpoint.
+    for found in result.filesystem.get_file_info(FileSelector(result.path, recursive=True)):
+        if found.is_file and found.base_name == MEMORY:
+            result.filesystem.delete_file(found.path)
 
 
 def _outcome(result: tune.Result, totals: dict[str, int]) -> RunOutcome:

@@ -158,7 +158,8 @@ def test_runs_of_a_node_that_is_lost_go_on_at_another(config, folder, tmp_path, 
 def test_a_sweep_that_loses_its_only_node_says_so_and_goes_on(config, folder, tmp_path, until):
     out = tmp_path / "sweep"
     content = yaml.safe_load(config.read_text())
-    content["parameters"]["algorithm"]["parameters"] |= {"double_q": {"value": True}}
+    # Slow enough for Ray to notice before all runs are over.
+    content["parameters"]["algorithm"]["parameters"] |= {"double_q": {"value": True}, "gradient_steps": {"value": 40}}
     config.write_text(yaml.safe_dump(content))
     with start(config, "--images", folder, "--out", out) as process:
         until(lambda: under_way(out), process)

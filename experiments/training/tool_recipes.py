@@ -22,11 +22,8 @@ from hirl_env.data.degradations import (
     JPEG_QUALITIES,
     LEVELS,
     NOISE_SIGMAS,
-    DefocusBlur,
     Degradation,
     DoubleJpeg,
-    Enlarged,
-    Enlargement,
     FullColourJpeg,
     GaussianBlur,
     GaussianNoise,
@@ -78,9 +75,6 @@ class ToolRecipe:
 _UNKNOWN = degradations.resolve("unknown")
 _MIXED = Unknown(blurred=0.8, noisy=0.8, compressed=0.8)
 _HYBRIDS = Mixture((_UNKNOWN, _MIXED, degradations.resolve("rl-restore-any"), degradations.resolve("levels")))
-# Lenses that were out of focus, and small pictures made large, are what people bring for blurred: no rarities.
-_OTHER_BLURS = Unknown(blurred=1, noisy=0, compressed=0, other_blur=0.6)
-_BLURRED = Mixture((_OTHER_BLURS, _OTHER_BLURS, Enlarged(compressed=0)))
 
 
 def strongest(degradation: Degradation, family: str) -> float:
@@ -128,9 +122,9 @@ _HIRL: dict[str, ToolRecipe] = {
     },
     "hirl-deblur": ToolRecipe(
         partial(UNet, unit=BLUR_UNIT),
-        _BLURRED.draw,
-        Mixture((_HYBRIDS, _HYBRIDS, Enlarged())),
-        (*(GaussianBlur.of_sigma(sigma) for sigma in BLURS), DefocusBlur(3), Enlargement(2), Enlargement(4)),
+        Unknown().draw_blur,
+        _HYBRIDS,
+        tuple(GaussianBlur.of_sigma(sigma) for sigma in BLURS),
         lr=0.012,
         condition=_blur_strength,
         strongest=4.0,

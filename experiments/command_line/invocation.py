@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import tyro
+
 
 def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     """The `hirl` command that calls a function so; options that have their default are left out.
@@ -16,9 +18,10 @@ def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         arguments: Arguments by their names; those that are not among them have their default.
     """
     words = ["hirl", function.__name__.replace("_", "-")]
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         value = arguments.get(name, parameter.default)
         if value != parameter.default:
+            positional = tyro.conf.Positional in getattr(parameter.annotation, "__metadata__", ())
             values = value if isinstance(value, list | tuple) else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+            words += [*([] if positional else [f"--{name.replace('_', '-')}"]), *map(str, values)]
     return shlex.join(words)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from hirl_experiments.command_line.invocation import command_line
 from hirl_experiments.command_line.output import check_writable, markdown_table, print_table, write_markdown
 from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, gain_columns, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
@@ -48,5 +48,4 @@ def compare(
     print_table(TITLE, rows, DECIMALS)
     print(f"wrote {out}")
     if markdown is not None:
-        command = shlex.join(["hirl", "compare", *map(str, runs)])
-        write_markdown(markdown, command, [markdown_table(rows, DECIMALS)], TITLE)
+        write_markdown(markdown, command_line(compare, {"runs": runs}), [markdown_table(rows, DECIMALS)], TITLE)

@@ -112,7 +112,9 @@ def benchmark(
     # All that may be wrong is opened now: what is asked last runs hours later.
     chosen = [registered_suites.resolve(name) for name in suites]
     opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
-    settings["weights"] = {entrant: _weights(entrant) for entrant in entrants} | {"tools": _tool_hashes(toolset)}
+    # By the names under which results are kept: two files may share one.
+    named = {entrant.name: _weights(name) for name, entrant in zip(entrants, opened[0], strict=True)}
+    settings["weights"] = named | {"tools": _tool_hashes(toolset)}
     finished: Finished = {} if out is None else Records(out, settings)
     count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []

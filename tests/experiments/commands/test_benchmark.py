@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hirl_agents.baselines.owan import OWAN
+from hirl_agents.networks import FlatQ, save_q
 from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.suites import Suite, suites
@@ -87,6 +88,20 @@ def test_it_goes_on_where_it_was(toy, folder, tmp_path, monkeypatch):
     assert run(folder, tmp_path, out=tmp_path / "results.jsonl") == first
     with pytest.raises(ValueError, match="results of other settings: seed"):
         run(folder, tmp_path, out=tmp_path / "results.jsonl", seed=1)
+
+
+def agent_file(path):
+    """A small agent of the toy's four tools that has learned nothing, other weights each time."""
+    path.parent.mkdir(exist_ok=True)
+    save_q(FlatQ(2, 2, width=8), path)
+    return str(path)
+
+
+def test_of_two_files_of_one_name_one_does_not_get_the_results_of_the_other(toy, folder, tmp_path):
+    first, second = (agent_file(tmp_path / run_of / "best.safetensors") for run_of in "ab")
+    run(folder, tmp_path, first, out=tmp_path / "results.jsonl")
+    with pytest.raises(ValueError, match="results of other settings: weights of best"):
+        run(folder, tmp_path, second, out=tmp_path / "results.jsonl")
 
 
 def test_the_table_in_markdown(toy, folder, tmp_path):

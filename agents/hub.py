@@ -1,13 +1,13 @@
 """Agents on the Hugging Face Hub: `save_to_hub` and `from_hub`.
 
 A repository holds ``agent.safetensors``, its model card, and, where its tools have no name, their toolset file with the
-networks that this names. All of it is data: nothing that is fetched is run. ``HF_ENDPOINT`` and ``HF_TOKEN`` are
-honoured.
+networks that this names. Weights are data; the functions that a toolset file names run, and such a file is refused
+unless it is trusted. ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -86,16 +86,18 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
         return str(api.create_commit(repo, operations, commit_message=f"{AGENT} for the toolset {named}").commit_url)
 
 
-def from_hub(repo: str, revision: str | None = None) -> HubAgent:
+def from_hub(repo: str, revision: str | None = None, trust: bool = False) -> HubAgent:
     """Fetches an agent that `save_to_hub` published; files that are in the cache are not fetched again.
 
     Args:
         repo: Name of the repository, as USER/NAME.
         revision: A branch, tag or commit. Default: the newest.
+        trust: Whether its toolset file may name functions of modules that are installed here, which run.
 
     Raises:
         ImportError: If huggingface_hub is not installed.
-        ValueError: If there is no such repository, or it holds no such agent.
+        ValueError: If there is no such repository, it holds no such agent, or it has a toolset that has no name here,
+            or that may not be used.
     """
     with _refusals(repo):
         from huggingface_hub import ModelCard, hf_hub_download
@@ -105,8 +107,13 @@ def from_hub(repo: str, revision: str | None = None) -> HubAgent:
         if not isinstance(held, dict) or AGENT not in held.get("files", ()):
             raise ValueError("its card names no agent of this package")
         places = {str(name): Path(hf_hub_download(repo, str(name), revision=revision)) for name in held["files"]}
-    toolset = str(held.get("toolset", "hirl"))
-    return HubAgent(places[AGENT], str(places[TOOLSET]) if toolset == TOOLSET else toolset)
+        toolset = str(held.get("toolset", "hirl"))
+        if TOOLSET in places:
+            _check_tools(places[TOOLSET], trust)
+            toolset = str(places[TOOLSET])
+        elif toolset not in toolsets.names():
+            raise ValueError(f"its toolset {toolset!r} has no name here; load the plugin that registers it")
+    return HubAgent(places[AGENT], toolset)
 
 
 def _files(toolset: str | Path) -> dict[str, Path]:
@@ -120,6 +127,23 @@ def _files(toolset: str | Path) -> dict[str, Path]:
     except ValueError as error:
         raise ValueError(f"toolset {path}: its networks must lie beside it to be published ({error})") from None
     return {TOOLSET: path, **files}
+
+
+def _check_tools(toolset: Path, trust: bool) -> None:
+    """Raises ValueError where a toolset file names functions, unless it is trusted, or tools of another file."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(toolset.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        raise ValueError(f"{toolset.name} is no YAML") from None
+    rows = content.values() if isinstance(content, Mapping) else ()
+    for tool in (tool for row in rows if isinstance(row, list) for tool in row if isinstance(tool, Mapping)):
+        if "function" in tool and not trust:
+            raise ValueError(f"{toolset.name} runs {tool['function']}; read it, then give trust=True")
+        whose, colon, _ = str(tool.get("tool", "")).partition(":")
+        if colon and whose not in toolsets.names():
+            raise ValueError(f"{toolset.name} names a tool of {whose!r}, a toolset that has no name here")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def refused(call, *arguments):
 print(save_to_hub("best.safetensors", "me/named", "paper", private=True))
 print(from_hub("me/named").toolset)
 save_to_hub("best.safetensors", "me/own", "toolset.yaml")
-agent, toolset = from_hub("me/own")
+agent, toolset = from_hub("me/own", trust=True)
 print(Restorer(agent, toolset).restore(np.zeros((20, 24, 3), np.uint8)).image.shape)
 refused(save_to_hub, "tool.safetensors", "me/tool")
 refused(save_to_hub, "best.safetensors", "me/named", "no-such-toolset")
@@ -35,6 +35,9 @@ refused(save_to_hub, "best.safetensors", "no//name")
 refused(from_hub, "me/absent")
 refused(from_hub, "me/foreign")
 refused(from_hub, "me/hostile")
+refused(from_hub, "me/own")
+refused(from_hub, "me/elsewhere")
+refused(from_hub, "me/path")
 """
 
 
@@ -54,6 +57,13 @@ def test_an_agent_goes_to_the_hub_and_comes_back_with_its_tools(tmp_path):
         card = "---\nhirl_restore: {files: [agent.safetensors, ../../../../escaped], toolset: hirl}\n---\n"
         hub.repositories["me/foreign"] = {"README.md": b"# another library's\n"}
         hub.repositories["me/hostile"] = {"README.md": card.encode(), "agent.safetensors": b"", "escaped": b""}
+        elsewhere = {
+            "README.md": card.replace("../../../../escaped", "toolset.yaml").encode(),
+            "agent.safetensors": b"",
+        }
+        hub.repositories["me/elsewhere"] = elsewhere | {"toolset.yaml": b'a: [{tool: "other.yaml:darken-0"}]'}
+        path = card.replace(", ../../../../escaped", "").replace("hirl}", "other.yaml}")
+        hub.repositories["me/path"] = {"README.md": path.encode(), "agent.safetensors": b""}
         ran = subprocess.run(
             [sys.executable, "-c", CLIENT],
             env={**os.environ, **place, "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
@@ -76,6 +86,9 @@ def test_an_agent_goes_to_the_hub_and_comes_back_with_its_tools(tmp_path):
             "me/absent: 404",
             "me/foreign: its card names no agent",
             "me/hostile: ",
+            "me/own: toolset.yaml runs torch:sin; read it, then give trust=True",
+            "me/elsewhere: toolset.yaml names a tool of 'other.yaml'",
+            "me/path: its toolset 'other.yaml' has no name here",
         ],
         strict=True,
     ):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from hirl_agents.loading import load_agent
 from hirl_agents.networks import SUFFIX
 from hirl_env.extras import optional
 from hirl_env.tools.registry import toolsets
@@ -51,7 +52,7 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
         agent: A .safetensors file of an agent, as ``hirl train`` writes it.
         repo: Name of the repository, as USER/NAME; made where there is none.
         toolset: Toolset that the agent was trained with: a name, or a toolset file, which is published, too, with its
-            networks.
+            networks. The functions and registered tools that the file names are not.
         private: Whether a repository that is made is visible to you alone.
 
     Returns:
@@ -59,13 +60,14 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
 
     Raises:
         ImportError: If huggingface_hub is not installed.
-        ValueError: If a file is missing or not of its kind, a file of the toolset lies outside its folder, or the Hub
-            refuses.
+        ValueError: If a file is missing or not of its kind, the agent does not fit the toolset, the toolset has no name
+            and is no such file, a file of it lies outside its folder, or the Hub refuses.
     """
     agent = Path(agent)
     if "network" not in read_metadata(agent):
         raise ValueError(f"{agent} holds no agent; name a file that hirl train wrote")
     files = {AGENT: agent, **_files(toolset)}
+    load_agent(agent, toolsets.resolve(toolset))  # what cannot be opened here, nobody can open
     card = agent.with_suffix(".md")
     text = card.read_text(encoding="utf-8") if card.is_file() else f"# {repo.rpartition('/')[2]}\n"
     named = TOOLSET if TOOLSET in files else str(toolset)
@@ -121,7 +123,10 @@ def _files(toolset: str | Path) -> dict[str, Path]:
     path = Path(toolset)
     if path.suffix not in YAML_SUFFIXES:
         toolsets.resolve(toolset)
+        if str(toolset) not in toolsets.names():
+            raise ValueError(f"toolset {toolset} has no name elsewhere: describe it in a toolset file, and give that")
         return {}
+    _check_tools(path, trust=True)
     try:
         files = {file.resolve().relative_to(path.parent.resolve()).as_posix(): file for file in files_of(path)[1:]}
     except ValueError as error:

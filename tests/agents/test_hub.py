@@ -23,7 +23,7 @@ def refused(call, *arguments):
     except ValueError as error:
         print("refused:", error)
 
-print(save_to_hub("best.safetensors", "me/named", "paper", private=True))
+print(save_to_hub("nine.safetensors", "me/named", "paper", private=True))
 print(from_hub("me/named").toolset)
 save_to_hub("best.safetensors", "me/own", "toolset.yaml")
 agent, toolset = from_hub("me/own", trust=True)
@@ -31,13 +31,16 @@ print(Restorer(agent, toolset).restore(np.zeros((20, 24, 3), np.uint8)).image.sh
 refused(save_to_hub, "tool.safetensors", "me/tool")
 refused(save_to_hub, "best.safetensors", "me/named", "no-such-toolset")
 refused(save_to_hub, "best.safetensors", "me/named", "outside.yaml")
-refused(save_to_hub, "best.safetensors", "no//name")
+refused(save_to_hub, "best.safetensors", "no//name", "toolset.yaml")
 refused(from_hub, "me/absent")
 refused(from_hub, "me/foreign")
 refused(from_hub, "me/hostile")
 refused(from_hub, "me/own")
 refused(from_hub, "me/elsewhere")
 refused(from_hub, "me/path")
+refused(save_to_hub, "best.safetensors", "me/misfit", "paper")
+refused(save_to_hub, "best.safetensors", "me/short", "a=paper:dejpeg-0,paper:dejpeg-1;b=paper:deblur-0,paper:deblur-1")
+refused(save_to_hub, "best.safetensors", "me/linked", "linked.yaml")
 """
 
 
@@ -47,11 +50,14 @@ def test_an_agent_goes_to_the_hub_and_comes_back_with_its_tools(tmp_path):
 
     torch.manual_seed(0)
     save_q(TwoLevelQ(2, 2, width=8), tmp_path / "best.safetensors")
-    (tmp_path / "best.md").write_text("# mine\n\nTrained in a test.\n")
+    save_q(TwoLevelQ(3, 3, width=8), tmp_path / "nine.safetensors")
+    (tmp_path / "nine.md").write_text("# mine\n\nTrained in a test.\n")
     save_weights(torch.nn.Conv2d(3, 3, 1), tmp_path / "tool.safetensors")
     rows = '[{function: "torch:sin"}, {function: "torch:square"}]\nlighten: [{function: "torch:erf"}, '
     (tmp_path / "toolset.yaml").write_text(f'darken: {rows}{{function: "torch:sqrt"}}]\n')
     (tmp_path / "outside.yaml").write_text("a: [{network: ../elsewhere.pth}]\n")
+    linked = 'a: [{tool: "toolset.yaml:darken-0"}, {tool: "toolset.yaml:darken-1"}]\n'
+    (tmp_path / "linked.yaml").write_text(linked + linked.replace("a:", "b:").replace("darken", "lighten"))
     place = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_test"}
     with serving() as hub:
         card = "---\nhirl_restore: {files: [agent.safetensors, ../../../../escaped], toolset: hirl}\n---\n"
@@ -89,6 +95,9 @@ def test_an_agent_goes_to_the_hub_and_comes_back_with_its_tools(tmp_path):
             "me/own: toolset.yaml runs torch:sin; read it, then give trust=True",
             "me/elsewhere: toolset.yaml names a tool of 'other.yaml'",
             "me/path: its toolset 'other.yaml' has no name here",
+            "2 types x 2 degrees, and the toolset has 3 x 3",
+            "has no name elsewhere: describe it in a toolset file",
+            "linked.yaml names a tool of 'toolset.yaml'",
         ],
         strict=True,
     ):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hirl_agents.common.tiling import tiled
-from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import Suite
 from hirl_env.data.suites import suites as registered_suites
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.weights import HASHES
+from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
 from hirl_experiments.command_line.invocation import command_line
 from hirl_experiments.command_line.output import (
     at_least,
@@ -113,8 +110,8 @@ def benchmark(
     chosen = [registered_suites.resolve(name) for name in suites]
     opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
     # By the names under which results are kept: two files may share one.
-    named = {entrant.name: _weights(name) for name, entrant in zip(entrants, opened[0], strict=True)}
-    settings["weights"] = named | {"tools": _tool_hashes(toolset)}
+    named = {entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)}
+    settings |= {"photographs": of_photographs(photographs.files), "weights": named | {"tools": of_toolset(toolset)}}
     finished: Finished = {} if out is None else Records(out, settings)
     count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []
@@ -149,17 +146,3 @@ def _gains_by_suite(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> 
         elif len(suite.parts) > 1:
             compared[suite.name] = by_part(own)
     return {name: lines for name, lines in compared.items() if lines}
-
-
-def _weights(entrant: str) -> str:
-    """The hash of the file that an entrant is read from, or its name where there is none."""
-    unpriced, _ = without_price(entrant)
-    path = SHIPPED_AGENTS.get(unpriced, Path(unpriced.partition(":")[2] or unpriced))
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else entrant
-
-
-def _tool_hashes(toolset: str) -> str:
-    """The hashes of the shipped tools of a toolset; of all of them where it has a short-hand."""
-    own = SHIPPED_TOOLS / toolset / HASHES
-    listings = [own] if own.is_file() else SHIPPED_TOOLS.rglob(HASHES)
-    return "".join(sorted(listing.read_text() for listing in listings))

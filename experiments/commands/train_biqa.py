@@ -10,12 +10,10 @@ from typing import Annotated
 import tyro
 
 from hirl_agents.loading import load_agent
-from hirl_agents.networks import SUFFIX
-from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
 from hirl_env.tools.registry import toolsets
-from hirl_env.tools.tool import SHIPPED_TOOLS
+from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
 from hirl_experiments.command_line.output import at_least
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.biqa_examples import (
@@ -28,6 +26,8 @@ from hirl_experiments.training.biqa_examples import (
     cached_examples,
 )
 from hirl_experiments.training.biqa_trainer import BiqaSettings, BiqaTrainer
+
+TOOLSET = "paper"
 
 
 def train_biqa(
@@ -55,11 +55,12 @@ def train_biqa(
     at_least(1, every=every)
     use_threads(threads)
     where = available_device(device)
-    toolset = toolsets.resolve("paper").to(where)
+    toolset = toolsets.resolve(TOOLSET).to(where)
     agent = load_agent(settings.agent, toolset)
-    settings = dataclasses.replace(settings, examples=_name_of_examples(settings))
+    photographs = image_sources.resolve(settings.images)
+    settings = dataclasses.replace(settings, examples=_name_of_examples(settings, photographs))
     trainer = BiqaTrainer(settings, out, where)
-    train_split, validation_split = image_sources.resolve(settings.images).split(settings.hold_out)
+    train_split, validation_split = photographs.split(settings.hold_out)
     examples = out / f"examples-{settings.examples}"
 
     def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> ExampleGroups:
@@ -72,11 +73,9 @@ def train_biqa(
     trainer.run(every, wandb)
 
 
-def _name_of_examples(settings: BiqaSettings) -> str:
+def _name_of_examples(settings: BiqaSettings, photographs: Photographs) -> str:
     """A name after all that examples are made of, so that none are taken for others."""
-    parts = (settings.images, settings.hold_out, settings.agent, settings.crop, settings.precision)
-    digest = hashlib.sha256(repr((*parts, TEACHERS, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)).encode())
-    agent = SHIPPED_AGENTS.get(settings.agent, Path(settings.agent))
-    for weights in (*sorted(SHIPPED_TOOLS.rglob(f"*{SUFFIX}")), agent):
-        digest.update(weights.read_bytes())
-    return digest.hexdigest()[:8]
+    made_of = (of_photographs(photographs.files), of_toolset(TOOLSET), of_agent(settings.agent))
+    options = (settings.hold_out, settings.crop, settings.precision)
+    parts = (*made_of, *options, TEACHERS, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.registry import toolsets
-from hirl_env.tools.tool import SHIPPED_TOOLS
-from hirl_env.weights import HASHES
+from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
 from hirl_experiments.command_line.output import at_least
 from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.methods import (
@@ -184,22 +182,20 @@ class Experiment:
             ValueError: If the file in ``--out`` was made with other settings.
         """
         chosen = self.settings
-        weights = {"tools": SHIPPED_TOOLS / "paper" / HASHES}
+        weights = {"tools": of_toolset("paper")}
         if {"hirl", "hirl-search"} & set(methods):
-            weights["hirl"] = SHIPPED_AGENTS.get(chosen.agent, Path(chosen.agent))
+            weights["hirl"] = of_agent(chosen.agent)
         if "hirl-biqa" in methods:
-            weights["hirl-biqa"] = SHIPPED_BIQA
-        weights |= {method: file for method, file in self.baselines.items() if method in methods}
+            weights["hirl-biqa"] = of_agent(str(SHIPPED_BIQA))
+        weights |= {method: of_agent(str(file)) for method, file in self.baselines.items() if method in methods}
         return Records(
             chosen.out / f"{name}.jsonl",
             {
-                "photographs": _listed(
-                    dict.fromkeys(file for source in (self.photographs, *others) for file in source.files)
-                ),
+                "photographs": of_photographs(file for source in (self.photographs, *others) for file in source.files),
                 **{key: getattr(chosen, key) for key in ("crop", "per_image", "seed", "precision", "device")},
                 **settings,
                 "version": __version__,
-                "weights": {method: hashlib.sha256(file.read_bytes()).hexdigest() for method, file in weights.items()},
+                "weights": weights,
             },
         )
 
@@ -278,9 +274,3 @@ class Experiment:
         if "rl-restore" in self.baselines:
             return []
         return ["Left out: RL-Restore (give --rl-restore the authors' weights, or a file that hirl train wrote)."]
-
-
-def _listed(files: Collection[Path]) -> str:
-    """What tells one list of files from another: a hash of their names and sizes."""
-    listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
-    return f"{len(files)} files, {hashlib.sha256(listing.encode()).hexdigest()[:16]}"

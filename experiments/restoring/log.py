@@ -6,7 +6,6 @@ any moment loses one picture at most, and the next run takes nothing of it for a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -104,17 +103,3 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
     except OSError:
         return
-
-
-def sha256(path: Path) -> str | None:
-    """Of a file's content; None where it cannot be read."""
-    try:
-        if not path.is_file():
-            return None
-        content = hashlib.sha256()
-        with path.open("rb") as file:
-            while part := file.read(2**20):
-                content.update(part)
-        return content.hexdigest()
-    except OSError:
-        return None

@@ -15,11 +15,12 @@ from hirl_agents.restorer import Restored, Restorer
 from hirl_env.data.images import UnreadablePicture, to_tensor
 from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
+from hirl_experiments.command_line.fingerprints import sha256
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.pictures.encoding import encoded, saved_format
 from hirl_experiments.pictures.reading import Page, Picture, Pixels, read_picture
 from hirl_experiments.restoring.jobs import Job
-from hirl_experiments.restoring.log import Row, sha256
+from hirl_experiments.restoring.log import Row
 from hirl_experiments.restoring.sheet import sheet
 
 JobAndReference = tuple[Job, Path | None]  # what to restore, and the file of its clean original

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
-from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_experiments.command_line.fingerprints import of_agent, of_toolset
 from hirl_experiments.command_line.output import at_least, blind_measure
 from hirl_experiments.pictures.formats import format_named
-from hirl_experiments.restoring.log import sha256
 from hirl_experiments.restoring.one_picture import SaveOptions
 from hirl_experiments.restoring.progress import Progress, with_progress
 
@@ -117,7 +114,5 @@ class RestoreSettings:
     def as_logged(self) -> dict[str, Any]:
         """The settings as they are found again in the log, with the hashes of agent and tools."""
         kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        agent = sha256(Path(SHIPPED_AGENTS.get(self.agent, Path(self.agent))))
-        place = Path(self.toolset)
-        tools = [sha256(file) for file in (files_of(place) if place.suffix in YAML_SUFFIXES else [place])]
-        return kept | {"agent_sha256": agent, "toolset_sha256": tools, "version": version("hirl-restore")}
+        hashes = {"agent_sha256": of_agent(self.agent), "toolset_sha256": of_toolset(self.toolset)}
+        return kept | hashes | {"version": version("hirl-restore")}

@@ -104,6 +104,13 @@ def test_of_two_files_of_one_name_one_does_not_get_the_results_of_the_other(toy,
         run(folder, tmp_path, second, out=tmp_path / "results.jsonl")
 
 
+def test_results_of_other_photographs_are_not_gone_on_with(toy, folder, tmp_path):
+    run(folder, tmp_path, out=tmp_path / "results.jsonl")
+    (folder / "another.png").write_bytes((folder / "picture0.png").read_bytes())
+    with pytest.raises(ValueError, match=r"results of other settings: photographs \(there 3 files, .* now 4 files"):
+        run(folder, tmp_path, out=tmp_path / "results.jsonl")
+
+
 def test_the_table_in_markdown(toy, folder, tmp_path):
     run(folder, tmp_path, markdown=tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()

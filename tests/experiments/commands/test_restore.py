@@ -15,9 +15,9 @@ from hirl_agents.registry import SHIPPED_AGENTS
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import available_precision
 from hirl_env.quality import Measure, measures
+from hirl_experiments.command_line.fingerprints import of_toolset, sha256
 from hirl_experiments.restoring import one_picture
 from hirl_experiments.restoring import run as module
-from hirl_experiments.restoring.log import sha256
 from tests.conftest import colours
 from tests.experiments.commands.conftest import log, names, picture, run
 
@@ -405,7 +405,7 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
         **{"agent": "hirl", "toolset": "hirl", "max_steps": 7, "only": [], "without": [], "strength": 1.0},
         **{"stop": "value", "measure": "hirl-biqa", "guard": None, "format": None, "quality": None},
         **{"price": 0.0, "precision": available_precision("auto", "cpu"), "device": "cpu"},
-        **{"save_steps": True, "sheet": False, "trust": False, "toolset_sha256": [None]},
+        **{"save_steps": True, "sheet": False, "trust": False, "toolset_sha256": of_toolset("hirl")},
         **{"agent_sha256": sha256(SHIPPED_AGENTS["hirl"]), "version": version("hirl-restore")},
     }
     assert row.pop("expected") == pytest.approx([20 / 255, 12 / 255, 4 / 255], abs=1e-6)

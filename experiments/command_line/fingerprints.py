@@ -1,0 +1,80 @@
+"""What tells photographs, toolsets and agents from others: results are gone on with where all of these are the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hirl_agents.pixel_rl.network import SHIPPED as SHIPPED_PIXEL_RL
+from hirl_agents.registry import SHIPPED_AGENTS
+from hirl_env.tools.tool import SHIPPED_TOOLS
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_env.weights import HASHES
+
+SHIPPED = SHIPPED_AGENTS | {"pixel-rl": SHIPPED_PIXEL_RL}
+
+
+def sha256(path: Path) -> str | None:
+    """Of a file's content; None where it cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        content = hashlib.sha256()
+        with path.open("rb") as file:
+            while part := file.read(2**20):
+                content.update(part)
+        return content.hexdigest()
+    except OSError:
+        return None
+
+
+def of_photographs(files: Iterable[Path]) -> str:
+    """The number of files, and a hash of their names and sizes.
+
+    Args:
+        files: Files of the photographs, in order; one that is there twice counts once.
+    """
+    sizes = {file: file.stat().st_size if file.is_file() else None for file in files}
+    listing = "".join(f"{file.name} {size}\n" for file, size in sizes.items())
+    return f"{len(sizes)} files, {hashlib.sha256(listing.encode()).hexdigest()[:16]}"
+
+
+def of_toolset(toolset: str) -> str:
+    """The hashes of the files that a toolset is read from, or its text where there are none, as of a plugin.
+
+    Args:
+        toolset: Name, short-hand, or path of a YAML file, a file of weights or a folder with RL-Restore's tools.
+
+    Raises:
+        ValueError: If a YAML file cannot be read.
+    """
+    return " ".join(filter(None, map(sha256, _files_of_toolset(toolset)))) or toolset
+
+
+def of_agent(agent: str) -> str:
+    """The hashes of the files that an agent is read from, or its text where there are none, as of a plugin.
+
+    Args:
+        agent: Name or file, or what has some in it: ``rl-restore:FILE``, ``search:agent=FILE,budgets=9``.
+    """
+    rest = agent.partition(":")[2]
+    named = [agent, rest, *(option.partition("=")[2] for option in rest.split(","))]
+    return " ".join(filter(None, (sha256(SHIPPED.get(name, Path(name))) for name in named))) or agent
+
+
+def _files_of_toolset(toolset: str) -> Iterator[Path]:
+    path = Path(toolset)
+    shipped = SHIPPED_TOOLS / toolset / HASHES
+    if sha256(shipped) is not None:
+        yield shipped
+    elif path.suffix in YAML_SUFFIXES:
+        yield from files_of(path)
+        yield from sorted(SHIPPED_TOOLS.rglob(HASHES))  # a tool of the file may be one of these
+    elif sha256(path) is not None:
+        yield path
+    elif "=" in toolset:
+        for one in (one for row in toolset.split(";") for one in row.partition("=")[2].split(",")):
+            yield from _files_of_toolset(one.strip().partition(":")[0])
+    else:
+        yield from sorted(path.glob("*.safetensors"))

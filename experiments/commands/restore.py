@@ -15,7 +15,7 @@ from hirl_experiments.command_line.settings import differences
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.pictures.finding import find_pictures
 from hirl_experiments.restoring.jobs import plan
-from hirl_experiments.restoring.log import LOG, Row, opened_log
+from hirl_experiments.restoring.log import LOG, Row, logged_rows, opened_log
 from hirl_experiments.restoring.one_picture import JobAndReference, RestoredFile, lost_file, restored_file
 from hirl_experiments.restoring.progress import Progress
 from hirl_experiments.restoring.run import RestoreRun, print_left_out, print_notes, restore_in_turn
@@ -69,7 +69,8 @@ def restore(
         )
     )
     with nullcontext() if dry_run else opened_log(out) as log:
-        run = RestoreRun(jobs, restored, references, log, logged, force, progress)
+        known = logged_rows(out) if log is None else log.rows
+        run = RestoreRun(jobs, restored, references, log, known, logged, force, progress)
         rows = _rows(run)
         print_notes(rows)
         print_left_out(found, log)

@@ -32,21 +32,8 @@ class RestoreLog:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self._descriptor = path, descriptor
-        self.rows: dict[str, Row] = {}
-        data = path.read_bytes()
-        lines = data.split(b"\n")
-        # A kill may have cut the last line off.
-        for line in filter(None, lines[:-1]):
-            try:
-                record = json.loads(line)
-                if "left_out" not in record:
-                    self.rows[record["target"]] = record
-            except (ValueError, LookupError, TypeError):
-                raise ValueError(f"{path} is no log of `hirl restore`; choose another --out") from None
-        if lines[-1]:
-            if not lines[-1].startswith(b'{"'):
-                raise ValueError(f"{path} is no log of `hirl restore`; choose another --out")
-            os.ftruncate(descriptor, len(data) - len(lines[-1]))
+        self.rows, whole = _read(path)
+        os.ftruncate(descriptor, whole)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes a line, and waits until the disk has it.
@@ -65,6 +52,33 @@ class RestoreLog:
             raise unwritable(self.path, error) from error
         if "target" in record:
             self.rows[record["target"]] = dict(record)
+
+
+def logged_rows(out: Path) -> dict[str, Row]:
+    """What the log in a folder says of each target, for those who write nothing; nothing where there is no log.
+
+    Raises:
+        ValueError: If it is no log.
+        OSError: If it cannot be read.
+    """
+    path = out / LOG
+    return _read(path)[0] if path.exists() else {}
+
+
+def _read(path: Path) -> tuple[dict[str, Row], int]:
+    """The last row of each target, and the number of bytes of whole lines: a kill may have cut the last one off."""
+    rows: dict[str, Row] = {}
+    data = path.read_bytes()
+    *lines, cut_off = data.split(b"\n")
+    try:
+        for record in map(json.loads, filter(None, lines)):
+            if "left_out" not in record:
+                rows[record["target"]] = record
+        if cut_off and not cut_off.startswith(b'{"'):
+            raise ValueError
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"{path} is no log of `hirl restore`; choose another --out") from None
+    return rows, len(data) - len(cut_off)
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class RestoreRun:
         restored: Function that restores pictures, each a job and the file of its clean original, in any order.
         references: Folder of the clean originals.
         log: Log of what was done; None where nothing is to be saved.
+        rows: What is known of each target: the log's, by which it goes on where an earlier run ended.
         settings: Settings that results depend on beside the pictures, as JSON has them.
         force: Whether everything is restored anew, and overwrites what is there.
         progress: Display of how far the run is.
@@ -57,14 +58,10 @@ class RestoreRun:
     restored: Callable[[Sequence[JobAndReference]], Iterable[RestoredFile]]
     references: Path | None
     log: RestoreLog | None
+    rows: Mapping[str, Row]
     settings: dict[str, Any]
     force: bool
     progress: Progress
-
-    @property
-    def rows(self) -> dict[str, Row]:
-        """What is known of each target."""
-        return {} if self.log is None else self.log.rows
 
     def all(self) -> list[Row]:
         """Restores; returns what is known of each picture then."""

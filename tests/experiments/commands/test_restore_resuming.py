@@ -110,6 +110,24 @@ def test_what_is_missing_is_said_before_the_first_picture(capsys):
     assert [row["file"] for row in log()] == ["b.png", "a.png"]
 
 
+def test_a_dry_run_passes_over_what_is_finished_and_writes_nothing(restored):
+    picture("a.png")
+    run(("a.png",))
+    picture("b.png")
+    whole = Path("out/restore.jsonl").read_bytes() + b'{"target": "b.p'  # as a kill leaves it
+    Path("out/restore.jsonl").write_bytes(whole)
+    restored()
+    run(("a.png", "b.png"), dry_run=True)
+    assert restored() == ["b.png"]
+    assert Path("out/restore.jsonl").read_bytes() == whole
+    assert not Path("out/b.png").exists()
+    with pytest.raises(ValueError, match="of other settings: max_steps"):
+        run(("a.png", "b.png"), dry_run=True, max_steps=2)
+    Path("out/a.png").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="1 of 2 pictures could not be restored"):
+        run(("a.png", "b.png"), dry_run=True)
+
+
 def test_a_line_that_was_cut_off_is_no_obstacle(restored):
     for name in "ab":
         picture(f"{name}.png")

@@ -42,17 +42,17 @@ def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16 | np.bool_
     content, follows = HEADER, 0
     for pixels, metadata in pages:
         start = len(content)
-        if follows:
-            content = content[:follows] + struct.pack("<I", start) + content[follows + 4 :]
         directory, strips = _page(pixels, metadata)
         directory[273] = _longs(*(0 for _ in strips))
-        begin = start + len(directory_bytes(directory, start))
+        begin = start + len(directory_bytes(directory, 0))
+        if begin + sum(map(len, strips)) >= 2**32:  # offsets have 32 bits
+            raise OSError("a TIFF holds 4 GB at most; choose another --format")
+        if follows:
+            content = content[:follows] + struct.pack("<I", start) + content[follows + 4 :]
         directory[273] = _longs(*(begin + sum(map(len, strips[:index])) for index in range(len(strips))))
         follows = start + 2 + 12 * len(directory)
         content += directory_bytes(directory, start) + b"".join(strips)
         content += b"\0" * (len(content) % 2)
-        if len(content) >= 2**32:
-            raise OSError("a TIFF holds 4 GB at most; choose another --format")
     return content
 
 

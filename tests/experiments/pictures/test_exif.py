@@ -11,8 +11,18 @@ from PIL import Image, IptcImagePlugin
 
 from hirl_experiments.pictures.encoding import encoded
 from hirl_experiments.pictures.exif import HEADER, PREFIX, directory_bytes, read_directory, upright_exif
+from hirl_experiments.pictures.metadata import Metadata
 from hirl_experiments.pictures.reading import read_picture
+from hirl_experiments.pictures.tiff import tiff_bytes
 from tests.conftest import colours
+
+
+class OneGigabyte(bytes):
+    """Bytes that say they are many more than they are."""
+
+    def __len__(self) -> int:
+        return 2**30
+
 
 TEXT = "© Müller".encode() + b"\0"
 COMMENT = b"UNICODE\0G\0r\0\xfc\0"
@@ -146,3 +156,11 @@ def test_damaged_directories_are_read_as_far_as_they_go():
             damaged[place] = rng.integers(256)
         read_directory(bytes(damaged))
         assert len(upright_exif(bytes(damaged))) == len(data)
+
+
+def test_a_tiff_beyond_4_gb_is_refused_in_a_line(monkeypatch):
+    monkeypatch.setattr("hirl_experiments.pictures.tiff.STRIP", 1)  # a strip for each row
+    monkeypatch.setattr("hirl_experiments.pictures.tiff._compressed", lambda pixels: OneGigabyte())
+    page = np.zeros((5, 4, 3), dtype=np.uint8), Metadata()
+    with pytest.raises(OSError, match="a TIFF holds 4 GB at most; choose another --format"):
+        tiff_bytes([page])

@@ -135,9 +135,20 @@ def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entra
     return run_entrant(name, run, options.price, method.chooses)
 
 
+def _fixed_entrant(options: EntrantOptions) -> Entrant:
+    """The suite's path."""
+    try:
+        return _method_entrant(FIXED, Chain(options.fixed), options)
+    except ValueError as error:
+        raise ValueError(
+            f"{FIXED}: the suite's path is {', '.join(options.fixed)}, which this toolset does not have ({error}); "
+            f"leave {FIXED} out of --entrants"
+        ) from None
+
+
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
 PLAIN: dict[str, Callable[[EntrantOptions], Entrant]] = {
-    FIXED: lambda options: _method_entrant(FIXED, Chain(options.fixed), options),
+    FIXED: _fixed_entrant,
     ORACLE: lambda options: _method_entrant(
         ORACLE, Greedy(min(ORACLE_STEPS, options.max_steps or ORACLE_STEPS)), options
     ),

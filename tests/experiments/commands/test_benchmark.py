@@ -198,6 +198,10 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ),
         ({"entrants": ("fixed@0",)}, "fixed chooses no tools"),
         ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: fixed, oracle, hirl"),
+        (
+            {"toolset": "paper", "suites": ("unknown-v1",), "entrants": ("distorted", "fixed")},
+            "fixed: the suite's path is .*unknown tool .*; leave fixed out of --entrants",
+        ),
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
         ({"entrants": ("owan:nothing.npz",)}, "nothing.npz: not OWAN's weights"),

@@ -87,10 +87,10 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: Agent that chooses: a registered name (``hirl``, ``flat-dqn``), a file, or an object, as of
-            `hirl_agents.loading.load_agent`. An agent that remembers its steps, as RL-Restore's, stays on its device,
-            and is refused when it is first asked if it does not fit. Q-networks are asked about an image in all its
-            turns and mirrors.
+        agent: Agent that chooses: a registered name (``hirl``; ``hirl-paper`` or ``flat-dqn`` of the toolset
+            ``paper``), a file, or an object, as of `hirl_agents.loading.load_agent`. An agent that remembers its steps,
+            as RL-Restore's, stays on its device, and is refused when it is first asked if it does not fit. Q-networks
+            are asked about an image in all its turns and mirrors.
         toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.registry.toolsets`.
         max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
         stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one

@@ -74,10 +74,11 @@ def benchmark(
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
-        entrants: Entrants to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl,
-            flat-dqn or a .safetensors file of hirl train; search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and
-            ffdnet:FILE (given the noise that was added) with their authors' weights; or module:factory. With @PRICE at
-            its end (hirl@0.05, oracle@0.05), one that chooses is charged as many dB for a GFLOP.
+        entrants: Entrants to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl;
+            hirl-paper or flat-dqn with --toolset paper; a .safetensors file of hirl train;
+            search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added)
+            with their authors' weights; or module:factory. With @PRICE at its end (hirl@0.05, oracle@0.05), one that
+            chooses is charged as many dB for a GFLOP. fixed is a path of the toolset hirl.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Images of each photograph.
         seed: Seed of crops and degradations.

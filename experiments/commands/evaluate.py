@@ -73,12 +73,12 @@ def evaluate(
 ) -> None:
     """Distort photographs, restore them with every method, and print what each gains and costs.
 
-    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl, hirl-paper, flat-dqn, or a file of
-    hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their options are stop (value, reference,
-    quality, steps), max_steps and measure. Searches that see the reference: reverse, greedy and brute-force (depth),
-    search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90. Others: distorted, single
-    (every tool alone), chain (tools, as in chain:tools=deblur-2+dejpeg-0), pixel-rl (weights; five steps, shown as
-    trials).
+    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper and flat-dqn (of the toolset paper), hirl (of
+    the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their options
+    are stop (value, reference, quality, steps), max_steps and measure. Searches that see the reference: reverse, greedy
+    and brute-force (depth), search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90.
+    Others: distorted, single (every tool alone), chain (tools, as in chain:tools=deblur-2+dejpeg-0), pixel-rl (weights;
+    five steps, shown as trials).
 
     Args:
         settings: Settings of the evaluation.

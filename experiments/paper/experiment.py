@@ -50,7 +50,7 @@ class Settings:
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of the crops and of the noise.
-        agent: Agent of HIRL: hirl, or a .safetensors file written by hirl train.
+        agent: Agent of HIRL: hirl-paper, or a .safetensors file that hirl train wrote on the toolset paper.
         flat_dqn: Agent of the flat DQN: a file written by hirl train --preset flat-dqn. Default: the shipped
             one.
         pixel_rl: Network of PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.

@@ -21,8 +21,8 @@ class RestoreSettings:
     """What results depend on, beside the pictures.
 
     Attributes:
-        agent: Agent that chooses the tools: hirl, flat-dqn, or a file: what hirl train or Stable-Baselines3 saved, or
-            RL-Restore's weights as its authors have them (.npz).
+        agent: Agent that chooses the tools: hirl; hirl-paper or flat-dqn with --toolset paper; or a file: what hirl
+            train or Stable-Baselines3 saved, or RL-Restore's weights as its authors have them (.npz).
         toolset: Toolset that it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
         max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.

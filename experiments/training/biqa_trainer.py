@@ -37,7 +37,8 @@ class BiqaSettings:
         images: Photographs to train on: a folder, or the name of a data set.
         groups: Number of groups of examples, twelve pictures each.
         hold_out: Number of --images that make the validation split, on which progress is measured.
-        agent: Agent whose restored pictures are among the examples: hirl, or a .safetensors file of hirl train.
+        agent: Agent whose restored pictures are among the examples: hirl-paper, or a .safetensors file of hirl
+            train on the toolset paper.
         steps: Length of the training; the learning rate falls linearly to zero over it.
         batch: Number of groups in a step.
         crop: Side of the crops in pixels.

@@ -18,5 +18,8 @@ def free_memory() -> int:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
         limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        free = min(free, max(0, limit - used))
+        statistics = (line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        # Copies of files count as used, and are given up when memory is asked for.
+        cache = sum(int(size) for name, size in statistics if name in ("active_file", "inactive_file"))
+        free = min(free, max(0, limit - used + cache))
     return free

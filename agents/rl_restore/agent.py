@@ -63,18 +63,23 @@ class RLRestoreAgent(nn.Module):
         """Begins episodes.
 
         Args:
-            restoration: Restoration of N images, which will be stepped.
+            restoration: Restoration of N images that no step has been taken on, and which will be stepped.
 
         Returns:
             A function of the rows that are to take a step, to be called before each: cell values
             (n, types + 1, degrees), where the only value of the last type is STOP's.
 
         Raises:
-            ValueError: If the network chooses among more or fewer tools.
+            ValueError: If the network chooses among more or fewer tools, or steps were taken, which it cannot remember.
         """
         self._check(restoration.toolset)
+        if restoration.state.lengths.any():
+            raise ValueError(
+                "an agent that remembers its steps, as RL-Restore's, cannot go on from steps that it has not seen, as "
+                "searches and hirl web ask it to; use hirl restore, or a rollout"
+            )
         n_degrees = restoration.toolset.n_degrees
-        first_lengths = restoration.state.lengths
+        count = len(restoration.state)
         state: LSTMState | None = None
         # A network in training may be elsewhere than the tools.
         device = self.q.q.weight.device
@@ -82,14 +87,13 @@ class RLRestoreAgent(nn.Module):
         @torch.no_grad()
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             nonlocal state
-            went_on = restoration.state.lengths > first_lengths
-            last = torch.as_tensor(np.where(went_on, restoration.last_tools - 1, -1)[rows])
+            last = torch.as_tensor(restoration.last_tools[rows] - 1)
             indices = torch.as_tensor(rows, device=device)
             # Rows that have ended are left out: what is remembered of them stays as it is.
             before = None if state is None else (state[0][indices], state[1][indices])
             values, after = self.q(restoration.state.images[rows].to(device), last.to(device), before)
             if state is None:
-                h, c = (part.new_zeros(len(first_lengths), *part.shape[1:]) for part in after)
+                h, c = (part.new_zeros(count, *part.shape[1:]) for part in after)
                 state = h, c
             for whole, part in zip(state, after, strict=True):
                 whole[indices] = part

@@ -135,7 +135,9 @@ class ExampleMaker:
         made = []
         for _ in range(steps):
             with torch.no_grad():
-                best = look(np.arange(count)).flatten(1).argmax(dim=1).cpu().numpy()
+                # Without STOP, where the agent has it: every version but the first is made by a tool.
+                values = look(np.arange(count))[:, : self.toolset.n_types]
+                best = values.flatten(1).argmax(dim=1).cpu().numpy()
             random = cells[rng.integers(len(cells), size=count)]
             at_random = rng.random(count) < RANDOM_SHARE
             actions = np.where(((kinds == RANDOM) | at_random)[:, None], random, cells[best])

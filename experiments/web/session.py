@@ -30,12 +30,14 @@ class Step:
         state: The image, and what was done to it.
         tool: The name of the tool used last; empty at first.
         values: Values of the tools from here on, as the agent sees them, (types, degrees).
+        best: The tool that the agent would take from here on; None where it would stop.
         score: Score by the blind measure; None of pictures too small for it.
     """
 
     state: State
     tool: str
     values: npt.NDArray[np.float32]
+    best: Cell | None
     score: float | None
 
 
@@ -70,15 +72,13 @@ class Session:
 
     def best(self, step: int = -1) -> Cell | None:
         """The tool that the agent would take after a step; None where it would stop."""
-        values = self.steps[step].values
-        kind, degree = divmod(int(values.argmax()), values.shape[1])
-        return (kind, degree) if values[kind, degree] > 0 else None
+        return self.steps[step].best
 
     def take(self, cell: Cell) -> None:
         """Uses a tool.
 
         Raises:
-            ValueError: If the path is as long as it may be.
+            ValueError: If the path is as long as it may be, or the agent remembers its steps, as RL-Restore's.
         """
         if len(self.steps) > MOST_STEPS:
             raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
@@ -130,9 +130,13 @@ class Session:
     def _step(self, state: State, tool: str) -> Step:
         with torch.no_grad():
             look = begin_episodes(self.restorer.agent, self._restoration.with_state(state))
-            values = look(np.array([0]))[0, : self.restorer.toolset.n_types].cpu().numpy()
+            values = look(np.array([0]))[0].cpu().numpy()
             try:
                 score = float(self.measure.score(state.images, None)[0])
             except ValueError:
                 score = None
-        return Step(state, tool, values, score)
+        n_types = self.restorer.toolset.n_types
+        kind, degree = divmod(int(values.argmax()), values.shape[1])
+        # As in a rollout: an agent that has STOP stops by that alone.
+        stops = kind == n_types or (len(values) == n_types and values[kind, degree] <= 0)
+        return Step(state, tool, values[:n_types], None if stops else (kind, degree), score)

@@ -8,6 +8,7 @@ from hirl_agents.restorer import Restorer
 from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rollout import rollout
+from hirl_agents.search import cyclic_best_first
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.registry import toolsets
@@ -77,13 +78,20 @@ def test_images_side_by_side_are_remembered_apart(toy_toolset):
         assert alone.why[0] == together.why[row]
 
 
-def test_the_last_tool_is_that_of_this_episode(toy_toolset):
-    start = begun(toy_toolset, count=1)
-    start.step([(1, 1)])
-    agent = lively()
+def test_it_knows_the_last_tool_and_the_step_before(toy_toolset):
+    start, agent = begun(toy_toolset, count=1), lively()
+    look = agent.begin(start)
     with torch.no_grad():
-        expected, _ = agent.q(start.state.images, torch.tensor([-1]))
-    assert torch.allclose(agent.begin(start)(np.array([0]))[0, :2].flatten(), expected[0, :4], atol=1e-6)
+        expected, memory = agent.q(start.state.images, torch.tensor([-1]))
+        assert torch.allclose(look(np.array([0]))[0, :2].flatten(), expected[0, :4], atol=1e-6)
+        start.step([(1, 1)])
+        expected, _ = agent.q(start.state.images, torch.tensor([3]), memory)
+        assert torch.allclose(look(np.array([0]))[0, :2].flatten(), expected[0, :4], atol=1e-6)
+
+
+def test_it_does_not_go_on_from_steps_that_it_has_not_seen(toy_toolset):
+    with pytest.raises(ValueError, match="cannot go on from steps that it has not seen"):
+        cyclic_best_first(begun(toy_toolset), lively(), [3])
 
 
 def test_saved_and_loaded_it_is_the_same(made, tmp_path):

@@ -65,6 +65,17 @@ def test_chains_of_tools_go_on_from_the_version_that_is_noted(maker):
         assert 1 <= parents[FIRST_VERSIONS] <= 3, "the first chain begins with a level"
 
 
+def test_an_agent_that_would_stop_takes_the_best_tool_all_the_same(pictures, toy_toolset):
+    def rather_stop(images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([always_first(images), torch.full((len(images), 1, 2), 2.0)], dim=1)
+
+    made = []
+    for agent in (always_first, rather_stop):
+        maker = ExampleMaker(pictures, toy_toolset, agent, 32, "float32")
+        made.append(maker.make(2, np.random.default_rng(0)).pictures)
+    assert np.array_equal(*made)
+
+
 def test_groups_are_made_once_and_found_again(maker, tmp_path):
     first = cached_examples(maker, 3, 0, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

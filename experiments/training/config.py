@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ def _absolute(source: str) -> str:
 
 def _located(toolset: Any) -> Any:
     """Where tools are read from, so that it is found from anywhere; the name of a toolset as it is."""
-    named = not isinstance(toolset, str) or toolset in toolsets.names() or not Path(toolset).exists()
+    named = not isinstance(toolset, str) or toolset in toolsets.names() or not os.path.exists(toolset)
     return toolset if named else str(Path(toolset).resolve())
 
 

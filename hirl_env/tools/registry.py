@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def _shorthand(value: Any) -> Toolset | None:
             tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
             registered one, or one of a toolset.
     """
-    if isinstance(value, str) and "=" in value and not Path(value).exists():
+    # Where a text is too long for a path, Path.exists fails.
+    if isinstance(value, str) and "=" in value and not os.path.exists(value):
         return Toolset(dict(_type_of(part, value) for part in value.split(";")))
     if value and isinstance(value, str | Path):  # an empty text is a path, too: the working directory
         path = Path(value)

@@ -108,6 +108,13 @@ def test_presets_are_read_as_they_are_written(name):
     assert train_config(config.as_dict(), "") == config
 
 
+def test_a_short_hand_of_tools_may_be_longer_than_a_path():
+    tools = ";".join(f"{kind}=" + ",".join(f"hirl:{kind}-{degree}" for degree in range(4)) for kind in ("denoise",) * 9)
+    config = preset("paper")
+    config = replace(config, images="photos", env=replace(config.env, toolset=tools))
+    assert config.prepared().env.toolset == tools
+
+
 def test_a_preset_of_ones_own_is_a_yaml_file(folder, tmp_path, hirl, capsys):
     own = tmp_path / "own.yaml"
     own.write_text("algo: hirl\ntotal_steps: 123\nalgorithm: {gamma: 0.5}\n")

@@ -222,6 +222,14 @@ def test_a_folder_of_trained_tools_is_a_toolset(tmp_path, grey):
         toolsets.resolve("hril")
 
 
+def test_a_short_hand_may_be_longer_than_a_path():
+    hirl = toolsets.resolve("hirl")
+    parts = [f"{kind}=" + ",".join(f"hirl:{kind}-{degree}" for degree in range(4)) for kind in hirl.types]
+    assert len(";".join(parts)) > 255
+    toolset = toolsets.resolve(";".join(parts))
+    assert [toolset[cell].name for cell in toolset.cells] == [hirl[cell].name for cell in hirl.cells]
+
+
 def test_opening_tools_moves_no_draw_of_the_users(tmp_path):
     for number, tool in enumerate(new_tools(), 1):
         save_weights(tool, tmp_path / f"rl-restore-{number}.safetensors")

@@ -35,7 +35,7 @@ def load_plugin(module: str) -> None:
         module: Name of a module, looked for in the working folder too, or a .py file.
 
     Raises:
-        ValueError: If there is no such module, or it cannot be imported.
+        ValueError: If there is no such module, it cannot be imported, or a file has the name of another module.
     """
     path = Path(module)
     _named.append(str(path.resolve()) if path.suffix == ".py" else module)
@@ -44,7 +44,11 @@ def load_plugin(module: str) -> None:
             if str(Path.cwd()) not in sys.path:
                 sys.path.append(str(Path.cwd()))
             importlib.import_module(module)
-        elif path.stem not in sys.modules:
+        elif (present := sys.modules.get(path.stem)) is not None:
+            place = getattr(present, "__file__", None) or "Python itself"
+            if Path(place).resolve() != path.resolve():
+                raise ImportError(f"another module {path.stem} is in use, of {place}; rename the file")
+        else:
             spec = importlib.util.spec_from_file_location(path.stem, path)
             assert spec is not None
             assert spec.loader is not None

@@ -157,6 +157,23 @@ def test_a_plugin_that_fails_is_named(tmp_path, hirl, capsys):
     assert "broken.py cannot be imported: ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_file_named_as_another_module_is_refused(tmp_path, hirl, capsys, monkeypatch):
+    for name in ("a/own_parts", "b/own_parts", "yaml"):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    monkeypatch.setattr(plugins, "_named", [])
+    monkeypatch.setattr(plugins.sys, "modules", dict(plugins.sys.modules))
+    first = str(tmp_path / "a" / "own_parts.py")
+    plugins.load_plugin(first)
+    plugins.load_plugin(first)
+    for other in (tmp_path / "b" / "own_parts.py", tmp_path / "yaml.py"):
+        assert hirl("score", "x.png", "--plugin", str(other)) == 1
+        error = capsys.readouterr().err
+        assert f"{other} cannot be imported: ImportError: another module {other.stem} is in use" in error
+        assert "rename the file" in error
+
+
 def test_installed_plugins_are_found_by_their_entry_point(monkeypatch):
     class Entry:
         name = "mine"

@@ -164,7 +164,8 @@ class TableTask(Task):
 
     Raises:
         TypeError: If an argument is unknown, or decided on by the table.
-        ValueError: If the reward is of another measure than the table, or episodes are longer than its observations.
+        ValueError: If a switch is none, the reward is of another measure than the table, or episodes are longer than
+            its observations.
     """
 
     def __init__(
@@ -179,6 +180,7 @@ class TableTask(Task):
         spec = self.table.spec
         defaults: dict[str, Any] = {"reward": spec.measure, "max_steps": spec.observed, "crop_size": spec.crop_size}
         config = EnvConfig.of(defaults | arguments)
+        config.check()
         reward = rewards.resolve(config.reward)
         if reward.measure.name != spec.measure:
             raise ValueError(

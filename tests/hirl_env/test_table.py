@@ -231,6 +231,8 @@ def test_observations_are_kept_as_deep_as_asked_for(make):
         ({"reward": "ssim"}, ValueError, "scores psnr, and the reward is of ssim; make a table with"),
         ({"max_steps": 4}, ValueError, "max_steps must be 1 to 3, got 4"),
         ({"max_steps": None}, ValueError, "max_steps must be 1 to 3, got None"),
+        ({"flat": "no"}, ValueError, "flat must be True or False, got 'no'"),
+        ({"stop_action": "false"}, ValueError, "stop_action must be True or False, got 'false'"),
     ],
 )
 def test_what_a_table_cannot_do_is_refused(table, arguments, error, message):

@@ -98,6 +98,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Which of the flat actions are allowed, (actions,).
 
         Raises:
+            RuntimeError: Before reset.
             ValueError: If actions are (type, degree) pairs.
         """
         return self.task.action_masks()[0]

@@ -146,10 +146,13 @@ class Task:
         """Which actions are allowed, (N, actions).
 
         Raises:
+            RuntimeError: Before reset.
             ValueError: If actions are pairs: STOP, which is one action, would be as many pairs as there are degrees.
         """
         if not self.config.flat:
             raise ValueError("action_masks() is for flat actions: make HIRL-RestoreFlat-v0, or flat=True")
+        if not len(self.restoration.state):
+            raise RuntimeError("action_masks() before reset: there is no image yet; call reset first")
         return self.masks.all()
 
 

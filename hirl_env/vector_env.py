@@ -234,6 +234,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         """Which of the flat actions are allowed, (num_envs, actions).
 
         Raises:
+            RuntimeError: Before reset.
             ValueError: If actions are (type, degree) pairs.
         """
         return self.task.action_masks()

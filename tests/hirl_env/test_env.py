@@ -379,6 +379,8 @@ def test_masks_leave_out_tools_that_gained_nothing_until_the_episode_ends(toy_to
     assert plain.action_masks().all()
     with pytest.raises(ValueError, match=r"action_masks\(\) is for flat actions: make HIRL-RestoreFlat-v0"):
         gym.make(IDS[0], **both).unwrapped.action_masks()
+    with pytest.raises(RuntimeError, match=r"action_masks\(\) before reset: .* call reset first"):
+        gym.make(IDS[1], **both).unwrapped.action_masks()
 
 
 @pytest.mark.parametrize(

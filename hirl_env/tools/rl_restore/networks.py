@@ -83,10 +83,3 @@ class LargeTool(nn.Module):
 def new_tools() -> nn.ModuleList:
     """The twelve networks, untrained: of each type two small ones, then two large ones."""
     return nn.ModuleList(SmallTool() if tool % DEGREES < 2 else LargeTool() for tool in range(TOOLS))
-
-
-# The layers' names in the released files, in the order of ours.
-RELEASED_LAYERS = {
-    SmallTool: ("conv1", "conv2", "conv3"),
-    LargeTool: ("conv1", "conv1_2", "conv2", "conv2a", "conv2c", "conv2d", "conv2_2", "conv3"),
-}

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hirl_env.data.degradations import Degradation, GaussianBlur, GaussianNoise, JpegCompression, RLRestoreRecipe
-from hirl_env.tools.rl_restore.networks import new_tools
+from hirl_env.tools.rl_restore.networks import DEGREES, TOOLS, new_tools
 from hirl_env.tools.rl_restore.released import Released
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
@@ -32,12 +32,6 @@ class Band(NamedTuple):
 
 def _bands(edges: tuple[float, ...]) -> tuple[Band, ...]:
     return tuple(Band(*pair) for pair in pairwise(edges))
-
-
-# Table 1 of the paper: the ranges of the ten bands of its degradations, in four parts.
-BLUR_BANDS = _bands((0.0, 1.25, 2.5, 3.75, 5.0))  # sigma, pixels
-NOISE_BANDS = _bands((0.0, 12.5, 25.0, 37.5, 50.0))  # sigma, of 255
-JPEG_BANDS = _bands(tuple(RLRestoreRecipe.QUALITIES[edge] for edge in (0, 2, 5, 8, 10)))
 
 
 # Table 1 of the paper: the ranges of the ten bands of its degradations, in four parts.
@@ -81,14 +75,14 @@ def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device
         "denoise": [GaussianNoise(band.middle) for band in NOISE_BANDS],
         "dejpeg": [JpegCompression(round(band.middle)) for band in JPEG_BANDS],
     }
-    numbered = enumerate(networks, 1)
+    numbered = list(enumerate(networks, 1))
     return Toolset(
         {
             name: [
                 Tool(f"RL-Restore {number} ({name})", network, undoes, clamp=False)
-                for undoes, (number, network) in zip(each, numbered, strict=False)
+                for undoes, (number, network) in zip(each, numbered[first : first + DEGREES], strict=True)
             ]
-            for name, each in undone.items()
+            for first, (name, each) in zip(range(0, TOOLS, DEGREES), undone.items(), strict=True)
         },
         device,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -171,11 +170,7 @@ def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
     if session is None:
         nothing = gr.DownloadButton(interactive=False, value=None)
         return [None, None, "", gr.Image(None, visible=False), nothing, ""]
-    content, suffix, notes = session.saved(strength)
-    folder = Path(tempfile.mkdtemp())
-    name = Path(session.name)
-    target = folder / f"{name.stem}-restored{suffix or name.suffix}"
-    target.write_bytes(content)
+    target, notes = session.saved(strength)
     quality = session.quality_map() if map else None
     return [
         tuple(_small(session.seen(pixels)) for pixels in (session.before(), session.after(strength))),

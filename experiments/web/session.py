@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +61,9 @@ class Session:
 
     def __init__(self, path: Path, restorer: Restorer, measure: Measure, max_pixels: int) -> None:
         whole = read_picture(path, max_pixels)
-        self.name, self.restorer, self.measure = path.name, restorer, measure
+        self._name, self.restorer, self.measure = Path(path.name), restorer, measure
         self._file, self._picture = path.read_bytes(), whole.first_page()
+        self._folder = TemporaryDirectory()  # removed with the session
         self._page = self._picture.pages[0]
         self.notes = list(whole.notes)
         if len(whole.pages) > 1:
@@ -117,14 +119,21 @@ class Session:
         except ValueError:
             return None
 
-    def saved(self, strength: float) -> tuple[bytes, str, list[str]]:
-        """The file to be downloaded: content, suffix (empty for the picture's own) and notes."""
+    def saved(self, strength: float) -> tuple[Path, list[str]]:
+        """The file to be downloaded, in place of the one before, and notes on it."""
+        content, suffix, notes = self._encoded(strength)
+        target = Path(self._folder.name) / f"{self._name.stem}-restored{suffix}"
+        target.write_bytes(content)
+        return target, notes
+
+    def _encoded(self, strength: float) -> tuple[bytes, str, list[str]]:
+        """Content, suffix and notes of that file."""
         if len(self.steps) == 1 or strength == 0:
-            return self._file, "", []  # saving it anew could only lose something
+            return self._file, self._name.suffix, []  # saving it anew could only lose something
         result = covered(self._page, self.after(strength))
         content, notes = encoded(self._picture, [result])
         format = saved_format(self._picture, None)
-        suffix = "" if format == self._picture.format else FORMATS[format].suffixes[0]
+        suffix = self._name.suffix if format == self._picture.format else FORMATS[format].suffixes[0]
         return content, suffix, [*self.notes, *notes]
 
     def _step(self, state: State, tool: str) -> Step:

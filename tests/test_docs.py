@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hirl_env.config import EnvConfig
 from hirl_experiments.cli import COMMANDS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -53,6 +54,13 @@ def test_every_test_that_the_table_of_files_names_is_there():
 def test_every_command_has_a_section():
     text = (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8")
     assert re.findall(r"^## hirl ([\w-]+)$", text, re.MULTILINE) == list(COMMANDS)
+
+
+def test_agents_of_runs_are_named_with_the_toolset_that_hirl_train_takes():
+    lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines() if "runs/" in line]
+    named = [line for line in lines if ".safetensors" in line]
+    assert named
+    assert [line for line in named if EnvConfig.toolset not in re.findall(r'toolset[ =]"?(\w+)', line)] == []
 
 
 def test_the_readme_is_short():

@@ -29,7 +29,7 @@ def demo(
     depth: int = 2,
     crop: int = 128,
     seed: int = 0,
-    precision: AnyPrecision = "auto",
+    precision: AnyPrecision = "float32",
     parts: tuple[Part, ...] = get_args(Part),
 ) -> None:
     """Degrade the embedded photographs, restore them, and draw what was done.

@@ -235,6 +235,8 @@ def test_demo_draws_a_figure_per_level(tmp_path, hirl):
         "demo.json",
     }
     assert (tmp_path / "demo" / "mild.png").read_bytes().startswith(b"\x89PNG")
+    settings = json.loads((tmp_path / "demo" / "demo.json").read_text())["settings"]
+    assert settings["precision"] == "float32", "so that the table is the same everywhere"
 
 
 @pytest.mark.slow

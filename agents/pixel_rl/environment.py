@@ -15,11 +15,11 @@ import torch
 
 from hirl_agents.pixel_rl.actions import act
 from hirl_env.arrays import Pixels
+from hirl_env.data.images import LUMA
 from hirl_env.data.photographs import Photograph
 from hirl_env.data.samples import Samples
 
 STEPS = 5  # of an episode
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV turn colour into grey
 
 
 class PixelEnvironment:
@@ -109,7 +109,7 @@ def _grey(photograph: Photograph) -> Photograph:
     def grey(pixels: Pixels | None) -> Pixels | None:
         if pixels is None:
             return None
-        luma: npt.NDArray[np.uint8] = (pixels @ LUMA).round().astype(np.uint8)
+        luma: npt.NDArray[np.uint8] = (pixels @ np.array(LUMA)).round().astype(np.uint8)
         return np.repeat(luma[..., None], 3, axis=2)
 
     return replace(photograph, reference=grey(photograph.reference), distorted=grey(photograph.distorted))

@@ -14,14 +14,14 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from hirl_env.data.images import to_tensor
+from hirl_agents.restorer import as_batch
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, Measure, measures
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.output import check_free, check_targets, check_writable, print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
-from hirl_experiments.pictures.reading import Pixels, read_picture
+from hirl_experiments.pictures.reading import read_picture
 
 CELL = 16  # pixels of a quality map's cell in its picture
 
@@ -102,18 +102,13 @@ def _images(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What is seen of a picture and, where it is given, of its clean original, (1, 3, H, W)."""
     page = read_picture(file, max_pixels).pages[0]
-    image = _as_image(page.visible()).to(device)
+    image = as_batch(page.visible()).to(device)
     if original is None:
         return image, None
-    return image, _as_image(page.uncovered(read_picture(original, max_pixels).pages[0].pixels)).to(device)
+    return image, as_batch(page.uncovered(read_picture(original, max_pixels).pages[0].pixels)).to(device)
 
 
 def _save_map(values: torch.Tensor, path: Path) -> None:
     pixels = np.kron(values.cpu().numpy(), np.ones((CELL, CELL)))
     with atomic_write(path) as drawn:
         matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")
-
-
-def _as_image(pixels: Pixels) -> torch.Tensor:
-    """Pixels (H, W, 3) or (H, W) as an image (1, 3, H, W)."""
-    return to_tensor(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))[None]

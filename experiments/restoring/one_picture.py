@@ -11,8 +11,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from hirl_agents.restorer import Restored, Restorer
-from hirl_env.data.images import UnreadablePicture, to_tensor
+from hirl_agents.restorer import Restored, Restorer, as_batch
+from hirl_env.data.images import UnreadablePicture
 from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
 from hirl_experiments.command_line.fingerprints import sha256
@@ -188,9 +188,8 @@ def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
 
 def score(measure: Measure, pixels: Pixels) -> float:
     """What a blind measure says of pixels (H, W, 3) or (H, W)."""
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     with torch.no_grad():
-        return float(measure.score(to_tensor(colour)[None], None)[0])
+        return float(measure.score(as_batch(pixels), None)[0])
 
 
 def covered(page: Page, pixels: Pixels) -> Pixels:

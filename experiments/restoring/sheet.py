@@ -23,7 +23,7 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
         title: Text over the panel of before.
         path: Text over the panel of after: what was done.
     """
-    panels = [_panel(pixels) for pixels in (before, after)]
+    panels = [thumbnail(pixels, SIDE) for pixels in (before, after)]
     width, height = panels[0].size
     texts = [textwrap.wrap(text, max(20, width * COLUMNS // SIDE)) or [""] for text in (title, path)]
     top = GAP + TEXT * max(map(len, texts))
@@ -39,8 +39,9 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
     return file.getvalue()
 
 
-def _panel(pixels: Pixels) -> Image.Image:
-    small = (pixels / 257).round().astype(np.uint8) if pixels.dtype == np.uint16 else pixels
-    panel = Image.fromarray(small).convert("RGB")
-    panel.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return panel
+def thumbnail(pixels: Pixels, side: int) -> Image.Image:
+    """A picture in 8-bit RGB, made smaller where its longer side has more than ``side`` pixels."""
+    eight = (pixels / 257).round().astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    picture = Image.fromarray(eight).convert("RGB")
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture

@@ -18,7 +18,7 @@ from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.pictures.finding import SUFFIXES
-from hirl_experiments.pictures.reading import Pixels
+from hirl_experiments.restoring.sheet import thumbnail
 from hirl_experiments.web.session import Session
 
 SHOWN = 1400  # pixels of a picture's longer side on the page
@@ -173,9 +173,9 @@ def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
     target, notes = session.saved(strength)
     quality = session.quality_map() if map else None
     return [
-        tuple(_small(session.seen(pixels)) for pixels in (session.before(), session.after(strength))),
+        tuple(thumbnail(session.seen(pixels), SHOWN) for pixels in (session.before(), session.after(strength))),
         [
-            (_small(session.seen(session.after(step=number))), caption(session, number))
+            (thumbnail(session.seen(session.after(step=number)), SHOWN), caption(session, number))
             for number in range(len(session.steps))
         ],
         bars(session, len(session.steps) - 1),
@@ -209,13 +209,6 @@ def bars(session: Session, number: int) -> str:
     end = "the agent would stop here" if choice is None else f"the agent would take {html.escape(toolset[choice].name)}"
     title = f"<b>{'At first' if number == 0 else f'After step {number}'}, the agent expects of each tool:</b>"
     return f"{title}<table style='width:100%'>{''.join(rows)}</table><p>{end}</p>"
-
-
-def _small(pixels: Pixels) -> Image.Image:
-    eight = (pixels / 257).round().astype(np.uint8) if pixels.dtype == np.uint16 else pixels
-    picture = Image.fromarray(eight).convert("RGB")
-    picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-    return picture
 
 
 def _coloured(quality: np.ndarray[Any, Any]) -> Image.Image:

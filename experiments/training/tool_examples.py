@@ -23,7 +23,6 @@ LEFTOVERS = 1024  # kept, to be learned from again: to make one costs more than 
 FRESH = 0.1  # share of them that is made anew
 ITSELF = 0.3  # share of these that the network itself has been at
 GREY_SHARE = 0.05  # of examples, so that a tool does not colour what is grey
-ERRING = 0.25  # an agent takes a strength for up to that much (of its logarithm) more or less
 _LIGHT = degradations.resolve("light")
 
 Example = tuple[torch.Tensor, torch.Tensor, float]  # distorted image, reference, strength
@@ -62,7 +61,14 @@ class ToolExamples:
             return self._distorted(self.recipe.own(rng), side, rng)
         if rng.random() < self.settings.leftover_share:
             return self._leftover(side, rng)
-        return self._distorted(self.recipe.hybrid.draw(rng), side, rng)
+        return self._hybrid(side, rng)
+
+    def _hybrid(self, side: int, rng: np.random.Generator) -> Example:
+        """A distorted patch that is as far from its reference as the recipe asks."""
+        while True:
+            image, reference, strength = self._distorted(self.recipe.hybrid.draw(rng), side, rng)
+            if _error(image, reference) >= self.recipe.least_error:
+                return image, reference, strength
 
     def _distorted(self, degradation: Degradation, side: int, rng: np.random.Generator) -> Example:
         sample = Samples(self.photographs, degradation, side).draw(rng)
@@ -80,8 +86,8 @@ class ToolExamples:
         """What a conditional network is given: the truth, give or take what an agent may err."""
         if self.recipe.condition is None:
             return 0.0
-        error = 255 * (image - reference).square().mean().sqrt().item()
-        return self.recipe.condition(degradation, error) * float(np.exp(rng.uniform(-ERRING, ERRING)))
+        truth = self.recipe.condition(degradation, _error(image, reference))
+        return truth * float(np.exp(rng.uniform(-self.recipe.erring, self.recipe.erring)))
 
     def _exaggerated(self, strength: float, rng: np.random.Generator) -> float:
         return float(rng.uniform(strength, max(strength, self.recipe.strongest)))
@@ -122,3 +128,8 @@ class ToolExamples:
             tried = [self.toolset.apply(image[None], cells[index], self.settings.precision)[0] for index in drawn]
             image = min(tried, key=lambda result: (result - reference).square().mean().item())
         return image
+
+
+def _error(image: torch.Tensor, reference: torch.Tensor) -> float:
+    """Root mean square error, of 255."""
+    return 255 * (image - reference).square().mean().sqrt().item()

@@ -58,6 +58,9 @@ class ToolRecipe:
         condition: Strength that a conditional network is given, by what was done to an image and its root mean square
             error (of 255); None for other networks.
         strongest: Largest strength that it is given.
+        erring: How far a strength that it is given may lie from the truth, in its logarithm, for agents err. Where that
+            is far, the network looks for itself, and the strength is a hint.
+        least_error: Root mean square error (of 255) under which a hybrid is drawn anew: too weak to be meant for it.
         stored: Type of numbers in which its weights are written.
     """
 
@@ -68,6 +71,8 @@ class ToolRecipe:
     lr: float
     condition: Condition | None = None
     strongest: float = 0.0
+    erring: float = 0.25
+    least_error: float = 0.0
     # Half the download of float32, and the PSNR is the same to the second decimal.
     stored: torch.dtype = torch.float16
 
@@ -138,6 +143,18 @@ _HIRL: dict[str, ToolRecipe] = {
         lr=0.012,
         condition=_error_strength,
         strongest=1.5 * max(ERRORS),
+        stored=torch.int8,
+    ),
+    "hirl-restore-strong": ToolRecipe(
+        partial(UNet, unit=ERROR_UNIT),
+        _MIXED.draw,
+        _HYBRIDS,
+        tuple(degradations.resolve(level) for level in LEVELS),
+        lr=0.012,
+        condition=_error_strength,
+        strongest=1.5 * max(ERRORS),
+        erring=0.7,
+        least_error=10.0,
         stored=torch.int8,
     ),
 }

@@ -21,6 +21,7 @@ ToolName = Literal[
     "hirl-dejpeg-14",
     "hirl-deblur",
     "hirl-restore",
+    "hirl-restore-strong",
     "ffdnet",
     "fast-arcnn-30",
     "fast-arcnn-20",

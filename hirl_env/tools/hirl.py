@@ -15,8 +15,8 @@ from hirl_env.weights import preserves_rng_state
 NOISES = (6, 15, 28, 48)  # standard deviations of noise, of 255
 QUALITIES = {80: (66, 95), 50: (38, 65), 28: (20, 37), 14: (10, 19)}  # of JPEGs, each with its range
 BLURS = (0.7, 1.3, 2.1, 3.2)  # standard deviations of blurs, pixels
-ERRORS = (5, 9, 15, 24)  # root mean square errors of mixtures, of 255
-BLUR_UNIT = 2.0  # strengths that the maps of the two U-Nets show as 1
+ERRORS = {5: "restore", 9: "restore", 15: "restore-strong", 24: "restore-strong"}  # of mixtures, each with its network
+BLUR_UNIT = 2.0  # strengths that the maps of the U-Nets show as 1
 ERROR_UNIT = 16.0
 
 
@@ -26,7 +26,7 @@ def hirl_toolset() -> Toolset:
     """The toolset with the shipped weights; made once per process and shared."""
     denoise = shipped(FFDNet(), "hirl", "denoise")
     deblur = shipped(UNet(unit=BLUR_UNIT), "hirl", "deblur")
-    restore = shipped(UNet(unit=ERROR_UNIT), "hirl", "restore")
+    restore = {name: shipped(UNet(unit=ERROR_UNIT), "hirl", name) for name in dict.fromkeys(ERRORS.values())}
     return ShippedToolset(
         {
             "denoise": [Tool(f"FFDNet {sigma}", Conditioned(denoise, sigma), GaussianNoise(sigma)) for sigma in NOISES],
@@ -41,6 +41,6 @@ def hirl_toolset() -> Toolset:
             "deblur": [
                 Tool(f"Deblur {sigma}", Conditioned(deblur, sigma), GaussianBlur.of_sigma(sigma)) for sigma in BLURS
             ],
-            "restore": [Tool(f"Restore {error}", Conditioned(restore, error)) for error in ERRORS],
+            "restore": [Tool(f"Restore {error}", Conditioned(restore[name], error)) for error, name in ERRORS.items()],
         }
     )

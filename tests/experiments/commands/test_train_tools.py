@@ -213,6 +213,7 @@ def test_rl_restores_tools_learn_their_own_bands():
         ("hirl-denoise", JpegCompression(10), 9.0, 0.0),
         ("hirl-deblur", degradations.resolve("moderate"), 20.0, 1.85),
         ("hirl-restore", degradations.resolve("moderate"), 20.0, 20.0),
+        ("hirl-restore-strong", degradations.resolve("moderate"), 20.0, 20.0),
     ],
 )
 def test_a_conditional_network_is_given_the_strength_of_what_is_there(tool, degradation, error, strength):
@@ -225,3 +226,13 @@ def test_a_conditional_network_learns_from_strengths_that_are_too_large(folder, 
     assert (strengths < 9).any(), "the truth"
     assert (strengths > 20).any(), "an exaggeration"
     assert strengths.max() <= 60
+
+
+def test_a_network_for_strong_mixtures_learns_from_no_weak_ones_and_takes_its_strength_for_a_hint(folder, tmp_path):
+    settings = ToolSettings("hirl-restore-strong", str(folder), batch=64, patch=(16,), own_share=0.0)
+    examples = ToolTrainer(settings, tmp_path, torch.device("cpu")).examples
+    images, references, strengths = examples.batch(np.random.default_rng(0))
+    errors = 255 * (images - references).square().mean(dim=(1, 2, 3)).sqrt()
+    assert (errors >= 10).all()
+    hints = (strengths / errors).log().abs()
+    assert 0.5 < hints.max() <= 0.7 + 1e-3

@@ -37,7 +37,9 @@ def test_the_grid_that_restores_best():
     toolset = toolsets.resolve("hirl")
     assert toolset.types == ("denoise", "dejpeg", "deblur", "restore")
     assert (toolset.n_types, toolset.n_degrees) == (4, 4)
-    assert toolset[3, 0].restore.network is toolset[3, 3].restore.network
+    weak, weak_too, strong, strong_too = (toolset[3, degree].restore.network for degree in range(4))
+    assert weak is weak_too
+    assert strong is strong_too is not weak
     for kind, family in enumerate(("noise", "jpeg", "blur")):
         undone = [toolset[kind, degree].undoes for degree in range(4)]
         assert {degradation.family for degradation in undone} == {family}

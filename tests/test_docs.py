@@ -36,6 +36,7 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page, registries, tmp
     blocks = CODE.findall(page.read_text(encoding="utf-8"))
     assert blocks
     exec(compile("\n".join(blocks), page.name, "exec"), {"__name__": page.stem})
+    sys.modules.pop("my_tools", None)  # the next that a test writes is another
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -31,5 +31,5 @@ def test_its_commands_train_evaluate_and_restore(folder, hirl, tmp_path, monkeyp
         named = [{"FOLDER": str(folder), "PICTURES": str(folder)}.get(word, word) for word in command]
         assert hirl(*named, *SMALL[command[0]].split()) == 0, capsys.readouterr().err
     assert len(list((tmp_path / "restored").glob("*.png"))) == 3
-    monkeypatch.delitem(sys.modules, "my_tools")
+    del sys.modules["my_tools"]
     spandrel._descriptor.cache_clear()

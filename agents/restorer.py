@@ -22,7 +22,7 @@ from hirl_agents.masking import Masked, allowed_tools
 from hirl_agents.networks import CellValues
 from hirl_agents.pricing import priced
 from hirl_agents.rollout import Stopping, rollout
-from hirl_env.data.images import to_deep_pixels, to_pixels, to_tensor
+from hirl_env.data.images import as_batch, to_deep_pixels, to_pixels
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, measures, psnr
 from hirl_env.quality.measure import ScoreFunction
@@ -214,12 +214,6 @@ def _check_pixels(name: str, pixels: Pixels) -> None:
         raise ValueError(f"{name} must be a numpy array of uint8 or uint16, got {got}")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or 0 in pixels.shape:
         raise ValueError(f"{name} must have the shape (H, W, 3) or (H, W), got {pixels.shape}")
-
-
-def as_batch(pixels: Pixels) -> torch.Tensor:
-    """uint8 or uint16 (H, W, 3) or (H, W) to (1, 3, H, W)."""
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    return to_tensor(colour)[None]
 
 
 def as_given(images: torch.Tensor, like: Pixels) -> Pixels:

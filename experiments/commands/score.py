@@ -14,7 +14,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from hirl_agents.restorer import as_batch
+from hirl_env.data.images import as_batch
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, Measure, measures

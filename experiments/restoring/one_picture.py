@@ -11,8 +11,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from hirl_agents.restorer import Restored, Restorer, as_batch
-from hirl_env.data.images import UnreadablePicture
+from hirl_agents.restorer import Restored, Restorer
+from hirl_env.data.images import UnreadablePicture, as_batch
 from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
 from hirl_experiments.command_line.fingerprints import sha256

@@ -10,7 +10,7 @@ not take away what is not there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -104,6 +104,17 @@ def _unknown_jpeg(lowest: int, highest: int) -> Draw:
     return Unknown(jpeg_quality=(lowest, highest)).draw_jpeg
 
 
+_RESTORE = ToolRecipe(
+    partial(UNet, unit=ERROR_UNIT),
+    _MIXED.draw,
+    _HYBRIDS,
+    tuple(degradations.resolve(level) for level in LEVELS),
+    lr=0.012,
+    condition=_error_strength,
+    strongest=1.5 * max(ERRORS),
+    stored=torch.int8,
+)
+
 # The toolset `hirl`: each network's range of strengths, and what it meets.
 _HIRL: dict[str, ToolRecipe] = {
     "hirl-denoise": ToolRecipe(
@@ -135,28 +146,8 @@ _HIRL: dict[str, ToolRecipe] = {
         strongest=4.0,
         stored=torch.int8,
     ),
-    "hirl-restore": ToolRecipe(
-        partial(UNet, unit=ERROR_UNIT),
-        _MIXED.draw,
-        _HYBRIDS,
-        tuple(degradations.resolve(level) for level in LEVELS),
-        lr=0.012,
-        condition=_error_strength,
-        strongest=1.5 * max(ERRORS),
-        stored=torch.int8,
-    ),
-    "hirl-restore-strong": ToolRecipe(
-        partial(UNet, unit=ERROR_UNIT),
-        _MIXED.draw,
-        _HYBRIDS,
-        tuple(degradations.resolve(level) for level in LEVELS),
-        lr=0.012,
-        condition=_error_strength,
-        strongest=1.5 * max(ERRORS),
-        erring=0.7,
-        least_error=10.0,
-        stored=torch.int8,
-    ),
+    "hirl-restore": _RESTORE,
+    "hirl-restore-strong": replace(_RESTORE, erring=0.7, least_error=10.0),
 }
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 
 from hirl_agents.agent import begin_episodes
-from hirl_agents.restorer import UNSCORED, Restorer, as_batch, as_given
+from hirl_agents.restorer import UNSCORED, Restorer, as_given
+from hirl_env.data.images import as_batch
 from hirl_env.quality import Measure
 from hirl_env.restoration import Restoration, State
 from hirl_env.tools.toolset import Cell

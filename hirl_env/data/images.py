@@ -136,6 +136,11 @@ def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
     return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float().div_(white)
 
 
+def as_batch(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
+    """uint8 or uint16 (H, W, 3) or grey (H, W) to float32 (1, 3, H, W) in [0, 1]."""
+    return to_tensor(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))[None]
+
+
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Float (..., 3, H, W) in [0, 1] to uint8 (..., H, W, 3): ``round(255 x)``, in new memory."""
     rounded = (images.detach() * 255).round_().clamp_(0, 255).to("cpu", torch.uint8)

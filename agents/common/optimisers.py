@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
 
+from hirl_env.devices import available_precision
+
 OptimizerName = Literal["adam", "muon"]
 
 ADAMS_SHARE = 1 / 20  # of Muon's learning rate
+MOMENTUM = 0.95
+ITERATIONS = 5
+COEFFICIENTS = 3.4445, -4.7750, 2.0315  # of the odd polynomial of each iteration, as Jordan et al. chose them
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class MuonAndAdam(torch.optim.Optimizer):
@@ -17,6 +24,9 @@ class MuonAndAdam(torch.optim.Optimizer):
 
     Muon orthogonalises each kernel's step. The layers that read and write pixels are left to Adam: their input has one
     dominant direction, the mean brightness, and steps as large in it as in all others kill the ReLUs behind.
+
+    `torch.optim.Muon` takes the same steps, in bfloat16 everywhere: on a processor that has no such numbers it takes
+    several times as long as the network's gradients. Here they are float32 where bfloat16 is not native.
 
     Args:
         params: Parameters of a network, in the order of its layers.
@@ -28,9 +38,6 @@ class MuonAndAdam(torch.optim.Optimizer):
         ours: list[torch.nn.Parameter] = self.param_groups[0]["params"]
         _, *self._kernels, _ = [parameter for parameter in ours if parameter.ndim >= 2]
         by_muon = {id(kernel) for kernel in self._kernels}
-        # Muon works on matrices: these share the memory of the kernels.
-        self._matrices = [_matrix(kernel.detach(), kernel) for kernel in self._kernels]
-        self._muon = torch.optim.Muon(self._matrices, lr=lr, weight_decay=0.0)
         self._adam = torch.optim.Adam([one for one in ours if id(one) not in by_muon], lr=lr * ADAMS_SHARE)
 
     @torch.no_grad()
@@ -40,35 +47,43 @@ class MuonAndAdam(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
-            matrix.data = _matrix(kernel.detach(), kernel)  # a network may have moved
-            matrix.grad = None if kernel.grad is None else _matrix(kernel.grad, kernel)
         (group,) = self.param_groups
-        self._muon.param_groups[0]["lr"], self._adam.param_groups[0]["lr"] = group["lr"], group["lr"] * ADAMS_SHARE
-        self._muon.step()
+        for kernel in self._kernels:
+            if kernel.grad is not None:
+                self._muon_step(kernel, kernel.grad, group["lr"])
+        self._adam.param_groups[0]["lr"] = group["lr"] * ADAMS_SHARE
         self._adam.step()
         return loss
 
+    def _muon_step(self, kernel: torch.Tensor, gradient: torch.Tensor, lr: float) -> None:
+        momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(gradient))
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's
+        rows, columns = ahead.shape
+        dtype = DTYPES[available_precision("auto", kernel.device)]
+        step = _orthogonalised(ahead.to(dtype)).to(kernel.dtype).view(kernel.shape)
+        kernel.sub_(step, alpha=lr * math.sqrt(max(1, rows / columns)))
+
     def state_dict(self) -> dict[str, Any]:
         """Of both, and the learning rate."""
-        (group,) = self.param_groups
-        settings = {name: value for name, value in group.items() if name != "params"}
-        return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict(), "settings": settings}
+        return {"muon": super().state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from what `state_dict` returned."""
-        self._muon.load_state_dict(state_dict["muon"])
+        super().load_state_dict(state_dict["muon"])
         self._adam.load_state_dict(state_dict["adam"])
-        self.param_groups[0].update(state_dict["settings"])
 
 
-def _matrix(values: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """A kernel (out, in, height, width), or its gradient, as a matrix of ``out`` rows.
-
-    Of the kernel itself it shares the memory, for its columns are in the order in which they lie there: which that is,
-    is all the same to Muon.
-    """
-    return values.flatten(1) if kernel.is_contiguous() else values.movedim(1, -1).flatten(1)
+def _orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
+    """A matrix with the same singular vectors, and singular values of about 1, by Newton and Schulz's iteration."""
+    if matrix.shape[0] > matrix.shape[1]:
+        return _orthogonalised(matrix.T).T
+    a, b, c = COEFFICIENTS
+    result = matrix / matrix.norm().clamp(min=1e-7)
+    for _ in range(ITERATIONS):
+        gram = result @ result.T
+        result = torch.addmm(result, torch.addmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)
+    return result
 
 
 OPTIMIZERS: dict[OptimizerName, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": MuonAndAdam}

@@ -42,13 +42,30 @@ def test_steps_of_hidden_kernels_are_orthogonal_and_the_rest_is_adams(memory_for
         assert moved.max() == pytest.approx(0.1 * ADAMS_SHARE, rel=1e-3), "Adam's first step is the learning rate"
 
 
+@pytest.mark.parametrize("shape", [(4, 9, 3, 3), (24, 3, 2, 2)], ids=["wide", "tall"])
+def test_kernels_move_as_by_pytorchs_own_muon(shape):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(shape, generator=generator)
+    gradients = torch.randn(3, *shape, generator=generator)
+    ours = [nn.Parameter(torch.zeros(2, 2)), nn.Parameter(start.clone()), nn.Parameter(torch.zeros(2, 2))]
+    theirs = nn.Parameter(start.flatten(1).clone())
+    optimisers = MuonAndAdam(ours, lr=0.1), torch.optim.Muon([theirs], lr=0.1, weight_decay=0.0)
+    for gradient in gradients:
+        ours[1].grad, theirs.grad = gradient.clone(), gradient.flatten(1)
+        for optimiser in optimisers:
+            optimiser.step()
+    moved = (theirs - start.flatten(1)).detach()
+    assert moved.abs().max() > 0.05
+    assert torch.allclose((ours[1] - start).detach().flatten(1), moved, atol=0.02), "which computes in bfloat16"
+
+
 def test_the_memory_format_makes_no_difference():
     weights = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = network(memory_format)
         descend(model, MuonAndAdam(model.parameters(), lr=0.01), steps=3)
         weights.append(model[2].weight.detach().contiguous())
-    assert torch.allclose(*weights, atol=1e-3), "Muon computes in bfloat16"
+    assert torch.allclose(*weights, atol=1e-3), "where it is native, Muon computes in bfloat16"
 
 
 def test_it_goes_on_from_its_state():

@@ -75,15 +75,19 @@ def under_way(out: Path) -> list[str]:
     return [name for name, step in steps(out).items() if 16 <= step < STEPS]
 
 
-def noted(out: Path) -> set[str]:
-    """Runs of which Ray has noted a checkpoint, a second after `steps` tells of it: what a killed driver leaves."""
+def interrupted_runs(out: Path) -> list[str]:
+    """Runs that go on in the middle: Ray has noted a checkpoint of theirs that is past the start, and not the last.
+
+    What a killed driver has noted is up to a second behind what `steps` tells.
+    """
     from ray.tune import ExperimentAnalysis
 
     try:
         trials = ExperimentAnalysis(str(out / "tune")).trials
+        step = {one.config["run"]["name"]: steps_of(Path(one.checkpoint.path))[-1] for one in trials if one.checkpoint}
     except (OSError, ValueError, EOFError):  # being written
-        return set()
-    return {trial.config["run"]["name"] for trial in trials if trial.checkpoint is not None}
+        return []
+    return [name for name, last in step.items() if 0 < last < STEPS]
 
 
 def check_complete(out: Path, runs: list[str]) -> None:
@@ -111,14 +115,13 @@ def check_complete(out: Path, runs: list[str]) -> None:
 def test_a_sweep_whose_driver_is_killed_goes_on(config, folder, tmp_path, until):
     out = tmp_path / "sweep"
     with start(config, "--images", folder, "--out", out) as process:
-        until(
-            lambda: list(steps(out).values()).count(STEPS) >= 3 and not noted(out).isdisjoint(under_way(out)), process
-        )
+        until(lambda: list(steps(out).values()).count(STEPS) >= 3 and interrupted_runs(out), process)
         process.kill()
     assert not (out / "summary.json").exists()
     finished = {name: (out / "tune" / name / "result.json") for name, step in steps(out).items() if step == STEPS}
     before = {name: path.read_bytes() for name, path in finished.items()}
-    interrupted = noted(out).intersection(under_way(out))
+    interrupted = interrupted_runs(out)
+    assert interrupted
     with start("--resume", out, "--trust") as process:
         shown, _ = process.communicate()
     assert process.returncode == 0, shown

@@ -14,7 +14,8 @@ from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.output import at_least, check_writable, print_table, write_json
-from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, Method, open_methods
+from hirl_experiments.evaluation.method import Method
+from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.reporting.figures import save_figure

@@ -78,7 +78,8 @@ def evaluate(
     are stop (value, reference, quality, steps), max_steps and measure. Searches that see the reference: reverse, greedy
     and brute-force (depth), search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90.
     Others: distorted, single (every tool alone), chain (tools, as in chain:tools=deblur-2+dejpeg-0), pixel-rl (weights;
-    five steps, shown as trials).
+    five steps, shown as trials); with their authors' weights, owan:FILE and ffdnet:FILE (given the noise that was
+    added).
 
     Args:
         settings: Settings of the evaluation.

@@ -22,7 +22,8 @@ from hirl_experiments.command_line.output import (
     write_json,
     write_markdown,
 )
-from hirl_experiments.evaluation.methods import Chain, Distorted, Run
+from hirl_experiments.evaluation.method import Run
+from hirl_experiments.evaluation.methods import Chain, Distorted
 from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.evaluation.translation import moves

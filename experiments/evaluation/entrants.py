@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from hirl_agents.agent import Agent, as_agent
-from hirl_agents.baselines.ffdnet import load_ffdnet
-from hirl_agents.baselines.owan import load_owan
 from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import agents
@@ -21,10 +16,9 @@ from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
-from hirl_env.tools.cost import gflop_per_megapixel
-from hirl_env.tools.tool import Conditioned
 from hirl_env.tools.toolset import Toolset
-from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, Method, Run, follow, methods
+from hirl_experiments.evaluation.method import Method, Run
+from hirl_experiments.evaluation.methods import AGENT_FILES, Chain, Greedy, follow, methods
 
 ORACLE_STEPS = 3
 FIXED, ORACLE = "fixed", "oracle"
@@ -64,51 +58,6 @@ def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
     steps = agent.max_steps if options.max_steps is None else min(options.max_steps, agent.max_steps)
     run = follow(agent, tools_of(agent, options.toolset), name, "value", steps)
     return run_entrant(name, run, options.price, chooses=True)
-
-
-def owan_entrant(file: str) -> Entrant:
-    """OWAN with its authors' weights: one network for everything."""
-    network = load_owan(file)
-    return network_entrant("owan", lambda images, applied: network(images), gflop_per_megapixel(network))
-
-
-def ffdnet_entrant(file: str) -> Entrant:
-    """FFDNet with its authors' weights; it is given the standard deviation of the noise that was added, 0 for none."""
-    network = load_ffdnet(file)
-
-    def denoise(images: torch.Tensor, applied: Sequence[Degradation]) -> torch.Tensor:
-        noises = [[step.strength for step in one.steps if step.family == "noise"] for one in applied]
-        restored: torch.Tensor = network(images, images.new_tensor([max(noise, default=0.0) for noise in noises]))
-        return restored
-
-    return network_entrant("ffdnet", denoise, gflop_per_megapixel(Conditioned(network, 0.0)))
-
-
-def network_entrant(
-    name: str, network: Callable[[torch.Tensor, Sequence[Degradation]], torch.Tensor], gflop: float
-) -> Entrant:
-    """What one network makes of images, in float32, as its authors measured it.
-
-    Args:
-        name: Name in tables.
-        network: Function of images (N, 3, H, W) and of what degraded each of them, to images, not clamped.
-        gflop: GFLOP that it takes for a million pixels.
-    """
-
-    @torch.no_grad()
-    def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
-        restored = start.branch()
-        restored.begin(network(start.state.images, applied).clamp(0, 1), start.state.references)
-        height, width = start.state.images.shape[-2:]
-        state = replace(
-            restored.state,
-            first_images=start.state.images,
-            first_scores=start.state.scores,
-            costs=np.full(len(start.state), gflop * height * width / 1e6),
-        )
-        return SearchResult(state, np.ones(len(state), dtype=np.int64))
-
-    return Entrant(name, restore)
 
 
 @dataclass(frozen=True)
@@ -156,8 +105,6 @@ PLAIN: dict[str, Callable[[EntrantOptions], Entrant]] = {
 PREFIXES: dict[str, Callable[[str, EntrantOptions], Entrant]] = {
     "path": lambda tools, options: _method_entrant(tools, Chain(tuple(tools.split(","))), options),
     "rl-restore": lambda file, options: agent_entrant("rl-restore", load_agent(file, options.toolset), options),
-    "owan": lambda file, options: owan_entrant(file),
-    "ffdnet": lambda file, options: ffdnet_entrant(file),
 }
 
 
@@ -167,8 +114,8 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     Args:
         name: Name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
             a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
-            `hirl_experiments.evaluation.methods`; ``rl-restore:FILE``, ``owan:FILE`` or ``ffdnet:FILE`` with their
-            authors' weights; or ``module:factory``, a function without arguments that returns an agent, or cell values
+            `hirl_experiments.evaluation.methods` (``owan:FILE`` with its authors' weights); ``rl-restore:FILE``,
+            likewise; or ``module:factory``, a function without arguments that returns an agent, or cell values
             of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP has a price in dB.
         options: Toolset and options that it is opened with.
 
@@ -188,7 +135,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     if kind in PREFIXES and rest:
         return PREFIXES[kind](rest, options)
     if kind in methods.names():
-        return _method_entrant(name, methods.resolve(name), options)
+        return _method_entrant(name if "=" in rest else kind, methods.resolve(name), options)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
         agent = load_agent(name, options.toolset, trust=options.trust)
         return agent_entrant(Path(name).name.removesuffix(SUFFIX), agent, options)
@@ -197,7 +144,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
         f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., "
-        "rl-restore:FILE, owan:FILE, ffdnet:FILE, module:factory, and any that chooses with @PRICE"
+        "rl-restore:FILE, module:factory, and any that chooses with @PRICE"
     )
 
 

@@ -5,9 +5,8 @@ To add one, subclass `Method` as a frozen dataclass, and register it in `methods
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,35 +26,10 @@ from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.command_line.options import replaced
 from hirl_experiments.command_line.output import blind_measure
+from hirl_experiments.evaluation.method import Method, Run
+from hirl_experiments.evaluation.network_methods import Ffdnet, Owan
 
-# What a method makes of a batch, given what degraded each image, by the names of its rows; each dictionary comes of one
-# run, in which the shorter paths of a search have their share.
-Run = Callable[[Restoration, Sequence[Degradation]], Iterator[dict[str, SearchResult]]]
 AGENT_FILES = (".safetensors", ".npz", ".zip")
-
-
-@dataclass(frozen=True)
-class Method(ABC):
-    """A way to restore images: its options, each with its default.
-
-    Attributes:
-        chooses: Whether it weighs what tools gain against the price of what they cost, where a GFLOP has one.
-    """
-
-    chooses: ClassVar[bool] = False
-
-    @abstractmethod
-    def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Loads what it needs, and returns what it does with a batch.
-
-        Args:
-            name: Name of its row, or what the names of its rows begin with.
-            toolset: Tools, over tiles.
-            trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
-
-        Raises:
-            ValueError: If an option names nothing known, or is out of range.
-        """
 
 
 @dataclass(frozen=True)
@@ -244,13 +218,16 @@ class PixelWise(Method):
 def _shorthand(text: Any) -> Method | None:
     """A method from ``NAME:OPTION=VALUE,OPTION=VALUE``, or the `Follow` of an agent's name or file.
 
-    Of options that take several values these have ``+`` between them: ``search:agent=hirl,budgets=9+90``.
+    Of options that take several values these have ``+`` between them: ``search:agent=hirl,budgets=9+90``. The name of
+    the first option may be left out where it is the only one: ``owan:FILE``.
     """
     if not isinstance(text, str):
         return None
     name, _, rest = text.partition(":")
     if name in methods.names():
         method = methods.resolve(name)
+        if rest and "=" not in rest and fields(method):
+            rest = f"{fields(method)[0].name}={rest}"
     elif Path(text).suffix in AGENT_FILES:
         return Follow(text)  # the whole of it: there may be a colon in a path
     elif name in agents.names() or Path(name).suffix in AGENT_FILES:
@@ -279,6 +256,8 @@ methods.register("greedy", Greedy)
 methods.register("brute-force", BruteForce)
 methods.register("search", Search)
 methods.register("pixel-rl", PixelWise)
+methods.register("owan", Owan)
+methods.register("ffdnet", Ffdnet)
 
 
 def open_methods(names: Sequence[str], toolset: Toolset, trust: bool = False) -> dict[str, Run]:

@@ -21,6 +21,7 @@ from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
 from hirl_experiments.command_line.output import at_least
 from hirl_experiments.command_line.records import Records
+from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.methods import (
     BruteForce,
     Distorted,
@@ -28,7 +29,6 @@ from hirl_experiments.evaluation.methods import (
     Greedy,
     PixelWise,
     Reverse,
-    Run,
     Search,
     Single,
 )

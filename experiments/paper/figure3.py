@@ -15,7 +15,7 @@ from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample
 from hirl_env.quality import ssim
 from hirl_experiments.command_line.records import Records
-from hirl_experiments.evaluation.methods import Run
+from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.sampling import begin
 from hirl_experiments.paper.distortions import network_rows, single_notes, table1_rows
 from hirl_experiments.paper.experiment import Distortion, Experiment

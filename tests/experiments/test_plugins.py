@@ -68,7 +68,8 @@ algorithms.register("toy", ToyConfig)
 from dataclasses import dataclass
 
 from hirl_agents.search import chain
-from hirl_experiments.evaluation.methods import Method, methods
+from hirl_experiments.evaluation.method import Method
+from hirl_experiments.evaluation.methods import methods
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hirl_env.tools.registry import toolsets
 from hirl_env.tools.rl_restore import new_tools
 from hirl_experiments.commands.reproduce import PARTS, PartName
 from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, methods
+from hirl_experiments.evaluation.network_methods import Owan
 from hirl_experiments.evaluation.runner import Runner
 
 
@@ -26,7 +27,8 @@ def test_short_hands():
     assert methods.resolve("search:agent=mine.safetensors,budgets=9+90") == Search("mine.safetensors", (9, 90))
     assert methods.resolve("flat-dqn:stop=quality,max-steps=3") == Follow("flat-dqn", "quality", 3)
     assert methods.resolve("runs/a/best.zip") == Follow("runs/a/best.zip")
-    assert methods.resolve("chain:tools=deblur-2") == Chain(("deblur-2",))
+    assert methods.resolve("chain:tools=deblur-2") == methods.resolve("chain:deblur-2") == Chain(("deblur-2",))
+    assert methods.resolve("owan:weights/owan.npz") == Owan("weights/owan.npz")
 
 
 def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
@@ -53,6 +55,9 @@ def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
         (("--methods", "search:budgets=0+9"), "budgets must be positive and rising"),
         (("--methods", "chain:tools=deblur-2+sharpen-1"), "unknown tool 'sharpen-1'; known are: denoise-0"),
         (("--methods", "hirl:max_steps=0"), "max_steps must be at least 1, got 0"),
+        (("--methods", "greedy:deep"), "greedy:deep: depth"),
+        (("--methods", "owan"), "method owan: its weights are its authors', and not part of this package"),
+        (("--methods", "ffdnet:missing.mat"), "missing.mat: not FFDNet's weights"),
     ],
 )
 def test_mistakes_are_said_before_anything_runs(arguments, message, folder, monkeypatch, hirl, capsys):

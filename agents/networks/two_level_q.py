@@ -1,0 +1,109 @@
+"""The Q-network of HIRL: one head for types, one for degrees."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+
+from hirl_agents.networks.cell_q import MAX_STEPS, VIEW, CellQ
+from hirl_agents.networks.q_network import QNetwork
+from hirl_agents.networks.rescaling import squashed, unsquashed
+from hirl_env.log_variances import SCALES, with_log_variances
+from hirl_env.resnet import Norm
+
+DegreeHead = Literal["per-type", "blind"]
+
+
+class TwoLevelQ(CellQ):
+    """The paper's two strategies (section 2.3): TS values the types, DS the degrees.
+
+    Args:
+        n_types: Number of types.
+        n_degrees: Number of degrees of each type.
+        width: Width of both ResNet-18 trunks.
+        norm: Normalisation of both trunks.
+        degree_head: Form of DS: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``:
+            D(s, t, d).
+        sees_start: Whether images show the start, as of `CellQ`.
+        sees_tool: Whether images show the tool used last, as of `CellQ`.
+        squash: Whether the strategies learn values `squashed`.
+        log_variances: Whether they see images `with_log_variances`.
+        view: Side of the images of its training, as of `CellQ`.
+        max_steps: Longest path of its training, as of `CellQ`.
+        doubt: Standard deviations by which values are lowered, as of `CellQ`.
+
+    Attributes:
+        ts: Images (N, C, H, W), as they are `seen`, to (N, types).
+        ds: The same to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
+    """
+
+    def __init__(
+        self,
+        n_types: int,
+        n_degrees: int,
+        width: int = 64,
+        norm: Norm = "batch",
+        degree_head: DegreeHead = "per-type",
+        sees_start: bool = False,
+        sees_tool: bool = False,
+        squash: bool = False,
+        log_variances: bool = False,
+        view: int = VIEW,
+        max_steps: int = MAX_STEPS,
+        doubt: int = 0,
+    ) -> None:
+        super().__init__(n_types, n_degrees, view, max_steps, doubt, sees_start, sees_tool)
+        if degree_head not in ("per-type", "blind"):
+            raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
+        self.architecture = {
+            "width": width,
+            "norm": norm,
+            "degree_head": degree_head,
+            "sees_start": sees_start,
+            "sees_tool": sees_tool,
+            "squash": squash,
+            "log_variances": log_variances,
+            "view": view,
+        }
+        self.squash, self.blind = squash, degree_head == "blind"
+        n_tools = n_types * n_degrees if sees_tool else 0
+        self.n_images, self.log_variances = (2 if sees_start else 1), log_variances
+        channels = self.n_images * (3 + SCALES if log_variances else 3)
+        self.ts = QNetwork(n_types, width, norm, n_tools, channels)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, channels)
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """What both strategies see of images (N, C, H, W): these, or each of them `with_log_variances`."""
+        if not self.log_variances:
+            return images
+        pictures, rest = images[:, : 3 * self.n_images], images[:, 3 * self.n_images :]
+        maps = [with_log_variances(each) for each in pictures.split(3, dim=1)]
+        return torch.cat([*maps, rest], dim=1).contiguous(memory_format=torch.channels_last)
+
+    def encode(self, values: torch.Tensor) -> torch.Tensor:
+        """What the strategies say of values in units of the reward: these, or squashed."""
+        return squashed(values) if self.squash else values
+
+    def decode(self, values: torch.Tensor) -> torch.Tensor:
+        """Undoes `encode`."""
+        return unsquashed(values) if self.squash else values
+
+    def type_values(self, images: torch.Tensor) -> torch.Tensor:
+        """T(s), (N, types), encoded, of images as they are `seen`."""
+        return cast(torch.Tensor, self.ts(images))
+
+    def degree_values(self, images: torch.Tensor) -> torch.Tensor:
+        """D(s), (N, types, degrees), encoded, of images as they are `seen`; the same for every type if it is blind."""
+        values = self.ds(images)
+        if self.blind:
+            return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
+        return cast(torch.Tensor, values.unflatten(1, (self.n_types, self.n_degrees)))
+
+    def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
+        """The value of the type, less what the degree is worse than its best, (N, types, degrees).
+
+        The largest is that of the type with the largest T and, within it, the degree with the largest D.
+        """
+        degrees = self.degree_values(seen)
+        return self.decode(self.type_values(seen)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))

@@ -7,7 +7,7 @@ unless it is trusted. ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from hirl_agents.loading import load_agent
 from hirl_agents.networks import SUFFIX
 from hirl_env.extras import optional
 from hirl_env.tools.registry import toolsets
-from hirl_env.tools.toolset_file import YAML_SUFFIXES, files_of
+from hirl_env.tools.toolset_file import YAML_SUFFIXES, cells_of, files_of
 from hirl_env.weights import read_metadata
 
 AGENT, CARD, TOOLSET = f"agent{SUFFIX}", "README.md", "toolset.yaml"
@@ -136,14 +136,7 @@ def _files(toolset: str | Path) -> dict[str, Path]:
 
 def _check_tools(toolset: Path, trust: bool) -> None:
     """Raises ValueError where a toolset file names functions, unless it is trusted, or tools of another file."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(toolset.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
-        raise ValueError(f"{toolset.name} is no YAML") from None
-    rows = content.values() if isinstance(content, Mapping) else ()
-    for tool in (tool for row in rows if isinstance(row, list) for tool in row if isinstance(tool, Mapping)):
+    for tool in cells_of(toolset):
         if "function" in tool and not trust:
             raise ValueError(f"{toolset.name} runs {tool['function']}; read it, then give trust=True")
         whose, colon, _ = str(tool.get("tool", "")).partition(":")

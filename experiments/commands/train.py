@@ -30,7 +30,8 @@ def train(
     Stop it with Ctrl-C, or lose it to a power cut, and go on with "hirl train --resume DIR". Writes to --out:
     config.yaml (every setting, the command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs,
     the last model with its replay buffer, and the best one as best.safetensors or, of PPO, best.zip: "hirl restore
-    --agent" and "hirl evaluate --methods" take it. "hirl train --preset NAME --help" shows the settings of a preset.
+    --agent" and "hirl evaluate --methods" take it, with the --toolset that it was trained with. "hirl train --preset
+    NAME --help" shows the settings of a preset.
 
     Args:
         config: Configuration of the training.

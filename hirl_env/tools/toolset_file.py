@@ -46,11 +46,9 @@ def read_toolset(path: Path, named: Callable[[str], Tool]) -> Toolset:
         ValueError: If the file cannot be read, or has a mistake; names file and tool.
     """
     rows = {}
-    for kind, cells in _content(path).items():
-        if not isinstance(cells, list) or not cells:
-            raise ValueError(f"toolset {path}: type {kind!r} needs a list of tools, weak to strong")
+    for kind, cells in _rows(path).items():
         try:
-            rows[str(kind)] = [_tool(cell, path.parent, named) for cell in cells]
+            rows[kind] = [_tool(cell, path.parent, named) for cell in cells]
         except ValueError as error:
             raise ValueError(f"toolset {path}, type {kind!r}: {error}") from None
     twice = [name for name, count in Counter(tool.name for row in rows.values() for tool in row).items() if count > 1]
@@ -59,10 +57,30 @@ def read_toolset(path: Path, named: Callable[[str], Tool]) -> Toolset:
     return Toolset(rows)
 
 
+def cells_of(path: Path) -> list[Mapping[str, Any]]:
+    """What a toolset file says of each of its tools; raises ValueError as `read_toolset`."""
+    return [cell for row in _rows(path).values() for cell in row]
+
+
 def files_of(path: Path) -> list[Path]:
     """What a toolset depends on: its YAML file, and those of its networks; raises ValueError as `read_toolset`."""
-    cells = [cell for row in _content(path).values() if isinstance(row, list) for cell in row]
-    return [path, *(path.parent / str(cell["network"]) for cell in cells if "network" in cell)]
+    return [path, *(path.parent / str(cell["network"]) for cell in cells_of(path) if "network" in cell)]
+
+
+def _rows(path: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """By the names of types, what the file says of their tools."""
+    rows = {}
+    for kind, cells in _content(path).items():
+        if not isinstance(cells, list) or not cells:
+            raise ValueError(f"toolset {path}: type {kind!r} needs a list of tools, weak to strong")
+        for cell in cells:
+            if not isinstance(cell, Mapping):
+                raise ValueError(
+                    f"toolset {path}, type {kind!r}: a tool is written as {{network: FILE}}, {{function: MODULE:NAME}} "
+                    f"or {{tool: NAME}}; got {cell!r}"
+                )
+        rows[str(kind)] = cells
+    return rows
 
 
 def _content(path: Path) -> Mapping[Any, Any]:
@@ -79,12 +97,8 @@ def _content(path: Path) -> Mapping[Any, Any]:
     return content
 
 
-def _tool(cell: Any, folder: Path, named: Callable[[str], Tool]) -> Tool:
+def _tool(cell: Mapping[str, Any], folder: Path, named: Callable[[str], Tool]) -> Tool:
     """One tool from what the file says of it."""
-    if not isinstance(cell, Mapping):
-        raise ValueError(
-            f"a tool is written as {{network: FILE}}, {{function: MODULE:NAME}} or {{tool: NAME}}; got {cell!r}"
-        )
     unknown = [key for key in cell if key not in (*KINDS, *OPTIONS, "strength")]
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; known are: {', '.join((*KINDS, 'strength', *OPTIONS))}")

@@ -122,7 +122,7 @@ def test_its_files_are_known(networks):
         ("a: [", "no YAML"),
         ("a: b", "type 'a' needs a list"),
         ("a: []", "type 'a' needs a list"),
-        ("a: [b]", "a tool is written as"),
+        ("a: [5]", "a tool is written as"),
         ("a: [{tool: b}]", "unknown tool 'b'"),
         ("a: [{tool: 'paper:denoise-0', naem: x}]", "unknown key 'naem'; known are: network, function, tool"),
         ("a: [{name: x}]", "exactly one of network, function, tool"),
@@ -139,6 +139,11 @@ def test_mistakes_are_named(written, text, says):
         toolsets.resolve(written(text))
     assert says in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_files_of_a_toolset_with_mistakes_are_not_known(written):
+    with pytest.raises(ValueError, match="a tool is written as"):
+        files_of(written("a: [5]"))
 
 
 def test_a_missing_file_is_named(tmp_path):

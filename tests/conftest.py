@@ -1,6 +1,7 @@
 """Fixtures: small pictures made here, and a toolset whose arithmetic can be done by hand."""
 
 import dataclasses
+import os
 import pickle
 import signal
 from pathlib import Path
@@ -32,6 +33,9 @@ torch.set_num_threads(1)
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Seconds that W&B waits for a process of its own to start, which takes longer than its 30 where others are busy.
+os.environ.setdefault("WANDB__SERVICE_WAIT", "300")
 
 # Of the options of algorithms, in tests: as large as that, where the default is larger.
 SMALL = {"width": 8, "units": 8, "buffer_size": 64, "learning_starts": 8, "batch_size": 8, "n_steps": 8, "n_epochs": 1}

@@ -144,6 +144,7 @@ _HIRL: dict[str, ToolRecipe] = {
         lr=0.012,
         condition=_blur_strength,
         strongest=4.0,
+        erring=0.7,
         stored=torch.int8,
     ),
     "hirl-restore": _RESTORE,

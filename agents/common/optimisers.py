@@ -56,7 +56,10 @@ class MuonAndAdam(torch.optim.Optimizer):
         return loss
 
     def _muon_step(self, kernel: torch.Tensor, gradient: torch.Tensor, lr: float) -> None:
-        momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(gradient))
+        state = self.state[kernel]
+        if not state:
+            state["momentum"] = torch.zeros_like(gradient)
+        momentum = state["momentum"]
         momentum.lerp_(gradient, 1 - MOMENTUM)
         ahead = gradient.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's
         rows, columns = ahead.shape

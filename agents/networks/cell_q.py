@@ -107,7 +107,7 @@ class CellQ(nn.Module):
 
         Args:
             margin: Stop margin, of the shape of ``stop_margin``.
-            doubt: Number of standard deviations by which values are lowered, as of the argument.
+            doubt: Number of standard deviations by which values are lowered, as of `CellQ`.
         """
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))

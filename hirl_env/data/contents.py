@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hirl_env.arrays import Pixels
 from hirl_env.data.images import LUMA
+from hirl_env.data.patterns import patterned
 
 Colour = tuple[int, int, int]
 
@@ -91,11 +92,19 @@ def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     return np.asarray(picture)
 
 
+def pattern(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """A part of the photograph that is dithered, printed in dots, or has a regular pattern over it."""
+    width, height = _canvas(pixels, smallest)
+    top, left = (int(rng.integers(side - part + 1)) for side, part in zip(pixels.shape, (height, width), strict=False))
+    return patterned(pixels[top : top + height, left : left + width], rng)
+
+
 CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
     "photograph": photograph,
     "colours": colours,
     "drawing": drawing,
     "near-grey": near_grey,
+    "pattern": pattern,
 }
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from hirl_env.extras import optional
-from hirl_env.quality.full_reference import FROM_PIQ, psnr
+from hirl_env.quality.full_reference import FROM_PIQ, capped_psnr, psnr
 from hirl_env.quality.hirl_biqa import SMALLEST, load_blind_quality
 from hirl_env.quality.measure import BlindNetwork, Measure
 from hirl_env.quality.paq2piq import load_paq2piq
@@ -52,6 +52,7 @@ def _shorthand(value: Any) -> Measure | None:
 
 measures: Registry[Measure] = Registry("measure", Measure, _shorthand)
 measures.register("psnr", lambda: Measure("psnr", psnr))
+measures.register("psnr-50", lambda: Measure("psnr-50", capped_psnr))
 for _name, (_function, _smallest) in FROM_PIQ.items():
     measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
 measures.register("hirl-biqa", _hirl_biqa)

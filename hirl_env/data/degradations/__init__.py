@@ -12,8 +12,17 @@ from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, Gaussi
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import DoubleJpeg, FullColourJpeg, JpegCompression
-from hirl_env.data.degradations.noise import ChromaNoise, GaussianNoise, GreyNoise, ShotNoise
-from hirl_env.data.degradations.recipes import LIGHT_KINDS, Enlarged, Light, Pictured, RLRestoreRecipe, Unknown
+from hirl_env.data.degradations.noise import ChromaNoise, CoarseNoise, GaussianNoise, GreyNoise, ShotNoise
+from hirl_env.data.degradations.recipes import (
+    LIGHT_KINDS,
+    Enlarged,
+    Light,
+    OtherPictures,
+    Pictured,
+    RLRestoreRecipe,
+    Slight,
+    Unknown,
+)
 from hirl_env.data.degradations.registry import (
     BLUR_SIZES,
     JPEG_QUALITIES,
@@ -32,6 +41,7 @@ __all__ = [
     "SINGLES",
     "AnisotropicBlur",
     "ChromaNoise",
+    "CoarseNoise",
     "DefocusBlur",
     "Degradation",
     "DoubleJpeg",
@@ -46,9 +56,11 @@ __all__ = [
     "Light",
     "Mixture",
     "MotionBlur",
+    "OtherPictures",
     "Pictured",
     "RLRestoreRecipe",
     "ShotNoise",
+    "Slight",
     "Unknown",
     "degradations",
     "opencv_sigma",

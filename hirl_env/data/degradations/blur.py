@@ -60,7 +60,23 @@ def _reach(sigma: float) -> int:
     return max(1, math.ceil(REACH * sigma))
 
 
-def _positive(what: str, value: float) -> None:
+def _size(sigma: float) -> int:
+    """Taps that a Gaussian of a standard deviation takes."""
+    return 2 * _reach(sigma) + 1
+
+
+def gaussian_taps(sigma: float) -> torch.Tensor:
+    """A Gaussian of a standard deviation in pixels, float32 (taps,), of sum 1 and an odd length."""
+    return _gaussian_taps(_size(sigma), sigma)
+
+
+def blurred(image: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """An image (3, H, W) blurred with the same taps, an odd number, along its rows and its columns."""
+    return correlate_along(correlate_along(image, taps, 2), taps, 1)
+
+
+def positive(what: str, value: float) -> None:
+    """Raises ValueError where a value is not a positive number; ``what`` says which it is."""
     if not 0 < value < math.inf:
         raise ValueError(f"{what} must be positive, got {value}")
 
@@ -88,21 +104,20 @@ class GaussianBlur(Degradation):
         if self.size < 1:
             raise ValueError(f"GaussianBlur: size must be at least 1, got {self.size}")
         if self.sigma is not None:
-            _positive("GaussianBlur: sigma", self.sigma)
+            positive("GaussianBlur: sigma", self.sigma)
 
     @classmethod
     def of_sigma(cls, sigma: float) -> GaussianBlur:
         """A blur of that standard deviation (pixels) with as many taps as it takes."""
-        _positive("GaussianBlur: sigma", sigma)
-        return cls(2 * _reach(sigma) + 1, sigma)
+        positive("GaussianBlur: sigma", sigma)
+        return cls(_size(sigma), sigma)
 
     @property
     def strength(self) -> float:
         return self.sigma if self.sigma is not None else opencv_sigma(self.size)
 
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        taps = _gaussian_taps(self.size | 1, self.strength)
-        return correlate_along(correlate_along(image, taps, 2), taps, 1)
+        return blurred(image, _gaussian_taps(self.size | 1, self.strength))
 
 
 @dataclass(frozen=True)
@@ -124,8 +139,8 @@ class AnisotropicBlur(Degradation):
     family: ClassVar[str] = "blur"
 
     def __post_init__(self) -> None:
-        _positive("AnisotropicBlur: long", self.long)
-        _positive("AnisotropicBlur: short", self.short)
+        positive("AnisotropicBlur: long", self.long)
+        positive("AnisotropicBlur: short", self.short)
 
     @property
     def strength(self) -> float:
@@ -155,7 +170,7 @@ class DefocusBlur(Degradation):
     family: ClassVar[str] = "blur"
 
     def __post_init__(self) -> None:
-        _positive("DefocusBlur: radius", self.radius)
+        positive("DefocusBlur: radius", self.radius)
 
     @property
     def strength(self) -> float:
@@ -166,7 +181,8 @@ class DefocusBlur(Degradation):
         side = 2 * reach + 1
         # Each pixel's share of the disc, by points that lie evenly in it.
         points = (torch.arange(side * SAMPLES) + 0.5) / SAMPLES - side / 2
-        inside = (points[:, None] ** 2 + points[None, :] ** 2 <= self.radius**2).float()
+        radius = max(self.radius, 1 / SAMPLES)  # which has points in it; a smaller disc is one, too
+        inside = (points[:, None] ** 2 + points[None, :] ** 2 <= radius**2).float()
         kernel = F.avg_pool2d(inside[None], SAMPLES)[0]
         return correlate(image, kernel / kernel.sum())
 

@@ -73,9 +73,15 @@ class InOrder(Degradation):
 
     Args:
         parts: Degradations, first to last; none of them leaves an image as it is.
+
+    Raises:
+        ValueError: If a part is no degradation.
     """
 
     parts: tuple[Degradation, ...]
+
+    def __post_init__(self) -> None:
+        check_degradations(self, "parts")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return InOrder(tuple(part.draw(rng) for part in self.parts))
@@ -108,7 +114,7 @@ class Mixture(Random):
         choices: Degradations to draw from, at least one.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or one is no degradation.
     """
 
     choices: tuple[Degradation, ...]
@@ -116,6 +122,7 @@ class Mixture(Random):
     def __post_init__(self) -> None:
         if not self.choices:
             raise ValueError("Mixture: needs at least one degradation to choose from")
+        check_degradations(self, "choices")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return self.choices[int(rng.integers(len(self.choices)))].draw(rng)
@@ -148,6 +155,25 @@ def check_shares(recipe: Any, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(recipe, name) <= 1:
             raise ValueError(f"{type(recipe).__name__}: {name} must lie in 0 to 1, got {getattr(recipe, name)}")
+
+
+def check_degradations(recipe: Any, name: str) -> None:
+    """Raises ValueError where a field of a recipe holds something else than degradations."""
+    for value in getattr(recipe, name):
+        if not isinstance(value, Degradation):
+            raise ValueError(
+                f"{type(recipe).__name__}: {name} must be degradations, got {value!r}; "
+                "degradations.resolve(NAME) makes one of its name"
+            )
+
+
+def check_known(recipe: Any, name: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError where a field of a recipe is not some of the names that are known."""
+    values = getattr(recipe, name)
+    unknown = [value for value in values if value not in known]
+    if unknown or not values:
+        got = ", ".join(unknown) or "none"
+        raise ValueError(f"{type(recipe).__name__}: {name} are some of {', '.join(known)}; got {got}")
 
 
 def _ranges(recipe: Any, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[float, float]]]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from hirl_env.data.degradations.blur import blurred, gaussian_taps, positive
 from hirl_env.data.degradations.degradation import Degradation
 from hirl_env.data.images import LUMA
 
@@ -83,3 +84,27 @@ class ShotNoise(_Noise):
 
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         return _normal(rng, *image.shape) * (2 * image).sqrt()
+
+
+@dataclass(frozen=True)
+class CoarseNoise(_Noise):
+    """Adds noise whose grains are larger than a pixel, as film has it, and cameras that fill in colours.
+
+    Args:
+        sigma: Standard deviation, of 255.
+        grain: Standard deviation of the Gaussian that white noise is blurred with, pixels.
+
+    Raises:
+        ValueError: If ``sigma`` is negative, or ``grain`` not positive.
+    """
+
+    grain: float = 0.7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("CoarseNoise: grain", self.grain)
+
+    def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        taps = gaussian_taps(self.grain)
+        # Each of the two passes leaves that share of the variance.
+        return blurred(_normal(rng, *image.shape), taps) / taps.square().sum()

@@ -11,10 +11,10 @@ import torch
 from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS, shrunk
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
-from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_ranges, check_shares
+from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_known, check_ranges, check_shares
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
-from hirl_env.data.degradations.noise import GaussianNoise, GreyNoise, ShotNoise
+from hirl_env.data.degradations.noise import CoarseNoise, GaussianNoise, GreyNoise, ShotNoise
 
 Range = tuple[float, float]
 LIGHT_KINDS = ("clean", "jpeg", "noise", "blur", "shrunk")
@@ -96,6 +96,33 @@ class Unknown(Random):
 
 
 @dataclass(frozen=True)
+class Slight(Unknown):
+    """What a photograph of today's cameras brings: less of everything, and noise that is coarse as often as not.
+
+    Args:
+        grain: Range of the ``grain`` of coarse noise, pixels; uniform.
+    """
+
+    blurred: float = 0.25
+    compressed: float = 0.6
+    blur_sigma: Range = (0.4, 1.5)
+    disc_radius: Range = (0.7, 2.0)
+    motion_length: tuple[int, int] = (2, 5)
+    noise_sigma: Range = (2.0, 25.0)
+    jpeg_quality: tuple[int, int] = (30, 95)
+    grain: Range = (0.4, 1.2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(self, 1e-3, 100, "grain")
+
+    def draw_noise(self, rng: np.random.Generator) -> Degradation:
+        if rng.random() < 0.5:
+            return super().draw_noise(rng)
+        return CoarseNoise(float(rng.uniform(*self.noise_sigma)), float(rng.uniform(*self.grain)))
+
+
+@dataclass(frozen=True)
 class Pictured(Degradation):
     """A degradation of something else than the photograph: of a drawing, say, or of the photograph made smaller.
 
@@ -119,6 +146,36 @@ class Pictured(Degradation):
 
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         return self.degradation(image, rng)
+
+
+@dataclass(frozen=True)
+class OtherPictures(Random):
+    """A degradation of other pictures than the photographs as they are.
+
+    Args:
+        degradation: Degradation of them.
+        contents: Contents of pictures, each equally likely: keys of `hirl_env.data.contents.CONTENTS`.
+        shrunk: Share of pictures that are made smaller before, by Lanczos' filter, and so are sharp.
+        shrink: Range of the factor by which they are; uniform.
+
+    Raises:
+        ValueError: If the share is no probability, the range does not rise within 1 to 100, or a content is unknown.
+    """
+
+    degradation: Degradation
+    contents: tuple[str, ...] = ("photograph",)
+    shrunk: float = 0.5
+    shrink: Range = (1.2, 3.0)
+
+    def __post_init__(self) -> None:
+        check_shares(self, "shrunk")
+        check_ranges(self, 1, 100, "shrink")
+        check_known(self, "contents", tuple(CONTENTS))
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        content = self.contents[int(rng.integers(len(self.contents)))]
+        shrink = float(rng.uniform(*self.shrink)) if rng.random() < self.shrunk else 1.0
+        return Pictured(content, self.degradation.draw(rng), shrink)
 
 
 @dataclass(frozen=True)
@@ -149,10 +206,8 @@ class Light(Random):
         check_ranges(self, 1, 100, "jpeg_quality", "shrink")
         check_ranges(self, 0, 255, "noise_sigma")
         check_ranges(self, 1e-3, 100, "blur_sigma")
-        for name, known in {"kinds": LIGHT_KINDS, "contents": tuple(CONTENTS)}.items():
-            unknown = [value for value in getattr(self, name) if value not in known]
-            if unknown or not getattr(self, name):
-                raise ValueError(f"Light: {name} are some of {', '.join(known)}; got {', '.join(unknown) or 'none'}")
+        check_known(self, "kinds", LIGHT_KINDS)
+        check_known(self, "contents", tuple(CONTENTS))
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         content = self.contents[int(rng.integers(len(self.contents)))]

@@ -6,7 +6,7 @@ from hirl_env.data.degradations.blur import GaussianBlur
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
 from hirl_env.data.degradations.jpeg import JpegCompression
 from hirl_env.data.degradations.noise import GaussianNoise
-from hirl_env.data.degradations.recipes import Enlarged, Light, RLRestoreRecipe, Unknown
+from hirl_env.data.degradations.recipes import Enlarged, Light, OtherPictures, RLRestoreRecipe, Slight, Unknown
 from hirl_env.registry import Registry
 
 BLUR_SIZES = (5, 10, 15)
@@ -44,11 +44,28 @@ _register("light", Light())
 _register("clean", InOrder(()))
 _register("enlarged", Enlarged())
 # What agents are to train on: everything that a picture may bring, and nothing at all. Other shapes of blur, and blur
-# alone, have a part of their own: as rare as in `unknown` they are hardly learned.
+# alone, have a part of their own: as rare as in `unknown` they are hardly learned. So have slight faults of sharp
+# photographs, and clean patterns, which are easily taken for noise.
 _blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25, other_blur=0.75)
+_light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern"))
+_slight = OtherPictures(Slight(), contents=("photograph", "photograph", "pattern"))
+_register("slight", Slight())
 _register(
     "everything",
-    Mixture((Unknown(), Unknown(), _blurred, Enlarged(), Light(), _any_level, RLRestoreRecipe(1, 28))),
+    Mixture(
+        (
+            Unknown(),
+            Unknown(),
+            _blurred,
+            Enlarged(),
+            _light,
+            _light,
+            _slight,
+            _slight,
+            _any_level,
+            RLRestoreRecipe(1, 28),
+        )
+    ),
 )
 _register("rl-restore-mild", RLRestoreRecipe(9, 11))
 _register("rl-restore-moderate", RLRestoreRecipe(12, 17))

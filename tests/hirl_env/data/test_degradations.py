@@ -10,6 +10,7 @@ from PIL import Image
 from hirl_env.data.degradations import (
     AnisotropicBlur,
     ChromaNoise,
+    CoarseNoise,
     DefocusBlur,
     DoubleJpeg,
     Enlarged,
@@ -23,8 +24,10 @@ from hirl_env.data.degradations import (
     Light,
     Mixture,
     MotionBlur,
+    OtherPictures,
     RLRestoreRecipe,
     ShotNoise,
+    Slight,
     Unknown,
     degradations,
     opencv_sigma,
@@ -76,6 +79,10 @@ def test_sequence_is_its_parts_one_after_the_other(image):
 
 def test_sigma_by_opencvs_rule():
     assert [opencv_sigma(size) for size in (5, 10, 15)] == pytest.approx([1.1, 1.85, 2.6])
+
+
+def test_a_disc_within_a_pixel_changes_nothing(image):
+    assert torch.allclose(DefocusBlur(0.01)(image, np.random.default_rng(0)), image, atol=0.51 / 255)
 
 
 def test_blur_of_a_point_is_the_kernel():
@@ -152,6 +159,17 @@ def test_grey_noise_is_the_same_in_all_channels_and_shot_noise_grows_with_bright
     assert torch.equal(ShotNoise(20)(0 * grey, rng), 0 * grey)
 
 
+@pytest.mark.parametrize("grain", [0.3, 0.7, 1.5])
+def test_coarse_noise_has_its_standard_deviation_and_neighbours_that_are_alike(grain):
+    grey = torch.full((3, 256, 256), 0.5)
+    noise = CoarseNoise(20, grain)(grey, np.random.default_rng(0)) - grey
+    assert (noise.std() * 255).item() == pytest.approx(20, rel=0.05)
+    alike = torch.corrcoef(torch.stack([noise[..., 1:].flatten(), noise[..., :-1].flatten()]))[0, 1].item()
+    # Of white noise after a Gaussian of its taps.
+    kernel = torch.exp(-(torch.arange(-9, 10) ** 2) / (2 * grain**2))
+    assert alike == pytest.approx(((kernel[1:] * kernel[:-1]).sum() / kernel.square().sum()).item(), abs=0.03)
+
+
 def test_jpeg_with_full_colour_keeps_colours_that_half_resolution_loses():
     stripes = torch.zeros(3, 64, 64)
     stripes[0, :, ::2], stripes[2, :, 1::2] = 1, 1
@@ -191,6 +209,28 @@ def test_unknown_has_each_distortion_half_of_the_time_and_some_of_every_kind():
             assert 0.3 <= step.sigma <= 4
         if step.family == "noise":
             assert 1 <= step.sigma <= 60
+
+
+def test_slight_faults_stay_slight_and_their_noise_is_coarse_as_often_as_not():
+    rng = np.random.default_rng(0)
+    steps = [step for _ in range(1000) for step in Slight().draw(rng).steps]
+    noises = [step for step in steps if step.family == "noise"]
+    assert all(2 <= step.sigma <= 25 for step in noises)
+    assert np.mean([type(step) is CoarseNoise for step in noises]) == pytest.approx(0.5, abs=0.06)
+    assert all(0.4 <= step.grain <= 1.2 for step in noises if type(step) is CoarseNoise)
+    assert all(step.strength <= 70 for step in steps if step.family == "jpeg")
+    assert all(step.strength <= 2 for step in steps if step.family == "blur")
+
+
+def test_other_pictures_are_of_the_contents_named_and_in_part_made_smaller():
+    rng = np.random.default_rng(0)
+    drawn = [
+        OtherPictures(JpegCompression(50), contents=("drawing", "pattern"), shrunk=0.25).draw(rng) for _ in range(400)
+    ]
+    assert all(one.steps == (JpegCompression(50),) for one in drawn)
+    assert np.mean([one.kind == "pattern" for one in drawn]) == pytest.approx(0.5, abs=0.08)
+    assert np.mean([one.shrink > 1 for one in drawn]) == pytest.approx(0.25, abs=0.06)
+    assert all(one.shrink == 1 or 1.2 <= one.shrink <= 3 for one in drawn)
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
@@ -289,6 +329,8 @@ def test_mixture_draws_every_choice():
         (lambda: GaussianNoise(-3), "must not be negative, got -3"),
         (lambda: JpegCompression(0), "from 1 to 100, got 0"),
         (lambda: Mixture(()), "at least one"),
+        (lambda: Mixture(("mild", "severe")), "Mixture: choices must be degradations, got 'mild'"),
+        (lambda: InOrder((5,)), "InOrder: parts must be degradations, got 5"),
         (lambda: RLRestoreRecipe(20, 9), "got 20 to 9"),
         (lambda: DefocusBlur(0), "radius must be positive, got 0"),
         (lambda: AnisotropicBlur(2, -1, 0), "short must be positive, got -1"),
@@ -300,7 +342,12 @@ def test_mixture_draws_every_choice():
         (lambda: DoubleJpeg(20, 90, 8, 0), "from 0 to 7, got 8 and 0"),
         (lambda: Unknown(noisy=1.5), "noisy must lie in 0 to 1, got 1.5"),
         (lambda: Unknown(jpeg_quality=(95, 10)), "jpeg_quality must rise within 1 to 100, got 95 to 10"),
-        (lambda: Light(contents=("cats",)), "some of photograph, colours, drawing, near-grey; got cats"),
+        (lambda: Light(contents=("cats",)), "some of photograph, colours, drawing, near-grey, pattern; got cats"),
+        (lambda: Light(kinds=()), "Light: kinds are some of clean, jpeg, noise, blur, shrunk; got none"),
+        (lambda: OtherPictures(Unknown(), contents=("cats",)), "OtherPictures: contents are some of .*; got cats"),
+        (lambda: OtherPictures(Unknown(), shrunk=2), "shrunk must lie in 0 to 1, got 2"),
+        (lambda: Slight(grain=(0.0, 1.0)), "grain must rise within 0.001 to 100, got 0 to 1"),
+        (lambda: CoarseNoise(20, 0), "CoarseNoise: grain must be positive, got 0"),
     ],
 )
 def test_impossible_strengths_are_errors(make, message):

@@ -189,3 +189,13 @@ def test_light_samples_show_drawings_colours_and_greys_beside_photographs(pictur
             assert 0 < spread.max().item() * 255 <= 2.001 or spread.max() == 0
         if not sample.degradation.steps:
             assert torch.equal(sample.distorted, sample.reference)
+
+
+def test_agents_for_photographs_meet_clean_patterns_and_patterns_with_faults(pictures, noise):
+    samples = Samples(pictures, degradations.resolve("everything"), 64)
+    drawn = [samples.of(noise, np.random.default_rng(n)) for n in range(300)]
+    patterns = [one for one in drawn if getattr(one.degradation, "kind", "") == "pattern"]
+    clean = [one for one in patterns if not one.degradation.steps]
+    assert clean
+    assert len(clean) < len(patterns) < 60
+    assert all(torch.equal(one.distorted, one.reference) for one in clean)

@@ -21,7 +21,7 @@ SMALLEST = {
     "haarpsi": 16,
     "gmsd": 3,
 }
-TOP = dict.fromkeys(SMALLEST, 1.0) | {"mdsi": 0.0, "gmsd": 0.0, "psnr": 100.0}
+TOP = dict.fromkeys(SMALLEST, 1.0) | {"mdsi": 0.0, "gmsd": 0.0, "psnr": 100.0, "psnr-50": 50.0}
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +112,11 @@ def test_a_gpu_scores_the_same(name, photographs):
     scores = measure.score(images.cuda(), photographs.cuda())
     assert scores.device.type == "cuda"
     assert torch.allclose(scores.cpu(), measure.score(images, photographs), atol=1e-3)
+
+
+def test_capped_psnr_is_psnr_up_to_50_db(photographs):
+    for sigma, capped in ((0.1, False), (1e-2, False), (1e-3, True)):
+        images = noisy(photographs, sigma)
+        exact = measures.resolve("psnr").score(images, photographs)
+        assert (exact > 50).all() == capped
+        assert torch.equal(measures.resolve("psnr-50").score(images, photographs), exact.clamp_max(50))

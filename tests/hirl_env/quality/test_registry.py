@@ -83,7 +83,7 @@ def test_a_network_is_a_measure_and_numbers_are_not():
 
 
 def test_an_unknown_measure():
-    with pytest.raises(ValueError, match="unknown measure 'pnsr'; known are: psnr, ssim"):
+    with pytest.raises(ValueError, match="unknown measure 'pnsr'; known are: psnr, psnr-50, ssim"):
         measures.resolve("pnsr")
 
 
@@ -143,7 +143,7 @@ class TestWeightedSums:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("0.5*pnsr + ssim", "unknown measure 'pnsr'; known are: psnr, ssim"),
+            ("0.5*pnsr + ssim", "unknown measure 'pnsr'; known are: psnr, psnr-50, ssim"),
             ("psnr +", r"'psnr \+' is no sum of measures; write it like '0.5\*psnr \+ 10\*ssim'"),
             ("psnr*0.5", "is no sum of measures"),
             ("+psnr", "is no sum of measures"),

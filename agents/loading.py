@@ -7,6 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
@@ -22,14 +23,17 @@ from hirl_env.tools.toolset import Toolset
 
 
 def load_agent(
-    agent: str | Path | CellValues | Agent, toolset: Toolset, view: int | None = None, trust: bool = False
+    agent: str | Path | CellValues | Agent | BaseAlgorithm,
+    toolset: Toolset,
+    view: int | None = None,
+    trust: bool = False,
 ) -> Agent:
     """An agent from its name, its file, or from itself, on the toolset's device; for images of any size.
 
     Args:
-        agent: A registered name, a file, a Q-network, a function from images to cell values, or an agent, which is
-            taken as it is. Files are what `hirl train` wrote, RL-Restore's weights as its authors have them (.npz), and
-            what Stable-Baselines3 saved (.zip).
+        agent: A registered name, a file, a model or a policy with Stable-Baselines3's interface, a Q-network, a
+            function from images to cell values, or an agent, which is taken as it is. Files are what `hirl train`
+            wrote, RL-Restore's weights as its authors have them (.npz), and what Stable-Baselines3 saved (.zip).
         toolset: Tools that it chooses among.
         view: Side of the crops by which it sees an image, as of `Restorer`.
         trust: Whether a .zip file may be loaded, which runs code that it holds.
@@ -38,6 +42,8 @@ def load_agent(
         ValueError: If there is no such agent, it may not be loaded, or it was made for another toolset.
     """
     source = _opened(agent, trust) if isinstance(agent, str | os.PathLike) else agent
+    if isinstance(source, BaseAlgorithm):
+        source = source.policy
     own = source.observation_space.shape if isinstance(source, BasePolicy) else None
     side = view or max(GRID, own[-1] if own else getattr(source, "view", VIEW))
 

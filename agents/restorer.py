@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents.agent import Agent
 from hirl_agents.common.tiling import GRID, TILE, tiled
@@ -114,7 +115,7 @@ class Restorer:
 
     def __init__(
         self,
-        agent: str | Path | CellValues | Agent = "hirl",
+        agent: str | Path | CellValues | Agent | BaseAlgorithm = "hirl",
         toolset: str | Toolset = "hirl",
         max_steps: int | None = None,
         stop: Stopping = "value",

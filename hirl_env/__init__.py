@@ -11,20 +11,24 @@ from importlib.metadata import PackageNotFoundError, version
 
 import gymnasium as gym
 
+from hirl_env.config import EnvConfig
 from hirl_env.data import Degradation, Photographs, degradations, image_sources
 from hirl_env.env import RestoreEnv
 from hirl_env.quality import Measure, measures
 from hirl_env.restoration import Restoration, Rules, State
+from hirl_env.reward import Reward
 from hirl_env.tools import Tool, Toolset, toolsets
 from hirl_env.vector_env import RestoreVectorEnv
 
 __all__ = [
     "Degradation",
+    "EnvConfig",
     "Measure",
     "Photographs",
     "Restoration",
     "RestoreEnv",
     "RestoreVectorEnv",
+    "Reward",
     "Rules",
     "State",
     "Tool",

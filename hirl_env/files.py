@@ -47,6 +47,7 @@ def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
         temporary, descriptor = _open_temporary(path.parent)
+        held = io.FileIO(descriptor)  # which may be closed twice
         try:
             raw = _Counted(os.dup(descriptor), "wb")
             with _Unlent(raw) as file:
@@ -55,9 +56,11 @@ def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             # Without this, a power cut after the renaming could leave the new name on an empty file.
             os.fsync(descriptor)
+            if fcntl is None:  # Windows renames no file that is open
+                held.close()
             os.replace(temporary, path)
         finally:
-            os.close(descriptor)
+            held.close()
             with suppress(OSError):
                 temporary.unlink()
     except OSError as error:

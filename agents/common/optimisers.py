@@ -67,8 +67,12 @@ class MuonAndAdam(torch.optim.Optimizer):
         step = _orthogonalised(ahead.to(dtype)).to(kernel.dtype).view(kernel.shape)
         kernel.sub_(step, alpha=lr * math.sqrt(max(1, rows / columns)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold."""
+        return super().__getstate__() | {"_kernels": self._kernels, "_adam": self._adam}
+
     def state_dict(self) -> dict[str, Any]:
-        """Of both, and the learning rate."""
+        """The states of Muon and of Adam, and the learning rate."""
         return {"muon": super().state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

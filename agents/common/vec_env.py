@@ -185,12 +185,24 @@ def configs_of(env: VecEnv) -> list[EnvConfig]:
     return [config for config in known if isinstance(config, EnvConfig)]
 
 
-def make_vec_env(env_id: str = "HIRL-Restore-v0", n_envs: int = 32, **arguments: Any) -> VecMonitor:
+def make_vec_env(
+    env_id: str = "HIRL-Restore-v0",
+    n_envs: int = 32,
+    seed: int | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+    **arguments: Any,
+) -> VecMonitor:
     """The native vector environment, monitored, for Stable-Baselines3.
 
     Args:
         env_id: Environment, ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
         n_envs: Number of images restored side by side.
-        **arguments: Keyword arguments of the environment, those of `EnvConfig`.
+        seed: Seed of the first reset, as of ``VecEnv.seed``.
+        env_kwargs: Keyword arguments of the environment, those of `EnvConfig`, as Stable-Baselines3 takes them.
+        **arguments: The same, written out.
     """
-    return VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **arguments)))
+    arguments = (env_kwargs or {}) | arguments
+    env = VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **arguments)))
+    if seed is not None:  # which Stable-Baselines3 would draw, and from everybody's generator
+        env.seed(seed)
+    return env

@@ -38,7 +38,7 @@ class HIRLPolicy(BasePolicy):
         log_variances: Whether the strategies see images `hirl_env.log_variances.with_log_variances`.
         acts_by_target: Whether to act by the target networks instead of the evaluation networks.
         optimizer_class: Class of both optimisers, or the name of one.
-        optimizer_kwargs: For both of them.
+        optimizer_kwargs: Further arguments of both optimisers.
 
     Attributes:
         q: The evaluation networks.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,13 +67,36 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
     path = Path(path)
     if path.exists() and not path.is_file():  # opening a pipe waits for somebody to write to it
         raise UnreadablePicture(f"{path}: not a file")
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's limit; ours is known and has a remedy
-    try:
-        with named_problems(path), Image.open(path if data is None else io.BytesIO(data)) as picture:
-            check_size(picture.width, picture.height, max_pixels)
-            yield picture
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    source = path if data is None else io.BytesIO(data)
+    with _without_pillows_limit, named_problems(path), Image.open(source) as picture:
+        check_size(picture.width, picture.height, max_pixels)
+        yield picture
+
+
+class _WithoutPillowsLimit:
+    """A context without Pillow's own limit of pixels, of which the whole process has one; ours has a remedy.
+
+    Contexts of several threads may overlap: the last to end puts the limit back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_without_pillows_limit = _WithoutPillowsLimit()
 
 
 @contextmanager

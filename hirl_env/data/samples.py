@@ -69,7 +69,8 @@ class Samples:
 
     The degradation is applied to a window that is larger than the crop by `MARGIN` pixels on every side, where the
     picture has them, and the crop is cut from the result. Its position in the window is drawn pixel by pixel: a JPEG's
-    blocks begin anywhere in it, as in any cropped photograph, and what a filter does at borders stays outside.
+    blocks begin anywhere in it, as in any cropped photograph, and what a filter does at borders stays outside. (Those
+    of its colours, where they are 16 pixels wide, begin at half of the places only; no tool minds that.)
 
     Args:
         photographs: Source of pictures. One that comes with a distorted version keeps it.

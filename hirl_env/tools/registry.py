@@ -26,7 +26,10 @@ def _shorthand(value: Any) -> Toolset | None:
     """
     # Where a text is too long for a path, Path.exists fails.
     if isinstance(value, str) and "=" in value and not os.path.exists(value):
-        return Toolset(dict(_type_of(part, value) for part in value.split(";")))
+        types = [_type_of(part, value) for part in value.split(";")]
+        if len(dict(types)) < len(types):
+            raise ValueError(f"toolset {value!r}: a type is there twice")
+        return Toolset(dict(types))
     if value and isinstance(value, str | Path):  # an empty text is a path, too: the working directory
         path = Path(value)
         if path.suffix in YAML_SUFFIXES:

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from hirl_env.data.degradations import degradations
+from hirl_env.extras import optional
 from hirl_env.tools.spandrel import SUFFIXES, read_network
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
@@ -84,8 +85,7 @@ def _rows(path: Path) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _content(path: Path) -> Mapping[Any, Any]:
-    import yaml
-
+    yaml = optional("yaml", "spandrel")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

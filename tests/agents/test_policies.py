@@ -27,6 +27,7 @@ def test_what_was_saved_chooses_as_the_model_does(algorithm, flat, toy_toolset, 
     start = Restoration(toy_toolset, measures.resolve("psnr"))
     start.begin(images, images)
     cells = begin_episodes(agent, start)(torch.arange(2).numpy())
+    assert torch.equal(cells, begin_episodes(load_agent(model, toy_toolset), start)(torch.arange(2).numpy()))
     assert cells.shape == (2, toy_toolset.n_types + 1, toy_toolset.n_degrees)
     chosen, _ = model.predict(observations, deterministic=True)
     best = cells.flatten(1).argmax(dim=1)

@@ -387,9 +387,10 @@ def test_masks_leave_out_tools_that_gained_nothing_until_the_episode_ends(toy_to
     ("arguments", "message"),
     [
         ({"degradation": "sever"}, "unknown degradation 'sever'; known are: mild, moderate, severe"),
-        ({"reward": "lpips"}, "unknown measure 'lpips'; known are: psnr, ssim"),
+        ({"reward": "lpips"}, "unknown measure 'lpips'; known are: psnr, psnr-50, ssim"),
         ({"toolset": "mine"}, "unknown toolset 'mine'; known are: paper, hirl"),
         ({"toolset": ""}, "unknown toolset ''; known are: paper, hirl"),
+        ({"toolset": "a=paper:dejpeg-0;a=paper:dejpeg-1"}, "a type is there twice"),
         ({"toolset": "light=mine"}, "unknown tool 'mine'; known are: tools of a toolset, as in paper:dejpeg-0"),
         ({"stop_action": "false"}, "stop_action must be True or False, got 'false'"),
         ({"flat": "no"}, "flat must be True or False, got 'no'"),

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hirl_env import files
 from hirl_env.files import _swept, atomic_write, remove_leftovers
 
 
@@ -35,6 +36,23 @@ def test_the_disk_has_it_before_it_has_the_name(tmp_path, monkeypatch):
         file.write(b"new")
     assert done == ["fsync of 3 bytes", "replace"]
     assert target.read_text() == "new"
+
+
+def test_where_an_open_file_cannot_be_renamed_it_is_closed_before(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def replace_as_windows_does(source, target):
+        held = {os.path.realpath(f"/proc/self/fd/{descriptor}") for descriptor in os.listdir("/proc/self/fd")}
+        assert os.path.realpath(source) not in held
+        replace(source, target)
+
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("needs to know which files are open")
+    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(os, "replace", replace_as_windows_does)
+    with atomic_write(tmp_path / "file") as file:
+        file.write(b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):

@@ -81,6 +81,18 @@ def test_it_goes_on_from_its_state():
         assert torch.equal(one, other)
 
 
+def test_a_copy_with_its_network_goes_on_alike_and_alone():
+    model = network()
+    optimiser = MuonAndAdam(model.parameters(), lr=0.01)
+    descend(model, optimiser, steps=2)
+    again, copied = copy.deepcopy((model, optimiser))
+    descend(again, copied)
+    assert not torch.equal(model[2].weight, again[2].weight)
+    descend(model, optimiser)
+    for one, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_a_schedule_moves_both():
     model = network()
     optimiser = MuonAndAdam(model.parameters(), lr=0.1)

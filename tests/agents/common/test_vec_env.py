@@ -54,6 +54,12 @@ def test_it_steps_as_the_native_environment_does(task):
                 assert "terminal_observation" not in each[row]
 
 
+def test_it_takes_the_arguments_of_stable_baselines_own(task):
+    first = make_vec_env(n_envs=2, seed=3, env_kwargs=task).reset()
+    assert np.array_equal(first, make_vec_env("HIRL-Restore-v0", 2, 3, **task).reset())
+    assert not np.array_equal(first, make_vec_env(n_envs=2, seed=4, **task).reset())
+
+
 def test_terminated_is_not_truncated(task):
     env = make_vec_env(n_envs=2, stop_action=True, **task)
     env.reset()

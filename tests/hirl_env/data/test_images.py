@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from hirl_env.data.images import UnreadablePicture, mirrored, read_image, rgb_to_grey, to_pixels, to_tensor
+from hirl_env.data.images import UnreadablePicture, mirrored, opened, read_image, rgb_to_grey, to_pixels, to_tensor
 
 
 def test_grey_becomes_three_equal_channels(tmp_path):
@@ -112,3 +112,15 @@ def test_small_pictures_are_mirrored():
     continued = mirrored(image, 8)
     assert continued.shape == (1, 3, 8, 8)
     assert continued[0, 0, 5].tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
+
+
+def test_pillows_limit_is_back_when_the_last_of_several_pictures_is_closed(tmp_path):
+    Image.new("L", (4, 3)).save(tmp_path / "a.png")
+    limit = Image.MAX_IMAGE_PIXELS
+    first, second = opened(tmp_path / "a.png"), opened(tmp_path / "a.png")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert Image.MAX_IMAGE_PIXELS is None
+    second.__exit__(None, None, None)
+    assert limit == Image.MAX_IMAGE_PIXELS

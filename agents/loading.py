@@ -59,15 +59,30 @@ def load_agent(
         source = copy.deepcopy(source).to(toolset.device).eval()
     if not callable(source):
         raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
-    types, degrees = getattr(source, "n_types", None), getattr(source, "n_degrees", None)
+    check_tools(source, toolset)
+    if isinstance(source, TwoLevelQ | FlatQ):
+        return q_agent(source, lambda network: partial(network_values, network, crop=side))
+    return QAgent(viewed(source))
+
+
+def check_tools(agent: object, toolset: Toolset) -> None:
+    """Raises ValueError where an agent says that it was trained with other tools.
+
+    Args:
+        agent: A Q-network, or an object that has its ``n_types`` and ``n_degrees``; any other fits.
+        toolset: Tools that it is to choose among.
+    """
+    types, degrees = getattr(agent, "n_types", None), getattr(agent, "n_degrees", None)
     if types is not None and not _fits(toolset, types, degrees):
         raise ValueError(
             f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
-    if isinstance(source, TwoLevelQ | FlatQ):
-        return q_agent(source, lambda network: partial(network_values, network, crop=side))
-    return QAgent(viewed(source))
+    if isinstance(agent, TwoLevelQ | FlatQ) and agent.tools not in ("", toolset.names):
+        raise ValueError(
+            f"the agent was trained with other tools than the toolset has ({agent.tools}); choose the toolset that it "
+            "was trained with"
+        )
 
 
 def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from hirl_agents.networks.q_network import last_tools
+from hirl_env.tools.toolset import Toolset
 
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound="CellQ")
@@ -35,6 +36,7 @@ class CellQ(nn.Module):
         doubt: Number of standard deviations between an image's turns by which values are lowered, as of `TurnAveraged`.
         sees_start: Whether images have three more channels: what they were as the episode began.
         sees_tool: Whether images have one more channel, the last: the tool used last.
+        tools: Names of the tools that it was trained with, as of `Toolset.names`; empty where they are not known.
 
     Attributes:
         stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
@@ -54,10 +56,11 @@ class CellQ(nn.Module):
         doubt: int = 0,
         sees_start: bool = False,
         sees_tool: bool = False,
+        tools: str = "",
     ) -> None:
         super().__init__()
         self.n_types, self.n_degrees, self.view, self.max_steps = n_types, n_degrees, view, max_steps
-        self.doubt = doubt
+        self.doubt, self.tools = doubt, tools
         self.sees_start, self.sees_tool = sees_start, sees_tool
         self.register_buffer("stop_margin", torch.zeros(n_types * n_degrees + 1 if sees_tool else 1))
 
@@ -112,4 +115,10 @@ class CellQ(nn.Module):
         copied = copy.deepcopy(self)
         copied.stop_margin.copy_(torch.as_tensor(margin))
         copied.doubt = doubt
+        return copied
+
+    def trained_with(self: Network, toolset: Toolset) -> Network:
+        """A copy that knows the tools that it was trained with."""
+        copied = copy.deepcopy(self)
+        copied.tools = toolset.names
         return copied

@@ -26,7 +26,7 @@ NETWORKS: dict[str, type[TwoLevelQ] | type[FlatQ]] = {"two-level": TwoLevelQ, "f
 def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
     """Writes a Q-network as safetensors, with what is needed to build it again."""
     kind = next(name for name, kind in NETWORKS.items() if isinstance(network, kind))
-    sizes = {name: getattr(network, name) for name in ("n_types", "n_degrees", "max_steps", "doubt")}
+    sizes = {name: getattr(network, name) for name in ("n_types", "n_degrees", "max_steps", "doubt", "tools")}
     metadata = {"network": kind} | {key: str(value) for key, value in (sizes | network.architecture).items()}
     save_weights(network, path, dtype, metadata)
 

@@ -23,6 +23,7 @@ class FlatQ(CellQ):
         view: Side of the images of its training, as of `CellQ`.
         max_steps: Longest path of its training, as of `CellQ`.
         doubt: Standard deviations by which values are lowered, as of `CellQ`.
+        tools: Names of the tools of its training, as of `CellQ`.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class FlatQ(CellQ):
         view: int = VIEW,
         max_steps: int = MAX_STEPS,
         doubt: int = 0,
+        tools: str = "",
     ) -> None:
-        super().__init__(n_types, n_degrees, view, max_steps, doubt)
+        super().__init__(n_types, n_degrees, view, max_steps, doubt, tools=tools)
         self.architecture = {"width": width, "norm": norm, "view": view}
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 

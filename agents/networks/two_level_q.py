@@ -32,6 +32,7 @@ class TwoLevelQ(CellQ):
         view: Side of the images of its training, as of `CellQ`.
         max_steps: Longest path of its training, as of `CellQ`.
         doubt: Standard deviations by which values are lowered, as of `CellQ`.
+        tools: Names of the tools of its training, as of `CellQ`.
 
     Attributes:
         ts: Images (N, C, H, W), as they are `seen`, to (N, types).
@@ -52,8 +53,9 @@ class TwoLevelQ(CellQ):
         view: int = VIEW,
         max_steps: int = MAX_STEPS,
         doubt: int = 0,
+        tools: str = "",
     ) -> None:
-        super().__init__(n_types, n_degrees, view, max_steps, doubt, sees_start, sees_tool)
+        super().__init__(n_types, n_degrees, view, max_steps, doubt, sees_start, sees_tool, tools)
         if degree_head not in ("per-type", "blind"):
             raise ValueError(f"degree_head must be 'per-type' or 'blind', got {degree_head!r}")
         self.architecture = {

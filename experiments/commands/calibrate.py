@@ -8,6 +8,7 @@ import numpy as np
 
 from hirl_agents.agent import q_agent
 from hirl_agents.calibration import stop_margins
+from hirl_agents.loading import check_tools
 from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
 from hirl_env.data.degradations import degradations
@@ -67,6 +68,7 @@ def calibrate(
     network = agents.resolve(agent)
     if not isinstance(network, TwoLevelQ | FlatQ):
         raise ValueError(f"--agent {agent}: has no stop margin; give one of HIRL or of a flat DQN")
+    check_tools(network, tools)
     network.to(tools.device)
     photographs = image_sources.resolve(images)
     starts = [
@@ -80,5 +82,5 @@ def calibrate(
         bare = network.with_stop_margin(zero, doubt)
         fitted[doubt] = stop_margins(starts, q_agent(bare), network.max_steps, network.sees_tool, harm, CAP)
     doubt, (margins, _) = max(fitted.items(), key=lambda item: item[1][1])
-    save_q(network.with_stop_margin(margins, doubt), out)
+    save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
     print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

@@ -53,6 +53,12 @@ class Toolset:
         """Every (type, degree), type by type."""
         return [(kind, degree) for kind in range(self.n_types) for degree in range(self.n_degrees)]
 
+    @property
+    def names(self) -> str:
+        """Its types and the names of their tools, by which an agent's file knows what it was trained with."""
+        rows = (", ".join(tool.name for tool in row) for row in self._grid)
+        return "; ".join(f"{kind}: {row}" for kind, row in zip(self.types, rows, strict=True))
+
     @cached_property
     def costs(self) -> npt.NDArray[np.float64]:
         """The cost of each tool, GFLOP for a million pixels, float64 (types, degrees); counted when first asked for."""

@@ -225,6 +225,19 @@ def test_agents_for_another_toolset_are_refused(toy_toolset, tmp_path):
     Restorer(TwoLevelQ(3, 2, width=8), toy_toolset)  # with STOP
 
 
+def test_tools_in_another_order_are_refused(toy_toolset, tmp_path):
+    save_q(TwoLevelQ(2, 2, width=8).trained_with(toy_toolset), tmp_path / "agent.safetensors")
+    assert toy_toolset.names == "brighten: add +1, add +8; darken: sub 2, sub 16"
+    Restorer(tmp_path / "agent.safetensors", toy_toolset)
+    turned = Toolset(
+        {kind: [toy_toolset[row, degree] for degree in (0, 1)] for row, kind in ((1, "darken"), (0, "brighten"))}
+    )
+    with pytest.raises(
+        ValueError, match=r"trained with other tools than the toolset has \(brighten: add \+1, add \+8;"
+    ):
+        Restorer(tmp_path / "agent.safetensors", turned)
+
+
 def test_values_that_do_not_fit_are_refused(toy_toolset):
     with pytest.raises(ValueError, match=r"values \(N, 2, 2\).*got \(1, 4\)"):
         Restorer(lambda images: torch.zeros(len(images), 4), toy_toolset).restore(flat(80))

@@ -43,7 +43,7 @@ class BestModel:
             return
         if validated.network is not None:
             path = self.out / f"{BEST}.safetensors"
-            save_q(validated.network, path)
+            save_q(validated.network.trained_with(self.toolset), path)
             card = self._card(validated.network, validated, step, self._margin_text(validated.network.stop_margin))
         else:
             path = self.config.algorithm.save(model, self.toolset, self.out)

@@ -14,6 +14,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from hirl_agents import make_vec_env
 from hirl_agents.loading import load_agent
+from hirl_agents.networks import load_q
 from hirl_agents.registry import algorithms
 from hirl_env.tools.registry import toolsets
 from hirl_experiments import cli
@@ -69,6 +70,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     agent = load_agent(file, toolsets.resolve(config["env"]["toolset"]), trust=True)
     if file.suffix == ".safetensors":
         assert agent.max_steps == config["env"]["max_steps"]
+        assert load_q(file).tools == toolsets.resolve(config["env"]["toolset"]).names
     if issubclass(algorithms.resolve(algo).algorithm(), OffPolicyAlgorithm):
         assert {"train/n_updates", "rollout/exploration_rate"} <= logged
     assert "## How it was made" in (out / "best.md").read_text()

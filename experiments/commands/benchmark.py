@@ -42,6 +42,7 @@ DECIMALS = {
     "altered %": 1,
     "trials": 2,
     "GFLOP": 2,
+    "all GFLOP": 2,
     "seconds": 1,
     "images": 0,
 }

@@ -153,6 +153,7 @@ def follow(
         max_steps: Longest path; None for that of its training.
         judge: Measure of the rule; None for that of the batch.
     """
+    toolset.count_costs()
 
     def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
         own = Restoration(toolset, judge or start.measure, precision=start.precision, price=start.price)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, TypedDict
 
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from hirl_agents.search import SearchResult
-from hirl_env.data.degradations import InOrder
+from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
 from hirl_env.quality import psnr, ssim
@@ -50,7 +51,11 @@ class Row:
 
 
 class Measured(TypedDict):
-    """What a method made of a batch, image by image: names of the photographs, and what `Row` is made of."""
+    """What a method made of a batch, image by image: names of the photographs, and what `Row` is made of.
+
+    ``gflop`` is that of the tools that made the results; ``computed`` and ``seconds`` are what the batch took
+    altogether, with the networks that chose and with whatever was tried.
+    """
 
     photographs: list[str]
     before: list[float]
@@ -58,6 +63,7 @@ class Measured(TypedDict):
     ssim: list[float]
     trials: list[int]
     gflop: list[float]
+    computed: float
     seconds: float
 
 
@@ -99,6 +105,7 @@ class Runner:
             Batch by batch, what is measured of each row; rows are in the order of ``methods``.
         """
         results: dict[str, list[Measured]] = {}
+        self.toolset.count_costs()
         with tqdm(total=count, desc=" ".join(label), unit="image", leave=False, disable=None) as bar:
             for number, batch in enumerate(batches(samples, self.pixels)):
                 start = begin(batch, self.toolset, self.precision)
@@ -128,21 +135,36 @@ def _run(
     applied = [one.degradation or InOrder(()) for one in batch]
     everything: dict[str, SearchResult] = {}
     measured: dict[str, Measured] = {}
-    began = time.perf_counter()
-    for found in run(start, applied):
-        seconds = time.perf_counter() - began
+    for found, gflop, seconds in _counted(run, start, applied):
         most = max(int(result.trials.sum()) for result in found.values())
         for name, result in found.items():
             # The shorter paths of a search would have taken their share of its trials.
             share = int(result.trials.sum()) / most if most else 1.0
-            measured[name] = _measured(batch, start, result, seconds * share, as_saved)
+            measured[name] = _measured(batch, start, result, gflop * share, seconds * share, as_saved)
         everything |= found
-        began = time.perf_counter()
     return everything, measured
 
 
+def _counted(
+    run: Run, start: Restoration, applied: Sequence[Degradation]
+) -> Iterator[tuple[dict[str, SearchResult], float, float]]:
+    """Results of a method as they come, each with the GFLOP and the seconds that it took."""
+
+    def begun() -> Iterator[dict[str, SearchResult]]:
+        yield from run(start, applied)  # many do all their work as they are called
+
+    results = begun()
+    while True:
+        began = time.perf_counter()
+        with FlopCounterMode(display=False) as counter:
+            found = next(results, None)
+        if found is None:
+            return
+        yield found, counter.get_total_flops() / 1e9, time.perf_counter() - began
+
+
 def _measured(
-    batch: Sequence[Sample], start: Restoration, found: SearchResult, seconds: float, as_saved: bool
+    batch: Sequence[Sample], start: Restoration, found: SearchResult, gflop: float, seconds: float, as_saved: bool
 ) -> Measured:
     # Tools need not clamp; a picture does.
     restored, references = found.state.images.clamp(0, 1), found.state.references
@@ -154,6 +176,7 @@ def _measured(
         "ssim": ssim(restored, references).tolist(),
         "trials": found.trials.tolist(),
         "gflop": found.state.costs.tolist(),
+        "computed": gflop,
         "seconds": seconds,
     }
 

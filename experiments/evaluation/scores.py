@@ -28,7 +28,8 @@ class Outcomes:
         psnr: PSNR of the restored image, dB, at most `CAP`.
         ssim: SSIM of the restored image.
         trials: Applications of a tool.
-        gflop: Cost, 10^9 operations.
+        gflop: Cost of the tools on the path, 10^9 operations.
+        computed: All operations together (10^9) that it took: those of its own networks and of what it tried, too.
         seconds: Time for all of them together.
     """
 
@@ -38,6 +39,7 @@ class Outcomes:
     ssim: Floats
     trials: Floats
     gflop: Floats
+    computed: float
     seconds: float
 
     @property

@@ -62,6 +62,7 @@ def _outcomes(parts: Sequence[Measured]) -> Outcomes:
         ssim=joined("ssim"),
         trials=joined("trials"),
         gflop=joined("gflop"),
+        computed=sum(part["computed"] for part in parts),
         seconds=sum(part["seconds"] for part in parts),
     )
 
@@ -84,6 +85,7 @@ def _row(
         "altered %": 100 * float(one.altered.mean()) if one.altered.size else None,
         "trials": float(one.trials.mean()),
         "GFLOP": float(one.gflop.mean()),
+        "all GFLOP": one.computed / len(one.psnr),
         "seconds": one.seconds,
         "images": len(one.psnr),
     }

@@ -64,6 +64,10 @@ class Toolset:
         """The cost of each tool, GFLOP for a million pixels, float64 (types, degrees); counted when first asked for."""
         return np.array([[gflop_per_megapixel(tool.restore, self.device) for tool in row] for row in self._grid])
 
+    def count_costs(self) -> None:
+        """Counts `costs` now, before somebody counts what is computed while they are asked for."""
+        self.costs  # noqa: B018
+
     def cell(self, name: str) -> Cell:
         """The cell that is called TYPE-DEGREE, as in ``deblur-2``.
 

@@ -12,7 +12,7 @@ def outcomes(psnr, photographs=None):
     psnr = np.asarray(psnr, dtype=float)
     names = photographs or [str(number) for number in range(len(psnr))]
     zeros = np.zeros(len(psnr))
-    return Outcomes(names, np.full(len(psnr), 25.0), psnr, zeros, zeros, zeros, 0.0)
+    return Outcomes(names, np.full(len(psnr), 25.0), psnr, zeros, zeros, zeros, 0.0, 0.0)
 
 
 def test_the_fixed_path_scores_nothing_and_the_oracle_all():

@@ -9,6 +9,8 @@ from typing import Any
 
 import tyro
 
+from hirl_env.plugins import named_plugins
+
 
 def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     """The `hirl` command that calls a function so; options that have their default are left out.
@@ -22,6 +24,16 @@ def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         value = arguments.get(name, parameter.default)
         if value != parameter.default:
             positional = tyro.conf.Positional in getattr(parameter.annotation, "__metadata__", ())
-            values = value if isinstance(value, list | tuple) else [value]
-            words += [*([] if positional else [f"--{name.replace('_', '-')}"]), *map(str, values)]
-    return shlex.join(words)
+            words += _values(value) if positional else _option(name.replace("_", "-"), value)
+    return shlex.join([*words, *(word for plugin in named_plugins() for word in ("--plugin", plugin))])
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """An option as tyro takes it: whether something is done has no value."""
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    return [f"--{name}", *_values(value)]
+
+
+def _values(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list | tuple) else [value])]

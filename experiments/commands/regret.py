@@ -29,7 +29,7 @@ DRIFT = 0.01  # units of the measure by which a score may differ on another mach
 
 def regret(
     table: Annotated[Path, tyro.conf.Positional],
-    entrants: tuple[str, ...] = (FIXED, "hirl", ORACLE),
+    entrants: tuple[str, ...] | None = None,
     price: float = 0.0,
     toolset: str | None = None,
     device: str = "cpu",
@@ -45,10 +45,11 @@ def regret(
 
     Args:
         table: Folder that hirl tabulate wrote.
-        entrants: Entrants to compare, as of hirl benchmark.
+        entrants: Entrants to compare, as of hirl benchmark. Default: fixed where the table names its suite, hirl and
+            oracle.
         price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents know nothing of
             it: name them as hirl@PRICE to charge them.
-        toolset: Toolset of the table, where it is no longer found by the name that it had.
+        toolset: Toolset of the table, where it names none, or it is no longer found by the name that it had.
         device: Device on which the tools run: cpu, cuda, mps, or auto.
         json: File to which settings and rows are written.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
@@ -58,10 +59,16 @@ def regret(
     opened = open_table(table)
     best = opened.plan(price=price).values[:, 0]
     source = opened.spec.source
-    tools = tiled(toolsets.resolve(toolset or source["toolset"]).to(device))
-    root = Restoration(tools, measures.resolve(opened.spec.measure), precision=source["precision"])
-    _check_tools(opened, root, toolset or source["toolset"])
-    options = EntrantOptions(tools, suites.resolve(source["suite"]).fixed, trust, max_steps=opened.spec.depth)
+    toolset = toolset or _named_toolset(opened)
+    tools = tiled(toolsets.resolve(toolset).to(device))
+    precision = source.get("precision", "float32")
+    root = Restoration(tools, measures.resolve(opened.spec.measure), precision=precision)
+    _check_tools(opened, root, toolset)
+    suite = source.get("suite")
+    fixed = None if suite is None else suites.resolve(suite).fixed
+    if entrants is None:
+        entrants = ("hirl", ORACLE) if fixed is None else (FIXED, "hirl", ORACLE)
+    options = EntrantOptions(tools, fixed, trust, max_steps=opened.spec.depth)
     compared = open_entrants(expanded(entrants, tools), options)
     rows = []
     with tqdm(total=len(opened) * len(compared), desc="regret", unit="crop", disable=None) as bar:
@@ -69,9 +76,18 @@ def regret(
             measured = np.concatenate([_measured(entrant, start, bar) for start in _starts(opened, root)])
             rows.append(_row(entrant.name, measured, best, price))
     priced = f", {price:g} a GFLOP" if price else ""
-    print_table(f"{table}: {source['suite']}, up to {opened.spec.depth} tools{priced}", rows, DECIMALS)
+    title = f"{table}: {f'{suite}, ' if suite else ''}up to {opened.spec.depth} tools{priced}"
+    print_table(title, rows, DECIMALS)
     if json is not None:
-        write_json(json, settings, rows)
+        write_json(json, settings | {"toolset": toolset, "entrants": entrants}, rows)
+
+
+def _named_toolset(table: Table) -> str:
+    """The toolset that a table names as its own; raises ValueError where it names none."""
+    named: str | None = table.spec.source.get("toolset")
+    if named is None:
+        raise ValueError(f"{table.folder} does not say which toolset it was made with: name it by --toolset")
+    return named
 
 
 def _starts(table: Table, root: Restoration) -> Iterator[Restoration]:

@@ -66,14 +66,14 @@ class EntrantOptions:
 
     Attributes:
         toolset: Tools of the benchmark.
-        fixed: Path of the suite, TYPE-DEGREE.
+        fixed: Path of the suite, TYPE-DEGREE; None where no suite is known.
         trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
         price: Price of a GFLOP, dB, for those who choose.
         max_steps: Longest path of agents and the oracle; None for that of an agent's training, and 3.
     """
 
     toolset: Toolset
-    fixed: tuple[str, ...]
+    fixed: tuple[str, ...] | None
     trust: bool = False
     price: float = 0.0
     max_steps: int | None = None
@@ -86,6 +86,8 @@ def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entra
 
 def _fixed_entrant(options: EntrantOptions) -> Entrant:
     """The suite's path."""
+    if options.fixed is None:
+        raise ValueError(f"{FIXED}: no suite is named, whose path it would be; leave {FIXED} out of --entrants")
     try:
         return _method_entrant(FIXED, Chain(options.fixed), options)
     except ValueError as error:

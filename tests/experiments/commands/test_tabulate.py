@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hirl_agents.registry import agents
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.suites import Suite, suites
 from hirl_env.table import open_table
@@ -100,6 +101,39 @@ def test_other_tools_than_the_tables_are_refused(table, toy_toolset, monkeypatch
 def test_wrong_input_is_one_line(toy, folder, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         tabulate(str(folder), tmp_path / "table", **{"suite": "toy-v1", "toolset": "toy", **arguments})
+
+
+@pytest.fixture
+def sourceless(table):
+    """A table that says nothing of its origin, as one that Python made."""
+    spec = json.loads((table / "table.json").read_text())
+    (table / "table.json").write_text(json.dumps(spec | {"source": {}}))
+    return table
+
+
+def test_of_a_table_that_says_nothing_of_its_origin_the_toolset_is_enough(sourceless, hirl, tmp_path, capsys):
+    agent = f"{__name__}:darkens"
+    assert hirl("regret", str(sourceless), "--entrants", agent) == 1
+    missing = "does not say which toolset it was made with: name it by --toolset"
+    assert capsys.readouterr().err.splitlines() == [f"hirl: {sourceless} {missing}"]
+    with pytest.raises(ValueError, match=r"fixed: no suite is named, .*; leave fixed out of --entrants"):
+        regret(sourceless, ("fixed",), toolset="toy")
+    regret(sourceless, ("oracle", agent), toolset="toy", json=tmp_path / "rows.json")
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [row["entrant"] for row in rows["rows"]] == ["oracle", agent]
+    assert rows["rows"][0]["regret"] == pytest.approx(0, abs=1e-6)
+    assert rows["settings"]["toolset"] == "toy"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [({"suite": "toy-v1"}, {"fixed", "hirl", "oracle"}), ({}, {"hirl", "oracle"})]
+)
+def test_the_fixed_path_is_shown_where_the_table_names_its_suite(sourceless, source, expected, monkeypatch, tmp_path):
+    spec = json.loads((sourceless / "table.json").read_text())
+    (sourceless / "table.json").write_text(json.dumps(spec | {"source": source}))
+    monkeypatch.setitem(agents.factories, "hirl", darkens)
+    regret(sourceless, toolset="toy", json=tmp_path / "rows.json")
+    assert {row["entrant"] for row in json.loads((tmp_path / "rows.json").read_text())["rows"]} == expected
 
 
 def test_what_is_no_table_has_no_regret(folder):

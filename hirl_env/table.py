@@ -37,7 +37,8 @@ class TableSpec:
         depth: Number of tools of the longest paths.
         observed: Number of tools of the longest paths whose images are kept.
         measure: Name of the measure that scores are of.
-        source: Origin: photographs, suite, seed, toolset, precision.
+        source: Origin: photographs, suite, seed, toolset, precision; of photographs and tools also what tells them from
+            others of the same names.
         samples: Names of photograph, degradation and level of each crop; none while the table is unfinished.
     """
 

@@ -69,8 +69,9 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
     """
     if (folder / SPEC).exists():
         there = read_spec(folder)
-        if replace(there, samples=[]) != spec:
-            raise ValueError(f"{folder} holds another table already; choose another folder, or remove it")
+        if changed := _differences(there, spec):
+            others = ", ".join(changed)
+            raise ValueError(f"{folder} holds another table already, of other {others}; choose another, or remove it")
         if there.samples:
             return open_table(folder)
     arrays = _opened(spec, folder)
@@ -92,6 +93,13 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
     atomic_write_text(folder / SPEC, replace(spec, samples=labels).as_json())
     (folder / f"{FINISHED}.npy").unlink()
     return open_table(folder)
+
+
+def _differences(there: TableSpec, spec: TableSpec) -> list[str]:
+    """Names of what two tables differ in, where they are of different things."""
+    before, now = (vars(one) | one.source for one in (there, spec))
+    apart = ("source", "samples")  # by its parts, and known of finished tables only
+    return [name for name in dict.fromkeys([*now, *before]) if name not in apart and before.get(name) != now.get(name)]
 
 
 def _opened(spec: TableSpec, folder: Path) -> Arrays:

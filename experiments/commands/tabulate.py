@@ -13,6 +13,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tabulate import spec_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.fingerprints import of_photographs, of_toolset
 from hirl_experiments.command_line.output import at_least
 
 OBSERVED = 2  # images of longer paths are kept where they are asked for
@@ -67,6 +68,7 @@ def tabulate(
     source = {
         **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},
         **{"toolset": toolset, "precision": precision},
+        **{"photographs": of_photographs(photographs.files), "tools": of_toolset(toolset)},
     }
     spec = spec_of(restoration, count, crop, depth, observed, source)
     runs = count * (spec.nodes(depth) - 1)

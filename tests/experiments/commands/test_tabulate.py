@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from hirl_agents.registry import agents
 from hirl_env.data.degradations import Degradation
@@ -101,6 +102,20 @@ def test_other_tools_than_the_tables_are_refused(table, toy_toolset, monkeypatch
 def test_wrong_input_is_one_line(toy, folder, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         tabulate(str(folder), tmp_path / "table", **{"suite": "toy-v1", "toolset": "toy", **arguments})
+
+
+def test_a_table_is_not_taken_for_one_of_other_photographs_or_tools(table, toy, folder, monkeypatch):
+    def again():
+        tabulate(str(folder), table, suite="toy-v1", depth=2, crop=16, per_image=2, toolset="toy")
+
+    again()
+    with monkeypatch.context() as patch:
+        patch.setattr("hirl_experiments.commands.tabulate.of_toolset", lambda toolset: "other weights")
+        with pytest.raises(ValueError, match="another table already, of other tools; choose another, or remove it"):
+            again()
+    Image.open(folder / "picture0.png").rotate(90).save(folder / "picture0.png")
+    with pytest.raises(ValueError, match="another table already, of other photographs; choose another"):
+        again()
 
 
 @pytest.fixture

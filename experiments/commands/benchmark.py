@@ -107,13 +107,14 @@ def benchmark(
     tools = tiled(toolsets.resolve(toolset).to(device))
     entrants = tuple(expanded(entrants, tools))
     photographs = image_sources.resolve(images)
+    settings["photographs"] = of_photographs(photographs.files)
     before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
     chosen = [registered_suites.resolve(name) for name in suites]
     opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
     # By the names under which results are kept: two files may share one.
     named = {entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)}
-    settings |= {"photographs": of_photographs(photographs.files), "weights": named | {"tools": of_toolset(toolset)}}
+    settings["weights"] = named | {"tools": of_toolset(toolset)}
     finished: Finished = {} if out is None else Records(out, settings)
     count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []

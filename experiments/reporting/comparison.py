@@ -10,7 +10,7 @@ from typing import Any
 from hirl_experiments.command_line.settings import differences
 
 Row = Mapping[str, Any]
-IMAGES = ("crop", "per_image", "seed")  # settings that decide on the images, beside the photographs
+IMAGES = ("photographs", "crop", "per_image", "seed")  # settings that decide on the images
 
 
 def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         path: File that ``hirl benchmark --json`` wrote.
-        settings: Settings of the run beside which they are shown.
+        settings: Settings of the run beside which they are shown; its ``photographs`` are their fingerprint.
 
     Raises:
         ValueError: If it cannot be read, is no such file, or of a run on other images.
@@ -26,7 +26,9 @@ def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         run = json.loads(path.read_text())
         rows = [row | {"entrant": f"{row['entrant']} ({path.stem})"} for row in run["rows"]]
-        other = differences(run["settings"], {key: settings[key] for key in IMAGES})
+        now = {key: settings[key] for key in IMAGES}
+        # The earliest files say nothing of photographs.
+        other = differences({"photographs": now["photographs"]} | run["settings"], now)
     except OSError as error:
         raise ValueError(f"--beside {path}: {error.strerror}") from None
     except (ValueError, TypeError, LookupError):

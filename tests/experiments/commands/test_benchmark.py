@@ -181,6 +181,19 @@ def test_gains_of_an_earlier_run_beside_those_of_today(toy, folder, tmp_path, ca
         run(folder, tmp_path, beside=(tmp_path / "before.json",))
 
 
+def test_gains_on_other_photographs_are_not_shown_beside(toy, folder, tmp_path):
+    run(folder, tmp_path)
+    before = tmp_path / "before.json"
+    (tmp_path / "rows.json").rename(before)
+    (folder / "picture0.png").unlink()
+    with pytest.raises(ValueError, match=r"is of other images: photographs \(there 3 files, .* now 2 files"):
+        run(folder, tmp_path, beside=(before,))
+    content = json.loads(before.read_text())
+    del content["settings"]["photographs"]
+    before.write_text(json.dumps(content))
+    run(folder, tmp_path, beside=(before,))
+
+
 def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
     benchmark(str(folder), ("grid-v1",), ("distorted", "path:brighten-0"), crop=16, toolset="toy")
     table = capsys.readouterr().out.rpartition("grid-v1: gain in dB")[2]

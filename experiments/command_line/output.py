@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from hirl_env.files import atomic_write_text, unwritable
 from hirl_env.quality import Measure, measures
 
 WIDTH = 120  # columns of tables in files and pipes
+# How files begin that results may be written over, by what they hold; empty ones may be, too.
+BEGINNINGS = {"JSON": rb"\{|$", "a table of hirl": rb"(?:.+:\n\n)?```sh\nhirl |$", "a PNG": rb"\x89PNG|$"}
 
 
 def at_least(least: float, **options: float | None) -> None:
@@ -63,26 +66,37 @@ def check_targets(targets: Iterable[tuple[str, Path]], pictures: Collection[Path
         claimed[target] = what
 
 
-def check_writable(json: Path | None = None, file: Path | None = None, folder: Path | None = None) -> None:
+def check_writable(
+    json: Path | None = None,
+    markdown: Path | None = None,
+    figure: Path | None = None,
+    file: Path | None = None,
+    folder: Path | None = None,
+) -> None:
     """Refuses to begin where a result could not be written in the end, or would be written over something else.
 
     Args:
         json: A file for JSON, which need not exist; None for none.
-        file: A file for something else, which need not exist; None for none.
-        folder: A folder for files, which need not exist; None for none.
+        markdown: A file for tables, likewise.
+        figure: A file for a PNG, likewise.
+        file: A file for something else, likewise.
+        folder: A folder for files, likewise.
 
     Raises:
-        ValueError: If there is a file that holds no JSON, a folder instead of a file, or a file instead of a folder.
+        ValueError: If a file holds something of another kind, or is a folder, or the folder is a file.
         OSError: If nothing can be written there.
     """
-    for path in filter(None, (json, file)):
+    kinds = {"JSON": json, "a table of hirl": markdown, "a PNG": figure}
+    files = [path for path in (*kinds.values(), file) if path is not None]
+    for path in files:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name a file")
-    if json is not None and json.is_file() and json.stat().st_size and not json.read_bytes()[:1] == b"{":
-        raise ValueError(f"{json} holds something else than JSON and would be overwritten; choose another name")
+    for kind, known in kinds.items():
+        if known is not None and known.is_file() and not re.match(BEGINNINGS[kind], known.read_bytes()):
+            raise ValueError(f"{known} holds something else than {kind} and would be overwritten; choose another name")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder")
-    for path in filter(None, (json, file, folder)):
+    for path in filter(None, (*files, folder)):
         if path.exists() and not path.is_file() and not path.is_dir():
             continue  # a device
         try:

@@ -103,7 +103,7 @@ def benchmark(
     at_least(0, seed=seed)
     if not suites or not entrants:
         raise ValueError("--suites and --entrants need at least one each")
-    check_writable(json, file=markdown)
+    check_writable(json, markdown, figure)
     tools = tiled(toolsets.resolve(toolset).to(device))
     entrants = tuple(expanded(entrants, tools))
     photographs = image_sources.resolve(images)

@@ -33,7 +33,7 @@ def compare(
     """
     if not runs:
         raise ValueError("name at least one folder that hirl train wrote")
-    check_writable(file=markdown)
+    check_writable(markdown=markdown, figure=out)
     configs = {run: read_config(run) for run in runs}
     check_alike(configs)
     groups: dict[str, list[list[dict[str, float]]]] = {}

@@ -71,7 +71,7 @@ def evaluate_tools(
     arguments = locals()
     settings = {key: value for key, value in arguments.items() if key not in ("json", "markdown")}
     command = command_line(evaluate_tools, {**arguments, "json": None, "markdown": None})
-    check_writable(json, file=markdown)
+    check_writable(json, markdown)
     at_least(0, seed=seed)
     photographs = image_sources.resolve(images)
     tools = tiled(toolsets.resolve(toolset).to(device))

@@ -34,6 +34,19 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
     assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
 
 
+@pytest.mark.parametrize(("option", "kind"), [("--out", "a PNG"), ("--markdown", "a table of hirl")])
+def test_a_file_of_another_kind_is_not_overwritten(hirl, tmp_path, capsys, monkeypatch, option, kind):
+    monkeypatch.chdir(tmp_path)
+    command = ["compare", str(written(tmp_path / "a", "hirl", [0, 1])), option, "target"]
+    (tmp_path / "target").write_text("# My notes\n\n```sh\nhirl demo\n```\n")
+    assert hirl(*command) == 1
+    said = f"hirl: target holds something else than {kind} and would be overwritten; choose another name\n"
+    assert capsys.readouterr().err == said
+    (tmp_path / "target").write_text("")
+    assert hirl(*command) == 0
+    assert hirl(*command) == 0, "over what it wrote itself"
+
+
 def test_runs_of_different_levels_are_not_compared(hirl, tmp_path, capsys):
     levels = written(tmp_path / "levels", "hirl", [0, 1])
     unpaired = tmp_path / "unpaired"

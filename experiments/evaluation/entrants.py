@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -162,19 +163,31 @@ def without_price(name: str) -> tuple[str, float]:
 def open_entrants(names: Sequence[str], options: EntrantOptions) -> list[Entrant]:
     """Entrants from their names, as of `open_entrant`.
 
+    Those that would be called the same in tables have the name of their file's folder before theirs: ``a/best``.
+
     Raises:
-        ValueError: If there is no such entrant, or two would be called the same in tables.
+        ValueError: If there is no such entrant, or two would be called the same nevertheless.
     """
-    opened: dict[str, str] = {}
+    opened = {name: open_entrant(name, options) for name in names}
+    # Without prices, which tell apart but not what has them.
+    bare = {name: (without_price(name)[0], without_price(entrant.name)[0]) for name, entrant in opened.items()}
+    shared = Counter(called for _, called in set(bare.values()))
+    named: dict[str, str] = {}
     entrants = []
-    for name in names:
-        entrant = open_entrant(name, options)
-        if opened.setdefault(entrant.name, name) != name:
-            raise ValueError(
-                f"{opened[entrant.name]} and {name} would both be called {entrant.name!r}: rename a file, or name one"
-            )
-        entrants.append(entrant)
+    for name, entrant in opened.items():
+        file, called = bare[name]
+        own = _with_folder(file, entrant.name) if shared[called] > 1 else entrant.name
+        if named.setdefault(own, name) != name:
+            raise ValueError(f"{named[own]} and {name} would both be called {own!r}: rename a file, or name one")
+        entrants.append(replace(entrant, name=own))
     return entrants
+
+
+def _with_folder(name: str, called: str) -> str:
+    """What an entrant is called, after the name of the folder that its file is in, if it has one."""
+    kind, _, rest = name.partition(":")
+    folder = Path(rest or kind).parent.name
+    return f"{folder}/{called}" if folder else called
 
 
 def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:

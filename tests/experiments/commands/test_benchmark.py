@@ -104,6 +104,14 @@ def test_of_two_files_of_one_name_one_does_not_get_the_results_of_the_other(toy,
         run(folder, tmp_path, second, out=tmp_path / "results.jsonl")
 
 
+def test_files_of_one_name_are_called_by_their_folders(toy, folder, tmp_path):
+    first, second, other = (
+        agent_file(tmp_path / name) for name in ("a/best.safetensors", "b/best.safetensors", "c/my.safetensors")
+    )
+    called = {name for _, name in run(folder, tmp_path, first, second, f"{second}@1", other, f"{other}@1")}
+    assert called == {"distorted", "fixed", "oracle", "a/best", "b/best", "b/best@1", "my", "my@1"}
+
+
 def test_results_of_other_photographs_are_not_gone_on_with(toy, folder, tmp_path):
     run(folder, tmp_path, out=tmp_path / "results.jsonl")
     (folder / "another.png").write_bytes((folder / "picture0.png").read_bytes())
@@ -218,7 +226,10 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
         ({"entrants": ("owan:nothing.npz",)}, "nothing.npz: not OWAN's weights"),
-        ({"entrants": ("hirl", str(SHIPPED_AGENTS["hirl"]))}, "would both be called 'hirl'"),
+        (
+            {"entrants": (str(SHIPPED_AGENTS["hirl"]), f"{SHIPPED_AGENTS['hirl'].parent}/./hirl.safetensors")},
+            "would both be called 'weights/hirl'",
+        ),
         ({"entrants": ()}, "need at least one each"),
         ({"crop": 0}, "--crop must be at least 1"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,8 +66,7 @@ def encoded(
         notes += [note for note in lost if note not in notes]
     if name == "TIFF":
         return tiff_bytes(drawn), notes
-    content, lost = _single(*drawn[0], name, picture, quality)
-    return content, [*notes, *lost]
+    return _single(*drawn[0], name, picture, quality), notes
 
 
 def _as_saved(page: Page, result: Pixels, name: str, before: str) -> tuple[Stored, Metadata, list[str]]:
@@ -82,6 +80,7 @@ def _as_saved(page: Page, result: Pixels, name: str, before: str) -> tuple[Store
     """
     holds = FORMATS[name].holds
     metadata, lost = page.metadata.kept_in(holds)
+    metadata, too_long = metadata.within(FORMATS[name].longest)
     pixels, notes = _stored(page, result, holds)
     if WORDS["icc"] in lost and page.metadata.icc and pixels.dtype == np.uint8:
         pixels, converted = in_srgb(pixels.astype(np.uint8), page.metadata.icc)
@@ -91,25 +90,17 @@ def _as_saved(page: Page, result: Pixels, name: str, before: str) -> tuple[Store
         notes.append("the note of the camera's maker in its EXIF was moved, and may not be readable any more")
     if lost:
         notes.append(f"saved without its {', '.join(lost)}")
+    notes += [f"saved without its {what}, which is too long" for what in too_long]
     return pixels, metadata, notes
 
 
-def _single(
-    pixels: Stored, metadata: Metadata, name: str, picture: Picture, quality: int | None
-) -> tuple[bytes, list[str]]:
-    """The file of a single page in any format but TIFF, and notes on what is not the same."""
+def _single(pixels: Stored, metadata: Metadata, name: str, picture: Picture, quality: int | None) -> bytes:
+    """The file of a single page in any format but TIFF."""
     if name == "PNG":
-        return with_png_chunks(_png(pixels), metadata), []
+        return with_png_chunks(_png(pixels), metadata)
     if name == "PPM" and pixels.dtype == np.uint16 and pixels.shape[2] == 3:
-        return b"P6\n%d %d\n65535\n" % pixels.shape[1::-1] + pixels.astype(">u2").tobytes(), []
-    arguments = _arguments(picture, name, quality)
-    try:
-        return _saved(pixels, name, arguments | pillow_arguments(metadata)), []
-    except ValueError as error:
-        if "EXIF" not in str(error):
-            raise
-    content = _saved(pixels, name, arguments | pillow_arguments(replace(metadata, exif=None)))
-    return content, ["saved without its EXIF, which is too long"]
+        return b"P6\n%d %d\n65535\n" % pixels.shape[1::-1] + pixels.astype(">u2").tobytes()
+    return _saved(pixels, name, _arguments(picture, name, quality) | pillow_arguments(metadata, name))
 
 
 def _png(pixels: Stored) -> bytes:

@@ -28,6 +28,7 @@ class Format:
         quality: Quality of lossy saving where none is asked for, 1 to 100; None where saving loses nothing.
         lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.
         options: Arguments of Pillow's ``save`` in any case.
+        longest: Most bytes of what it can hold, by the names of `holds`; any number of what is not among them.
         writable: Whether results can be saved in it.
     """
 
@@ -36,6 +37,7 @@ class Format:
     quality: int | None = None
     lossless: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    longest: Mapping[str, int] = field(default_factory=dict)
     writable: bool = True
 
 
@@ -46,7 +48,12 @@ FORMATS: dict[str, Format] = {
     "PNG": Format(
         (".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits", "black and white"}
     ),
-    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), _CAMERA | {"iptc", "comment", "dpi", "segments"}, 95),
+    "JPEG": Format(
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        _CAMERA | {"iptc", "comment", "dpi", "segments"},
+        95,
+        longest={"exif": 65_533, "xmp": 65_504, "comment": 65_533},  # a segment, less its heading
+    ),
     "TIFF": Format(
         (".tif", ".tiff"), _CAMERA | {"iptc", "dpi", "tags", "alpha", "16 bits", "black and white", "pages"}
     ),
@@ -56,7 +63,7 @@ FORMATS: dict[str, Format] = {
     "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90, writable=features.check("avif") or False),
     "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
     "JXL": Format((".jxl",), frozenset({"exif", "xmp", "alpha"}), 95, {"lossless": True}),
-    "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"})),
+    "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"}), longest={"comment": 65_531}),
     "TGA": Format((".tga",), frozenset({"alpha"}), None, None, {"compression": "tga_rle"}),
     "GIF": Format((".gif",), writable=False),
 }

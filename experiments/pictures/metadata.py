@@ -91,7 +91,13 @@ class Metadata:
     def kept_in(self, holds: frozenset[str]) -> tuple[Metadata, list[str]]:
         """What a format can hold, and the names of what is lost in it."""
         there = [field.name for field in fields(self) if getattr(self, field.name)]
-        lost = [name for name in there if name not in holds]
+        return self._without([name for name in there if name not in holds])
+
+    def within(self, longest: Mapping[str, int]) -> tuple[Metadata, list[str]]:
+        """What has no more bytes than a format can hold, by their names, and the names of what is lost in it."""
+        return self._without([name for name, most in longest.items() if len(getattr(self, name) or b"") > most])
+
+    def _without(self, lost: list[str]) -> tuple[Metadata, list[str]]:
         nothing: dict[str, Any] = {name: () if name in _LISTS else None for name in lost}
         return replace(self, **nothing), [WORDS[name] for name in lost]
 
@@ -317,20 +323,26 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def pillow_arguments(metadata: Metadata) -> dict[str, Any]:
-    """The same as arguments of Pillow's ``save``, for formats other than PNG and TIFF."""
-    extra = b"".join(_segment(0xE1, part) for part in metadata.segments)
+def pillow_arguments(metadata: Metadata, name: str) -> dict[str, Any]:
+    """The same as arguments of Pillow's ``save``, for formats other than PNG and TIFF.
+
+    Args:
+        metadata: Metadata to save.
+        name: Format to save in.
+    """
+    given: dict[str, Any] = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
+    given |= {"dpi": metadata.dpi}
+    given |= {"extra": _segments(metadata)} if name == "JPEG" else {"comment": metadata.comment}
+    return {argument: value for argument, value in given.items() if value}
+
+
+def _segments(metadata: Metadata) -> bytes:
+    """What a JPEG holds that Pillow does not write; its comment too, for which Pillow's buffer may be too small."""
     resources = metadata.iptc or b""
-    for start in range(0, len(resources), MOST):
-        extra += _segment(0xED, PHOTOSHOP + resources[start : start + MOST])
-    given: dict[str, Any] = {
-        "exif": metadata.exif,
-        "icc_profile": metadata.icc,
-        "xmp": metadata.xmp,
-        "comment": metadata.comment,
-    }
-    given |= {"dpi": metadata.dpi, "extra": extra}
-    return {name: value for name, value in given.items() if value}
+    parts = [(0xE1, part) for part in metadata.segments]
+    parts += [(0xED, PHOTOSHOP + resources[start : start + MOST]) for start in range(0, len(resources), MOST)]
+    parts += [(0xFE, metadata.comment)] if metadata.comment else []
+    return b"".join(_segment(*part) for part in parts)
 
 
 def _segment(marker: int, content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageDraw, IptcImagePlugin, JpegImagePlugin, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageDraw, IptcImagePlugin, JpegImagePlugin, PngImagePlugin
 from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, read_image
@@ -269,6 +269,47 @@ def test_xmp_is_kept(name):
     if name != "a.jxl":  # which Pillow does not read
         with Image.open(io.BytesIO(content)) as result:
             assert (result.info.get("xmp") or result.info["XML:com.adobe.xmp"].encode()) == XMP
+    assert notes == ()
+
+
+def with_much_of(kind: str) -> Path:
+    """A picture with 70 kB of EXIF, XMP, or a comment."""
+    image, much = Image.fromarray(colours(16, 16, 3)), b"x" * 70_000
+    if kind == "EXIF":
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = much.decode()
+        image.save("a.png", exif=exif)
+        return Path("a.png")
+    if kind == "XMP":
+        image.save("a.tif", tiffinfo={700: much})
+        return Path("a.tif")
+    image.save("a.gif", comment=much)
+    return Path("a.gif")
+
+
+@pytest.mark.parametrize(
+    ("kind", "format"), [("EXIF", "JPEG"), ("XMP", "JPEG"), ("comment", "JPEG"), ("comment", "JPEG2000")]
+)
+def test_what_is_too_long_for_a_format_is_left_out_and_said(kind, format):
+    found = read_picture(with_much_of(kind))
+    content, notes = encoded(found, [page.pixels for page in found.pages], format)
+    assert f"saved without its {kind}, which is too long" in notes
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.load()
+        assert "x" * 100 not in str(opened.info)
+
+
+def test_what_fits_each_for_itself_fits_together():
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "x" * 60_000
+    image = Image.fromarray(colours(16, 16, 3))
+    extra = b"\xff\xfe" + (60_002).to_bytes(2, "big") + b"y" * 60_000
+    image.save("a.jpg", exif=exif, xmp=b"z" * 60_000, extra=extra)
+    content, notes = saved_again("a.jpg")
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.info["comment"] == b"y" * 60_000
+        assert opened.info["xmp"] == b"z" * 60_000
+        assert opened.getexif()[ExifTags.Base.ImageDescription] == "x" * 60_000
     assert notes == ()
 
 

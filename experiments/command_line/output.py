@@ -28,6 +28,13 @@ def at_least(least: float, **options: float | None) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {number}")
 
 
+def some(**options: Collection[Any]) -> None:
+    """Raises ValueError where nothing is named by an option that has several values."""
+    for name, values in options.items():
+        if not values:
+            raise ValueError(f"--{name.replace('_', '-')} needs at least one value")
+
+
 def blind_measure(name: str, option: str) -> Measure:
     """A measure that needs no reference.
 

@@ -17,7 +17,7 @@ from hirl_experiments.benchmarks.baselines import bench_baselines, open_baseline
 from hirl_experiments.benchmarks.environment import Kind, bench_environment
 from hirl_experiments.benchmarks.quality import bench_quality
 from hirl_experiments.benchmarks.table import bench_table
-from hirl_experiments.command_line.output import check_writable, print_table, write_json
+from hirl_experiments.command_line.output import check_writable, print_table, some, write_json
 
 Part = Literal["environment", "table", "updates", "photograph", "baselines", "memory", "quality"]
 DECIMALS = {
@@ -73,6 +73,9 @@ def bench(
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     check_writable(json)
+    some(parts=parts)
+    if not seconds > 0:
+        raise ValueError(f"--seconds must be above 0, got {seconds:g}")
     if (owan or ffdnet) and "baselines" not in parts:
         raise ValueError("--owan and --ffdnet are for the part baselines: add it to --parts")
     # Now: a wrong file is not found out after minutes.

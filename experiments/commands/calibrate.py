@@ -15,7 +15,7 @@ from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_free, check_writable
+from hirl_experiments.command_line.output import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 
@@ -60,6 +60,7 @@ def calibrate(
     precision = available_precision(precision, device)
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
+    some(levels=levels)
     if not 0 <= harm <= 1:
         raise ValueError(f"--harm must lie in 0 to 1, got {harm}")
     check_free([out], force)

@@ -13,7 +13,7 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_writable, print_table, write_json
+from hirl_experiments.command_line.output import at_least, check_writable, print_table, some, write_json
 from hirl_experiments.evaluation.method import Method
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
@@ -49,6 +49,7 @@ def demo(
     """
     precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)
+    some(parts=parts)
     check_writable(folder=out)
     if "gallery" in parts:
         save_figure(gallery(Restorer("hirl", precision=precision), seed), out / "gallery.png")

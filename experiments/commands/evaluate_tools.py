@@ -19,6 +19,7 @@ from hirl_experiments.command_line.output import (
     check_writable,
     markdown_table,
     print_table,
+    some,
     write_json,
     write_markdown,
 )
@@ -73,6 +74,7 @@ def evaluate_tools(
     command = command_line(evaluate_tools, {**arguments, "json": None, "markdown": None})
     check_writable(json, markdown)
     at_least(0, seed=seed)
+    some(parts=parts)
     photographs = image_sources.resolve(images)
     tools = tiled(toolsets.resolve(toolset).to(device))
     tables: list[str] = []

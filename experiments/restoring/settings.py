@@ -74,6 +74,8 @@ class RestoreSettings:
             raise ValueError(f"--quality is 1 to 100, got {self.quality}")
         if not 0 <= self.strength <= 1:
             raise ValueError(f"--strength is 0 (the original) to 1 (the result), got {self.strength}")
+        if self.measure != type(self).measure and self.stop != "quality":
+            raise ValueError(f"--measure {self.measure} is for --stop quality: add that, or leave it out")
         device = str(available_device(self.device))
         return replace(self, device=device, precision=available_precision(self.precision, device))
 

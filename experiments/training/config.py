@@ -118,7 +118,7 @@ class TrainConfig:
         self.env.check()
         self.algorithm.check()
         if self.start_from is not None and not isinstance(self.algorithm, HIRLConfig):
-            raise ValueError(f"--start-from is for HIRL, not for --preset {self.label}")
+            raise ValueError(f"--start-from is for HIRL, not for the algorithm {self.algo}")
         return dataclasses.replace(
             self,
             images=_absolute(self.images),

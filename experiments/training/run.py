@@ -100,7 +100,7 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
         model.policy.start_from(load_q(config.start_from))
     if config.memory is not None:
         if not isinstance(model, OffPolicyAlgorithm):
-            raise ValueError(f"--memory is for algorithms that have a replay buffer, not for --preset {config.label}")
+            raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")
         fill_replay_buffer(model, Path(config.memory) / MEMORY)
     return model
 

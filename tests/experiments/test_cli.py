@@ -322,6 +322,22 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
         ),
         (("score", "x.png", "--plugin", "nowhere"), "--plugin nowhere cannot be imported: ModuleNotFoundError"),
         (("evaluate", "--images", "photos", "--levels"), "--levels and --methods need at least one"),
+        (
+            ("calibrate", "--agent", "a", "--images", "photos", "--out", "a.safetensors", "--levels"),
+            "--levels needs at",
+        ),
+        (("demo", "--out", "nowhere", "--parts"), "--parts needs at least one value"),
+        (("evaluate-tools", "--images", "photos", "--parts"), "--parts needs at least one value"),
+        (("bench", "--parts"), "--parts needs at least one value"),
+        (("bench", "--parts", "table", "--seconds", "0"), "--seconds must be above 0, got 0"),
+        (
+            ("restore", "nowhere.png", "--out", "x", "--measure", "nonsense"),
+            "--measure nonsense is for --stop quality: add that, or leave it out",
+        ),
+        (
+            ("train", "--images", "photos", "--preset", "flat-dqn", "--label", "tuned", "--start-from", "hirl"),
+            "--start-from is for HIRL, not for the algorithm flat-dqn",
+        ),
         (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "0"), "at least one pixel, got 0"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),

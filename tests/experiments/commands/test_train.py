@@ -282,7 +282,10 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     for others, words in (
         (["--memory", str(tmp_path / "none")], "No such file"),
         (["--memory", str(first), "--algorithm.buffer-size", "20"], "not of such a FeedbackReplayBuffer"),
-        (["--memory", str(first), "--preset", "ppo"], "--memory is for algorithms that have a replay buffer"),
+        (
+            ["--memory", str(first), "--preset", "ppo", "--label", "tuned"],
+            "--memory is for algorithms that have a replay buffer, not for ppo",
+        ),
     ):
         algo = [] if "--preset" in others else LEARNING
         given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]

@@ -17,6 +17,8 @@ DESCRIPTION = """Restore photographs step by step, choosing among tools for nois
 
 Start with "hirl demo". "hirl COMMAND --help" explains a command."""
 
+PLUGIN = "module or .py file that registers tools, degradations, measures, agents or methods; with every command"
+
 # Packages that commands import and the environment does not, and the extras that install them.
 THIRD_PARTY = {
     **dict.fromkeys(("docstring_parser", "imagecodecs", "matplotlib", "pydantic", "rich", "scipy", "tifffile"), "cli"),
@@ -42,6 +44,13 @@ class Command:
     def load(self) -> Callable[..., Any]:
         """Imports the function."""
         return _imported(self.target)
+
+    def description(self) -> str:
+        """What its help says above its own options, and of the one that goes with every command."""
+        import docstring_parser
+
+        explained = docstring_parser.parse(self.load().__doc__ or "").description or self.help
+        return f"{explained}\n\n--plugin MODULE: {PLUGIN}"
 
     def prepared(self, arguments: list[str]) -> Callable[..., Any]:
         """The function with the defaults that its arguments decide on."""
@@ -160,11 +169,7 @@ def _chosen(arguments: list[str]) -> str:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hirl {version('hirl-restore')}")
-    parser.add_argument(
-        "--plugin",
-        metavar="MODULE",
-        help="module or .py file that registers tools, degradations, measures, agents or methods; with every command",
-    )
+    parser.add_argument("--plugin", metavar="MODULE", help=PLUGIN)
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
     name: str = parser.parse_args(arguments).command
     return name
@@ -176,7 +181,7 @@ def _run(command: Command, prog: str, arguments: list[str]) -> None:
 
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
-        tyro.cli(command.prepared(arguments), prog=prog, args=arguments)
+        tyro.cli(command.prepared(arguments), prog=prog, description=command.description(), args=arguments)
 
 
 if __name__ == "__main__":

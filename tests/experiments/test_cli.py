@@ -77,6 +77,7 @@ def test_every_command_explains_every_option(name, hirl, capsys):
     command = cli.COMMANDS[name].load()
     assert command.__doc__.splitlines()[0].split(",")[0][:40] in shown
     assert [option for option, said in options_of(command) if not said] == []
+    assert "--plugin MODULE: module or .py file that registers tools" in shown, "which goes with every command"
 
 
 def test_an_unknown_command_is_an_error(hirl, capsys):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from hirl_env.data.degradations import LEVELS, SINGLES
+from hirl_env.data.degradations import degradations
 from hirl_experiments.distributed import import_ray
 from hirl_experiments.training.validation import AS_GIVEN
 
@@ -25,7 +25,7 @@ IGNORED = ("program", "command", "description", "project", "entity")
 KEYS = ("name", "method", "metric", "parameters", "run_cap", "early_terminate", *IGNORED)
 METHODS = ("grid", "random")
 # Columns of evaluation.csv that are measured, not chosen.
-METRICS = tuple(f"evaluation/{column}" for column in ("gain", *LEVELS, SINGLES, AS_GIVEN, "trials"))
+METRICS = tuple(f"evaluation/{column}" for column in ("gain", *degradations.names(), AS_GIVEN, "trials"))
 
 # Functions of ray.tune and their arguments, by W&B's name and its arguments.
 DISTRIBUTIONS: dict[str, Callable[..., tuple[str, float, float]]] = {

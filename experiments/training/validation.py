@@ -27,6 +27,7 @@ EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every
 CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
 SHOWN = 4  # pictures before and after, per level
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
+OF_THE_PAPER = ("levels", "mixture")  # degradations that are made of what every agent is evaluated on
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +104,14 @@ def evaluated_levels(env: EnvConfig, photographs: Photographs) -> tuple[str, ...
 
     Returns:
         `AS_GIVEN` where pictures come distorted, or are trained on as they are. Else the levels, and single distortions
-        too: an agent that is good on the levels may be one that has given up on these.
+        too: an agent that is good on the levels may be one that has given up on these. And what it is trained on,
+        where that is something else.
     """
-    as_given = env.degradation is None or next(iter(photographs)).distorted is not None
-    return (AS_GIVEN,) if as_given else (*LEVELS, SINGLES)
+    if env.degradation is None or next(iter(photographs)).distorted is not None:
+        return (AS_GIVEN,)
+    usual = (*LEVELS, SINGLES)
+    own = str(env.degradation)
+    return usual if own in (*usual, *OF_THE_PAPER) else (*usual, own)
 
 
 def mean_over(levels: Iterable[str], row: Mapping[str, float | str]) -> float:

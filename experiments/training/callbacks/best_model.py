@@ -10,18 +10,19 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents.networks import save_q
-from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.files import atomic_write_text
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.run_folder import BEST
-from hirl_experiments.training.validation import AS_GIVEN, CROPS, Validated, mean_over
+from hirl_experiments.training.validation import CROPS, Validated, mean_over
+
+NO_LEVELS = ("step", "gain", "trials", "margin")  # columns of evaluation.csv beside those of what was evaluated on
 
 
 class BestModel:
-    """Keeps the model with the highest mean of the gains on the three levels and on single distortions.
+    """Keeps the model with the highest mean of the gains on all that it is evaluated on.
 
     Args:
         config: Configuration of the run.
@@ -52,7 +53,7 @@ class BestModel:
 
     def _best(self, rows: list[dict[str, str]]) -> tuple[float, int]:
         """Mean gain and step of the best row."""
-        levels = [name for name in (*LEVELS, SINGLES, AS_GIVEN) if rows and name in rows[0]]
+        levels = [name for name in (rows[0] if rows else ()) if name not in NO_LEVELS]
         return max(((mean_over(levels, row), int(row["step"])) for row in rows), default=(-np.inf, -1))
 
     def _margin_text(self, margins: torch.Tensor) -> str:

@@ -20,7 +20,8 @@ from hirl_experiments.training.validation import Validation, mean_over
 class Evaluation(BaseCallback):
     """Measures the agent before it learns, at intervals and at the end; each time writes a checkpoint and logs.
 
-    A row of evaluation.csv has the gain on each level, and as ``gain`` their mean without single distortions.
+    A row of evaluation.csv has the gain on each of what is evaluated on, and as ``gain`` their mean without single
+    distortions.
 
     Args:
         every: Number of environment steps between evaluations.

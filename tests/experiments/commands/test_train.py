@@ -102,6 +102,18 @@ def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path,
     assert "compares with a reference, and there is none" in capsys.readouterr().err
 
 
+def test_it_is_evaluated_on_what_it_trains_on(folder, tmp_path, hirl, capsys):
+    run = ["--images", str(folder), "--out", str(tmp_path / "run"), "--total-steps", "32", "--env.degradation", "light"]
+    assert hirl("train", *run, *TINY, *LEARNING) == 0, capsys.readouterr().err
+    rows = curve(tmp_path / "run")
+    assert list(rows[0]) == ["step", "gain", "mild", "moderate", "severe", "singles", "light", "trials", "margin"]
+    for row in rows:
+        four = [float(row[level]) for level in ("mild", "moderate", "severe", "light")]
+        assert float(row["gain"]) == pytest.approx(sum(four) / 4)
+    best = max(rows, key=lambda row: 4 * float(row["gain"]) + float(row["singles"]))
+    assert f"By `hirl train`, {best['step']} of 32 environment steps" in (tmp_path / "run" / "best.md").read_text()
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_are_read_as_they_are_written(name):
     config = preset(name)

@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hirl_agents.agent import Agent
+from hirl_agents.common.saving import SafelySaved
 from hirl_agents.networks import FlatQ, TwoLevelQ
 from hirl_env.files import atomic_write
 from hirl_env.tools.toolset import Toolset
@@ -86,8 +87,12 @@ class AlgorithmConfig(ABC):
     def save(self, model: Any, toolset: Toolset, out: Path) -> Path:
         """Writes a model that has no `q_network` into a folder, for inference; returns the file.
 
-        By default as Stable-Baselines3's ``best.zip``, whose loading runs code that it holds.
+        By default as Stable-Baselines3's ``best.zip``, whose loading runs code that it holds; a model that saves itself
+        as safetensors as ``best.safetensors``.
         """
+        if isinstance(model, SafelySaved):
+            model.save(out / "best.safetensors")
+            return out / "best.safetensors"
         path = out / "best.zip"
         with atomic_write(path) as file:
             model.save(file)

@@ -11,6 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents import make_vec_env
 from hirl_agents.agent import begin_episodes, q_agent
+from hirl_agents.algorithm import AlgorithmConfig
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import save_q
 from hirl_agents.registry import algorithms
@@ -104,3 +105,11 @@ def test_the_file_for_inference_holds_the_agent(name, build, toy_toolset, tmp_pa
     # float16, in which some are stored, has three digits.
     assert torch.allclose(values, first_values(followed(name, model, toy_toolset), toy_toolset), atol=2e-2)
     assert agent.max_steps >= 1
+
+
+@ALGORITHMS
+def test_an_algorithm_that_says_nothing_of_its_file_has_one(name, build, toy_toolset, tmp_path):
+    model = build(name)
+    path = AlgorithmConfig.save(algorithms.resolve(name), model, toy_toolset, tmp_path)
+    values = first_values(load_agent(path, toy_toolset, trust=True), toy_toolset)
+    assert torch.allclose(values, first_values(load_agent(model, toy_toolset), toy_toolset))

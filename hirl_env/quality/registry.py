@@ -34,6 +34,13 @@ def _hirl_biqa() -> Measure:
     return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=SMALLEST)
 
 
+def _of_piq(name: str) -> Measure:
+    """One of piq's measures; where that is missing, it is said now, and not when the first image is scored."""
+    optional("piq", "measures")
+    function, smallest = FROM_PIQ[name]
+    return Measure(name, function, smallest=smallest)
+
+
 def _shorthand(value: Any) -> Measure | None:
     """A measure from a sum like ``0.5*psnr + 10*ssim``, or from a bare function.
 
@@ -41,9 +48,10 @@ def _shorthand(value: Any) -> Measure | None:
     without them is wrapped in a `Measure`, as those of this package are.
     """
     if callable(value):
-        for known in map(measures.resolve, ("psnr", *FROM_PIQ)):
-            if known.function is value:
-                return known
+        known = {"psnr": psnr} | {name: function for name, (function, _) in FROM_PIQ.items()}
+        for name, function in known.items():
+            if function is value:
+                return measures.resolve(name)
         return Measure(getattr(value, "__name__", type(value).__name__), value, needs_reference=False)
     if isinstance(value, str) and re.search(r"[*+]", value):
         return weighted(parse_sum(value))
@@ -53,8 +61,8 @@ def _shorthand(value: Any) -> Measure | None:
 measures: Registry[Measure] = Registry("measure", Measure, _shorthand)
 measures.register("psnr", lambda: Measure("psnr", psnr))
 measures.register("psnr-50", lambda: Measure("psnr-50", capped_psnr))
-for _name, (_function, _smallest) in FROM_PIQ.items():
-    measures.register(_name, partial(Measure, _name, _function, smallest=_smallest))
+for _name in FROM_PIQ:
+    measures.register(_name, partial(_of_piq, _name))
 measures.register("hirl-biqa", _hirl_biqa)
 measures.register("brisque", _brisque)
 measures.register("paq2piq", _paq2piq)

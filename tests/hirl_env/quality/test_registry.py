@@ -1,3 +1,5 @@
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -85,6 +87,14 @@ def test_a_network_is_a_measure_and_numbers_are_not():
 def test_an_unknown_measure():
     with pytest.raises(ValueError, match="unknown measure 'pnsr'; known are: psnr, psnr-50, ssim"):
         measures.resolve("pnsr")
+
+
+def test_a_package_that_is_missing_is_named_before_anything_is_scored(monkeypatch):
+    monkeypatch.setitem(sys.modules, "piq", None)
+    for name in ("ssim", "0.5*psnr + vif"):
+        with pytest.raises(ImportError, match=r"piq .*pip install 'hirl-restore\[measures\]'"):
+            measures.resolve(name)
+    assert measures.resolve("psnr").name == "psnr"
 
 
 def test_images_and_references_of_two_shapes():

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, TypedDict
 
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from hirl_agents.search import SearchResult
@@ -19,6 +18,7 @@ from hirl_env.quality import psnr, ssim
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.method import Run
+from hirl_experiments.evaluation.operations import CountedOperations
 from hirl_experiments.evaluation.sampling import PIXELS, batches, begin
 
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}  # of a `Row`
@@ -156,11 +156,11 @@ def _counted(
     results = begun()
     while True:
         began = time.perf_counter()
-        with FlopCounterMode(display=False) as counter:
+        with CountedOperations() as counted:
             found = next(results, None)
         if found is None:
             return
-        yield found, counter.get_total_flops() / 1e9, time.perf_counter() - began
+        yield found, counted.gflop, time.perf_counter() - began
 
 
 def _measured(

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
 from hirl_agents.common.crops import cell_values
 from hirl_agents.loading import load_agent
@@ -192,6 +194,29 @@ def test_strategies_see_crops_of_the_size_of_their_training(agent, view, monkeyp
         Restorer(agent, max_steps=1, view=said).restore(flat(80, 100, 110))
         assert set(sides) == {(side, side)}
         sides.clear()
+
+
+def woven(side: int) -> np.ndarray:
+    """Threads of eight pixels, over and under each other, in two colours."""
+    rows, columns = np.mgrid[0:side, 0:side]
+    thread = np.where((rows // 8 + columns // 8) % 2, np.sin(rows % 8 / 8 * np.pi), np.sin(columns % 8 / 8 * np.pi))
+    return (np.array([60, 80, 40]) + thread[..., None] * np.array([150, 120, 160])).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        data.astronaut()[60:188, 160:288],
+        np.asarray(Image.fromarray(data.camera()[100:228, 150:278]).convert("1").convert("RGB")),
+        np.where(np.indices((96, 96)).sum(axis=0)[..., None] % 2, [230, 220, 200], [30, 40, 60]).astype(np.uint8),
+        woven(96),
+    ],
+    ids=["photograph", "dithered", "chequered", "woven"],
+)
+def test_a_clean_picture_comes_out_as_it_went_in(picture):
+    restored = Restorer("hirl").restore(picture)
+    assert not restored.steps
+    assert (restored.image == picture).all()
 
 
 # Agents

@@ -36,7 +36,7 @@ def gain_over_cost(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(6 * len(drawn), 5), layout="constrained")
     for axis, (name, points) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
         axis.set_title(name)
-        axis.set_xlabel("GFLOP an image")
+        axis.set_xlabel("GFLOP of tools, an image")
         axis.set_ylabel("gain in PSNR, dB")
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -13,9 +13,9 @@ from scipy.stats import bootstrap
 
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.training.config import TrainConfig
+from hirl_experiments.training.validation import NOT_LEVELS
 
 CONFIDENCE = 0.95
-NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
 SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
 FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
 _MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
@@ -93,18 +93,19 @@ def summary(
 
 
 def gain_columns(groups: Groups) -> dict[str, str]:
-    """The columns of evaluation.csv that are gains, by their titles: the mean of the levels, and each level.
+    """The columns of evaluation.csv that are gains, by their titles: the mean of the levels, and what all runs share.
 
     Raises:
         ValueError: If the runs were not evaluated on the same levels.
     """
     levels = {tuple(key for key in curve[0] if key not in NOT_LEVELS) for curves in groups.values() for curve in curves}
-    if len(levels) > 1:
+    shared = [level for level in next(iter(levels)) if all(level in each for each in levels)]
+    if not shared:
         raise ValueError(
             f"the runs were evaluated on different levels ({' | '.join(', '.join(each) for each in sorted(levels))}); "
             "compare those that share them"
         )
-    return {"mean of the levels": "gain"} | {level: level for level in levels.pop()}
+    return {"mean of the levels": "gain"} | {level: level for level in shared}
 
 
 def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:

@@ -27,6 +27,7 @@ EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every
 CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
 SHOWN = 4  # pictures before and after, per level
 AS_GIVEN = "as given"  # the one level of photographs that come distorted
+NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
 OF_THE_PAPER = ("levels", "mixture")  # degradations that are made of what every agent is evaluated on
 
 

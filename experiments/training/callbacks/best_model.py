@@ -16,9 +16,7 @@ from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.csv_log import CsvLog
 from hirl_experiments.training.run_folder import BEST
-from hirl_experiments.training.validation import CROPS, Validated, mean_over
-
-NO_LEVELS = ("step", "gain", "trials", "margin")  # columns of evaluation.csv beside those of what was evaluated on
+from hirl_experiments.training.validation import CROPS, NOT_LEVELS, Validated, mean_over
 
 
 class BestModel:
@@ -53,7 +51,7 @@ class BestModel:
 
     def _best(self, rows: list[dict[str, str]]) -> tuple[float, int]:
         """Mean gain and step of the best row."""
-        levels = [name for name in (rows[0] if rows else ()) if name not in NO_LEVELS]
+        levels = [name for name in (rows[0] if rows else ()) if name not in NOT_LEVELS]
         return max(((mean_over(levels, row), int(row["step"])) for row in rows), default=(-np.inf, -1))
 
     def _margin_text(self, margins: torch.Tensor) -> str:

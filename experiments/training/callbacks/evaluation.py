@@ -9,19 +9,18 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Image
 from tqdm import tqdm
 
-from hirl_env.data.degradations import SINGLES
+from hirl_env.data.degradations import LEVELS
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
 from hirl_experiments.training.callbacks.checkpoints import save_checkpoint
 from hirl_experiments.training.csv_log import CsvLog
-from hirl_experiments.training.validation import Validation, mean_over
+from hirl_experiments.training.validation import AS_GIVEN, Validation, mean_over
 
 
 class Evaluation(BaseCallback):
     """Measures the agent before it learns, at intervals and at the end; each time writes a checkpoint and logs.
 
-    A row of evaluation.csv has the gain on each of what is evaluated on, and as ``gain`` their mean without single
-    distortions.
+    A row of evaluation.csv has the gain on each of what is evaluated on, and as ``gain`` the mean of the levels alone.
 
     Args:
         every: Number of environment steps between evaluations.
@@ -80,7 +79,7 @@ class Evaluation(BaseCallback):
         gains = validated.gains
         row = {
             "step": step,
-            "gain": mean_over([level for level in gains if level != SINGLES], gains),
+            "gain": mean_over([level for level in gains if level in (*LEVELS, AS_GIVEN)], gains),
             **gains,
             "trials": validated.trials,
             "margin": 0.0 if validated.network is None else float(validated.network.stop_margin[0]),

@@ -91,3 +91,15 @@ def test_a_run_without_evaluations(hirl, tmp_path, capsys):
     (tmp_path / "run" / "config.yaml").write_text("algo: hirl\nlabel: x\n")
     assert hirl("compare", str(tmp_path / "run")) == 1
     assert "nothing was evaluated" in capsys.readouterr().err
+
+
+def test_of_runs_that_were_trained_on_different_degradations_what_they_share_is_compared(hirl, tmp_path, capsys):
+    usual = written(tmp_path / "usual", "hirl", [0, 1])
+    own = tmp_path / "own"
+    row = {"step": 0, "gain": 1, "mild": 1, "moderate": 1, "severe": 1, "light": 0, "trials": 3, "margin": 0}
+    CsvLog(own / "evaluation.csv").write(row)
+    (own / "config.yaml").write_text("algo: hirl\nlabel: own\n")
+    assert hirl("compare", str(usual), str(own), "--out", str(tmp_path / "curves.png")) == 0
+    table = capsys.readouterr().out
+    assert "severe" in table
+    assert "light" not in table

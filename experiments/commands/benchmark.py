@@ -20,6 +20,7 @@ from hirl_experiments.command_line.output import (
     check_writable,
     markdown_table,
     print_table,
+    some,
     write_json,
     write_markdown,
 )
@@ -101,8 +102,7 @@ def benchmark(
     suites = tuple(dict.fromkeys(suites))
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
-    if not suites or not entrants:
-        raise ValueError("--suites and --entrants need at least one each")
+    some(suites=suites, entrants=entrants)
     check_writable(json, markdown, figure)
     tools = tiled(toolsets.resolve(toolset).to(device))
     entrants = tuple(expanded(entrants, tools))

@@ -15,7 +15,7 @@ from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_writable, print_table, write_json
+from hirl_experiments.command_line.output import at_least, check_writable, print_table, some, write_json
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
@@ -94,8 +94,7 @@ def evaluate(
     check_writable(json)
     at_least(1, per_image=settings.per_image)
     at_least(0, seed=settings.seed)
-    if not levels or not methods:
-        raise ValueError("--levels and --methods need at least one each")
+    some(levels=levels, methods=methods)
     measured = _opened(settings)  # all that may be wrong is looked at now: what is asked last runs hours later
     if address is None:
         parts: list[Part] = [(level, methods) for level in levels]

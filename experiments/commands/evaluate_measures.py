@@ -8,7 +8,7 @@ import hirl_env
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, blind_measure, check_writable, print_table, write_json
+from hirl_experiments.command_line.output import at_least, blind_measure, check_writable, print_table, some, write_json
 from hirl_experiments.evaluation.agreement import CASES, FAMILIES, TRIED, measure_agreement
 
 
@@ -45,8 +45,7 @@ def evaluate_measures(
     check_writable(json)
     at_least(1, per_image=per_image)
     at_least(0, seed=seed)
-    if not measures or not against:
-        raise ValueError("--measures and --against need at least one each")
+    some(measures=measures, against=against)
     blind = [blind_measure(name, "--measures") for name in measures]
     seeing = [hirl_env.measures.resolve(name) for name in against]
     toolset = toolsets.resolve("paper").to(device)

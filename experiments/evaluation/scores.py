@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy.stats import bootstrap
 
 from hirl_env.arrays import Floats
+from hirl_env.quality.full_reference import SEEN_CAP
 
-CAP = 50.0  # dB: beyond it nobody sees a difference
+CAP = SEEN_CAP  # of PSNR, in all that suites measure
 HARM = 0.1  # dB: an image that loses more is harmed
 ALTERED = 45.0  # dB: a clean image that comes out below is not what it was
 RESAMPLES = 2000

@@ -9,6 +9,7 @@ import torch
 from hirl_env.extras import optional
 
 PSNR_CAP = 100.0  # dB; equal images would score infinity
+SEEN_CAP = 50.0  # dB: beyond it nobody sees a difference
 SSIM_WINDOW = 11  # pixels
 
 
@@ -25,9 +26,9 @@ def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     return -10 * torch.log10(error.clamp_min(10 ** (-PSNR_CAP / 10)))
 
 
-def capped_psnr(images: torch.Tensor, references: torch.Tensor | None, most: float = 50.0) -> torch.Tensor:
-    """The same, at most ``most`` dB: whoever learns from it need not tell apart what looks the same."""
-    return psnr(images, references).clamp_max(most)
+def capped_psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+    """The same, at most `SEEN_CAP`: whoever learns from it need not tell apart what looks the same."""
+    return psnr(images, references).clamp_max(SEEN_CAP)
 
 
 def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:

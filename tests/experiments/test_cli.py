@@ -322,7 +322,7 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
             "unknown method 'mine'; known are: distorted",
         ),
         (("score", "x.png", "--plugin", "nowhere"), "--plugin nowhere cannot be imported: ModuleNotFoundError"),
-        (("evaluate", "--images", "photos", "--levels"), "--levels and --methods need at least one"),
+        (("evaluate", "--images", "photos", "--levels"), "--levels needs at least one value"),
         (
             ("calibrate", "--agent", "a", "--images", "photos", "--out", "a.safetensors", "--levels"),
             "--levels needs at",

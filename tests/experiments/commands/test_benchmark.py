@@ -230,7 +230,7 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
             {"entrants": (str(SHIPPED_AGENTS["hirl"]), f"{SHIPPED_AGENTS['hirl'].parent}/./hirl.safetensors")},
             "would both be called 'weights/hirl'",
         ),
-        ({"entrants": ()}, "need at least one each"),
+        ({"entrants": ()}, "--entrants needs at least one value"),
         ({"crop": 0}, "--crop must be at least 1"),
     ],
 )

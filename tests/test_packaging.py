@@ -111,7 +111,7 @@ def test_hirl_runs_in_a_folder_with_agents_and_experiments_of_its_own(tmp_path):
     for name in (*OTHERS, "env"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('a package of the user')")
-    arguments = ["--images", "photos", "--levels", "mild", "--methods", "distorted", "hirl-paper", "--crop", "16"]
+    arguments = ["--images", "photos", "--degradations", "mild", "--methods", "distorted", "hirl-paper", "--crop", "16"]
     command = [sys.executable, "-m", "hirl_experiments.cli", "evaluate", *arguments, "--json", "rows.json"]
     subprocess.run(command, check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
     assert (tmp_path / "rows.json").exists()

@@ -11,7 +11,6 @@ from hirl_agents.calibration import stop_margins
 from hirl_agents.loading import check_tools
 from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
-from hirl_env.data.degradations import degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
@@ -26,7 +25,7 @@ def calibrate(
     agent: str,
     images: str,
     out: Path,
-    levels: tuple[str, ...] = ("everything", "light"),
+    degradations: tuple[str, ...] = ("everything", "light"),
     harm: float = 0.02,
     crop: int = 64,
     per_image: int = 4,
@@ -47,10 +46,10 @@ def calibrate(
         agent: HIRL or a flat DQN: a name, or a file that hirl train wrote.
         images: Clean photographs that were not trained on: a folder or a name.
         out: File to write, .safetensors.
-        levels: Degradations; crops of each photograph are distorted by each of them.
+        degradations: Their names; crops of each photograph are distorted by each of them.
         harm: Largest share of images that may be harmed, 0 to 1.
         crop: Side of the crops in pixels.
-        per_image: Number of crops of each photograph and level.
+        per_image: Number of crops of each photograph and degradation.
         seed: Seed of crops and degradations.
         toolset: Toolset that the agent was trained with, as of hirl restore.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
@@ -60,7 +59,7 @@ def calibrate(
     precision = available_precision(precision, device)
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
-    some(levels=levels)
+    some(degradations=degradations)
     if not 0 <= harm <= 1:
         raise ValueError(f"--harm must lie in 0 to 1, got {harm}")
     check_free([out], force)
@@ -74,8 +73,8 @@ def calibrate(
     photographs = image_sources.resolve(images)
     starts = [
         begin(batch, tools, precision)
-        for level in levels
-        for batch in batches(evaluation_samples(photographs, degradations.resolve(level), crop, per_image, seed))
+        for degradation in degradations
+        for batch in batches(evaluation_samples(photographs, degradation, crop, per_image, seed))
     ]
     zero = np.zeros(len(network.stop_margin))
     fitted = {}

@@ -33,7 +33,7 @@ METHODS = (
     f"search:agent={AGENT}",
 )
 
-Part = tuple[str, tuple[str, ...]]  # a level, and methods to measure on it
+Part = tuple[str, tuple[str, ...]]  # a degradation, and methods to measure on it
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class EvaluationSettings:
 
     Attributes:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
-        levels: Degradations: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
+        degradations: Their names: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
         methods: Methods to run.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
@@ -55,7 +55,7 @@ class EvaluationSettings:
     """
 
     images: str
-    levels: tuple[str, ...] = LEVELS
+    degradations: tuple[str, ...] = LEVELS
     methods: tuple[str, ...] = METHODS
     crop: int | None = 64
     per_image: int = 1
@@ -83,24 +83,24 @@ def evaluate(
 
     Args:
         settings: Settings of the evaluation.
-        json: File to write settings and rows to, after each level.
+        json: File to write settings and rows to, after each degradation.
         address: Address of a Ray cluster to run on, many methods at a time: HOST:PORT, or "auto" for the one that this
             machine is part of. All its nodes have this package and see the files at the same places. Default: this
             machine alone.
     """
-    levels, methods = tuple(dict.fromkeys(settings.levels)), tuple(dict.fromkeys(settings.methods))
+    distortions, methods = tuple(dict.fromkeys(settings.degradations)), tuple(dict.fromkeys(settings.methods))
     precision = available_precision(settings.precision, settings.device)
-    settings = replace(settings, levels=levels, methods=methods, precision=precision)
+    settings = replace(settings, degradations=distortions, methods=methods, precision=precision)
     check_writable(json)
     at_least(1, per_image=settings.per_image)
     at_least(0, seed=settings.seed)
-    some(levels=levels, methods=methods)
+    some(degradations=distortions, methods=methods)
     measured = _opened(settings)  # all that may be wrong is looked at now: what is asked last runs hours later
     if address is None:
-        parts: list[Part] = [(level, methods) for level in levels]
+        parts: list[Part] = [(distortion, methods) for distortion in distortions]
         results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
     else:
-        parts = [(level, (method,)) for level in levels for method in methods]
+        parts = [(distortion, (method,)) for distortion in distortions for method in methods]
         results = map_on_cluster(address, settings.device, partial(_opened, settings), _lost, parts)
     finished: dict[Part, list[Row]] = {}
     rows: list[Row] = []
@@ -114,24 +114,24 @@ def evaluate(
 
 
 def _lost(part: Part) -> NoReturn:
-    level, methods = part
+    distortion, methods = part
     raise OSError(
-        f"{methods[0]} on {level}: workers died at it again and again; it may need more memory than they have"
+        f"{methods[0]} on {distortion}: workers died at it again and again; it may need more memory than they have"
     )
 
 
 def _opened(settings: EvaluationSettings) -> Callable[[Part], tuple[Part, list[Row]]]:
-    """What measures some methods on a level; raises ValueError where something is wrong with any."""
-    distortions = {level: degradations.resolve(level) for level in settings.levels}
+    """What measures some methods on a degradation; raises ValueError where something is wrong with any."""
+    resolved = {name: degradations.resolve(name) for name in settings.degradations}
     photographs = image_sources.resolve(settings.images)
     tools = tiled(toolsets.resolve(settings.toolset).to(settings.device))
     opened = open_methods(settings.methods, tools, settings.trust)
     precision = available_precision(settings.precision, settings.device)
 
     def measured(part: Part) -> tuple[Part, list[Row]]:
-        level, methods = part
-        samples = evaluation_samples(photographs, distortions[level], settings.crop, settings.per_image, settings.seed)
+        name, methods = part
+        samples = evaluation_samples(photographs, resolved[name], settings.crop, settings.per_image, settings.seed)
         runner = Runner({method: opened[method] for method in methods}, tools, precision)
-        return part, runner.rows(samples, len(photographs) * settings.per_image, level)
+        return part, runner.rows(samples, len(photographs) * settings.per_image, name)
 
     return measured

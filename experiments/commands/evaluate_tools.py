@@ -129,7 +129,7 @@ def _specialists(tools: Toolset, family: str) -> dict[str, Run]:
 def _row(before: Row, after: Row) -> dict[str, Any]:
     """A row of the table, from what was measured before and after a tool."""
     return {
-        **{"distortion": after.level, "tool": after.method},
+        **{"distortion": after.degradation, "tool": after.method},
         **{"psnr_before": before.psnr, "psnr": after.psnr, "ssim_before": before.ssim, "ssim": after.ssim},
         **{"gain": after.gain, "images": after.images},
     }

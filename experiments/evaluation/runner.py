@@ -26,10 +26,10 @@ DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images"
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one level: means over images, except for the time, which is that of all of them.
+    """One method on one degradation: means over images, except for the time, which is that of all of them.
 
     Attributes:
-        level: Name of the degradation.
+        degradation: Its name.
         method: Name of the method; ``single`` and ``brute-force`` with a suffix are its parts.
         psnr: PSNR, dB.
         ssim: SSIM, 0 to 1.
@@ -40,7 +40,7 @@ class Row:
         images: Number of images.
     """
 
-    level: str
+    degradation: str
     method: str
     psnr: float
     ssim: float
@@ -123,9 +123,9 @@ class Runner:
                     self.on_batch(batch, everything)
         return results
 
-    def rows(self, samples: Iterable[Sample], count: int, level: str) -> list[Row]:
-        """A row for each method on the samples of one level; arguments as of `measure`."""
-        return [_row(level, name, parts) for name, parts in self.measure(samples, count, level).items()]
+    def rows(self, samples: Iterable[Sample], count: int, degradation: str) -> list[Row]:
+        """A row for each method on the samples of one degradation; arguments as of `measure`."""
+        return [_row(degradation, name, parts) for name, parts in self.measure(samples, count, degradation).items()]
 
 
 def _run(
@@ -181,12 +181,12 @@ def _measured(
     }
 
 
-def _row(level: str, method: str, parts: Sequence[Measured]) -> Row:
+def _row(degradation: str, method: str, parts: Sequence[Measured]) -> Row:
     def mean(values: Callable[[Measured], Iterable[float]]) -> float:
         return fmean(value for part in parts for value in values(part))
 
     return Row(
-        level,
+        degradation,
         method,
         psnr=mean(lambda part: part["psnr"]),
         ssim=mean(lambda part: part["ssim"]),

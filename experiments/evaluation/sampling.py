@@ -22,27 +22,27 @@ PIXELS = 32 * 64 * 64  # of images restored side by side
 
 
 def evaluation_samples(
-    photographs: Photographs, level: str | Degradation | None, crop: int | None, per_image: int, seed: int
+    photographs: Photographs, degradation: str | Degradation | None, crop: int | None, per_image: int, seed: int
 ) -> Iterator[Sample]:
-    """Distorted crops of every photograph, one after the other; the crops are the same at every level.
+    """Distorted crops of every photograph, one after the other; the crops are the same for every degradation.
 
     Photographs that the crop does not fit into are left out, with a warning.
 
     Args:
         photographs: Pictures with references.
-        level: A degradation or its name; None takes pictures as they come, with or without references.
+        degradation: A degradation or its name; None takes pictures as they come, with or without references.
         crop: Side of the crops, pixels; None for whole pictures.
         per_image: Number of crops of each picture.
         seed: Seed of crops and degradations.
 
     Raises:
-        ValueError: If there is a level, and a photograph has no reference, or comes distorted already; or if the crop
-            fits into none.
+        ValueError: If there is a degradation, and a photograph has no reference, or comes distorted already; or if the
+            crop fits into none.
     """
-    samples = Samples(photographs, None if level is None else degradations.resolve(level), crop)
+    samples = Samples(photographs, None if degradation is None else degradations.resolve(degradation), crop)
     found, left_out = False, []
     for number, photograph in enumerate(photographs):
-        if level is None:
+        if degradation is None:
             pass
         elif photograph.reference is None:
             raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")

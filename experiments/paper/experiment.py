@@ -100,13 +100,13 @@ class Distortion:
     Attributes:
         name: Name in rows and files.
         photographs: Photographs that are distorted, or come so.
-        level: Degradation; None where they come distorted.
+        degradation: What distorts them; None where they come distorted.
         nominal: Degradation, or what the distortion is taken for where the degree of a network has to be chosen by it.
     """
 
     name: str
     photographs: Photographs
-    level: Degradation | None
+    degradation: Degradation | None
     nominal: Degradation
 
 
@@ -166,8 +166,8 @@ class Experiment:
 
     def made(self, name: str, degradation: str | Degradation) -> Distortion:
         """The photographs of ``--images``, distorted."""
-        level = degradations.resolve(degradation)
-        return Distortion(name, self.photographs, level, level)
+        resolved = degradations.resolve(degradation)
+        return Distortion(name, self.photographs, resolved, resolved)
 
     def records(self, name: str, methods: Sequence[str], *others: Photographs, **settings: object) -> Records:
         """What is finished of a table or figure.
@@ -199,17 +199,17 @@ class Experiment:
             },
         )
 
-    def chosen(self, photographs: Photographs, level: Degradation | None) -> Iterator[Sample]:
+    def chosen(self, photographs: Photographs, degradation: Degradation | None) -> Iterator[Sample]:
         """One crop each of a few photographs, evenly spread, for figures; only these are read.
 
         Args:
             photographs: Photographs of which ``--pictures`` are chosen.
-            level: Degradation; None takes them as they come.
+            degradation: What distorts them; None takes them as they come.
         """
         count = self.settings.pictures
         if count < len(photographs):
             _, photographs = photographs.split(count)
-        return evaluation_samples(photographs, level, self.settings.crop, 1, self.settings.seed)
+        return evaluation_samples(photographs, degradation, self.settings.crop, 1, self.settings.seed)
 
     def measure(
         self,
@@ -225,12 +225,12 @@ class Experiment:
             distortion: Distorted photographs.
             methods: Methods, opened.
             records: Results that are finished.
-            name: Name of the rows' level. Default: the distortion's name.
+            name: Name of the rows' degradation. Default: the distortion's name.
             pixels: Number of pixels in a batch.
         """
         chosen = self.settings
         samples = evaluation_samples(
-            distortion.photographs, distortion.level, chosen.crop, chosen.per_image, chosen.seed
+            distortion.photographs, distortion.degradation, chosen.crop, chosen.per_image, chosen.seed
         )
         count = len(distortion.photographs) * chosen.per_image
         runner = Runner(methods, self.toolset, chosen.precision, records, pixels)

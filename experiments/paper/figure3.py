@@ -44,10 +44,11 @@ def figure3(experiment: Experiment) -> None:
     figures: dict[str, Figure] = {}
     for name, distortion in tqdm(distortions.items(), desc="figure 3", leave=False, disable=None):
         lines = []
-        for number, sample in enumerate(experiment.chosen(distortion.photographs, distortion.level)):
+        for number, sample in enumerate(experiment.chosen(distortion.photographs, distortion.degradation)):
             restored = _restored(experiment, number, sample, distortion, opened, records)
             rows += [
-                {"distortion": name, "level": distortion.name, "photograph": sample.name, **one} for one in restored
+                {"distortion": name, "degradation": distortion.name, "photograph": sample.name, **one}
+                for one in restored
             ]
             scores = {one["column"]: f"{one['psnr']:.2f}/{one['ssim']:.4f}" for one in restored}
             table.append({"distortion": name, "photograph": sample.name, **scores})

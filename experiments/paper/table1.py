@@ -89,7 +89,7 @@ def _mean_row(distortion: str, column: str, means: Scores) -> dict[str, Any]:
     """What is not empty in the row of a distortion's levels together, beside what the paper reports."""
     psnr, ssim = means
     papers = dict(zip(PAPERS, PAPER[distortion].get(column, (None, None)), strict=True))
-    return {"distortion": distortion, "column": column, "level": "mean", "psnr": psnr, "ssim": ssim, **papers}
+    return {"distortion": distortion, "column": column, "degradation": "mean", "psnr": psnr, "ssim": ssim, **papers}
 
 
 def _mean(scores: list[Scores]) -> Scores:

@@ -93,7 +93,7 @@ def _schemes(budgets: tuple[int, ...]) -> Iterator[tuple[str, int | None, str]]:
 
 def _row(scheme: str, trials: int | None, row: Row) -> dict[str, Any]:
     return {
-        **{"scheme": scheme, "level": row.level, "trials": trials, "gain": row.gain},
+        **{"scheme": scheme, "level": row.degradation, "trials": trials, "gain": row.gain},
         **{"used": row.trials, "seconds": row.seconds, "images": row.images, "paper": None},
     }
 

@@ -89,7 +89,7 @@ def test_an_unknown_command_is_an_error(hirl, capsys):
 def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
     target = tmp_path / "out" / "rows.json"
     arguments = [
-        "--levels",
+        "--degradations",
         "mild",
         "severe",
         "--methods",
@@ -106,22 +106,22 @@ def test_evaluate_writes_settings_and_rows(folder, tmp_path, hirl, capsys):
     assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     written = json.loads(target.read_text())
     assert written["settings"]["crop"] == 24
-    assert written["settings"]["levels"] == ["mild", "severe"]
+    assert written["settings"]["degradations"] == ["mild", "severe"]
     rows = written["rows"]
     assert len(rows) == 2 * (1 + 9 + 1 + 1 + 2 + 2 + 2)
-    assert set(rows[0]) == {"level", "method", "psnr", "ssim", "gain", "trials", "seconds", "images"}
+    assert set(rows[0]) == {"degradation", "method", "psnr", "ssim", "gain", "trials", "seconds", "images"}
     assert {row["images"] for row in rows} == {6}
     for level in ("mild", "severe"):
-        gains = {row["method"]: row["gain"] for row in rows if row["level"] == level}
-        psnr = {row["method"]: row["psnr"] for row in rows if row["level"] == level}
-        trials = {row["method"]: row["trials"] for row in rows if row["level"] == level}
+        gains = {row["method"]: row["gain"] for row in rows if row["degradation"] == level}
+        psnr = {row["method"]: row["psnr"] for row in rows if row["degradation"] == level}
+        trials = {row["method"]: row["trials"] for row in rows if row["degradation"] == level}
         assert gains["distorted"] == trials["distorted"] == 0
         assert gains["brute-force:depth=2"] >= gains["greedy:depth=2"] >= gains["brute-force:depth=2-1"] - 1e-9
         assert gains["brute-force:depth=2-1"] >= max(
             gain for method, gain in gains.items() if method.startswith("single")
         )
         assert psnr["greedy:depth=2"] == pytest.approx(psnr["distorted"] + gains["greedy:depth=2"])
-        seconds = {row["method"]: row["seconds"] for row in rows if row["level"] == level}
+        seconds = {row["method"]: row["seconds"] for row in rows if row["degradation"] == level}
         shorter, longest = "brute-force:depth=2-1", "brute-force:depth=2"
         assert seconds[shorter] == pytest.approx(seconds[longest] * 9 / 90)
         assert (trials["reverse"], trials[shorter], trials[longest]) == (3, 9, 90)
@@ -140,7 +140,16 @@ def test_evaluate_takes_agents_of_ones_own(folder, tmp_path, hirl, capsys):
     save_q(FlatQ(3, 3, width=8), own[0])
     save_q(TwoLevelQ(3, 3, width=8), own[1])
     methods = [str(own[0]), f"{own[1]}:stop=reference", f"search:agent={own[1]},budgets=9"]
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "16", "--json", str(tmp_path / "rows.json")]
+    arguments = [
+        "--images",
+        str(folder),
+        "--degradations",
+        "mild",
+        "--crop",
+        "16",
+        "--json",
+        str(tmp_path / "rows.json"),
+    ]
     assert hirl("evaluate", *arguments, "--methods", *methods) == 0
     rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
     assert [row["method"] for row in rows] == [*methods[:2], f"{methods[2]}-9"]
@@ -150,7 +159,7 @@ def test_evaluate_runs_rl_restore_with_tools_of_its_own(folder, tmp_path, hirl, 
     target, own, other = (tmp_path / name for name in ("rows.json", "own.safetensors", "other.safetensors"))
     save_rl_restore(RLRestoreAgent(RecurrentQ(12, side=16), new_tools()), own)
     save_rl_restore(RLRestoreAgent(RecurrentQ(4, side=16)), other)
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "24", "--methods", "distorted"]
+    arguments = ["--images", str(folder), "--degradations", "mild", "--crop", "24", "--methods", "distorted"]
     assert hirl("evaluate", *arguments, str(other), "--toolset", "paper") == 1
     assert "among 4 tools, and the toolset has 9" in capsys.readouterr().err
     assert hirl("evaluate", *arguments, str(own), f"{own}:stop=reference", "--json", str(target)) == 0
@@ -170,7 +179,17 @@ def test_evaluate_runs_rl_restore_with_tools_of_its_own(folder, tmp_path, hirl, 
 def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):
     files = [tmp_path / name for name in ("a.json", "b.json")]
     for file in files:
-        arguments = ["--levels", "levels", "--methods", "distorted", "reverse", "--crop", "24", "--json", str(file)]
+        arguments = [
+            "--degradations",
+            "levels",
+            "--methods",
+            "distorted",
+            "reverse",
+            "--crop",
+            "24",
+            "--json",
+            str(file),
+        ]
         assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     one, other = (json.loads(file.read_text())["rows"] for file in files)
     assert [row["psnr"] for row in one] == [row["psnr"] for row in other]
@@ -180,7 +199,7 @@ def test_whole_photographs_of_several_sizes(folder, hirl, capsys):
     from PIL import Image
 
     Image.new("RGB", (21, 35), (90, 120, 40)).save(folder / "tall.png")
-    arguments = ["--levels", "mild", "--methods", "distorted", "reverse", "--crop", "None"]
+    arguments = ["--degradations", "mild", "--methods", "distorted", "reverse", "--crop", "None"]
     assert hirl("evaluate", "--images", str(folder), *arguments) == 0
     assert " 4 " in capsys.readouterr().out
 
@@ -314,18 +333,21 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
     ("arguments", "message"),
     [
         (("evaluate", "--images", "nowhere"), "hirl: nowhere: no such folder"),
-        (("evaluate", "--images", "photos", "--levels", "awful"), "hirl: unknown degradation 'awful'; known are: mild"),
-        (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "9999"), "another crop size"),
+        (
+            ("evaluate", "--images", "photos", "--degradations", "awful"),
+            "hirl: unknown degradation 'awful'; known are: mild",
+        ),
+        (("evaluate", "--images", "photos", "--degradations", "mild", "--crop", "9999"), "another crop size"),
         (("evaluate", "--images", "photos", "--methods", "greedy:depth=0"), "depth must be at least 1"),
         (
             ("evaluate", "--images", "photos", "--methods", "mine"),
             "unknown method 'mine'; known are: distorted",
         ),
         (("score", "x.png", "--plugin", "nowhere"), "--plugin nowhere cannot be imported: ModuleNotFoundError"),
-        (("evaluate", "--images", "photos", "--levels"), "--levels needs at least one value"),
+        (("evaluate", "--images", "photos", "--degradations"), "--degradations needs at least one value"),
         (
-            ("calibrate", "--agent", "a", "--images", "photos", "--out", "a.safetensors", "--levels"),
-            "--levels needs at",
+            ("calibrate", "--agent", "a", "--images", "photos", "--out", "a.safetensors", "--degradations"),
+            "--degradations needs at",
         ),
         (("demo", "--out", "nowhere", "--parts"), "--parts needs at least one value"),
         (("evaluate-tools", "--images", "photos", "--parts"), "--parts needs at least one value"),
@@ -339,7 +361,7 @@ def test_bench_times_every_measure_at_hand_and_fetches_none(tmp_path, hirl, caps
             ("train", "--images", "photos", "--preset", "flat-dqn", "--label", "tuned", "--start-from", "hirl"),
             "--start-from is for HIRL, not for the algorithm flat-dqn",
         ),
-        (("evaluate", "--images", "photos", "--levels", "mild", "--crop", "0"), "at least one pixel, got 0"),
+        (("evaluate", "--images", "photos", "--degradations", "mild", "--crop", "0"), "at least one pixel, got 0"),
         (("evaluate", "--images", "photos", "--toolset", "mine"), "unknown toolset 'mine'"),
         (("evaluate-tools", "--images", "kodak24"), "hirl: Kodak24 is not here: download it from"),
         (("evaluate-tools", "--images", "photos", "--device", "tpu7"), "device"),

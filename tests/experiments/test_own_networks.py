@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "own-networks.md"
 SMALL = {
     "train": "--total-steps 8 --every 8 --hold-out 1 --n-envs 2 --env.crop-size 16 --threads 1 --algorithm.width 8 "
     "--algorithm.batch-size 4 --algorithm.buffer-size 16 --algorithm.learning-starts 4",
-    "evaluate": "--crop 16 --levels noise-25",
+    "evaluate": "--crop 16 --degradations noise-25",
     "restore": "--max-steps 1",
 }
 

@@ -126,7 +126,7 @@ def test_a_module_adds_each_kind_of_thing_to_every_command(plugin, folder, tmp_p
     train = ["train", "--preset", "toy", "--images", str(folder), "--out", str(run), "--threads", "1", "--no-wandb"]
     assert hirl(*train, *environment, *sizes, *plugin) == 0, capsys.readouterr().err
     agent = run / "best.zip"
-    arguments = ["--images", str(folder), "--crop", "16", "--levels", "darkened", "--toolset", toolset]
+    arguments = ["--images", str(folder), "--crop", "16", "--degradations", "darkened", "--toolset", toolset]
     methods = ["--methods", "distorted", "first-tool", "first-tool:times=2", str(agent), "greedy:depth=1"]
     assert hirl("evaluate", *arguments, *methods, "--json", str(rows), *plugin) == 1
     assert "--trust" in capsys.readouterr().err

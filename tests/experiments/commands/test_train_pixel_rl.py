@@ -42,7 +42,7 @@ def test_it_writes_the_best_network_a_card_and_a_log_that_evaluate_takes(folder,
     assert f"after {best['episode']} of 4 episodes" in card
 
     method, target = f"pixel-rl:weights={tmp_path / 'pixel-rl.safetensors'}", tmp_path / "rows.json"
-    arguments = ["--images", str(folder), "--levels", "mild", "--crop", "None", "--methods", "distorted", method]
+    arguments = ["--images", str(folder), "--degradations", "mild", "--crop", "None", "--methods", "distorted", method]
     assert hirl("evaluate", *arguments, "--json", str(target)) == 0
     distorted, restored = json.loads(target.read_text())["rows"]
     assert restored["method"] == method

@@ -72,7 +72,7 @@ def address() -> Iterator[str]:
 @pytest.mark.slow
 @needs_ray
 def test_evaluate_measures_the_same_on_a_cluster(address, folder, tmp_path):
-    methods = ("--methods", "distorted", "single", "greedy", "--levels", "mild", "severe")
+    methods = ("--methods", "distorted", "single", "greedy", "--degradations", "mild", "severe")
     command = [sys.executable, "-m", "hirl_experiments.cli", *given("evaluate", folder, tmp_path), *methods]
     rows = []
     for where in ((), ("--address", address)):

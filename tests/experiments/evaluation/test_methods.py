@@ -45,7 +45,7 @@ def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--levels", "mild", "awful"), "unknown degradation 'awful'"),
+        (("--degradations", "mild", "awful"), "unknown degradation 'awful'"),
         (("--methods", "hirl:stop=quality,measure=ssim"), "ssim needs a reference"),
         (("--methods", "hirl:stop=quality,measure=nice"), "unknown measure 'nice'"),
         (("--methods", "hirl:stop=never"), "method hirl:stop=never: stop does not take 'never'"),
@@ -81,13 +81,13 @@ def test_an_interrupt_leaves_the_levels_that_are_finished(folder, tmp_path, monk
     target = tmp_path / "rows.json"
     arguments = ("--crop", "16", "--methods", "distorted", "--json", str(target))
     assert hirl("evaluate", "--images", str(folder), *arguments) == 130
-    assert [row["level"] for row in json.loads(target.read_text())["rows"]] == ["mild", "moderate"]
+    assert [row["degradation"] for row in json.loads(target.read_text())["rows"]] == ["mild", "moderate"]
 
 
 def test_a_picture_too_small_is_left_out_and_a_method_named_twice_runs_once(folder, tmp_path, hirl, capsys):
     Image.new("RGB", (12, 40)).save(folder / "narrow.png")
     target = tmp_path / "rows.json"
-    arguments = ("--crop", "16", "--levels", "mild", "mild", "--methods", "distorted", "distorted")
+    arguments = ("--crop", "16", "--degradations", "mild", "mild", "--methods", "distorted", "distorted")
     assert hirl("evaluate", "--images", str(folder), *arguments, "--json", str(target)) == 0
     assert "left out, too small for a crop: narrow (12x40)" in capsys.readouterr().err
     (row,) = json.loads(target.read_text())["rows"]
@@ -95,5 +95,5 @@ def test_a_picture_too_small_is_left_out_and_a_method_named_twice_runs_once(fold
 
 
 def test_no_picture_is_large_enough(folder, hirl, capsys):
-    assert hirl("evaluate", "--images", str(folder), "--levels", "mild", "--methods", "distorted") == 1
+    assert hirl("evaluate", "--images", str(folder), "--degradations", "mild", "--methods", "distorted") == 1
     assert "a crop of 64x64 fits into no picture; choose another crop size" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def evaluated(hirl, two, agent, tmp_path):
         target = tmp_path / "evaluate.json"
         options = ("--images", str(two), "--crop", "32", "--json", str(target))
         assert hirl("evaluate", *options, *arguments) == 0
-        return {(row["level"], row["method"]): row for row in json.loads(target.read_text())["rows"]}
+        return {(row["degradation"], row["method"]): row for row in json.loads(target.read_text())["rows"]}
 
     return run
 
@@ -77,7 +77,9 @@ def test_all_parts_are_written_with_what_differs(reproduce, tmp_path, capsys):
 
 def test_table_1_agrees_with_evaluate_and_names_who_is_missing(reproduce, written, evaluated, agent, tmp_path):
     assert reproduce("table1", "--brute-force", "1") == 0
-    rows = {(row["distortion"], row["column"]): row for row in written("table1")["rows"] if row["level"] == "mean"}
+    rows = {
+        (row["distortion"], row["column"]): row for row in written("table1")["rows"] if row["degradation"] == "mean"
+    }
     here = evaluated("--methods", "distorted", "single", agent, f"{agent}:stop=reference", "brute-force:depth=1")
     expected = {
         ("mild", "FFDNet"): "single FFDNet 15",
@@ -166,7 +168,9 @@ def test_table_1_measures_csiq_where_it_is_there(reproduce, written, tmp_path, c
             worse = (reference // (level + 1)).astype(np.uint8)
             Image.fromarray(worse).save(csiq / "dst_imgs" / kind.lower() / f"lake.{kind}.{level}.png")
     assert reproduce("table1", "--csiq", str(csiq), "--crop", "None") == 0
-    rows = {(row["level"], row["column"]): row for row in written("table1")["rows"] if row["level"] != "mean"}
+    rows = {
+        (row["degradation"], row["column"]): row for row in written("table1")["rows"] if row["degradation"] != "mean"
+    }
     pair = [
         to_tensor(read_image(csiq / place))[None] for place in ("dst_imgs/blur/lake.BLUR.4.png", "src_imgs/lake.png")
     ]
@@ -252,10 +256,10 @@ def test_figure_3_saves_the_pictures_it_shows(reproduce, written, two, tmp_path)
     assert reproduce("figure3", "--pictures", "5") == 0
     rows = written("figure3")["rows"]
     assert {row["photograph"] for row in rows} == {"picture0", "picture1"}
-    assert {row["level"] for row in rows} == {"noise-25", "jpeg-20", "blur-10", *LEVELS}
+    assert {row["degradation"] for row in rows} == {"noise-25", "jpeg-20", "blur-10", *LEVELS}
     start, _ = evaluation_samples(from_folder(two), "jpeg-20", 32, 1, 0)
     for row in rows:
-        if row["level"] == "jpeg-20" and row["photograph"] == "picture0":
+        if row["degradation"] == "jpeg-20" and row["photograph"] == "picture0":
             saved = to_tensor(read_image(tmp_path / "out" / row["file"]))
             # What is saved has 8 bits, what was measured has not.
             assert float(psnr(saved[None], start.reference[None])) == pytest.approx(row["psnr"], abs=0.05)

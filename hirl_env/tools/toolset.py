@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,7 +160,13 @@ def _moved(
 
 
 class ShippedToolset(Toolset):
-    """A toolset whose networks nobody trains: one copy on each device serves the whole process."""
+    """A toolset whose networks nobody trains: one copy on each device serves the whole process.
+
+    Copies of what has it, such as environments that a tree search copies, have the same one.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Toolset:
+        return self
 
     def to(self, device: str | torch.device) -> Toolset:
         """This toolset where its networks are on ``device`` already, else the one copy there."""

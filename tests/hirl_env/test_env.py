@@ -1,3 +1,4 @@
+import copy
 import json
 import pickle
 import subprocess
@@ -342,6 +343,21 @@ def test_a_given_picture_without_reference_has_no_psnr(toy_toolset):
     picture = np.full((64, 64, 3), 100, np.uint8)
     assert np.isnan(env.reset(options={"image": picture})[1]["psnr"])
     assert np.isnan(env.step((0, 1))[4]["psnr"])
+
+
+def test_a_copy_in_mid_episode_goes_its_own_way_and_shares_the_tools():
+    env = gym.make("HIRL-Restore-v0").unwrapped
+    env.reset(seed=1)
+    env.step((1, 2))
+    copied = copy.deepcopy(env)
+    assert copied.task.toolset is env.task.toolset
+    explored = copied.step((2, 1))
+    after = env.step((2, 1))
+    assert np.array_equal(explored[0], after[0])
+    assert explored[1:4] == after[1:4]
+    copied.step((0, 0))
+    assert env.step((2, 1))[4]["path"].tolist()[:3] == [[1, 2], [2, 1], [2, 1]]
+    assert np.array_equal(copied.reset()[0], env.reset()[0]), "they draw the same photographs afterwards"
 
 
 def test_the_metadata_of_one_environment_is_no_others():

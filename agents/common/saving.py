@@ -13,7 +13,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
-from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces
+from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces, get_system_info
 
 from hirl_agents.common.buffers import buffer_state, fill_buffer
 from hirl_agents.networks import SUFFIX
@@ -92,6 +92,8 @@ class SafelySaved(OffPolicyAlgorithm):
         path: str | Path,
         env: GymEnv | None = None,
         device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
         **changed: Any,
     ) -> Self:
         """Reads a model that `save` wrote, which runs no code.
@@ -100,6 +102,9 @@ class SafelySaved(OffPolicyAlgorithm):
             path: The file.
             env: Environment to go on in; None to act only.
             device: Device that the networks learn on.
+            custom_objects: Arguments of the constructor to take in place of the stored ones, and others, which are
+                passed over, as Stable-Baselines3 has it: RL-Zoo gives the same to every algorithm.
+            print_system_info: Whether to print the versions of what is installed here.
             **changed: Arguments of the constructor that are to be others, or that no file holds: functions and classes.
 
         Raises:
@@ -107,6 +112,10 @@ class SafelySaved(OffPolicyAlgorithm):
         """
         path = _suffixed(path)
         state = read_state(path)
+        if print_system_info:
+            get_system_info()
+        replaced = {name: one for name, one in (custom_objects or {}).items() if name in _stored_arguments(cls)}
+        changed = replaced | changed
         try:
             made = state["model"]
             if saved_algorithm(path) != cls.__name__:

@@ -49,6 +49,14 @@ def test_arguments_come_back(algorithm, made, tmp_path):
         assert torch.equal(again.policy.state_dict()[name], value)
 
 
+def test_custom_objects_take_the_place_of_what_is_stored_and_others_are_passed_over(made, tmp_path, capsys):
+    made(HIRL, gamma=0.5, buffer_size=24).save(tmp_path / "model")
+    zoos = {"learning_rate": 0.0, "lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0}
+    again = HIRL.load(tmp_path / "model", custom_objects=zoos, print_system_info=True, buffer_size=8)
+    assert (again.learning_rate, again.gamma, again.buffer_size) == (0, 0.5, 8)
+    assert "Stable-Baselines3" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_replay_buffer_comes_back_when_it_went_round(algorithm, made, tmp_path):

@@ -15,7 +15,7 @@ from hirl_env import __version__
 from hirl_env.data.degradations import Degradation, degradations
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
-from hirl_env.devices import Precision
+from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
@@ -64,8 +64,8 @@ class Settings:
             7380.
         picture: Name of the photograph of Figure 1. Default: the first.
         pictures: Number of photographs (of each distortion) in Figures 3 and 4.
-        precision: Precision of the tools; bf16 is faster where the processor has it.
-        device: Device that they run on: cpu, cuda, mps.
+        precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
+        device: Device that they run on: cpu, cuda, mps, or auto.
         wandb: Whether to log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline where nobody is
             logged in.
     """
@@ -84,7 +84,7 @@ class Settings:
     max_trials: int = 90
     picture: str | None = None
     pictures: int = 2
-    precision: Precision = "float32"
+    precision: AnyPrecision = "float32"
     device: str = "cpu"
     wandb: bool = False
 
@@ -119,6 +119,7 @@ class Experiment:
     Attributes:
         photographs: Photographs of ``--images``.
         toolset: Tools of the paper, over tiles.
+        precision: Precision of their convolutions.
         baselines: Methods to compare with, and the files of their weights.
 
     Raises:
@@ -129,6 +130,7 @@ class Experiment:
         self.settings = settings
         self.photographs = image_sources.resolve(settings.images)
         self.toolset = tiled(toolsets.resolve("paper").to(settings.device))
+        self.precision = available_precision(settings.precision, settings.device)
         given = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
             "rl-restore": settings.rl_restore,
@@ -192,7 +194,8 @@ class Experiment:
             chosen.out / f"{name}.jsonl",
             {
                 "photographs": of_photographs(file for source in (self.photographs, *others) for file in source.files),
-                **{key: getattr(chosen, key) for key in ("crop", "per_image", "seed", "precision", "device")},
+                **{key: getattr(chosen, key) for key in ("crop", "per_image", "seed")},
+                **{"precision": self.precision, "device": str(self.toolset.device)},
                 **settings,
                 "version": __version__,
                 "weights": weights,
@@ -233,7 +236,7 @@ class Experiment:
             distortion.photographs, distortion.degradation, chosen.crop, chosen.per_image, chosen.seed
         )
         count = len(distortion.photographs) * chosen.per_image
-        runner = Runner(methods, self.toolset, chosen.precision, records, pixels)
+        runner = Runner(methods, self.toolset, self.precision, records, pixels)
         return runner.rows(samples, count, name or distortion.name)
 
     def data(self) -> str:
@@ -263,7 +266,7 @@ class Experiment:
         }
         given = ", ".join(f"--{option} {file}" for option, file in own.items() if file is not None)
         return [
-            f"Precision of the tools: {chosen.precision}, on {chosen.device}. Seed: {chosen.seed}. "
+            f"Precision of the tools: {self.precision}, on {self.toolset.device}. Seed: {chosen.seed}. "
             f"Agent: {chosen.agent}. Weights: those of version {__version__}{given and f', but for {given}'}; the "
             "paper's were never published.",
             f"Command: `{shlex.join(['hirl', *sys.argv[1:]])}`",

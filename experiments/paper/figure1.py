@@ -36,9 +36,8 @@ def figure1(experiment: Experiment) -> None:
     Raises:
         ValueError: If there is no photograph of the name that was asked for.
     """
-    chosen = experiment.settings
     picture = _chosen_sample(experiment)
-    start = begin([picture], experiment.toolset, chosen.precision)
+    start = begin([picture], experiment.toolset, experiment.precision)
     assert picture.degradation is not None
     records = experiment.records("figure1", (), picture=picture.name)
     steps: dict[str, list[Restoration]] = {}

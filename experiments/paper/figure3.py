@@ -74,7 +74,7 @@ def _restored(
     records: Records,
 ) -> list[dict[str, Any]]:
     """What each column shows of a picture: its scores, and the file that it is in."""
-    begun = begin([sample], experiment.toolset, experiment.settings.precision)
+    begun = begin([sample], experiment.toolset, experiment.precision)
     networks = {row: network for network, row in network_rows(experiment.toolset, distortion.nominal).items()}
     out, folder = experiment.settings.out, Path("figure3", distortion.name)
     columns: list[dict[str, Any]] = []

@@ -14,6 +14,7 @@ from hirl_env import __version__
 from hirl_env.data.degradations import LEVELS, GaussianNoise, degradations
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.photographs import from_folder
+from hirl_env.devices import available_precision
 from hirl_env.quality import psnr
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.reproduce import PARTS
@@ -299,6 +300,12 @@ def test_an_interrupted_part_goes_on_to_the_same_end(part, reproduce, written, m
         for out in ("straight", "out")
     )
     assert resumed == straight
+
+
+def test_automatic_precision_is_named(reproduce, tmp_path):
+    assert reproduce("table3", "--precision", "auto") == 0
+    page = (tmp_path / "out" / "table3.md").read_text()
+    assert f"Precision of the tools: {available_precision('auto', 'cpu')}, on cpu." in page
 
 
 def test_other_settings_in_the_same_folder_are_refused(reproduce, two, capsys, tmp_path):

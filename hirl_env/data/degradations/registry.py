@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hirl_env.data.degradations.blur import GaussianBlur
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
 from hirl_env.data.degradations.jpeg import JpegCompression
@@ -43,10 +45,11 @@ _register("unknown", Unknown())
 _register("light", Light())
 _register("clean", InOrder(()))
 _register("enlarged", Enlarged())
-# What agents are to train on: everything that a picture may bring, and nothing at all. Other shapes of blur, and blur
-# alone, have a part of their own: as rare as in `unknown` they are hardly learned. So have slight faults of sharp
+# What agents are to train on: everything that a picture may bring, and nothing at all. Blur alone, and other shapes of
+# it, have parts of their own: as rare as in `unknown` they are hardly learned. So have slight faults of sharp
 # photographs, and clean patterns, which are easily taken for noise.
-_blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25, other_blur=0.75)
+_blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25)
+_shaped = replace(_blurred, other_blur=0.75)
 _light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern"))
 _slight = OtherPictures(Slight(), contents=("photograph", "photograph", "pattern"))
 _register("slight", Slight())
@@ -57,6 +60,7 @@ _register(
             Unknown(),
             Unknown(),
             _blurred,
+            _shaped,
             Enlarged(),
             _light,
             _light,

@@ -80,7 +80,8 @@ def benchmark(
             hirl-paper or flat-dqn with --toolset paper; a .safetensors file of hirl train;
             search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added)
             with their authors' weights; or module:factory. With @PRICE at its end (hirl@0.05, oracle@0.05), one that
-            chooses is charged as many dB for a GFLOP. fixed is a path of the toolset hirl.
+            chooses is charged as many dB for a GFLOP. fixed is known of the toolsets hirl and paper; of another,
+            name it: fixed:TYPE-DEGREE,..., as hirl fixed-path finds it.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Images of each photograph.
         seed: Seed of crops and degradations.
@@ -111,7 +112,7 @@ def benchmark(
     before = [row for path in beside for row in earlier(path, settings)]
     # All that may be wrong is opened now: what is asked last runs hours later.
     chosen = [registered_suites.resolve(name) for name in suites]
-    opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed, trust)) for suite in chosen]
+    opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed_path(toolset), trust)) for suite in chosen]
     # By the names under which results are kept: two files may share one.
     named = {entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)}
     settings["weights"] = named | {"tools": of_toolset(toolset)}

@@ -65,7 +65,7 @@ def regret(
     root = Restoration(tools, measures.resolve(opened.spec.measure), precision=precision)
     _check_tools(opened, root, toolset)
     suite = source.get("suite")
-    fixed = None if suite is None else suites.resolve(suite).fixed
+    fixed = None if suite is None else suites.resolve(suite).fixed_path(toolset)
     if entrants is None:
         entrants = ("hirl", ORACLE) if fixed is None else (FIXED, "hirl", ORACLE)
     options = EntrantOptions(tools, fixed, trust, max_steps=opened.spec.depth)

@@ -67,7 +67,7 @@ class EntrantOptions:
 
     Attributes:
         toolset: Tools of the benchmark.
-        fixed: Path of the suite, TYPE-DEGREE; None where no suite is known.
+        fixed: Path of the suite with this toolset, TYPE-DEGREE; None where none is known.
         trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
         price: Price of a GFLOP, dB, for those who choose.
         max_steps: Longest path of agents and the oracle; None for that of an agent's training, and 3.
@@ -85,27 +85,25 @@ def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entra
     return run_entrant(name, run, options.price, method.chooses)
 
 
-def _fixed_entrant(options: EntrantOptions) -> Entrant:
-    """The suite's path."""
-    if options.fixed is None:
-        raise ValueError(f"{FIXED}: no suite is named, whose path it would be; leave {FIXED} out of --entrants")
-    try:
-        return _method_entrant(FIXED, Chain(options.fixed), options)
-    except ValueError as error:
+def _fixed_entrant(path: tuple[str, ...] | None, options: EntrantOptions) -> Entrant:
+    """The same path for every image, which is the score 0."""
+    if path is None:
         raise ValueError(
-            f"{FIXED}: the suite's path is {', '.join(options.fixed)}, which this toolset does not have ({error}); "
-            f"leave {FIXED} out of --entrants"
-        ) from None
+            f"{FIXED}: no path is known of this suite with this toolset; find one with `hirl fixed-path` on training "
+            f"photographs and give it as {FIXED}:TYPE-DEGREE,..., or leave {FIXED} out of --entrants"
+        )
+    return _method_entrant(FIXED, Chain(path), options)
 
 
 # By name: entrants that need nothing more, and those whose name goes on with a colon.
 PLAIN: dict[str, Callable[[EntrantOptions], Entrant]] = {
-    FIXED: _fixed_entrant,
+    FIXED: lambda options: _fixed_entrant(options.fixed, options),
     ORACLE: lambda options: _method_entrant(
         ORACLE, Greedy(min(ORACLE_STEPS, options.max_steps or ORACLE_STEPS)), options
     ),
 }
 PREFIXES: dict[str, Callable[[str, EntrantOptions], Entrant]] = {
+    FIXED: lambda tools, options: _fixed_entrant(tuple(tools.split(",")), options),
     "path": lambda tools, options: _method_entrant(tools, Chain(tuple(tools.split(","))), options),
     "rl-restore": lambda file, options: agent_entrant("rl-restore", load_agent(file, options.toolset), options),
 }
@@ -115,9 +113,9 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     """An entrant from its name.
 
     Args:
-        name: Name: ``fixed`` (the suite's path), ``oracle``; ``path:TYPE-DEGREE,...``;
-            a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as of
-            `hirl_experiments.evaluation.methods` (``owan:FILE`` with its authors' weights); ``rl-restore:FILE``,
+        name: Name: ``fixed`` (the suite's path), ``fixed:TYPE-DEGREE,...`` (another in its place), ``oracle``;
+            ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as
+            of `hirl_experiments.evaluation.methods` (``owan:FILE`` with its authors' weights); ``rl-restore:FILE``,
             likewise; or ``module:factory``, a function without arguments that returns an agent, or cell values
             of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP has a price in dB.
         options: Toolset and options that it is opened with.

@@ -33,16 +33,20 @@ class Suite:
     Attributes:
         name: Name with its version.
         parts: Degradations by name; every photograph is distorted by each of them.
-        fixed: Path of at most two tools, TYPE-DEGREE of the toolset ``hirl``, that gained most on training
-            photographs: its mean PSNR is the score 0. Empty where nothing gains or none was sought: doing nothing is 0.
+        fixed: By the name of a toolset, the path of at most two of its tools, TYPE-DEGREE, that gained most on training
+            photographs: its mean PSNR is the score 0. Without any, doing nothing is 0 with every toolset.
         grids: Position of a JPEG's blocks in the images of a part (see `Samples`); anywhere in parts that are not
             named.
     """
 
     name: str
     parts: Mapping[str, Degradation]
-    fixed: tuple[str, ...]
+    fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grids: Mapping[str, Grid] = field(default_factory=dict)
+
+    def fixed_path(self, toolset: str) -> tuple[str, ...] | None:
+        """The fixed path of a toolset; empty where it does nothing, None where none has been sought."""
+        return self.fixed.get(toolset) if self.fixed else ()
 
     def samples(
         self, photographs: Photographs, part: str, crop_size: int | None, per_image: int, seed: int
@@ -85,6 +89,8 @@ _STRENGTHS: dict[str, Degradation] = {
     **_named("unknown", "rl-restore-moderate"),
 }
 
+_ON_LEVELS = {"hirl": ("restore-2", "dejpeg-3"), "paper": ("dejpeg-1", "denoise-0")}
+
 suites: Registry[Suite] = Registry("suite", Suite)
 
 
@@ -93,20 +99,20 @@ def _register(suite: Suite) -> None:
 
 
 for _suite in (
-    Suite("unknown-v1", _named("unknown"), ("denoise-3", "restore-1")),
-    Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}, ()),
-    Suite("levels-v1", _named(*LEVELS), ("restore-2", "dejpeg-3")),
+    Suite("unknown-v1", _named("unknown"), {"hirl": ("denoise-3", "restore-1"), "paper": ()}),
+    Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}),
+    Suite("levels-v1", _named(*LEVELS), _ON_LEVELS),
     Suite(
         "rl-restore-v1",
         _named("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe"),
-        ("restore-3", "dejpeg-3"),
+        {"hirl": ("restore-3", "dejpeg-3"), "paper": ("dejpeg-1", "denoise-1")},
     ),
-    Suite("strengths-v1", _STRENGTHS, ()),
-    Suite("clean-v1", _named("clean"), ()),
+    Suite("strengths-v1", _STRENGTHS),
+    Suite("clean-v1", _named("clean")),
     Suite(
         "grid-v1",
         dict.fromkeys(("aligned", "shifted"), degradations.resolve("moderate")),
-        ("restore-2", "dejpeg-3"),
+        _ON_LEVELS,
         {"aligned": "aligned", "shifted": "shifted"},
     ),
 ):

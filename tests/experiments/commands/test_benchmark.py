@@ -32,7 +32,7 @@ def brightens() -> object:
 @pytest.fixture
 def toy(toy_toolset, monkeypatch):
     monkeypatch.setitem(toolsets.factories, "toy", lambda: toy_toolset)
-    darkened = Suite("toy-v1", {"darkened": Darkened(), "clean": InOrder(())}, ("brighten-0",))
+    darkened = Suite("toy-v1", {"darkened": Darkened(), "clean": InOrder(())}, {"toy": ("brighten-0",)})
     monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
 
 
@@ -139,10 +139,20 @@ def test_no_interval_of_too_few_photographs(toy, folder, tmp_path, capsys):
     assert "no interval where the photographs are too few" in capsys.readouterr().out
 
 
+def test_a_fixed_path_of_ones_own_is_the_score_0(toy, folder, tmp_path):
+    arguments = {"crop": 16, "toolset": "toy", "json": tmp_path / "rows.json"}
+    benchmark(str(folder), ("toy-v1",), ("distorted", "fixed:darken-0", "path:brighten-0", "oracle"), **arguments)
+    table = rows(tmp_path / "rows.json")
+    assert table["darkened", "fixed"]["score"] == 0
+    assert table["darkened", "fixed"]["gain"] != table["darkened", "brighten-0"]["gain"]
+    with pytest.raises(ValueError, match="fixed and fixed:darken-0 would both be called 'fixed'"):
+        benchmark(str(folder), ("toy-v1",), ("fixed", "fixed:darken-0"), **arguments)
+
+
 @pytest.fixture
 def costly(costly_toolset, toy, monkeypatch):
     monkeypatch.setitem(toolsets.factories, "toy", lambda: costly_toolset)
-    darkened = Suite("toy-v1", {"darkened": Darkened()}, ("cheap-0",))
+    darkened = Suite("toy-v1", {"darkened": Darkened()}, {"toy": ("cheap-0",)})
     monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
 
 
@@ -220,8 +230,8 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ({"entrants": ("fixed@0",)}, "fixed chooses no tools"),
         ({"entrants": ("hril",)}, "unknown entrant 'hril'; known are: fixed, oracle, hirl"),
         (
-            {"toolset": "paper", "suites": ("unknown-v1",), "entrants": ("distorted", "fixed")},
-            "fixed: the suite's path is .*unknown tool .*; leave fixed out of --entrants",
+            {"toolset": "toy", "suites": ("unknown-v1",), "entrants": ("distorted", "fixed")},
+            "fixed: no path is known .* toolset; find one with `hirl fixed-path` .* give it as fixed:TYPE-DEGREE,...",
         ),
         ({"entrants": ("path:denoise-9",)}, "unknown tool 'denoise-9'"),
         ({"entrants": ("nowhere:agent",)}, "No module named 'nowhere'"),
@@ -234,7 +244,7 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ({"crop": 0}, "--crop must be at least 1"),
     ],
 )
-def test_wrong_input_is_one_line(arguments, message, folder):
+def test_wrong_input_is_one_line(arguments, message, folder, toy):
     with pytest.raises(ValueError, match=message):
         benchmark(str(folder), **arguments)
 

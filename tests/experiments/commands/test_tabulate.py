@@ -27,7 +27,7 @@ class Darkened(Degradation):
 @pytest.fixture
 def toy(toy_toolset, monkeypatch):
     monkeypatch.setitem(toolsets.factories, "toy", lambda: toy_toolset)
-    darkened = Suite("toy-v1", {"darkened": Darkened()}, ("brighten-1",))
+    darkened = Suite("toy-v1", {"darkened": Darkened()}, {"toy": ("brighten-1",)})
     monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
 
 
@@ -69,7 +69,8 @@ def test_regrets_are_what_is_missing_to_the_best_path(table, tmp_path):
 
 def test_a_price_on_compute_changes_what_is_best(toy, costly_toolset, folder, tmp_path, monkeypatch):
     monkeypatch.setitem(toolsets.factories, "toy", lambda: costly_toolset)
-    monkeypatch.setitem(suites.factories, "toy-v1", lambda: Suite("toy-v1", {"darkened": Darkened()}, ("cheap-1",)))
+    darkened = Suite("toy-v1", {"darkened": Darkened()}, {"toy": ("cheap-1",)})
+    monkeypatch.setitem(suites.factories, "toy-v1", lambda: darkened)
     tabulate(str(folder), tmp_path / "table", suite="toy-v1", depth=1, crop=16, toolset="toy")
     regret(tmp_path / "table", ("path:dear-0", "fixed"), price=1e4, json=tmp_path / "rows.json")
     dear, cheap = json.loads((tmp_path / "rows.json").read_text())["rows"]
@@ -131,7 +132,7 @@ def test_of_a_table_that_says_nothing_of_its_origin_the_toolset_is_enough(source
     assert hirl("regret", str(sourceless), "--entrants", agent) == 1
     missing = "does not say which toolset it was made with: name it by --toolset"
     assert capsys.readouterr().err.splitlines() == [f"hirl: {sourceless} {missing}"]
-    with pytest.raises(ValueError, match=r"fixed: no suite is named, .*; leave fixed out of --entrants"):
+    with pytest.raises(ValueError, match=r"fixed: no path is known .*, or leave fixed out of --entrants"):
         regret(sourceless, ("fixed",), toolset="toy")
     regret(sourceless, ("oracle", agent), toolset="toy", json=tmp_path / "rows.json")
     rows = json.loads((tmp_path / "rows.json").read_text())

@@ -23,11 +23,19 @@ def test_crops_of_photographs_are_the_same_at_every_level(pictures):
     assert all(torch.equal(one.reference, other.reference) for one, other in zip(mild, severe, strict=True))
 
 
-def test_the_fixed_path_is_of_the_toolset(pictures):
+@pytest.mark.parametrize("toolset", ["hirl", "paper"])
+def test_fixed_paths_are_of_the_shipped_toolsets(toolset):
     for name in suites.names():
-        fixed = suites.resolve(name).fixed
-        assert len(fixed) <= 2
-        assert all(toolsets.resolve("hirl").cell(cell) for cell in fixed)
+        path = suites.resolve(name).fixed_path(toolset)
+        assert path is not None
+        assert len(path) <= 2
+        assert all(toolsets.resolve(toolset).cell(cell) for cell in path)
+
+
+def test_of_another_toolset_no_path_is_known_but_where_doing_nothing_is_best():
+    known = {name for name in suites.names() if suites.resolve(name).fixed_path("my-own") is not None}
+    assert known == {"light-v1", "strengths-v1", "clean-v1"}
+    assert all(suites.resolve(name).fixed_path("my-own") == () for name in known)
 
 
 def test_clean_pictures_stay_as_they_are(pictures):

@@ -16,11 +16,13 @@ SMALL = {
     "--algorithm.batch-size 4 --algorithm.buffer-size 16 --algorithm.learning-starts 4",
     "evaluate": "--crop 16 --degradations noise-25",
     "restore": "--max-steps 1",
+    "fixed-path": "--crop 16",
+    "benchmark": "--crop 16",
 }
 
 
 @pytest.mark.slow
-def test_its_commands_train_evaluate_and_restore(folder, hirl, tmp_path, monkeypatch, capsys):
+def test_its_commands_train_restore_and_score(folder, hirl, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     text = PAGE.read_text(encoding="utf-8")
@@ -28,7 +30,7 @@ def test_its_commands_train_evaluate_and_restore(folder, hirl, tmp_path, monkeyp
     commands = [shlex.split(line) for line in re.findall(r"^hirl (.*)$", text, re.MULTILINE)]
     assert [command[0] for command in commands] == list(SMALL)
     for command in commands:
-        named = [{"FOLDER": str(folder), "PICTURES": str(folder)}.get(word, word) for word in command]
+        named = [dict.fromkeys(("FOLDER", "PICTURES", "OTHERS"), str(folder)).get(word, word) for word in command]
         assert hirl(*named, *SMALL[command[0]].split()) == 0, capsys.readouterr().err
     assert len(list((tmp_path / "restored").glob("*.png"))) == 3
     del sys.modules["my_tools"]

@@ -46,7 +46,7 @@ def calibrate(
         agent: HIRL or a flat DQN: a name, or a file that hirl train wrote.
         images: Clean photographs that were not trained on: a folder or a name.
         out: File to write, .safetensors.
-        degradations: Their names; crops of each photograph are distorted by each of them.
+        degradations: Names of degradations; crops of each photograph are distorted by each of them.
         harm: Largest share of images that may be harmed, 0 to 1.
         crop: Side of the crops in pixels.
         per_image: Number of crops of each photograph and degradation.

@@ -29,7 +29,7 @@ class Row:
     """One method on one degradation: means over images, except for the time, which is that of all of them.
 
     Attributes:
-        degradation: Its name.
+        degradation: Name of what distorted the images.
         method: Name of the method; ``single`` and ``brute-force`` with a suffix are its parts.
         psnr: PSNR, dB.
         ssim: SSIM, 0 to 1.

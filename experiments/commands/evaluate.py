@@ -42,7 +42,7 @@ class EvaluationSettings:
 
     Attributes:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
-        degradations: Names of what distorts them: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
+        degradations: Names of degradations: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
         methods: Methods to run.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.

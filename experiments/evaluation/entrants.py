@@ -144,7 +144,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
         return agent_entrant(name, as_agent(_from_factory(name, kind, rest)), options)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
-        f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., "
+        f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., {FIXED}:TYPE-DEGREE,..., "
         "rl-restore:FILE, module:factory, and any that chooses with @PRICE"
     )
 

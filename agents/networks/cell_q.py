@@ -23,6 +23,7 @@ CellValues = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound="CellQ")
 VIEW = 64  # pixels: the side of the crops that environments show by default
 MAX_STEPS = 7  # of their episodes, likewise
+LEAST_MARGIN = 0.1  # units of the reward: however many crops of an image agree, no margin is lowered below this
 
 
 class CellQ(nn.Module):
@@ -78,7 +79,8 @@ class CellQ(nn.Module):
         Args:
             images: Images (N, C, H, W).
             looks: Number of crops of one image whose values are averaged. The error of their mean falls with its
-                square root, and the stop margin, which makes up for that error, with it.
+                square root, and the stop margin, which makes up for that error, with it: down to `LEAST_MARGIN`,
+                because crops of one image share some of their error, and so small a gain is not worth a step.
 
         Raises:
             ValueError: If images have other channels.
@@ -89,7 +91,8 @@ class CellQ(nn.Module):
         """Cell values of what is `seen`; ``looks`` as of `forward`."""
         returns = self.expected_returns(seen)
         margin = self.stop_margin[last_tools(seen)] if self.sees_tool else self.stop_margin
-        return returns - margin[:, None, None] / looks**0.5
+        margin = torch.maximum(margin / looks**0.5, margin.clamp(max=LEAST_MARGIN))
+        return returns - margin[:, None, None]
 
     def checked(self, images: torch.Tensor) -> torch.Tensor:
         """What is `seen` of images.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents.agent import Agent, q_agent
-from hirl_agents.calibration import stop_margins
+from hirl_agents.calibration import full_paths, stop_margins
 from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.config import EnvConfig
@@ -75,7 +75,8 @@ class Validation:
         if network is None:
             return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
         network = copy.deepcopy(network).to(self.toolset.device)
-        margins, _ = stop_margins(self._found_on, q_agent(network), self.max_steps, network.sees_tool)
+        paths = full_paths(self._found_on, q_agent(network), self.max_steps)
+        margins, _ = stop_margins(paths, network.sees_tool)
         network = network.with_stop_margin(margins)
         return self._measured(q_agent(network), "value", network)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hirl_agents.agent import QAgent
-from hirl_agents.calibration import stop_margins
+from hirl_agents.calibration import full_paths, stop_margins
 from hirl_agents.rollout import rollout
 from hirl_env import Restoration, measures
 
@@ -30,7 +30,7 @@ def brighten(bias: float):
 def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
     late = rollout(start, brighten(bias), 7)
     assert late.trials.tolist() != [3, 4, 5]
-    margins, _ = stop_margins([start], brighten(bias), 7, per_tool=False)
+    margins, _ = stop_margins(full_paths([start], brighten(bias), 7), per_tool=False)
     margin = margins[0]
     assert (margins == margin).all()
     assert bias - 1e-3 <= margin < bias + 1
@@ -39,12 +39,12 @@ def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
 
 
 def test_no_margin_where_none_is_needed(start):
-    margins, _ = stop_margins([start], brighten(-0.01), 7, per_tool=False)
+    margins, _ = stop_margins(full_paths([start], brighten(-0.01), 7), per_tool=False)
     assert (margins == 0).all()
 
 
 def test_values_that_are_too_low_are_raised(start):
-    (margin,), worth = stop_margins([start], brighten(-1.5), 7, per_tool=False)
+    (margin,), worth = stop_margins(full_paths([start], brighten(-1.5), 7), per_tool=False)
     assert -1.5 <= margin < -0.5
     in_time = rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7)
     assert in_time.trials.tolist() == [3, 4, 5]
@@ -60,7 +60,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
 
     agent = QAgent(values, sees_tool=True)
     assert rollout(start, agent, 7).trials.tolist() != [3, 4, 5]
-    margins, _ = stop_margins([start], agent, 7, per_tool=True)
+    margins, _ = stop_margins(full_paths([start], agent, 7), per_tool=True)
     assert margins[0] < -1
     assert 0.5 - 1e-3 <= margins[1] < 1.5
 
@@ -81,10 +81,25 @@ def test_a_bound_on_harm_stops_an_agent_that_gains_on_average_and_harms_some(sta
         values[:, 0, 1] = torch.where(images[:, 0, 0, 0] * 255 < 99, 2.0, 1.0)
         return values
 
-    (free, _), (bound, _) = (
-        stop_margins([start], eight_brighter, 1, per_tool=False, harm=harm, most=20.0) for harm in (1.0, 0.0)
-    )
+    capped = full_paths([start], eight_brighter, 1, most=20.0)
+    free, _ = stop_margins(capped, per_tool=False)
     assert free[0] < 1, "scores beyond 20 do not count, so that nothing is lost"
-    strict, _ = stop_margins([start], eight_brighter, 1, per_tool=False, harm=0.0, most=50.0)
+    strict, _ = stop_margins(full_paths([start], eight_brighter, 1, most=50.0), per_tool=False, harm=0.0)
     assert 1 <= strict[0] < 2
-    assert bound[0] <= free[0]
+
+
+def test_a_step_on_a_perfect_image_is_harm_even_where_the_loss_does_not_count(start):
+    images = torch.tensor([92.0, 100.0, 100.0]).view(3, 1, 1, 1).expand(3, 3, 12, 12) / 255
+    start.begin(images, torch.full_like(images, 100 / 255))
+
+    def one_brighter(images: torch.Tensor) -> torch.Tensor:
+        values = torch.tensor([[2.0, -1.0], [-1.0, -1.0]]).repeat(len(images), 1, 1)
+        values[:, 0, 0] = torch.where(images[:, 0, 0, 0] * 255 < 99, 2.0, 1.0)
+        return values
+
+    # One level off is 48.1 dB: nothing to a measure of at most 40.
+    paths = full_paths([start], one_brighter, 1, most=40.0)
+    assert paths.perfect.tolist() == [False, True, True]
+    assert (paths.gains[1:] == 0).all()
+    careless, careful = (stop_margins(paths, per_tool=False, harm=harm)[0] for harm in (1.0, 0.3))
+    assert careless[0] < 1 <= careful[0] < 2

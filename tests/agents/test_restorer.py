@@ -344,13 +344,14 @@ def test_tools_that_may_not_be_used_are_not(toy_toolset):
         used(only=["darken"], without=["darken"])
 
 
-def test_the_stop_margin_falls_with_the_root_of_the_number_of_looks(toy_toolset):
+@pytest.mark.parametrize(("margin", "of_nine"), [(1.2, 0.4), (0.15, 0.1), (0.05, 0.05), (-0.3, -0.1)])
+def test_a_stop_margin_falls_with_the_root_of_the_number_of_looks_to_a_tenth(toy_toolset, margin, of_nine):
     torch.manual_seed(0)
     network = TwoLevelQ(2, 2, width=8, norm="none", view=32).eval()
-    careful = network.with_stop_margin(np.array([1.2]))
+    careful = network.with_stop_margin(np.array([margin]))
     images = torch.rand(1, 3, 96, 96)  # nine looks of 32
     restoration = Restoration(toy_toolset, measures.resolve("psnr"))
-    for size, margin in ((32, 1.2), (96, 0.4)):
+    for size, lowered in ((32, margin), (96, of_nine)):
         restoration.begin(images[..., :size, :size], images[..., :size, :size])
         eager, late = (load_agent(one, toy_toolset).begin(restoration)(np.array([0])) for one in (network, careful))
-        assert torch.allclose(eager - late, torch.full_like(eager, margin), atol=1e-5)
+        assert torch.allclose(eager - late, torch.full_like(eager, lowered), atol=1e-5)

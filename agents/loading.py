@@ -107,8 +107,12 @@ def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | 
     if Path(agent).suffix != ".zip" or saved_algorithm(Path(agent)) is not None:
         opened: CellValues | Agent = agents.resolve(os.fspath(agent))
         return opened
+    if not Path(agent).is_file():
+        raise ValueError(f"{agent}: No such file")
     if not trust:
-        raise ValueError(f"{agent}: loading a file of Stable-Baselines3 runs code that it holds; --trust does so")
+        raise ValueError(
+            f"{agent}: loading a file of Stable-Baselines3 runs code that it holds; --trust, or trust=True, does so"
+        )
     return load_policy(Path(agent))
 
 

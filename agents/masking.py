@@ -26,8 +26,11 @@ def allowed_tools(toolset: Toolset, only: Collection[str] = (), without: Collect
         bool (types, degrees).
 
     Raises:
-        ValueError: If a name is unknown, or no tool is left.
+        ValueError: If a name is unknown, or is not in a collection, or no tool is left.
     """
+    for option, names in {"only": only, "without": without}.items():
+        if isinstance(names, str):
+            raise ValueError(f"{option} must be several names, got {names!r}; write ({names!r},)")
     allowed = _named(toolset, only) if only else torch.ones(toolset.n_types, toolset.n_degrees, dtype=torch.bool)
     allowed &= ~_named(toolset, without)
     if not allowed.any():

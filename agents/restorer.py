@@ -23,6 +23,7 @@ from hirl_agents.masking import Masked, allowed_tools
 from hirl_agents.networks import CellValues
 from hirl_agents.pricing import priced
 from hirl_agents.rollout import Stopping, rollout
+from hirl_env.checks import is_count
 from hirl_env.data.images import as_batch, to_deep_pixels, to_pixels
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, measures, psnr
@@ -129,12 +130,12 @@ class Restorer:
         price: float = 0.0,
         trust: bool = False,
     ) -> None:
-        if max_steps is not None and not (isinstance(max_steps, int | np.integer) and max_steps >= 1):
+        if max_steps is not None and not is_count(max_steps):
             raise ValueError(f"max_steps must be at least 1, got {max_steps!r}")
         if stop not in get_args(Stopping):
             raise ValueError(f"unknown stop {stop!r}; known are: {', '.join(get_args(Stopping))}")
-        if view is not None and view < GRID:
-            raise ValueError(f"view must be at least {GRID} pixels, got {view}")
+        if view is not None and not (is_count(view) and view >= GRID):
+            raise ValueError(f"view must be at least {GRID} pixels, got {view!r}")
         check_precision(precision)
         check_price(price)
         self.measure = UNSCORED

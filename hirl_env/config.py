@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hirl_env.checks import is_count
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.photographs import Photographs
 from hirl_env.devices import Precision
@@ -78,14 +79,15 @@ class EnvConfig:
     precision: Precision = "float32"
 
     def check(self) -> None:
-        """Raises ValueError where the crop size or a switch is none; names are checked when the task is opened."""
+        """Raises ValueError where the crop size or a switch is invalid; names are checked when the task is opened."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(field.default, bool) and not isinstance(value, bool | np.bool_):
                 raise ValueError(f"{field.name} must be True or False, got {value!r}")  # "false" would count as true
-        side = self.crop_size
-        if side is not None and not (isinstance(side, int | np.integer) and side >= 1):
-            raise ValueError(f"crop_size must be a positive number of pixels, or None for whole pictures; got {side!r}")
+        if self.crop_size is not None and not is_count(self.crop_size):
+            raise ValueError(
+                f"crop_size must be a positive number of pixels, or None for whole pictures; got {self.crop_size!r}"
+            )
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> EnvConfig:

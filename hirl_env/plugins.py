@@ -11,6 +11,7 @@ import importlib.util
 import sys
 import warnings
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -40,26 +41,40 @@ def load_plugin(module: str) -> None:
     path = Path(module)
     _named.append(str(path.resolve()) if path.suffix == ".py" else module)
     try:
-        if path.suffix != ".py":
+        if path.suffix == ".py":
+            _load_file(path)
+        else:
             if str(Path.cwd()) not in sys.path:
                 sys.path.append(str(Path.cwd()))
             importlib.import_module(module)
-        elif (present := sys.modules.get(path.stem)) is not None:
-            place = getattr(present, "__file__", None) or "Python itself"
-            if Path(place).resolve() != path.resolve():
-                raise ImportError(f"another module {path.stem} is in use, of {place}; rename the file")
-        else:
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            loaded = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-            try:
-                spec.loader.exec_module(loaded)
-            except BaseException:
-                del sys.modules[path.stem]
-                raise
     except Exception as error:
         raise ValueError(f"--plugin {module} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _load_file(path: Path) -> None:
+    """Imports a file as the module of its name, once.
+
+    Raises:
+        ImportError: If there is another module of that name, which everybody else would miss.
+    """
+    present = sys.modules.get(path.stem)
+    # One that nobody has imported yet counts, too.
+    installed = PathFinder.find_spec(path.stem) if present is None else present.__spec__
+    if present is not None or (installed is not None and installed.origin is not None):
+        place = getattr(installed, "origin", None) or getattr(present, "__file__", None) or "Python itself"
+        if Path(place).resolve() != path.resolve():
+            raise ImportError(f"there is another module {path.stem}, of {place}; rename the file")
+    if present is not None:
+        return
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
 
 
 def named_plugins() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from hirl_env.arrays import Flags, Floats, Indices
+from hirl_env.checks import is_count
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, psnr
 from hirl_env.reward import check_price
@@ -42,7 +43,7 @@ class Rules:
     stop_action: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_steps is not None and not (isinstance(self.max_steps, int | np.integer) and self.max_steps >= 1):
+        if self.max_steps is not None and not is_count(self.max_steps):
             raise ValueError(f"max_steps must be at least 1, or None for no bound; got {self.max_steps!r}")
         if self.stop not in (None, *get_args(Stop)):
             raise ValueError(f"stop must be None, 'no_gain' or 'below_start'; got {self.stop!r}")

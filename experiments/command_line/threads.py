@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 
 
 def use_threads(threads: int | None) -> None:

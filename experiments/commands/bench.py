@@ -17,7 +17,8 @@ from hirl_experiments.benchmarks.baselines import bench_baselines, open_baseline
 from hirl_experiments.benchmarks.environment import Kind, bench_environment
 from hirl_experiments.benchmarks.quality import bench_quality
 from hirl_experiments.benchmarks.table import bench_table
-from hirl_experiments.command_line.output import check_writable, print_table, some, write_json
+from hirl_experiments.command_line.checks import check_writable, some
+from hirl_experiments.command_line.results import print_table, write_json
 
 Part = Literal["environment", "table", "updates", "photograph", "baselines", "memory", "quality"]
 DECIMALS = {

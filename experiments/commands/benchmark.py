@@ -13,18 +13,11 @@ from hirl_env.data.suites import Suite
 from hirl_env.data.suites import suites as registered_suites
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least, check_writable, some
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
 from hirl_experiments.command_line.invocation import command_line
-from hirl_experiments.command_line.output import (
-    at_least,
-    check_writable,
-    markdown_table,
-    print_table,
-    some,
-    write_json,
-    write_markdown,
-)
 from hirl_experiments.command_line.records import Records
+from hirl_experiments.command_line.results import markdown_table, print_table, write_json, write_markdown
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
 from hirl_experiments.evaluation.runner import Finished
 from hirl_experiments.evaluation.suite_rows import suite_rows

@@ -15,7 +15,7 @@ from hirl_agents.registry import agents
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_free, check_writable, some
+from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import tyro
 
+from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.invocation import command_line
-from hirl_experiments.command_line.output import check_writable, markdown_table, print_table, write_markdown
+from hirl_experiments.command_line.results import markdown_table, print_table, write_markdown
 from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, gain_columns, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
 

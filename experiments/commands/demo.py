@@ -13,7 +13,8 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_writable, print_table, some, write_json
+from hirl_experiments.command_line.checks import at_least, check_writable, some
+from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.evaluation.method import Method
 from hirl_experiments.evaluation.methods import BruteForce, Follow, Greedy, open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
@@ -49,6 +50,7 @@ def demo(
     """
     precision = available_precision(precision, "cpu")
     at_least(0, seed=seed)
+    at_least(1, depth=depth, crop=crop)
     some(parts=parts)
     check_writable(folder=out)
     if "gallery" in parts:

@@ -15,7 +15,8 @@ from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, check_writable, print_table, some, write_json
+from hirl_experiments.command_line.checks import at_least, check_writable, some
+from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json

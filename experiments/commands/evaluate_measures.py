@@ -8,7 +8,8 @@ import hirl_env
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least, blind_measure, check_writable, print_table, some, write_json
+from hirl_experiments.command_line.checks import at_least, blind_measure, check_writable, some
+from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.evaluation.agreement import CASES, FAMILIES, TRIED, measure_agreement
 
 

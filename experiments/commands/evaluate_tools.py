@@ -13,16 +13,9 @@ from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, Precision, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset import Cell, Toolset
+from hirl_experiments.command_line.checks import at_least, check_writable, some
 from hirl_experiments.command_line.invocation import command_line
-from hirl_experiments.command_line.output import (
-    at_least,
-    check_writable,
-    markdown_table,
-    print_table,
-    some,
-    write_json,
-    write_markdown,
-)
+from hirl_experiments.command_line.results import markdown_table, print_table, write_json, write_markdown
 from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.methods import Chain, Distorted
 from hirl_experiments.evaluation.runner import Row, Runner

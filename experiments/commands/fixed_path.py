@@ -8,7 +8,7 @@ from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.evaluation.sampling import batches, begin
 from hirl_experiments.evaluation.scores import CAP
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.settings import differences
 from hirl_experiments.distributed.parallel import map_on_cluster
 from hirl_experiments.pictures.finding import find_pictures

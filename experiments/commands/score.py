@@ -18,8 +18,9 @@ from hirl_env.data.images import as_batch
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, Measure, measures
+from hirl_experiments.command_line.checks import check_free, check_targets, check_writable
 from hirl_experiments.command_line.names import shown
-from hirl_experiments.command_line.output import check_free, check_targets, check_writable, print_table, write_json
+from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
 from hirl_experiments.pictures.reading import read_picture
 

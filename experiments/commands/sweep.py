@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.distributed import import_ray
 from hirl_experiments.sweeps.config import read_sweep_config
 from hirl_experiments.sweeps.plan import PLAN, plan_sweep, read_plan

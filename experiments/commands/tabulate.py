@@ -13,8 +13,8 @@ from hirl_env.restoration import Restoration
 from hirl_env.tabulate import spec_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_photographs, of_toolset
-from hirl_experiments.command_line.output import at_least
 
 OBSERVED = 2  # images of longer paths are kept where they are asked for
 

@@ -13,8 +13,8 @@ from hirl_agents.loading import load_agent
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
-from hirl_experiments.command_line.output import at_least
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.biqa_examples import (
     CHAIN_LENGTHS,

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from hirl_env.devices import available_device
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.tool_settings import ToolSettings
 from hirl_experiments.training.tool_trainer import ToolTrainer

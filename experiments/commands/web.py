@@ -10,7 +10,7 @@ from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.extras import optional
 from hirl_env.quality import BlindNetwork, measures
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 
 MAX_PIXELS = 25_000_000
 QUEUE = 16  # requests that may wait; more are refused

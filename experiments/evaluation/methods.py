@@ -24,8 +24,8 @@ from hirl_env.quality import Measure
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
+from hirl_experiments.command_line.checks import blind_measure
 from hirl_experiments.command_line.options import replaced
-from hirl_experiments.command_line.output import blind_measure
 from hirl_experiments.evaluation.method import Method, Run
 from hirl_experiments.evaluation.network_methods import Ffdnet, Owan
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 import torch
 
 from hirl_env.data.degradations import Degradation, degradations
@@ -24,9 +22,7 @@ PIXELS = 32 * 64 * 64  # of images restored side by side
 def evaluation_samples(
     photographs: Photographs, degradation: str | Degradation | None, crop: int | None, per_image: int, seed: int
 ) -> Iterator[Sample]:
-    """Distorted crops of every photograph, one after the other; the crops are the same for every degradation.
-
-    Photographs that the crop does not fit into are left out, with a warning.
+    """Distorted crops of every photograph, one after the other, as of `Samples.of_each`.
 
     Args:
         photographs: Pictures with references.
@@ -34,31 +30,9 @@ def evaluation_samples(
         crop: Side of the crops, pixels; None for whole pictures.
         per_image: Number of crops of each picture.
         seed: Seed of crops and degradations.
-
-    Raises:
-        ValueError: If there is a degradation, and a photograph has no reference, or comes distorted already; or if the
-            crop fits into none.
     """
-    samples = Samples(photographs, None if degradation is None else degradations.resolve(degradation), crop)
-    found, left_out = False, []
-    for number, photograph in enumerate(photographs):
-        if degradation is None:
-            pass
-        elif photograph.reference is None:
-            raise ValueError(f"{photographs.name}: {photograph.name} has no reference to measure against")
-        elif photograph.distorted is not None:
-            raise ValueError(f"{photographs.name}: {photograph.name} comes distorted; give clean photographs")
-        height, width = photograph.pixels.shape[:2]
-        if crop is not None and min(height, width) < crop:
-            left_out.append(f"{photograph.name} ({width}x{height})")
-            continue
-        found = True
-        for part in range(per_image):
-            yield samples.of(photograph, np.random.default_rng((seed, number, part)))
-    if not found:
-        raise ValueError(f"{photographs.name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
-    if left_out:
-        warnings.warn(f"{photographs.name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
+    settled = None if degradation is None else degradations.resolve(degradation)
+    return Samples(photographs, settled, crop).of_each(per_image, seed)
 
 
 def batches(samples: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sample]]:

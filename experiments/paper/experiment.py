@@ -18,8 +18,8 @@ from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
-from hirl_experiments.command_line.output import at_least
 from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.methods import (

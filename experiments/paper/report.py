@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hirl_env.files import atomic_write_text
-from hirl_experiments.command_line.output import markdown_table, print_table, write_json
+from hirl_experiments.command_line.results import markdown_table, print_table, write_json
 from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.orderings import Ordering
 from hirl_experiments.reporting.figures import save_figure

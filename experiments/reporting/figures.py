@@ -13,6 +13,7 @@ from PIL import Image
 
 from hirl_env.data.images import to_pixels
 from hirl_env.files import atomic_write
+from hirl_experiments.command_line.results import MADE_BY
 
 DPI = 110
 FONT = 8  # points
@@ -62,4 +63,4 @@ def save_image(image: torch.Tensor, path: Path) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
     with atomic_write(path) as file:
-        figure.savefig(file, dpi=DPI, format="png")
+        figure.savefig(file, dpi=DPI, format="png", metadata=MADE_BY)

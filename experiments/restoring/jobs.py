@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hirl_experiments.command_line.output import check_targets
+from hirl_experiments.command_line.checks import check_targets
 from hirl_experiments.pictures.formats import FALLBACK, FORMATS, can_write, of_suffix
 from hirl_experiments.restoring.log import LOG
 

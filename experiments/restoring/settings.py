@@ -9,8 +9,8 @@ from typing import Any, Literal
 from hirl_agents.restorer import Restorer
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least, blind_measure
 from hirl_experiments.command_line.fingerprints import of_agent, of_toolset
-from hirl_experiments.command_line.output import at_least, blind_measure
 from hirl_experiments.pictures.formats import format_named
 from hirl_experiments.restoring.one_picture import SaveOptions
 from hirl_experiments.restoring.progress import Progress, with_progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from hirl_env.files import atomic_write_text
 from hirl_experiments.command_line.interrupts import like_ctrl_c
-from hirl_experiments.command_line.output import markdown_table, print_table, write_json
+from hirl_experiments.command_line.results import markdown_table, print_table, write_json
 from hirl_experiments.distributed.cluster import connected
 from hirl_experiments.reporting.curves import DECIMALS, draw_curves, summary
 from hirl_experiments.sweeps.config import EarlyStopping

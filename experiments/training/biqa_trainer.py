@@ -18,7 +18,7 @@ from hirl_env.devices import Precision
 from hirl_env.files import atomic_write_text
 from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
 from hirl_env.weights import load_weights, save_weights
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.biqa_examples import TEACHERS, ExampleGroups, targets
 from hirl_experiments.training.loop import Stateful, Training

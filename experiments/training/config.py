@@ -20,8 +20,8 @@ from hirl_agents.registry import SHIPPED_AGENTS, algorithms
 from hirl_env.config import EnvConfig
 from hirl_env.data.photographs import image_sources
 from hirl_env.tools.registry import toolsets
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.options import replaced
-from hirl_experiments.command_line.output import at_least
 
 DEFAULT_PRESET = "hirl"
 PLAIN = (bool, int, float, str, types.NoneType)

@@ -17,7 +17,7 @@ from hirl_env.data.samples import Samples, stacked
 from hirl_env.devices import Precision
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.evaluation.sampling import batches, evaluation_samples
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training

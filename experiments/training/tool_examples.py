@@ -22,6 +22,7 @@ DRAWN_TOOLS = 3
 LEFTOVERS = 1024  # kept, to be learned from again: to make one costs more than to learn from it
 FRESH = 0.1  # share of them that is made anew
 ITSELF = 0.3  # share of these that the network itself has been at
+ATTEMPTS = 1000  # to draw a patch that is distorted as much as the recipe asks
 GREY_SHARE = 0.05  # of examples, so that a tool does not colour what is grey
 _LIGHT = degradations.resolve("light")
 
@@ -64,11 +65,19 @@ class ToolExamples:
         return self._hybrid(side, rng)
 
     def _hybrid(self, side: int, rng: np.random.Generator) -> Example:
-        """A distorted patch that is as far from its reference as the recipe asks."""
-        while True:
+        """A distorted patch that is as far from its reference as the recipe asks.
+
+        Raises:
+            ValueError: If none of many is: what is flat cannot be blurred.
+        """
+        for _ in range(ATTEMPTS):
             image, reference, strength = self._distorted(self.recipe.hybrid.draw(rng), side, rng)
             if _error(image, reference) >= self.recipe.least_error:
                 return image, reference, strength
+        raise ValueError(
+            f"{self.photographs.name}: none of {ATTEMPTS} patches could be distorted as much as the recipe asks; "
+            "choose photographs with more detail"
+        )
 
     def _distorted(self, degradation: Degradation, side: int, rng: np.random.Generator) -> Example:
         sample = Samples(self.photographs, degradation, side).draw(rng)

@@ -36,7 +36,7 @@ from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.tools.hirl import BLUR_UNIT, BLURS, ERROR_UNIT, ERRORS, NOISES, QUALITIES
 from hirl_env.tools.paper import FFDNET_WIDTH
-from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, Band, new_tools
+from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, TOOL_CLASSES, Band
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
 from hirl_env.tools.unet import UNet
@@ -207,10 +207,10 @@ RECIPES: dict[str, ToolRecipe] = {
     **_HIRL,
     **_PAPER_TOOLS,
     **{
-        f"rl-restore-{number}": _rl_restore(type(network), band, make)
+        f"rl-restore-{number}": _rl_restore(network, band, make)
         for number, network, (band, make) in zip(
             range(1, 13),
-            new_tools(),
+            TOOL_CLASSES,
             [(band, make) for bands, make in _RL_RESTORE for band in bands],
             strict=True,
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from hirl_env.devices import Precision
-from hirl_experiments.command_line.output import at_least
+from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.training.tool_recipes import RECIPES
 
 SMALLEST = 16  # pixels: SRN works on multiples of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -173,24 +174,29 @@ _cache = PictureCache(CACHE_BYTES)
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Every picture in a folder and its sub-folders, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    """Every picture in a folder and its sub-folders, sorted by path; hidden files are left out."""
+    # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    )
 
 
 def from_folder(folder: str | Path) -> Photographs:
-    """Every picture in a folder and its sub-folders, as references, sorted by path.
+    """Every picture in a folder and its sub-folders, as references, sorted by path, by which they are named.
 
     Raises:
         ValueError: If the folder does not exist or holds no picture.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir fails where a text is too long for a path
         raise ValueError(
             f"{folder}: no such folder; give a folder of pictures, or one of the names "
             f"{', '.join(image_sources.names())}"
         )
     files = picture_files(folder)
-    return Photographs([Entry(file.stem, reference=file) for file in files], str(folder))
+    # Without suffixes, so that a picture that is there in two formats counts as one.
+    named = [Entry(file.relative_to(folder).with_suffix("").as_posix(), reference=file) for file in files]
+    return Photographs(named, str(folder))
 
 
 def embedded() -> Photographs:

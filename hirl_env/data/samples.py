@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -136,6 +137,39 @@ class Samples:
         distorted = degradation(reference, rng)
         inside = (slice(None), *crop)
         return Sample(photograph.name, distorted[inside], reference[inside], degradation)
+
+    def of_each(self, per_image: int, seed: int) -> Iterator[Sample]:
+        """Samples of every photograph, one photograph after the other.
+
+        Photographs that are smaller than the crop are left out, with a warning. Crops are the same for every
+        degradation.
+
+        Args:
+            per_image: Number of samples of each photograph.
+            seed: Seed of crops and degradations.
+
+        Raises:
+            ValueError: If there is a degradation, and a photograph has no reference, or comes distorted already; or if
+                all are smaller than the crop.
+        """
+        name, crop = self.photographs.name, self.crop_size
+        found, left_out = False, []
+        for number, photograph in enumerate(self.photographs):
+            if self.degradation is not None and photograph.reference is None:
+                raise ValueError(f"{name}: {photograph.name} has no reference to measure against")
+            if self.degradation is not None and photograph.distorted is not None:
+                raise ValueError(f"{name}: {photograph.name} comes distorted; give clean photographs")
+            height, width = photograph.pixels.shape[:2]
+            if crop is not None and min(height, width) < crop:
+                left_out.append(f"{photograph.name} ({width}x{height})")
+                continue
+            found = True
+            for part in range(per_image):
+                yield self.of(photograph, np.random.default_rng((seed, number, part)))
+        if not found:
+            raise ValueError(f"{name}: a crop of {crop}x{crop} fits into no picture; choose another crop size")
+        if left_out:
+            warnings.warn(f"{name}: left out, too small for a crop: {', '.join(left_out)}", stacklevel=2)
 
     def _as_found(self, photograph: Photograph, position: CropPosition) -> Sample:
         window, crop = position.cut(photograph.pixels.shape[0], photograph.pixels.shape[1], self.crop_size)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from hirl_env.data.degradations import (
     LEVELS,
     LIGHT_KINDS,
@@ -18,7 +16,7 @@ from hirl_env.data.degradations import (
     Light,
     degradations,
 )
-from hirl_env.data.photographs import Photograph, Photographs
+from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Grid, Sample, Samples
 from hirl_env.registry import Registry
 
@@ -51,7 +49,7 @@ class Suite:
     def samples(
         self, photographs: Photographs, part: str, crop_size: int | None, per_image: int, seed: int
     ) -> Iterator[Sample]:
-        """The images of one part, photograph by photograph.
+        """The images of one part, photograph by photograph, as of `Samples.of_each`.
 
         Args:
             photographs: Clean pictures.
@@ -61,19 +59,10 @@ class Suite:
             seed: Seed of crops and degradations.
 
         Raises:
-            ValueError: If a picture is not clean, or smaller than the crop.
+            ValueError: If a picture is not clean, or all are smaller than the crop.
         """
-        samples = Samples(photographs, self.parts[part], crop_size, grid=self.grids.get(part, "anywhere"))
-        for number, photograph in enumerate(photographs):
-            _check_clean(photographs, photograph)
-            for repeat in range(per_image):
-                # Crops are the same in every part: they are drawn first.
-                yield samples.of(photograph, np.random.default_rng((seed, number, repeat)))
-
-
-def _check_clean(photographs: Photographs, photograph: Photograph) -> None:
-    if photograph.reference is None or photograph.distorted is not None:
-        raise ValueError(f"{photographs.name}: {photograph.name} is not clean; a suite distorts photographs itself")
+        grid = self.grids.get(part, "anywhere")
+        return Samples(photographs, self.parts[part], crop_size, grid=grid).of_each(per_image, seed)
 
 
 def _named(*names: str) -> dict[str, Degradation]:

@@ -24,7 +24,7 @@ def _shorthand(value: Any) -> Toolset | None:
             tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
             registered one, or one of a toolset.
     """
-    # Where a text is too long for a path, Path.exists fails.
+    # Where a text is too long for a path, Path.exists and Path.is_dir fail.
     if isinstance(value, str) and "=" in value and not os.path.exists(value):
         types = [_type_of(part, value) for part in value.split(";")]
         if len(dict(types)) < len(types):
@@ -34,7 +34,7 @@ def _shorthand(value: Any) -> Toolset | None:
         path = Path(value)
         if path.suffix in YAML_SUFFIXES:
             return read_toolset(path, _tool_of)
-        if path.is_dir() or path.suffix in (".npz", ".safetensors"):
+        if os.path.isdir(path) or path.suffix in (".npz", ".safetensors"):
             return rl_restore_toolset(read_tools(path))
     return None
 

@@ -114,7 +114,7 @@ class Toolset:
             [replace(tool, restore=_moved(restore, device)) for tool, restore in zip(row, restores, strict=True)]
             for row, restores in zip(self._grid, modules, strict=True)
         ]
-        return Toolset(dict(zip(self.types, rows, strict=True)), device)
+        return type(self)(dict(zip(self.types, rows, strict=True)), device)
 
     @torch.no_grad()
     def apply(self, images: torch.Tensor, cell: Cell, precision: Precision = "float32") -> torch.Tensor:

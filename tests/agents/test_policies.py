@@ -54,7 +54,7 @@ def test_a_saved_agent_of_this_package_is_read_without_trust(name, toy_toolset, 
 def test_a_zip_is_loaded_only_where_it_is_trusted(toy_toolset, tmp_path):
     path = tmp_path / "model.zip"
     path.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"model.zip: loading .* runs code that it holds; --trust does so"):
+    with pytest.raises(ValueError, match=r"model.zip: loading .* runs code .*; --trust, or trust=True, does so"):
         Restorer(str(path), toy_toolset)
     with pytest.raises(ValueError, match="not a whole file of Stable-Baselines3"):
         Restorer(str(path), toy_toolset, trust=True)

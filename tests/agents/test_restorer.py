@@ -275,6 +275,7 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
     [
         ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-paper, flat-dqn, and"),
         ({"agent": "nowhere.safetensors"}, "nowhere.safetensors: No such file"),
+        ({"agent": "nowhere.zip"}, "nowhere.zip: No such file"),
         ({"agent": 3}, "a name, a file, or a function"),
         ({"toolset": "mine"}, "unknown toolset 'mine'"),
         ({"max_steps": 0}, "max_steps must be at least 1, got 0"),
@@ -284,6 +285,8 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
         ({"device": "tpu7"}, "device"),
         ({"tile": 100}, "multiples of 16"),
         ({"view": 8}, "view must be at least 16"),
+        ({"view": 64.5}, "view must be at least 16 pixels, got 64.5"),
+        ({"only": "brighten"}, r"only must be several names, got 'brighten'; write \('brighten',\)"),
     ],
 )
 def test_wrong_arguments(toy_toolset, arguments, message):

@@ -159,7 +159,7 @@ def test_a_plugin_that_fails_is_named(tmp_path, hirl, capsys):
 
 
 def test_a_file_named_as_another_module_is_refused(tmp_path, hirl, capsys, monkeypatch):
-    for name in ("a/own_parts", "b/own_parts", "yaml"):
+    for name in ("a/own_parts", "b/own_parts", "yaml", "cProfile"):
         path = tmp_path / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text("")
@@ -168,10 +168,11 @@ def test_a_file_named_as_another_module_is_refused(tmp_path, hirl, capsys, monke
     first = str(tmp_path / "a" / "own_parts.py")
     plugins.load_plugin(first)
     plugins.load_plugin(first)
-    for other in (tmp_path / "b" / "own_parts.py", tmp_path / "yaml.py"):
+    plugins.sys.modules.pop("cProfile", None)
+    for other in (tmp_path / "b" / "own_parts.py", tmp_path / "yaml.py", tmp_path / "cProfile.py"):
         assert hirl("score", "x.png", "--plugin", str(other)) == 1
         error = capsys.readouterr().err
-        assert f"{other} cannot be imported: ImportError: another module {other.stem} is in use" in error
+        assert f"{other} cannot be imported: ImportError: there is another module {other.stem}, of " in error
         assert "rename the file" in error
 
 

@@ -72,7 +72,7 @@ class InOrder(Degradation):
     """Applies several degradations one after the other.
 
     Args:
-        parts: Degradations, first to last; none of them leaves an image as it is.
+        parts: Degradations, first to last; without any, an image stays as it is.
 
     Raises:
         ValueError: If a part is no degradation.
@@ -85,6 +85,11 @@ class InOrder(Degradation):
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return InOrder(tuple(part.draw(rng) for part in self.parts))
+
+    def content(self, pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+        for part in self.parts:
+            pixels = part.content(pixels, smallest, rng)
+        return pixels
 
     @property
     def steps(self) -> tuple[Degradation, ...]:

@@ -1,6 +1,6 @@
 """RL-Restore's twelve tools (Yu et al., CVPR 2018): the networks, the authors' weights and the toolset."""
 
-from hirl_env.tools.rl_restore.networks import LargeTool, SmallTool, new_tools
+from hirl_env.tools.rl_restore.networks import TOOL_CLASSES, LargeTool, SmallTool, new_tools
 from hirl_env.tools.rl_restore.released import Released
 from hirl_env.tools.rl_restore.toolset import (
     BLUR_BANDS,
@@ -15,6 +15,7 @@ __all__ = [
     "BLUR_BANDS",
     "JPEG_BANDS",
     "NOISE_BANDS",
+    "TOOL_CLASSES",
     "Band",
     "LargeTool",
     "Released",

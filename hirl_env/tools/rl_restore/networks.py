@@ -80,6 +80,10 @@ class LargeTool(nn.Module):
         return images + residual
 
 
+# Of each type two small ones, then two large ones.
+TOOL_CLASSES = tuple(SmallTool if tool % DEGREES < 2 else LargeTool for tool in range(TOOLS))
+
+
 def new_tools() -> nn.ModuleList:
-    """The twelve networks, untrained: of each type two small ones, then two large ones."""
-    return nn.ModuleList(SmallTool() if tool % DEGREES < 2 else LargeTool() for tool in range(TOOLS))
+    """The twelve networks, untrained."""
+    return nn.ModuleList(tool() for tool in TOOL_CLASSES)

@@ -1,5 +1,6 @@
 import pytest
 import yaml
+from PIL import Image
 
 from hirl_experiments.training.csv_log import CsvLog
 
@@ -34,13 +35,16 @@ def test_it_draws_seeds_of_one_label_as_one_curve(hirl, tmp_path, capsys):
     assert {"2", "200", "3.00", "1.41"} <= set(row)  # seeds, steps of the shorter, mean of the best, their spread
 
 
-@pytest.mark.parametrize(("option", "kind"), [("--out", "a PNG"), ("--markdown", "a table of hirl")])
+@pytest.mark.parametrize(("option", "kind"), [("--out", "a figure"), ("--markdown", "a table")])
 def test_a_file_of_another_kind_is_not_overwritten(hirl, tmp_path, capsys, monkeypatch, option, kind):
     monkeypatch.chdir(tmp_path)
     command = ["compare", str(written(tmp_path / "a", "hirl", [0, 1])), option, "target"]
     (tmp_path / "target").write_text("# My notes\n\n```sh\nhirl demo\n```\n")
     assert hirl(*command) == 1
-    said = f"hirl: target holds something else than {kind} and would be overwritten; choose another name\n"
+    said = f"hirl: target holds something else than {kind} of hirl and would be overwritten; choose another name\n"
+    assert capsys.readouterr().err == said
+    Image.new("RGB", (8, 8)).save(tmp_path / "target", format="PNG")
+    assert hirl(*command) == 1
     assert capsys.readouterr().err == said
     (tmp_path / "target").write_text("")
     assert hirl(*command) == 0

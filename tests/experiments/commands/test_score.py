@@ -120,9 +120,11 @@ def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, c
     picture = folder / "picture0.png"
     before = picture.read_bytes()
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "package.json").write_text('{"name": "mine"}')
     for target, message in (
         (picture, "is one of the pictures and would be overwritten"),
-        (tmp_path / "file", "holds something else than JSON and would be overwritten"),
+        (tmp_path / "file", "holds something else than results of hirl and would be overwritten"),
+        (tmp_path / "package.json", "holds something else than results of hirl and would be overwritten"),
         (tmp_path / "file" / "scores.json", "could not write"),
     ):
         assert hirl("score", str(folder), "--json", str(target)) == 1
@@ -131,6 +133,7 @@ def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, c
         assert said.out == ""
     assert picture.read_bytes() == before
     assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "package.json").read_text() == '{"name": "mine"}'
 
 
 def test_names_that_are_not_utf8(folder, hirl, capsys, tmp_path):

@@ -77,6 +77,16 @@ def test_sequence_is_its_parts_one_after_the_other(image):
     assert torch.equal(InOrder(parts)(image, np.random.default_rng(1)), by_hand)
 
 
+def test_a_sequence_is_of_the_pictures_that_its_parts_are_of():
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    grey = OtherPictures(GaussianNoise(20), contents=("near-grey",), shrunk=1.0)
+    drawn = InOrder((grey, JpegCompression(50))).draw(np.random.default_rng(1))
+    picture = drawn.content(pixels, 64, np.random.default_rng(2))
+    assert max(picture.shape) < 200
+    assert np.ptp(picture.astype(int), axis=2).max() <= 2
+    assert [type(step) for step in drawn.steps] == [GaussianNoise, JpegCompression]
+
+
 def test_sigma_by_opencvs_rule():
     assert [opencv_sigma(size) for size in (5, 10, 15)] == pytest.approx([1.1, 1.85, 2.6])
 

@@ -18,10 +18,11 @@ def test_the_embedded_photographs_are_colour_and_large():
 
 
 def test_a_folder_is_read_in_order_with_its_sub_folders(tmp_path):
-    for name in ("b.png", "a.jpg", "sub/c.PNG"):
+    for name in ("b.png", "a.jpg", "sub/c.PNG", "sub/a.png"):
         save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("not a picture")
-    assert [picture.name for picture in from_folder(tmp_path)] == ["a", "b", "c"]
+    (tmp_path / "sub" / "._c.PNG").write_bytes(b"what macOS lays beside c.PNG")
+    assert [picture.name for picture in from_folder(tmp_path)] == ["a", "b", "sub/a", "sub/c"]
 
 
 def test_the_files_of_pairs_are_listed_one_after_the_other(tmp_path):

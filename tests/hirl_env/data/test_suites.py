@@ -45,7 +45,7 @@ def test_clean_pictures_stay_as_they_are(pictures):
 
 def test_pictures_that_come_distorted_are_refused(folder):
     entry = Entry("pair", reference=folder / "picture0.png", distorted=folder / "picture1.png")
-    with pytest.raises(ValueError, match="pair is not clean; a suite distorts photographs itself"):
+    with pytest.raises(ValueError, match="pair comes distorted; give clean photographs"):
         list(suites.resolve("unknown-v1").samples(Photographs([entry], "pairs"), "unknown", 16, 1, 0))
 
 

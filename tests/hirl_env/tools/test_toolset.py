@@ -1,3 +1,4 @@
+import copy
 import itertools
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_the_shipped_networks_are_copied_once_per_device():
     assert toolsets.resolve("hirl").to("meta") is shipped.to(torch.device("meta")) is not shipped
     assert shipped.to("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
     assert shipped[0, 0].restore.network.layers[0].weight.device.type == "cpu"
+    assert copy.deepcopy(shipped.to("meta")) is shipped.to("meta"), "copies of environments share it there, too"
 
 
 def test_a_network_that_trains_is_copied_as_it_is_now():

@@ -1,24 +1,16 @@
-"""What commands check of their options, and what they leave behind: tables on the screen and in files."""
+"""What commands check of their options before they begin."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from hirl_env.files import atomic_write_text, unwritable
+from hirl_env.files import unwritable
 from hirl_env.quality import Measure, measures
-
-WIDTH = 120  # columns of tables in files and pipes
-# How files begin that results may be written over, by what they hold; empty ones may be, too.
-BEGINNINGS = {"JSON": rb"\{|$", "a table of hirl": rb"(?:.+:\n\n)?```sh\nhirl |$", "a PNG": rb"\x89PNG|$"}
+from hirl_experiments.command_line.results import holds_figure, holds_results, holds_table
 
 
 def at_least(least: float, **options: float | None) -> None:
@@ -93,14 +85,16 @@ def check_writable(
         ValueError: If a file holds something of another kind, or is a folder, or the folder is a file.
         OSError: If nothing can be written there.
     """
-    kinds = {"JSON": json, "a table of hirl": markdown, "a PNG": figure}
-    files = [path for path in (*kinds.values(), file) if path is not None]
+    kinds = (("results", holds_results, json), ("a table", holds_table, markdown), ("a figure", holds_figure, figure))
+    files = [path for path in (json, markdown, figure, file) if path is not None]
     for path in files:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name a file")
-    for kind, known in kinds.items():
-        if known is not None and known.is_file() and not re.match(BEGINNINGS[kind], known.read_bytes()):
-            raise ValueError(f"{known} holds something else than {kind} and would be overwritten; choose another name")
+    for kind, holds, result in kinds:
+        if result is not None and result.is_file() and result.stat().st_size and not holds(result):
+            raise ValueError(
+                f"{result} holds something else than {kind} of hirl and would be overwritten; choose another name"
+            )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder")
     for path in filter(None, (*files, folder)):
@@ -120,58 +114,3 @@ def check_free(targets: Iterable[Path], force: bool) -> None:
     for target in targets:
         if os.path.lexists(target) and not force:
             raise ValueError(f"{target} exists already; --force overwrites it")
-
-
-def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:
-    """Prints rows that share their keys; ``decimals`` says how to round the columns it names."""
-    if not rows:
-        raise ValueError(f"{title}: nothing was asked for, so there is nothing to show")
-    table = Table(title=title)
-    for name in rows[0]:
-        table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*_cells(row, decimals))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(
-            width=max(WIDTH, console.measure(table, options=console.options.update(width=10_000)).maximum)
-        )
-    console.print(table)
-
-
-def markdown_table(rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> str:
-    """The same in Markdown."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(_cells(row, decimals) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
-    return [
-        "" if value is None else f"{value:.{decimals[name]}f}" if name in decimals else str(value)
-        for name, value in row.items()
-    ]
-
-
-def write_markdown(path: Path, command: str, tables: Sequence[str], title: str = "") -> None:
-    """Writes tables in Markdown under the command that made them, and says so.
-
-    Args:
-        path: File.
-        command: Command that made the tables.
-        tables: Tables as of `markdown_table`, with whatever text is about them.
-        title: Words above the command.
-    """
-    above = f"{title}:\n\n" if title else ""
-    atomic_write_text(path, "\n".join([f"{above}```sh\n{command}\n```\n", *tables]))
-    print(f"wrote {path}")
-
-
-def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes ``{"settings": ..., "rows": [...]}``, and says so."""
-    keep_json(path, settings, rows)
-    print(f"wrote {path}")
-
-
-def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the same without a word."""
-    atomic_write_text(path, json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")

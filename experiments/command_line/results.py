@@ -1,0 +1,96 @@
+"""Results of commands: tables on the screen and in files, and how to tell such files from others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from hirl_env.files import atomic_write_text
+
+WIDTH = 120  # columns of tables in files and pipes
+MADE_BY = {"Software": "hirl"}  # metadata of figures
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:
+    """Prints rows that share their keys; ``decimals`` says how to round the columns it names."""
+    if not rows:
+        raise ValueError(f"{title}: nothing was asked for, so there is nothing to show")
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row, decimals))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(
+            width=max(WIDTH, console.measure(table, options=console.options.update(width=10_000)).maximum)
+        )
+    console.print(table)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> str:
+    """The same in Markdown."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(_cells(row, decimals) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: Mapping[str, Any], decimals: Mapping[str, int]) -> list[str]:
+    return [
+        "" if value is None else f"{value:.{decimals[name]}f}" if name in decimals else str(value)
+        for name, value in row.items()
+    ]
+
+
+def write_markdown(path: Path, command: str, tables: Sequence[str], title: str = "") -> None:
+    """Writes tables in Markdown under the command that made them, and says so.
+
+    Args:
+        path: File.
+        command: Command that made the tables.
+        tables: Tables as of `markdown_table`, with whatever text is about them.
+        title: Words above the command.
+    """
+    above = f"{title}:\n\n" if title else ""
+    atomic_write_text(path, "\n".join([f"{above}```sh\n{command}\n```\n", *tables]))
+    print(f"wrote {path}")
+
+
+def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes ``{"settings": ..., "rows": [...]}``, and says so."""
+    keep_json(path, settings, rows)
+    print(f"wrote {path}")
+
+
+def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the same without a word."""
+    atomic_write_text(path, json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")
+
+
+def holds_results(path: Path) -> bool:
+    """Whether a file is one of `write_json`."""
+    try:
+        held = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(held, dict) and held.keys() == {"settings", "rows"}
+
+
+def holds_table(path: Path) -> bool:
+    """Whether a file is one of `write_markdown`."""
+    return re.match(rb"(?:.+:\n\n)?```sh\nhirl ", path.read_bytes()) is not None
+
+
+def holds_figure(path: Path) -> bool:
+    """Whether a file is a figure with the metadata `MADE_BY`."""
+    try:
+        with Image.open(path) as image:
+            return MADE_BY.items() <= image.info.items()
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from hirl_agents.networks import CellValues
 from hirl_agents.rollout import rollout
 from hirl_env.restoration import Restoration
 
+DOUBTS = range(5)  # standard deviations, tried
 MARGINS = 51  # tried, on either side of zero
 HARM = 0.1  # units of the reward: an image that loses more is harmed
 FORBIDDEN = 1e3  # units of the reward that a share of 1 of images harmed beyond the bound is taken to cost
@@ -35,6 +36,30 @@ class FullPaths:
     tools: npt.NDArray[np.int64]
     perfect: npt.NDArray[np.bool_]
     n_tools: int
+
+    def __add__(self, other: FullPaths) -> FullPaths:
+        """The paths of both."""
+        return FullPaths(
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.gains, other.gains]),
+            np.concatenate([self.tools, other.tools]),
+            np.concatenate([self.perfect, other.perfect]),
+            self.n_tools,
+        )
+
+    def worth(self, margins: npt.NDArray[np.float64], harm: float = 1.0) -> float:
+        """The mean gain where margins end the paths, in units of the reward, less what too much harm is taken to cost.
+
+        Args:
+            margins: Stop margins, float64 (tools + 1,), by the number of the tool used last; or (1,), of all.
+            harm: Largest share of the images that may be harmed, 0 to 1: may lose more than `HARM`, or be perfect and
+                take a step.
+        """
+        stops = self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools]
+        length = np.where(stops.any(axis=1), stops.argmax(axis=1), self.values.shape[1])
+        gained = self.gains[np.arange(len(length)), length]
+        harmed = (gained < -HARM) | (self.perfect & (length > 0))
+        return float(gained.mean() - FORBIDDEN * max(0.0, harmed.mean() - harm))
 
 
 def full_paths(
@@ -66,8 +91,8 @@ def full_paths(
     )
 
 
-def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> tuple[npt.NDArray[np.float64], float]:
-    """The stop margin that gains most on given images, and harms no more of them than it may.
+def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDArray[np.float64]:
+    """The stop margins that are worth most on given images.
 
     The largest of several uncertain values is more often too high than too low, and how uncertain they are hangs on
     what was done: after one tool little is left to say, after another a small and certain gain.
@@ -75,28 +100,57 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> tuple[n
     Args:
         paths: What the agent makes of the images where nothing stops it.
         per_tool: Whether each tool has a margin of its own, for steps after it.
-        harm: Largest share of the images that may be harmed, 0 to 1: may lose more than `HARM`, or be perfect and take
-            a step.
+        harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
 
     Returns:
         Margins in units of the reward, float64 (tools + 1,), by the number of the tool used last, 0 for none; or (1,).
-        And the mean gain with them, in the same units, less what harm beyond the bound is taken to cost.
     """
     sizes = np.quantile(np.abs(paths.values), np.linspace(0, 0.9, MARGINS))
     # Of margins that gain the same, the smallest.
     candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
-    steps = paths.values.shape[1]
 
     def worth(margins: npt.NDArray[np.float64]) -> float:
-        stops = paths.values <= margins[paths.tools]
-        length = np.where(stops.any(axis=1), stops.argmax(axis=1), steps)
-        gained = paths.gains[np.arange(len(length)), length]
-        harmed = (gained < -HARM) | (paths.perfect & (length > 0))
-        return float(gained.mean() - FORBIDDEN * max(0.0, harmed.mean() - harm))
+        return paths.worth(margins, harm)
 
+    margins = max((np.array([candidate]) for candidate in candidates), key=worth)
+    if not per_tool:
+        return margins
     every = np.arange(paths.n_tools + 1)
-    margins = max((np.full(len(every), candidate) for candidate in candidates), key=worth)
-    for tool in [*every, *every] if per_tool else ():
+    margins = np.broadcast_to(margins, every.shape)
+    for tool in [*every, *every]:
         tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
         margins = max((margins, *tried), key=worth)
-    return margins if per_tool else margins[:1], worth(margins)
+    return margins
+
+
+def doubt_and_margins(
+    halves: Sequence[tuple[FullPaths, FullPaths]], per_tool: bool, harm: float = 1.0
+) -> tuple[int, npt.NDArray[np.float64]]:
+    """The doubt of an agent that is worth most, and the stop margins with it.
+
+    Margins that harm no more images than they may harm more of others. How many more, depends on the doubt; so each
+    doubt is judged on images that its margins were not fitted on.
+
+    Args:
+        halves: Paths on two sets of images, each without doubt and with a doubt of 1.
+        per_tool: Whether each tool has a margin of its own, as of `stop_margins`.
+        harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
+
+    Returns:
+        The doubt, as of `CellQ`, and margins, as of `stop_margins`, fitted on all images.
+    """
+
+    def paths(doubt: int) -> list[FullPaths]:
+        # Values fall in proportion to the doubt, which changes no choice.
+        return [
+            replace(without, values=without.values + doubt * (with_doubt.values - without.values))
+            for without, with_doubt in halves
+        ]
+
+    def worth_on_others(doubt: int) -> float:
+        one, other = paths(doubt)
+        return sum(judge.worth(stop_margins(fit, per_tool, harm), harm) for fit, judge in ((one, other), (other, one)))
+
+    doubt = max(DOUBTS, key=worth_on_others)
+    one, other = paths(doubt)
+    return doubt, stop_margins(one + other, per_tool, harm)

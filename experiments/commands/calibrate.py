@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hirl_agents.agent import q_agent
-from hirl_agents.calibration import full_paths, stop_margins
+from hirl_agents.calibration import doubt_and_margins, full_paths
 from hirl_agents.loading import check_tools
 from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
@@ -18,8 +17,6 @@ from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
-
-DOUBTS = range(5)  # standard deviations, tried
 
 
 def calibrate(
@@ -45,7 +42,7 @@ def calibrate(
 
     Args:
         agent: HIRL or a flat DQN: a name, or a file that hirl train wrote.
-        images: Clean photographs that were not trained on: a folder or a name.
+        images: Clean photographs that were not trained on, at least two: a folder or a name.
         out: File to write, .safetensors.
         degradations: Names of degradations; crops of each photograph are distorted by each of them.
         harm: Largest share of images that may be harmed, 0 to 1.
@@ -72,20 +69,17 @@ def calibrate(
     check_tools(network, tools)
     network.to(tools.device)
     photographs = image_sources.resolve(images)
-    starts = [
-        begin(batch, tools, precision)
-        for degradation in degradations
-        for batch in batches(evaluation_samples(photographs, degradation, crop, per_image, seed))
-    ]
-    zero = np.zeros(len(network.stop_margin))
-    sure, doubting = (
-        full_paths(starts, q_agent(network.with_stop_margin(zero, doubt)), network.max_steps, CAP) for doubt in (0, 1)
-    )
-    lowered = doubting.values - sure.values  # in proportion to the doubt, which changes no choice
-    fitted = {
-        doubt: stop_margins(replace(sure, values=sure.values + doubt * lowered), network.sees_tool, harm)
-        for doubt in DOUBTS
-    }
-    doubt, (margins, _) = max(fitted.items(), key=lambda item: item[1][1])
+    no_margins = np.zeros(len(network.stop_margin))
+    bare = [q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1)]
+    halves = []
+    for half in photographs.split(len(photographs) // 2):
+        starts = [
+            begin(batch, tools, precision)
+            for degradation in degradations
+            for batch in batches(evaluation_samples(half, degradation, crop, per_image, seed))
+        ]
+        without, with_doubt = (full_paths(starts, one, network.max_steps, CAP) for one in bare)
+        halves.append((without, with_doubt))
+    doubt, margins = doubt_and_margins(halves, network.sees_tool, harm)
     save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
     print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

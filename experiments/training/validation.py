@@ -76,7 +76,7 @@ class Validation:
             return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
         network = copy.deepcopy(network).to(self.toolset.device)
         paths = full_paths(self._found_on, q_agent(network), self.max_steps)
-        margins, _ = stop_margins(paths, network.sees_tool)
+        margins = stop_margins(paths, network.sees_tool)
         network = network.with_stop_margin(margins)
         return self._measured(q_agent(network), "value", network)
 

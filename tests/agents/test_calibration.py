@@ -1,8 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from hirl_agents.agent import QAgent
-from hirl_agents.calibration import full_paths, stop_margins
+from hirl_agents.calibration import FullPaths, doubt_and_margins, full_paths, stop_margins
 from hirl_agents.rollout import rollout
 from hirl_env import Restoration, measures
 
@@ -30,25 +33,26 @@ def brighten(bias: float):
 def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
     late = rollout(start, brighten(bias), 7)
     assert late.trials.tolist() != [3, 4, 5]
-    margins, _ = stop_margins(full_paths([start], brighten(bias), 7), per_tool=False)
+    margins = stop_margins(full_paths([start], brighten(bias), 7), per_tool=False)
     margin = margins[0]
-    assert (margins == margin).all()
     assert bias - 1e-3 <= margin < bias + 1
     in_time = rollout(start, lambda images: brighten(bias)(images) - margin - 1e-6, 7)
     assert in_time.trials.tolist() == [3, 4, 5]
 
 
 def test_no_margin_where_none_is_needed(start):
-    margins, _ = stop_margins(full_paths([start], brighten(-0.01), 7), per_tool=False)
+    margins = stop_margins(full_paths([start], brighten(-0.01), 7), per_tool=False)
     assert (margins == 0).all()
 
 
 def test_values_that_are_too_low_are_raised(start):
-    (margin,), worth = stop_margins(full_paths([start], brighten(-1.5), 7), per_tool=False)
+    paths = full_paths([start], brighten(-1.5), 7)
+    margins = stop_margins(paths, per_tool=False)
+    margin = margins[0]
     assert -1.5 <= margin < -0.5
     in_time = rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7)
     assert in_time.trials.tolist() == [3, 4, 5]
-    assert worth == pytest.approx((start.worth(in_time.state) - start.worth(start.state)).mean())
+    assert paths.worth(margins) == pytest.approx((start.worth(in_time.state) - start.worth(start.state)).mean())
 
 
 def test_each_tool_has_a_margin_of_its_own(start):
@@ -60,7 +64,7 @@ def test_each_tool_has_a_margin_of_its_own(start):
 
     agent = QAgent(values, sees_tool=True)
     assert rollout(start, agent, 7).trials.tolist() != [3, 4, 5]
-    margins, _ = stop_margins(full_paths([start], agent, 7), per_tool=True)
+    margins = stop_margins(full_paths([start], agent, 7), per_tool=True)
     assert margins[0] < -1
     assert 0.5 - 1e-3 <= margins[1] < 1.5
 
@@ -82,9 +86,9 @@ def test_a_bound_on_harm_stops_an_agent_that_gains_on_average_and_harms_some(sta
         return values
 
     capped = full_paths([start], eight_brighter, 1, most=20.0)
-    free, _ = stop_margins(capped, per_tool=False)
+    free = stop_margins(capped, per_tool=False)
     assert free[0] < 1, "scores beyond 20 do not count, so that nothing is lost"
-    strict, _ = stop_margins(full_paths([start], eight_brighter, 1, most=50.0), per_tool=False, harm=0.0)
+    strict = stop_margins(full_paths([start], eight_brighter, 1, most=50.0), per_tool=False, harm=0.0)
     assert 1 <= strict[0] < 2
 
 
@@ -101,5 +105,25 @@ def test_a_step_on_a_perfect_image_is_harm_even_where_the_loss_does_not_count(st
     paths = full_paths([start], one_brighter, 1, most=40.0)
     assert paths.perfect.tolist() == [False, True, True]
     assert (paths.gains[1:] == 0).all()
-    careless, careful = (stop_margins(paths, per_tool=False, harm=harm)[0] for harm in (1.0, 0.3))
+    careless, careful = (stop_margins(paths, per_tool=False, harm=harm) for harm in (1.0, 0.3))
     assert careless[0] < 1 <= careful[0] < 2
+
+
+def test_a_doubt_is_chosen_that_tells_good_images_from_others(start):
+    # Half of the images need one level more and half none; the values are alike, but of those that need none the
+    # turns disagree.
+    rng = np.random.default_rng(0)
+    halves = []
+    for _ in range(2):
+        needs = np.arange(60) % 2 == 0
+        values = 1.0 + rng.uniform(0, 0.5, (60, 1))
+        gains = np.stack([np.zeros(60), np.where(needs, 2.0, -1.0)], axis=1)
+        without = FullPaths(values, gains, np.zeros((60, 1), dtype=np.int64), np.zeros(60, dtype=np.bool_), 4)
+        halves.append((without, replace(without, values=values - np.where(needs, 0.1, 0.6)[:, None])))
+    doubt, margins = doubt_and_margins(halves, per_tool=False, harm=0.0)
+    assert doubt > 0
+    all_of_them = halves[0][0] + halves[1][0]
+    lowered = np.tile(np.where(np.arange(60) % 2 == 0, 0.1, 0.6), 2)[:, None]
+    assert replace(all_of_them, values=all_of_them.values - doubt * lowered).worth(margins, harm=0.0) == 1.0
+    (sure, _), (other, _) = halves
+    assert (sure + other).worth(stop_margins(sure + other, per_tool=False, harm=0.0), harm=0.0) < 0.5

@@ -78,7 +78,7 @@ def check_tools(agent: object, toolset: Toolset) -> None:
             f"the agent chooses among {types} types x {degrees} degrees, and the toolset has "
             f"{toolset.n_types} x {toolset.n_degrees}; choose the toolset that the agent was trained with"
         )
-    if isinstance(agent, TwoLevelQ | FlatQ) and agent.tools not in ("", toolset.names):
+    if isinstance(agent, TwoLevelQ | FlatQ) and agent.tools not in ("", toolset.signature):
         raise ValueError(
             f"the agent was trained with other tools than the toolset has ({agent.tools}); choose the toolset that it "
             "was trained with"

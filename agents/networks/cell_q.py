@@ -37,7 +37,7 @@ class CellQ(nn.Module):
         doubt: Number of standard deviations between an image's turns by which values are lowered, as of `TurnAveraged`.
         sees_start: Whether images have three more channels: what they were as the episode began.
         sees_tool: Whether images have one more channel, the last: the tool used last.
-        tools: Names of the tools that it was trained with, as of `Toolset.names`; empty where they are not known.
+        tools: Names of the tools that it was trained with, as of `Toolset.signature`; empty where they are not known.
 
     Attributes:
         stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
@@ -123,5 +123,5 @@ class CellQ(nn.Module):
     def trained_with(self: Network, toolset: Toolset) -> Network:
         """A copy that knows the tools that it was trained with."""
         copied = copy.deepcopy(self)
-        copied.tools = toolset.names
+        copied.tools = toolset.signature
         return copied

@@ -22,7 +22,7 @@ from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
 
-DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "within 0.1 %": 1, "trials": 2, "crops": 0}
+DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "% within 0.1": 1, "trials": 2, "crops": 0}
 CROPS = 32  # restored side by side
 NEAR = 0.1  # units of the measure: an agent that gets as near to the best has found it
 DRIFT = 0.01  # units of the measure by which a score may differ on another machine
@@ -144,7 +144,7 @@ def _row(name: str, measured: np.ndarray, best: np.ndarray, price: float) -> dic
         "return": float(returns.mean()),
         "best": float(best.mean()),
         "regret": float((best - returns).mean()),
-        f"within {NEAR:g} %": 100 * float((best - returns < NEAR).mean()),
+        f"% within {NEAR:g}": 100 * float((best - returns < NEAR).mean()),
         "trials": float(trials.mean()),
         "crops": len(gains),
     }

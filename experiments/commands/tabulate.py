@@ -63,8 +63,12 @@ def tabulate(
     photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
     tools = toolsets.resolve(toolset).to(device)
     restoration = Restoration(tools, measures.resolve(measure), precision=precision)
-    # Read once, for len() counts the damaged ones that nobody has met yet.
-    count = sum(1 for _ in photographs) * per_image * len(chosen.parts)
+    samples = itertools.chain.from_iterable(
+        chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts
+    )
+    first = next(samples)  # refuses what cannot be cut before anything is written
+    # Read once, for len() counts the damaged ones that nobody has met yet. Those that are too small are left out later.
+    count = sum(min(photograph.pixels.shape[:2]) >= crop for photograph in photographs) * per_image * len(chosen.parts)
     source = {
         **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},
         **{"toolset": toolset, "precision": precision},
@@ -76,11 +80,8 @@ def tabulate(
         f"{count} crops with {spec.nodes(depth)} paths each, of up to {depth} of {spec.tools} tools: "
         f"{runs} runs of a tool, {spec.gflop / 1e3:.2f} TFLOP, {spec.bytes / 1e6:.1f} MB in {out}"
     )
-    samples = itertools.chain.from_iterable(
-        chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts
-    )
     try:
-        fill(samples, restoration, spec, out)
+        fill(itertools.chain([first], samples), restoration, spec, out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on where it was") from None
     print(f"wrote {out}")

@@ -55,7 +55,7 @@ class Toolset:
         return [(kind, degree) for kind in range(self.n_types) for degree in range(self.n_degrees)]
 
     @property
-    def names(self) -> str:
+    def signature(self) -> str:
         """Its types and the names of their tools, by which an agent's file knows what it was trained with."""
         rows = (", ".join(tool.name for tool in row) for row in self._grid)
         return "; ".join(f"{kind}: {row}" for kind, row in zip(self.types, rows, strict=True))

@@ -252,7 +252,7 @@ def test_agents_for_another_toolset_are_refused(toy_toolset, tmp_path):
 
 def test_tools_in_another_order_are_refused(toy_toolset, tmp_path):
     save_q(TwoLevelQ(2, 2, width=8).trained_with(toy_toolset), tmp_path / "agent.safetensors")
-    assert toy_toolset.names == "brighten: add +1, add +8; darken: sub 2, sub 16"
+    assert toy_toolset.signature == "brighten: add +1, add +8; darken: sub 2, sub 16"
     Restorer(tmp_path / "agent.safetensors", toy_toolset)
     turned = Toolset(
         {kind: [toy_toolset[row, degree] for degree in (0, 1)] for row, kind in ((1, "darken"), (0, "brighten"))}

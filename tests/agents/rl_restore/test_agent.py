@@ -56,9 +56,14 @@ def test_another_toolset_is_refused(toy_toolset):
 
 def test_it_restores_pictures(toy_toolset):
     picture = np.full((20, 30, 3), 100, dtype=np.uint8)
-    restored = Restorer(lively(), toy_toolset, max_steps=3, stop="steps").restore(picture)
-    assert restored.image.shape == picture.shape
-    assert restored.why in ("stop", "steps")
+    agent = lively()
+    with torch.no_grad():
+        agent.q.q.bias.fill_(-100.0)
+        agent.q.q.bias[1] = 100.0
+    restored = Restorer(agent, toy_toolset, max_steps=3, stop="steps").restore(picture)
+    assert [step.tool for step in restored.steps] == ["add +8"] * 3
+    assert np.array_equal(restored.image, picture + 24)
+    assert restored.why == "steps"
 
 
 def test_images_side_by_side_are_remembered_apart(toy_toolset):

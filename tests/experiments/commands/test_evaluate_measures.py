@@ -27,7 +27,6 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     correlations = [row for row in rows if "pictures" in row]
     groups = ["noise", "jpeg", "blur", "mild", "moderate", "severe", "random tools", "levels and random tools"]
     assert [row["pictures"] for row in correlations] == groups * 2
-    assert all(-1 <= row["ssim"] <= 1 for row in correlations)
     # One cell by hand: Spearman's correlation of nine crops' brightness with their PSNR.
     crops = {level: list(evaluation_samples(pictures, level, 32, 3, 0)) for level in ("mild", "moderate", "severe")}
     brightness = {level: [start.distorted.mean().item() for start in starts] for level, starts in crops.items()}
@@ -37,7 +36,6 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     assert severe["psnr"] == pytest.approx(1 - 6 * (apart**2).sum() / (9 * (9**2 - 1)))
     cases = {row["measure"]: row for row in rows if "in order" in row}
     assert cases.keys() == {"hirl-biqa", "brightness"}
-    assert all(0 <= value <= 100 for row in cases.values() for key, value in row.items() if key != "measure")
     clean = [start.reference.mean().item() for start in crops["mild"]]
     darker = np.all(np.diff([clean, *brightness.values()], axis=0) < 0, axis=0)
     assert cases["brightness"]["in order"] == pytest.approx(100 * darker.mean())

@@ -72,7 +72,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
     if file.suffix == ".safetensors":
         assert agent.max_steps == config["env"]["max_steps"]
     if algo in ("hirl", "flat-dqn"):
-        assert load_q(file).tools == toolsets.resolve(config["env"]["toolset"]).names
+        assert load_q(file).tools == toolsets.resolve(config["env"]["toolset"]).signature
     if issubclass(algorithms.resolve(algo).algorithm(), OffPolicyAlgorithm):
         assert {"train/n_updates", "rollout/exploration_rate"} <= logged
     assert "## How it was made" in (out / "best.md").read_text()

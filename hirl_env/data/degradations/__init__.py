@@ -9,6 +9,7 @@ the picture, by half a pixel neither.
 """
 
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur, opencv_sigma
+from hirl_env.data.degradations.camera import CameraNoise
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Mixture
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import DoubleJpeg, FullColourJpeg, JpegCompression
@@ -40,6 +41,7 @@ __all__ = [
     "NOISE_SIGMAS",
     "SINGLES",
     "AnisotropicBlur",
+    "CameraNoise",
     "ChromaNoise",
     "CoarseNoise",
     "DefocusBlur",

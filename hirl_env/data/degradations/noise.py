@@ -93,12 +93,14 @@ class CoarseNoise(_Noise):
     Args:
         sigma: Standard deviation, of 255.
         grain: Standard deviation of the Gaussian that white noise is blurred with, pixels.
+        grey: Whether the noise is the same in all channels.
 
     Raises:
         ValueError: If ``sigma`` is negative, or ``grain`` not positive.
     """
 
     grain: float = 0.7
+    grey: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,4 +109,5 @@ class CoarseNoise(_Noise):
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         taps = gaussian_taps(self.grain)
         # Each of the two passes leaves that share of the variance.
-        return blurred(_normal(rng, *image.shape), taps) / taps.square().sum()
+        white = _normal(rng, 1 if self.grey else len(image), *image.shape[1:])
+        return blurred(white, taps) / taps.square().sum()

@@ -11,6 +11,7 @@ import torch
 from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS, shrunk
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
+from hirl_env.data.degradations.camera import DEMOSAICINGS, CameraNoise
 from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_known, check_ranges, check_shares
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
@@ -97,10 +98,13 @@ class Unknown(Random):
 
 @dataclass(frozen=True)
 class Slight(Unknown):
-    """What a photograph of today's cameras brings: less of everything, and noise that is coarse as often as not.
+    """What a photograph of today's cameras brings: less of everything, and the noise of sensors and of film.
+
+    A third of the noise is as in `Unknown`, a third coarse (half of it grey), a third of a camera.
 
     Args:
         grain: Range of the ``grain`` of coarse noise, pixels; uniform.
+        white_balance: Range of ``red`` and ``blue`` of a camera's noise; uniform.
     """
 
     blurred: float = 0.25
@@ -111,15 +115,21 @@ class Slight(Unknown):
     noise_sigma: Range = (2.0, 25.0)
     jpeg_quality: tuple[int, int] = (30, 95)
     grain: Range = (0.4, 1.2)
+    white_balance: Range = (1.0, 2.5)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(self, 1e-3, 100, "grain")
+        check_ranges(self, 1, 100, "white_balance")
 
     def draw_noise(self, rng: np.random.Generator) -> Degradation:
-        if rng.random() < 0.5:
+        kind, sigma = int(rng.integers(3)), float(rng.uniform(*self.noise_sigma))
+        if kind == 0:
             return super().draw_noise(rng)
-        return CoarseNoise(float(rng.uniform(*self.noise_sigma)), float(rng.uniform(*self.grain)))
+        if kind == 1:
+            return CoarseNoise(sigma, float(rng.uniform(*self.grain)), grey=bool(rng.integers(2)))
+        red, blue = (float(gain) for gain in rng.uniform(*self.white_balance, size=2))
+        return CameraNoise(sigma, float(rng.uniform()), red, blue, DEMOSAICINGS[rng.integers(len(DEMOSAICINGS))])
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,10 @@ _register("enlarged", Enlarged())
 _blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25)
 _shaped = replace(_blurred, other_blur=0.75)
 _light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern"))
-_slight = OtherPictures(Slight(), contents=("photograph", "photograph", "pattern"))
+_slight = OtherPictures(Slight(), contents=("photograph", "photograph", "near-grey", "pattern"))
+_camera = OtherPictures(Slight(blurred=0.1, noisy=1.0, compressed=0.4))
 _register("slight", Slight())
+_register("camera", _camera)
 _register(
     "everything",
     Mixture(
@@ -66,6 +68,7 @@ _register(
             _light,
             _slight,
             _slight,
+            _camera,
             _any_level,
             RLRestoreRecipe(1, 28),
         )

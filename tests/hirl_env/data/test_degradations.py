@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from hirl_env.data.degradations import (
     AnisotropicBlur,
+    CameraNoise,
     ChromaNoise,
     CoarseNoise,
     DefocusBlur,
@@ -33,6 +35,7 @@ from hirl_env.data.degradations import (
     opencv_sigma,
 )
 from hirl_env.data.degradations.blur import correlate, correlate_along
+from hirl_env.data.degradations.camera import _bayer, _filled
 from hirl_env.data.images import LUMA, to_pixels, to_tensor
 from tests.conftest import translation
 
@@ -221,13 +224,56 @@ def test_unknown_has_each_distortion_half_of_the_time_and_some_of_every_kind():
             assert 1 <= step.sigma <= 60
 
 
-def test_slight_faults_stay_slight_and_their_noise_is_coarse_as_often_as_not():
+@pytest.mark.parametrize("demosaicing", ["bilinear", "gradient"])
+def test_a_mosaic_of_one_grey_is_filled_in_with_it(demosaicing):
+    for top, left in itertools.product(range(2), repeat=2):
+        seen = _bayer(12, 14, top, left)
+        assert torch.equal(seen.sum(dim=0), torch.ones(12, 14))
+        assert seen.mean(dim=(1, 2)).tolist() == pytest.approx([0.25, 0.5, 0.25])
+        assert seen[0, top, left] == 1
+        filled = _filled(torch.full((12, 14), 0.4), seen, demosaicing)
+        assert torch.allclose(filled, torch.full((3, 12, 14), 0.4), atol=1e-6)
+
+
+def test_colours_of_a_slope_are_filled_in_between_their_neighbours():
+    seen = _bayer(16, 16, 0, 0)
+    slopes = torch.stack(
+        [torch.arange(16.0).expand(16, 16), torch.arange(16.0)[:, None].expand(16, 16), torch.ones(16, 16)]
+    )
+    filled = _filled((slopes * seen).sum(dim=0), seen, "bilinear")
+    assert torch.allclose(filled[:, 2:-2, 2:-2], slopes[:, 2:-2, 2:-2], atol=1e-5)
+
+
+def test_a_cameras_noise_follows_the_light_and_its_channels_are_alike():
+    def noise(level, **arguments):
+        grey = torch.full((3, 256, 256), level)
+        camera = CameraNoise(12, demosaicing="gradient", **arguments)
+        return 255 * (camera(grey, np.random.default_rng(0)) - grey)
+
+    plain = noise(0.5, red=1.0, blue=1.0)
+    # Half of green was seen, and half filled in.
+    seen, filled = sorted(plain[1, ::2, left::2].std().item() for left in range(2))[::-1]
+    assert seen == pytest.approx(12, rel=0.03)
+    assert filled < 0.9 * seen
+    assert abs(plain.mean().item()) < 1
+    assert torch.corrcoef(plain.flatten(1))[0, 1] > 0.3
+    assert noise(0.5, red=3.0)[0].std() > 1.5 * plain[0].std()
+    # What photons make differs little in what is stored; what reading out makes shows in the dark.
+    dark, bright = (noise(level, read=1.0)[1].std() for level in (0.2, 0.8))
+    assert dark > 2 * bright
+    dark, bright = (noise(level, read=0.0)[1].std() for level in (0.2, 0.8))
+    assert dark == pytest.approx(bright.item(), rel=0.25)
+
+
+def test_slight_faults_stay_slight_and_their_noise_is_of_three_kinds():
     rng = np.random.default_rng(0)
     steps = [step for _ in range(1000) for step in Slight().draw(rng).steps]
     noises = [step for step in steps if step.family == "noise"]
     assert all(2 <= step.sigma <= 25 for step in noises)
-    assert np.mean([type(step) is CoarseNoise for step in noises]) == pytest.approx(0.5, abs=0.06)
+    for kind in (CoarseNoise, CameraNoise):
+        assert np.mean([type(step) is kind for step in noises]) == pytest.approx(1 / 3, abs=0.06)
     assert all(0.4 <= step.grain <= 1.2 for step in noises if type(step) is CoarseNoise)
+    assert all(1 <= step.red <= 2.5 and 0 <= step.read <= 1 for step in noises if type(step) is CameraNoise)
     assert all(step.strength <= 70 for step in steps if step.family == "jpeg")
     assert all(step.strength <= 2 for step in steps if step.family == "blur")
 
@@ -357,6 +403,8 @@ def test_mixture_draws_every_choice():
         (lambda: OtherPictures(Unknown(), contents=("cats",)), "OtherPictures: contents are some of .*; got cats"),
         (lambda: OtherPictures(Unknown(), shrunk=2), "shrunk must lie in 0 to 1, got 2"),
         (lambda: Slight(grain=(0.0, 1.0)), "grain must rise within 0.001 to 100, got 0 to 1"),
+        (lambda: CameraNoise(20, read=1.5), "CameraNoise: read must lie in 0 to 1, got 1.5"),
+        (lambda: CameraNoise(20, demosaicing="ahd"), "unknown demosaicing 'ahd'; known are: bilinear, gradient"),
         (lambda: CoarseNoise(20, 0), "CoarseNoise: grain must be positive, got 0"),
     ],
 )

@@ -12,7 +12,7 @@ They are in the public repository github.com/yuke93/RL-Restore. In a clone of it
             arrays[f"{name}/{variable.replace('prediction/', '', 1)}"] = tf.train.load_variable(place, variable)
     np.savez("rl-restore.npz", **arrays)
 
-Then ``hirl evaluate --methods rl-restore --rl-restore rl-restore.npz``; or, with the tools alone,
+Then ``hirl evaluate --methods rl-restore.npz``; or, with the tools alone,
 ``gym.make("HIRL-Restore-v0", toolset="rl-restore.npz")``. What else is in the checkpoints (the optimiser's variables)
 does no harm.
 """

@@ -262,7 +262,7 @@ def test_a_cameras_noise_follows_the_light_and_its_channels_are_alike():
     dark, bright = (noise(level, read=1.0)[1].std() for level in (0.2, 0.8))
     assert dark > 2 * bright
     dark, bright = (noise(level, read=0.0)[1].std() for level in (0.2, 0.8))
-    assert dark == pytest.approx(bright.item(), rel=0.25)
+    assert bright < dark < 1.6 * bright
 
 
 def test_slight_faults_stay_slight_and_their_noise_is_of_three_kinds():

@@ -81,5 +81,5 @@ class LargeTool(nn.Module):
 
 
 def new_tools() -> nn.ModuleList:
-    """The twelve networks, untrained: of each type two small ones, then two large ones."""
+    """The twelve networks, untrained: for each type two small ones, then two large ones."""
     return nn.ModuleList(SmallTool() if tool % DEGREES < 2 else LargeTool() for tool in range(TOOLS))

@@ -77,7 +77,7 @@ class ToolTrainer(Training):
         for result in results:
             scale = references.shape[-1] // result.shape[-1]
             target = F.avg_pool2d(references, scale) if scale > 1 else references
-            # Weighted by the number of pixels: coarse scales have little blur to learn from, and would hold the finest back.
+            # Weighted by pixels: coarse scales have little blur to learn from, and would hold back the finest scale.
             losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
         descend(torch.stack(losses).sum(), self.optimiser, self.schedule)
         self.average.update_parameters(self.network)

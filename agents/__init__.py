@@ -1,4 +1,4 @@
-"""What acts in the environment."""
+"""Agents that act in the environment."""
 
 from hirl_agents.common.vec_env import RestoreVecEnv, make_vec_env
 from hirl_agents.flat_dqn import FlatDQN

@@ -1,4 +1,4 @@
-"""Agents: what maps an image under restoration to the value of every tool."""
+"""Agents: they map an image under restoration to the value of every tool."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from hirl_agents.networks import MAX_STEPS, CellValues, FlatQ, TurnAveraged, TwoLevelQ
 from hirl_env.restoration import Restoration
 
-RowValues = Callable[[npt.NDArray[np.int64]], torch.Tensor]  # rows to their cell values, as the images are by then
+RowValues = Callable[[npt.NDArray[np.int64]], torch.Tensor]  # from rows to the cell values of their current images
 
 
 @runtime_checkable
 class Agent(Protocol):
-    """Chooses tools by values that may depend on the steps before, and not on the images alone."""
+    """Chooses tools by values that may depend on previous steps as well as on the images."""
 
     @property
     def max_steps(self) -> int:
@@ -32,20 +32,21 @@ class Agent(Protocol):
             restoration: Restoration of N images.
 
         Returns:
-            A function of the rows that are to take a step, int64 (n,), to be called before each step: their cell
-            values, (n, types, degrees), or with STOP as one type more.
+            A function to call before each step. It maps the rows that will take the step, int64 (n,), to their cell
+            values, (n, types, degrees), with STOP as one more type if the agent has it.
         """
         ...
 
 
 @dataclass(frozen=True)
 class QAgent:
-    """An agent whose values depend on what an image is, was at first, and was treated with last.
+    """An agent whose values depend on the current image, and optionally on the first image and the last tool.
 
     Attributes:
-        values: Cell values (N, types, degrees) of images (N, C, H, W), which may have further channels, in this order:
-        sees_start: Whether there are three for the image as the episode began.
-        sees_tool: Whether there is one, everywhere the number of the tool used last over 255.
+        values: Function from images (N, C, H, W) to cell values (N, types, degrees); images have the following channels
+            in addition to RGB, in this order.
+        sees_start: Whether there are three channels for the image at the start of the episode.
+        sees_tool: Whether there is one constant channel, the number of the tool used last divided by 255.
         max_steps: Longest path of its training.
     """
 
@@ -55,10 +56,10 @@ class QAgent:
     max_steps: int = MAX_STEPS
 
     def begin(self, restoration: Restoration) -> RowValues:
-        """Begins episodes, or goes on with them: a restoration knows its paths."""
+        """Begins episodes, or continues them, because a restoration knows its paths."""
 
         def look(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            state = restoration.state[rows]  # without a copy where these are all
+            state = restoration.state[rows]  # no copy if these are all rows
             images = state.images
             seen = [images]
             if self.sees_start:
@@ -72,17 +73,17 @@ class QAgent:
 
 
 def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[TurnAveraged], CellValues] = lambda network: network) -> QAgent:
-    """The agent of a Q-network that is shown each image in all turns and mirrors.
+    """The agent of a Q-network, whose values are averaged over all rotations and mirror images of each image.
 
     Args:
         network: A network in evaluation mode.
-        view: Function of the network in all turns that returns cell values of images of any size.
+        view: Function from the averaged network to cell values of images of any size.
     """
     return QAgent(view(TurnAveraged(network)), network.sees_start, network.sees_tool, network.max_steps)
 
 
 def as_agent(values: CellValues | Agent) -> Agent:
-    """An agent as it is; a function of images as an agent that sees no more than these."""
+    """An agent unchanged; a function of images as an agent that sees only the current image."""
     return values if isinstance(values, Agent) else QAgent(values)
 
 
@@ -94,8 +95,8 @@ def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowV
         restoration: Restoration of N images, which will be stepped.
 
     Returns:
-        A function of rows, as of `Agent.begin`. It raises ValueError where the values do not fit the toolset, or are
-        not finite.
+        A function of rows, as from `Agent.begin`. It raises ValueError if the values do not fit the toolset, or are not
+        finite.
     """
     toolset = restoration.toolset
     look = as_agent(values).begin(restoration)
@@ -115,6 +116,6 @@ def begin_episodes(values: CellValues | Agent, restoration: Restoration) -> RowV
 
 
 def check_length(length: int) -> None:
-    """Raises ValueError where a path of that length has no step."""
+    """Raises ValueError if a path of that length has no step."""
     if length < 1:
         raise ValueError(f"the length of a path must be at least 1, got {length}")

@@ -1,4 +1,4 @@
-"""What `hirl train` asks of a learning algorithm: its options, and how a model is built, followed and kept."""
+"""The interface of learning algorithms to `hirl train`: options, and how a model is built, rolled out and saved."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from hirl_env.tools.toolset import Toolset
 
 @dataclass(frozen=True)
 class AlgorithmConfig(ABC):
-    """Options of an algorithm that has Stable-Baselines3's interface, each with its default.
+    """Options of an algorithm with Stable-Baselines3's interface, each with its default.
 
-    A subclass is a frozen dataclass with more options, and builds the algorithm. It is registered in
-    `hirl_agents.registry.algorithms`, and `hirl train` knows it.
+    A subclass is a frozen dataclass with more options, and builds the algorithm. Register it in
+    `hirl_agents.registry.algorithms` to make it available to `hirl train`.
 
     Args:
         learning_rate: Learning rate at the beginning.
@@ -33,7 +33,7 @@ class AlgorithmConfig(ABC):
 
     Attributes:
         flat: Whether it acts by one integer (``HIRL-RestoreFlat-v0``) instead of (type, degree) pairs.
-        stop_action: Whether it stops by an action of its own; if not, by its values.
+        stop_action: Whether it stops by an action of its own; otherwise it stops by its values.
     """
 
     learning_rate: float = 1e-3
@@ -48,7 +48,7 @@ class AlgorithmConfig(ABC):
         return {"flat": self.flat, "stop_action": self.stop_action, "full_feedback": False}
 
     def check(self) -> None:  # noqa: B027  (most have nothing to check)
-        """Raises ValueError where options do not go together."""
+        """Raises ValueError if options do not go together."""
 
     @classmethod
     @abstractmethod
@@ -61,34 +61,34 @@ class AlgorithmConfig(ABC):
 
         Args:
             env: Environments to learn in.
-            learning_rate: Learning rate, constant or by the share of the training that remains.
+            learning_rate: Learning rate, constant or a function of the share of the training that remains.
             seed: Seed of everything random.
         """
 
     def remarks(self, total_steps: int) -> Iterator[str]:
-        """What a user should know of a training of so many environment steps, a sentence each."""
+        """Remarks for the user on a training of that many environment steps, one sentence each."""
         yield from ()
 
     def q_network(self, model: Any, n_degrees: int) -> TwoLevelQ | FlatQ | None:
         """The network of an agent that stops by its values, sharing the model's weights; None for any other agent.
 
         Args:
-            model: Model as of `build`.
+            model: Model, as from `build`.
             n_degrees: Degrees of each type of the toolset.
         """
         return None
 
     def agent(self, model: Any, toolset: Toolset) -> Agent:
         """The agent of a model that has no `q_network`, sharing its weights."""
-        from hirl_agents.policies import policy_agent  # which knows the policies of all agents, and these know this
+        from hirl_agents.policies import policy_agent  # imported here, to avoid a circular import
 
         return policy_agent(model.policy, toolset)
 
     def save(self, model: Any, toolset: Toolset, out: Path) -> Path:
         """Writes a model that has no `q_network` into a folder, for inference; returns the file.
 
-        By default as Stable-Baselines3's ``best.zip``, whose loading runs code that it holds; a model that saves itself
-        as safetensors as ``best.safetensors``.
+        A model that saves itself as safetensors is written as ``best.safetensors``; any other as Stable-Baselines3's
+        ``best.zip``, whose loading runs code that it holds.
         """
         if isinstance(model, SafelySaved):
             model.save(out / "best.safetensors")
@@ -99,14 +99,14 @@ class AlgorithmConfig(ABC):
         return path
 
     def _options(self, *network: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Options of the algorithm's constructor, but for the learning rate, and those of its network, by name."""
+        """Options of the algorithm's constructor, except the learning rate, and options of its network, by name."""
         options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del options["learning_rate"]
         return options, {name: options.pop(name) for name in network}
 
 
 def learning_remarks(total_steps: int, learning_starts: int, exploration_steps: int = 0) -> Iterator[str]:
-    """What to know of a training that ends before it has learned or explored as intended.
+    """Remarks on a training that ends before it has learned or explored as intended.
 
     Args:
         total_steps: Number of environment steps of the training.

@@ -1,8 +1,8 @@
 """Agents on the Hugging Face Hub: `save_to_hub` and `from_hub`.
 
-A repository holds ``agent.safetensors``, its model card, and, where its tools have no name, their toolset file with the
-networks that this names. Weights are data; the functions that a toolset file names run, and such a file is refused
-unless it is trusted. ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured.
+A repository holds ``agent.safetensors``, its model card and, if its toolset has no name, the toolset file with the
+networks that it names. Weights are only data, but functions that a toolset file names are run, so such a file is
+refused unless it is trusted. ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ restored = restorer.restore(picture)  # uint8 (H, W, 3)
 
 
 class HubAgent(NamedTuple):
-    """An agent that was fetched, as `hirl_agents.restorer.Restorer` takes it.
+    """A fetched agent, as arguments of `hirl_agents.restorer.Restorer`.
 
     Attributes:
         agent: File of its weights.
@@ -46,28 +46,28 @@ class HubAgent(NamedTuple):
 
 
 def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", private: bool = False) -> str:
-    """Publishes an agent, with its card: that beside it (``best.md`` of ``best.safetensors``), and how to use it.
+    """Publishes an agent with its card: the one next to it (``best.md`` for ``best.safetensors``), and how to use it.
 
     Args:
         agent: A .safetensors file of an agent, as ``hirl train`` writes it.
-        repo: Name of the repository, as USER/NAME; made where there is none.
-        toolset: Toolset that the agent was trained with: a name, or a toolset file, which is published, too, with its
+        repo: Name of the repository, as USER/NAME; created if there is none.
+        toolset: Toolset that the agent was trained with: a name, or a toolset file, which is also published with its
             networks. The functions and registered tools that the file names are not.
-        private: Whether a repository that is made is visible to you alone.
+        private: Whether a newly created repository is visible to you alone.
 
     Returns:
         The address of what was published.
 
     Raises:
         ImportError: If huggingface_hub is not installed.
-        ValueError: If a file is missing or not of its kind, the agent does not fit the toolset, the toolset has no name
-            and is no such file, a file of it lies outside its folder, or the Hub refuses.
+        ValueError: If a file is missing or of the wrong kind, the agent does not fit the toolset, the toolset is
+            neither a name nor a toolset file, a file of it lies outside its folder, or the Hub refuses.
     """
     agent = Path(agent)
     if "network" not in read_metadata(agent):
         raise ValueError(f"{agent} holds no agent; name a file that hirl train wrote")
     files = {AGENT: agent, **_files(toolset)}
-    load_agent(agent, toolsets.resolve(toolset))  # what cannot be opened here, nobody can open
+    load_agent(agent, toolsets.resolve(toolset))  # raises if the agent could not be opened after download
     card = agent.with_suffix(".md")
     text = card.read_text(encoding="utf-8") if card.is_file() else f"# {repo.rpartition('/')[2]}\n"
     named = TOOLSET if TOOLSET in files else str(toolset)
@@ -89,17 +89,17 @@ def save_to_hub(agent: str | Path, repo: str, toolset: str | Path = "hirl", priv
 
 
 def from_hub(repo: str, revision: str | None = None, trust: bool = False) -> HubAgent:
-    """Fetches an agent that `save_to_hub` published; files that are in the cache are not fetched again.
+    """Fetches an agent that `save_to_hub` published; files in the cache are not fetched again.
 
     Args:
         repo: Name of the repository, as USER/NAME.
         revision: A branch, tag or commit. Default: the newest.
-        trust: Whether its toolset file may name functions of modules that are installed here, which run.
+        trust: Whether its toolset file may name functions of modules that are installed here, which are run.
 
     Raises:
         ImportError: If huggingface_hub is not installed.
-        ValueError: If there is no such repository, it holds no such agent, or it has a toolset that has no name here,
-            or that may not be used.
+        ValueError: If there is no such repository, it holds no such agent, or its toolset is unknown here or may not be
+            used.
     """
     with _refusals(repo):
         from huggingface_hub import ModelCard, hf_hub_download
@@ -119,7 +119,7 @@ def from_hub(repo: str, revision: str | None = None, trust: bool = False) -> Hub
 
 
 def _files(toolset: str | Path) -> dict[str, Path]:
-    """What is published of a toolset, by the names it gets; nothing of one that has a name."""
+    """The files of a toolset to publish, by their published names; none for a toolset that has a name."""
     path = Path(toolset)
     if path.suffix not in YAML_SUFFIXES:
         toolsets.resolve(toolset)
@@ -135,7 +135,7 @@ def _files(toolset: str | Path) -> dict[str, Path]:
 
 
 def _check_tools(toolset: Path, trust: bool) -> None:
-    """Raises ValueError where a toolset file names functions, unless it is trusted, or tools of another file."""
+    """Raises ValueError if a toolset file names tools of another file or, unless it is trusted, functions."""
     for tool in cells_of(toolset):
         if "function" in tool and not trust:
             raise ValueError(f"{toolset.name} runs {tool['function']}; read it, then give trust=True")
@@ -146,7 +146,7 @@ def _check_tools(toolset: Path, trust: bool) -> None:
 
 @contextmanager
 def _refusals(repo: str) -> Iterator[None]:
-    """Turns what the Hub refuses into one plain line."""
+    """Turns errors of the Hub into one plain line."""
     optional("huggingface_hub", "hub")
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,4 +1,4 @@
-"""Agents of Stable-Baselines3's policies: PPO's, DQN's, and whatever else it saved as a .zip file."""
+"""Agents made from Stable-Baselines3's policies: PPO's, DQN's, and any other saved as a .zip file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from hirl_env.tools.toolset import Toolset
 
 
 class PolicyValues:
-    """Cell values of a policy: what a DQN thinks tools gain, or else how much the policy prefers them.
+    """Cell values of a policy: a DQN's Q-values, or any other policy's preferences.
 
-    Preferences are probabilities of actions, or 1 for the action chosen and 0 for all others where a policy has none:
-    they are above zero, so that the policy goes on until it chooses STOP, or the longest path ends.
+    Preferences are the probabilities of actions or, if a policy has none, 1 for the chosen action and 0 for all others.
+    The largest is always above zero, so the policy continues until it chooses STOP or the longest path ends.
 
     Args:
         policy: A policy that acts on images, (type, degree) pairs or one integer.
         n_degrees: Degrees of each type of the toolset.
 
     Attributes:
-        sees_start: Whether images have three more channels: the image as the episode began.
-        sees_tool: Whether they have one more, the last: the tool used last.
+        sees_start: Whether images have three more channels: the image at the start of the episode.
+        sees_tool: Whether images have one more channel, the last: the tool used last.
 
     Raises:
-        ValueError: If the policy acts on other observations or by other actions, or remembers its steps.
+        ValueError: If the policy has other observations or actions, or is recurrent.
     """
 
     def __init__(self, policy: BasePolicy, n_degrees: int) -> None:
@@ -57,7 +57,7 @@ class PolicyValues:
 
     @torch.no_grad()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Cell values (N, types, degrees), or with STOP as one type more, of images (N, C, H, W) in [0, 1]."""
+        """Cell values (N, types, degrees), with STOP as one more type if there is one, of images (N, C, H, W)."""
         observations = (images * 255).round().to(self.policy.device, torch.uint8)
         return self._cells(observations).to(images.device)
 
@@ -81,7 +81,7 @@ class PolicyValues:
         return self._unflattened(torch.nn.functional.one_hot(actions.long(), int(self.policy.action_space.n)).float())
 
     def _unflattened(self, values: torch.Tensor) -> torch.Tensor:
-        """Values of single integers (N, actions) as cell values; one action more than cells is STOP."""
+        """Values of flat actions (N, actions) as cell values; one action more than there are cells is STOP."""
         count, stop = divmod(values.shape[1], self.n_degrees)
         if stop > 1:
             raise ValueError(
@@ -103,10 +103,10 @@ def policy_agent(
     Args:
         policy: A policy of an agent of this package or of Stable-Baselines3.
         toolset: Tools that it chooses among.
-        view: Function of cell values that returns cell values of images of any size.
+        view: Function from cell values to cell values of images of any size.
 
     Raises:
-        ValueError: If the policy acts on other observations, or by other actions.
+        ValueError: If the policy has other observations or actions.
     """
     if isinstance(policy, HIRLPolicy):
         policy.set_training_mode(False)
@@ -123,7 +123,7 @@ def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePol
     Loading runs code that the file holds: load only files that you trust.
 
     Raises:
-        ValueError: If the file is missing, damaged, or none of Stable-Baselines3's.
+        ValueError: If the file is missing, damaged, or not one of Stable-Baselines3.
     """
     try:
         data, parameters, _ = load_from_zip_file(path, device=device)
@@ -135,7 +135,7 @@ def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePol
             data["observation_space"], data["action_space"], ConstantSchedule(0.0), **arguments
         ).to(device)
         policy.load_state_dict(cast(Any, parameters["policy"]))
-    except Exception as error:  # whatever a torn zip or pickle makes of itself
+    except Exception as error:  # a damaged zip or pickle can raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: not a whole file of Stable-Baselines3 ({reason})") from None
     policy.set_training_mode(False)

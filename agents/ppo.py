@@ -1,4 +1,4 @@
-"""Stable-Baselines3's PPO on the trunk of the other agents, with an action to stop: it has no values to stop by."""
+"""Stable-Baselines3's PPO on the trunk of the other agents, with a STOP action, because it has no cell values."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class PPOConfig(AlgorithmConfig):
     Args:
         learning_rate: Learning rate at the beginning.
         width: Width of the ResNet-18 trunk: channels of its first stage, a multiple of 8.
-        norm: Normalisation of the trunk. Rollouts are acted in evaluation mode and learned from in training mode,
-            between which batch norm differs.
+        norm: Normalisation of the trunk. PPO acts in evaluation mode and learns in training mode, between which batch
+            norm differs.
         n_steps: Number of steps of each environment between updates.
         batch_size: Number of transitions in a minibatch.
-        n_epochs: Number of passes over what was collected.
+        n_epochs: Number of passes over the collected transitions.
         gamma: Discount factor.
         gae_lambda: Trade-off between bias and variance of the advantages, 0 to 1.
-        clip_range: Bound on how far an update may change the odds of an action.
+        clip_range: Bound on how far an update may change the probability ratio of an action.
         normalize_advantage: Whether advantages are normalised in each minibatch.
         ent_coef: Weight of the entropy in the loss.
         vf_coef: Weight of the values in the loss.
         max_grad_norm: Norm that gradients are clipped to.
-        target_kl: Divergence between the policies before and after at which an update ends; None for no bound.
+        target_kl: KL divergence between the policies before and after at which an update ends; None for no bound.
     """
 
     learning_rate: float = 3e-4

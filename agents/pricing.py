@@ -1,4 +1,4 @@
-"""Agents that are charged for what the tools cost."""
+"""Agents that are charged for the cost of the tools."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hirl_env.restoration import Restoration
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """An agent whose values of tools are lower by the price of their cost.
+    """An agent whose values of tools are lowered by the price of their cost.
 
-    The cost is that of a crop of 64x64 pixels, by which agents are trained, whatever the size of the image: so a tool
-    that is worth its price on a crop is worth it on the photograph, and the price is that of a reward
+    The cost is that of a crop of 64x64 pixels, on which agents are trained, whatever the size of the image. So a tool
+    that is worth its price on a crop is worth it on the photograph, and the price is that of the reward
     ``psnr - PRICE*cost``.
 
     Attributes:
@@ -35,18 +35,18 @@ class Priced:
         return self.agent.max_steps
 
     def begin(self, restoration: Restoration) -> RowValues:
-        """Begins episodes, as of `hirl_agents.agent.Agent`."""
+        """Begins episodes, as `hirl_agents.agent.Agent.begin` does."""
         look = self.agent.begin(restoration)
         prices = torch.as_tensor(self.price * restoration.toolset.costs * (VIEW**2 / 1e6), dtype=torch.float32)
 
         def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             cells = look(rows).clone()
-            cells[:, : len(prices)] -= prices.to(cells.device)  # STOP, where an agent has it, comes after the tools
+            cells[:, : len(prices)] -= prices.to(cells.device)  # STOP, if an agent has it, comes after the tools
             return cells
 
         return priced
 
 
 def priced(agent: Agent, price: float) -> Agent:
-    """An agent under a price of a GFLOP; at a price of 0 itself."""
+    """An agent under a price of a GFLOP; the agent itself if the price is 0."""
     return Priced(agent, price) if price else agent

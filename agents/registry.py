@@ -1,7 +1,7 @@
-"""Who acts and who learns, by name: the agents to restore with, and the algorithms of `hirl train`.
+"""Agents to restore with, and algorithms of `hirl train`, by name.
 
-An agent is registered with a function of no arguments that returns it: a Q-network, a function from images (N, 3, H, W)
-to cell values (N, types, degrees), or an `Agent`.
+An agent is registered with a function without arguments that returns it: a Q-network, a function from images
+(N, 3, H, W) to cell values (N, types, degrees), or an `Agent`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hirl_agents.rl_restore.weights import load_rl_restore
 from hirl_env.registry import Registry
 from hirl_env.weights import read_metadata
 
-# Those of the toolset hirl, then those of the toolset paper.
+# First the agents for the toolset hirl, then those for the toolset paper.
 SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
     for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
@@ -30,7 +30,7 @@ SHIPPED_AGENTS = {
 
 
 def _read(value: Any) -> Any:
-    """What is in a file of `hirl train`, or of RL-Restore's authors."""
+    """The agent in a file of `hirl train`, or of RL-Restore's authors."""
     path = Path(value)
     if path.suffix in (SUFFIX, ".zip") and saved_algorithm(path) is not None:
         return load_model(path).policy

@@ -1,7 +1,7 @@
-"""Whole photographs of any size: an agent's choices, step by step, in bounded memory.
+"""Restores whole photographs of any size with an agent, step by step, in bounded memory.
 
-The tools run over tiles that overlap, and the strategies look at a bounded number of pixels; beside that, memory holds
-the picture itself a few times over.
+The tools run over overlapping tiles, and the strategies look at a bounded number of pixels; in addition, memory holds a
+few copies of the picture itself.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class RestoredStep:
         type: Name of the type.
         degree: Degree, from 0 (weak).
         tool: Name of the tool.
-        value: Value that the agent saw in the step from there on, in units of its reward; the largest of all.
-        image: The picture after the step, as `Restored.image`; None unless steps were asked for.
+        value: Value that the agent predicted for the step, in units of its reward; the largest of all tools.
+        image: The picture after the step, in the form of `Restored.image`; None unless steps were asked for.
     """
 
     type: str
@@ -59,20 +59,19 @@ class RestoredStep:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """What became of a picture.
+    """A restored picture and how it was made.
 
     Attributes:
-        image: Restored picture, of the shape and type that was given.
+        image: Restored picture, of the shape and type of the given one.
         steps: Path, step by step.
-        why: Reason why it ended: ``value`` (nothing was worth more than zero), ``reference`` or ``quality`` (the next
+        why: Reason why it ended: ``value`` (no tool was worth more than zero), ``reference`` or ``quality`` (the next
             step did not raise the PSNR, or the measure, and was taken back), ``stop`` (the agent chose to) or ``steps``
             (``max_steps`` were taken).
-        final_value: Value of the step that was thought best at the end, and not taken or not kept; None after
-            ``steps``.
+        final_value: Value of the best step at the end, which was not taken or was taken back; None after ``steps``.
         psnr_before: PSNR of the given picture in dB; None without a reference.
         psnr_after: PSNR of ``image`` in dB; None without a reference.
-        score_before: Score of the given picture by the measure; None unless that is what stops.
-        score_after: Score of the result.
+        score_before: Score of the given picture by the measure; None unless ``stop="quality"``.
+        score_after: Score of ``image`` by the measure; None unless ``stop="quality"``.
     """
 
     image: Pixels
@@ -89,25 +88,26 @@ class Restorer:
     """Restores pictures with an agent and a toolset.
 
     Args:
-        agent: Agent that chooses: a registered name (``hirl``; ``hirl-paper`` or ``flat-dqn`` of the toolset
-            ``paper``), a file, or an object, as of `hirl_agents.loading.load_agent`. An agent that remembers its steps,
-            as RL-Restore's, stays on its device, and is refused when it is first asked if it does not fit. Q-networks
-            are asked about an image in all its turns and mirrors.
-        toolset: A name, a toolset, or the path of one, as of `hirl_env.tools.registry.toolsets`.
-        max_steps: Longest path. Default: that of the agent's training, beyond which it knows little; 7 for a function.
-        stop: Rule that stops before that: ``value``, as soon as no step is thought to gain; ``quality``, as soon as one
-            does not raise the measure; ``reference``, as soon as one does not raise the PSNR; ``steps``, never.
-        measure: Blind measure of ``stop="quality"``; as an environment's ``reward``.
+        agent: Agent that chooses the tools: a registered name (``hirl``; ``hirl-paper`` or ``flat-dqn`` for the toolset
+            ``paper``), a file, or an object (see `hirl_agents.loading.load_agent`). An agent with memory, such as
+            RL-Restore's, stays on its device, and whether it fits the toolset is checked at its first step. The values
+            of Q-networks are averaged over all rotations and mirror images of a picture.
+        toolset: A name, a toolset, or the path of one, as `hirl_env.tools.registry.toolsets` resolves it.
+        max_steps: Longest path. Default: that of the agent's training, beyond which its values are unreliable; 7 for a
+            function.
+        stop: Rule that stops before that: ``value``, as soon as no step is predicted to gain; ``quality``, as soon as a
+            step does not raise the measure; ``reference``, as soon as a step does not raise the PSNR; ``steps``, never.
+        measure: Blind measure for ``stop="quality"``, in the forms of an environment's ``reward``.
         precision: Precision of the tools; the strategies run in float32.
-        device: Device that both run on.
+        device: Device on which tools and strategies run.
         tile: Side of the tiles that the tools run on, a multiple of 16.
-        view: Side of the crops by which the strategies see a picture, as of `hirl_agents.common.crops.cell_values`.
-            Default: that of the images of their training, 64 for a function. They misjudge others: asked about whole
-            photographs at once, the shipped agent promised gains of 5 dB that were losses.
+        view: Side of the crops that the strategies look at (see `hirl_agents.common.crops.cell_values`). Default: that
+            of the images of their training, 64 for a function. They misjudge other sizes: on whole photographs at once,
+            the shipped agent predicted gains of 5 dB that were losses.
         only: Names of the tools and types that the agent may use. Default: all.
         without: Names of tools and types that it may not use.
-        price: Price of a GFLOP, as of `hirl_agents.pricing.Priced`: what it must be thought to gain. 0 for the best
-            quality.
+        price: Price of a GFLOP, as in `hirl_agents.pricing.Priced`: the gain that it must be predicted to bring. 0 for
+            the best quality.
         trust: Whether the agent may be a .zip file of Stable-Baselines3, whose loading runs code that it holds.
 
     Raises:
@@ -152,7 +152,7 @@ class Restorer:
         self.toolset = tiled(toolsets.resolve(toolset).to(device), tile)
         self.agent = load_agent(agent, self.toolset, view, trust)
         self.toolset = tools_of(self.agent, self.toolset, tile)
-        # Counted now: it runs every tool once, which who watches the tools would take for steps of the first picture.
+        # Counted now, because it runs every tool once, which would look like steps of the first picture.
         self.costs = self.toolset.costs
         self.agent = priced(self.agent, price)
         if only or without:
@@ -162,16 +162,16 @@ class Restorer:
     def restore(self, image: Pixels, reference: Pixels | None = None, keep_steps: bool = False) -> Restored:
         """Restores one picture.
 
-        A grey picture runs as three equal channels, of which the mean is returned.
+        A grey picture is processed as three equal channels, whose mean is returned.
 
         Args:
             image: Picture, uint8 or uint16, (H, W, 3) in RGB or (H, W) grey, of any size.
             reference: The clean original of the same shape, if known: for the PSNR, and for ``stop="reference"``.
-            keep_steps: Whether to return the picture after each step, too.
+            keep_steps: Whether to return the picture after each step as well.
 
         Raises:
-            ValueError: If a picture has another shape or type, ``stop="reference"`` has none, or the agent's values
-                do not fit the toolset.
+            ValueError: If a picture has another shape or type, ``stop="reference"`` has no reference, or the agent's
+                values do not fit the toolset.
         """
         _check_pixels("image", image)
         if reference is not None:
@@ -193,7 +193,7 @@ class Restorer:
         result = rollout(start, self.agent, self.max_steps, self.stop, keep if keep_steps else None)
         state, path, values = result.state, result.state.paths[0], result.values[0]
         picture = as_given(state.images, image)
-        # There may be one value more, of a step that was not taken or not kept.
+        # There may be one more value, of a step that was not taken or was taken back.
         steps = tuple(
             RestoredStep(self.toolset.types[kind], degree, self.toolset[kind, degree].name, value, after)
             for (kind, degree), value, after in zip(path, values, pictures or [None] * len(path), strict=False)

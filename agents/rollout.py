@@ -19,12 +19,12 @@ Stopping = Literal["value", "reference", "quality", "steps"]
 
 @dataclass(frozen=True)
 class Rollout(SearchResult):
-    """What an agent made of a batch.
+    """The result of an agent's rollout on a batch.
 
     Attributes:
-        values: Values, for each image, of the best tool before each step that was considered; the last belongs to the
-            step that was not taken where ``why`` is ``value``.
-        why: Reason, for each image, why its rollout ended: ``value``, ``reference``, ``quality``, ``stop`` (the agent's
+        values: Value of the best tool before each step that was considered, for each image; if ``why`` is ``value``,
+            the last belongs to the step that was not taken.
+        why: Reason why the rollout of each image ended: ``value``, ``reference``, ``quality``, ``stop`` (the agent's
             own action) or ``steps``.
     """
 
@@ -40,17 +40,18 @@ def rollout(
     stop: Stopping = "value",
     on_step: Callable[[Restoration], None] | None = None,
 ) -> Rollout:
-    """Takes the tool of the largest value, step after step.
+    """Takes the tool with the largest value, step after step.
 
     Args:
-        start: Restoration of N images, which stay as they are.
-        values: Cell values (N, types, degrees) of images (N, 3, H, W), with STOP as one more type where the agent has
-            one. Or an agent, whose episodes begin here.
-        max_steps: Longest path; None for that of the agent's training, 7 for a function.
-        stop: The stopping rule: ``value`` stops when no tool is worth more than zero, or, of an agent that has STOP,
-            where it prefers that (needs no reference);
-            ``reference`` or ``quality`` when a step does not raise the measure of ``start``, and takes that step back
-            (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never.
+        start: Restoration of N images, which is not changed.
+        values: Function from images (N, 3, H, W) to cell values (N, types, degrees), with STOP as one more type if
+            there is one. Or an agent, whose episodes begin here.
+        max_steps: Longest path; None for that of the agent's training, or 7 for a function.
+        stop: The stopping rule: ``value`` stops when no tool is worth more than zero or, for an agent that has STOP,
+            when it chooses STOP (needs no reference);
+            ``reference`` or ``quality`` stops when a step does not raise the measure of ``start``, and takes that step
+            back (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never
+            stops before ``max_steps``, except by STOP.
         on_step: Function called after each step.
 
     Raises:
@@ -59,7 +60,7 @@ def rollout(
     agent = as_agent(values)
     max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
-    # STOP is allowed to everybody: an agent that does not know it never chooses it.
+    # STOP is always allowed: an agent without it never chooses it.
     rules = Rules(stop="no_gain" if stop in ("reference", "quality") else None, stop_action=True)
     current = start.with_rules(rules)
     look = begin_episodes(agent, current)

@@ -1,9 +1,9 @@
-"""Searches that see the reference, the yardsticks for agents, which do not.
+"""Searches that see the reference, as yardsticks for agents, which do not.
 
-Each starts from a `Restoration`, which stays as it is, steps states of it on whole batches, and returns a
-`SearchResult`, or one per path length or budget. The best is what has most of the restoration's measure, less its price
-on cost. Every application of a tool to an image is charged as a trial. But for `cyclic_best_first`, which keeps what it
-has made, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
+Each starts from a `Restoration`, which it does not change, steps whole batches, and returns a `SearchResult`, or one
+per path length or budget. The best result has the highest score by the restoration's measure, less its price on cost.
+Every application of a tool to an image is charged as a trial. Except in `cyclic_best_first`, which keeps every image it
+makes, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
 depth.
 """
 
@@ -28,11 +28,11 @@ from hirl_env.tools.toolset import Cell, Toolset
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The best that a search made of a batch with paths of at most a given length.
+    """The best result of a search on a batch, with paths of at most a given length.
 
     Attributes:
-        state: The whole batch as the best paths leave it.
-        trials: Applications of a tool that the search took for each image, int64 (N,).
+        state: The whole batch after the best paths.
+        trials: Number of trials that the search took for each image, int64 (N,).
     """
 
     state: State
@@ -43,20 +43,21 @@ class SearchResult:
 def cyclic_best_first(
     start: Restoration, values: CellValues | Agent, budgets: Sequence[int], max_steps: int | None = None
 ) -> list[SearchResult]:
-    """The value-guided search of the paper's Table 2, which leaves open how more trials than one path has are spent.
+    """The value-guided search of the paper's Table 2. The paper does not say how it goes beyond a single path.
 
-    Trial by trial it takes turns over the lengths of paths, and lengthens that one of a length whose score so far plus
-    value of the next tool is largest (cyclic best-first search; Kao, Sewell and Jacobson, 2009). Without the turns it
-    would go deep where little is left to gain, for the value of a first tool says nothing of what a second adds.
+    With each trial it moves on to the next path length, in cyclic order. Among the paths of that length it extends the
+    one whose score so far plus value of the next tool is largest (cyclic best-first search; Kao, Sewell and Jacobson,
+    2009). Without the cycle it would go deep where little is left to gain, because the value of a first tool says
+    nothing about what a second adds.
 
     Like brute force it sees the reference: a node's score is known once it is reached, and the best node is the
-    result. Keeps every image it has made: budget x images in memory.
+    result. It keeps every image it has made: budget x images in memory.
 
     Args:
         start: Restoration of N images.
-        values: Cell values, (N, types, degrees) for images (N, 3, H, W), or an agent that looks at single images.
-        budgets: Trials an image after which to report, rising.
-        max_steps: Longest path; None for that of the agent's training, 7 for a function.
+        values: Function from images (N, 3, H, W) to cell values (N, types, degrees), or an agent without memory.
+        budgets: Trials per image after which to report, rising.
+        max_steps: Longest path; None for that of the agent's training, or 7 for a function.
 
     Returns:
         The best paths after each of the budgets. Doing nothing counts as a path, so no gain is negative.
@@ -86,28 +87,28 @@ def cyclic_best_first(
 
 
 class _Frontier:
-    """What a best-first search could try next, for every image and every length of path.
+    """The candidates that a best-first search could try next, for every image and every path length.
 
     Args:
-        root: The images.
-        agent: Agent whose values say what a next tool promises.
+        root: Restoration of the images.
+        agent: Agent whose values predict what a next tool gains.
         max_steps: Longest path.
     """
 
     def __init__(self, root: Restoration, agent: Agent, max_steps: int) -> None:
         self.root, self.agent, self.max_steps = root, agent, max_steps
-        # Minus what it promises, the order of entry for ties, the node, the next tool.
+        # Each entry: minus its predicted score, the order of entry to break ties, the node, the next tool.
         self.heaps: list[list[list[tuple[float, int, State, Cell]]]]
         self.heaps = [[[] for _ in range(max_steps)] for _ in range(len(root.state))]
         self.turns = [itertools.cycle(lengths) for lengths in self.heaps]
         self.entries = itertools.count()
 
     def nonempty(self) -> npt.NDArray[np.bool_]:
-        """For which images there is something left to try, (N,)."""
+        """Whether there is something left to try, for each image, (N,)."""
         return np.array([any(lengths) for lengths in self.heaps])
 
     def enter(self, nodes: State, rows: npt.NDArray[np.int64]) -> None:
-        """Adds every continuation of nodes, one of each of these rows."""
+        """Adds every continuation of the nodes; each node belongs to one of these rows."""
         goes_on = nodes.lengths < self.max_steps
         if not goes_on.any():
             return
@@ -120,19 +121,19 @@ class _Frontier:
                 heapq.heappush(self.heaps[row][length], (-promise, next(self.entries), node, cell))
 
     def pop(self, rows: npt.NDArray[np.int64]) -> tuple[State, npt.NDArray[np.int64]]:
-        """Of each of these rows the node that promises most, of the length whose turn it is, and its next tool."""
+        """The most promising node of each of these rows, at the length whose turn it is, and its next tool."""
         chosen = [heapq.heappop(next(filter(None, self.turns[row]))) for row in rows]
         return State.join([node for _, _, node, _ in chosen]), np.array([cell for *_, cell in chosen])
 
     def _slim(self, node: State, row: int) -> State:
-        """The node with its image's reference and beginning in the memory of the root's."""
+        """The node with its reference and first image as views of the root's memory."""
         root = self.root.state
         references = None if root.references is None else root.references[row : row + 1]
         return replace(node, references=references, first_images=root.first_images[row : row + 1])
 
 
 def chain(start: Restoration, cells: Sequence[Cell]) -> SearchResult:
-    """The same tools for every image, one after the other."""
+    """Applies the same path to every image."""
     current = start.with_rules(UNBOUNDED)
     for cell in cells:
         _apply(current, cell)
@@ -140,12 +141,12 @@ def chain(start: Restoration, cells: Sequence[Cell]) -> SearchResult:
 
 
 def best_chain(starts: Iterable[Restoration], length: int, most: float = np.inf) -> tuple[tuple[Cell, ...], float]:
-    """The path that gains most on average when every image takes it; doing nothing is a path.
+    """The path that gains most on average when every image takes it; the empty path counts.
 
     Args:
-        starts: Batches of images, with the measure that is to gain.
-        length: Longest path; with m tools it costs m + m^2 + ... + m^length trials an image.
-        most: Largest score that counts.
+        starts: Batches of images, with the measure to maximise.
+        length: Longest path; with m tools it costs m + m^2 + ... + m^length trials per image.
+        most: Cap on the scores.
 
     Returns:
         The path and its mean gain.
@@ -174,11 +175,11 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
 
     Args:
         start: Restoration of N images.
-        degradations: Degradation of each, settled (see `Degradation.draw`).
+        degradations: Degradation of each image, settled (see `Degradation.draw`).
 
     Returns:
-        What there is after 1, 2, ... steps; shorter paths stay as they are while longer ones go on. Where there is
-        nothing to undo, the start itself.
+        The results after 1, 2, ... steps; images with shorter paths stay unchanged while longer ones continue. The
+        start itself if there is nothing to undo.
     """
     paths = [reverse_path(start.toolset, degradation) for degradation in degradations]
     lengths = np.array([len(path) for path in paths])
@@ -193,16 +194,16 @@ def reverse_order(start: Restoration, degradations: Sequence[Degradation]) -> li
 
 
 def reverse_path(toolset: Toolset, degradation: Degradation) -> list[Cell]:
-    """The cells that undo a settled degradation, last distortion first: of its family, the nearest in strength.
+    """The cells that undo a settled degradation, last distortion first: for each, the nearest in strength.
 
-    A distortion for which no tool is made is passed over.
+    A distortion for whose family there is no tool is skipped.
     """
     cells = (nearest_cell(toolset, toolset.cells, step) for step in reversed(degradation.steps))
     return [cell for cell in cells if cell is not None]
 
 
 def nearest_cell(toolset: Toolset, cells: Sequence[Cell], distortion: Degradation) -> Cell | None:
-    """Of these cells, the one made for the distortion's family that is nearest in strength; None if none is."""
+    """The cell, among those for the distortion's family, that is nearest in strength; None if there is no such cell."""
     strengths = {
         cell: undoes.strength
         for cell in cells
@@ -212,14 +213,14 @@ def nearest_cell(toolset: Toolset, cells: Sequence[Cell], distortion: Degradatio
 
 
 def greedy(start: Restoration, length: int) -> list[SearchResult]:
-    """Takes the tool that gains most, while any gains; the paper's second strategy (Fig. 1).
+    """Takes the tool that gains most, as long as one gains; the paper's second strategy (Fig. 1).
 
     Args:
         start: Restoration of N images.
         length: Longest path.
 
     Returns:
-        What there is after 1, ..., ``length`` steps.
+        The results after 1, ..., ``length`` steps.
     """
     check_length(length)
     root = start.with_rules(UNBOUNDED)
@@ -244,7 +245,7 @@ def brute_force(start: Restoration, length: int, progress: bool = False) -> list
 
     Args:
         start: Restoration of N images.
-        length: Longest path; with m tools it costs m + m^2 + ... + m^length trials an image.
+        length: Longest path; with m tools it costs m + m^2 + ... + m^length trials per image.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -284,6 +285,6 @@ def _applied(root: Restoration, node: State, cell: Cell) -> State:
 
 
 def _better(root: Restoration, one: State, other: State) -> State:
-    """Row by row the one that is worth more; of equals, the first."""
+    """The better of two states, row by row; the first if they are equal."""
     rows = np.flatnonzero(root.worth(other) > root.worth(one))
     return one.replace(rows, other[rows]) if len(rows) else one

@@ -1,1 +1,1 @@
-"""What is run from the shell: one module per command."""
+"""The `hirl` command and everything that its sub-commands need."""

@@ -1,4 +1,4 @@
-"""The `hirl` command: imports of its sub-commands the one that is called."""
+"""The `hirl` command: imports only the sub-command that is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Start with "hirl demo". "hirl COMMAND --help" explains a command."""
 
 PLUGIN = "module or .py file that registers tools, degradations, measures, agents or methods; with every command"
 
-# Packages that commands import and the environment does not, and the extras that install them.
+# Packages that commands import but the environment does not, and the extras that install them.
 THIRD_PARTY = {
     **dict.fromkeys(("docstring_parser", "imagecodecs", "matplotlib", "pydantic", "rich", "scipy", "tifffile"), "cli"),
     **dict.fromkeys(("stable_baselines3", "tyro", "yaml"), "cli"),
@@ -33,7 +33,7 @@ class Command:
 
     Attributes:
         target: Name of its function, "module:function".
-        help: Line that says what it does.
+        help: One-line description.
         defaults: Name of a function that maps arguments to defaults of other options; empty for none.
     """
 
@@ -46,14 +46,14 @@ class Command:
         return _imported(self.target)
 
     def description(self) -> str:
-        """What its help says above its own options, and of the one that goes with every command."""
+        """The description in its help, including the option that every command takes."""
         import docstring_parser
 
         explained = docstring_parser.parse(self.load().__doc__ or "").description or self.help
         return f"{explained}\n\n--plugin MODULE: {PLUGIN}"
 
     def prepared(self, arguments: list[str]) -> Callable[..., Any]:
-        """The function with the defaults that its arguments decide on."""
+        """The function with the defaults that follow from its arguments."""
         return partial(self.load(), **_imported(self.defaults)(arguments)) if self.defaults else self.load()
 
 
@@ -63,12 +63,12 @@ def _imported(target: str) -> Callable[..., Any]:
     return function
 
 
-# No `hirl_env.registry.Registry`, whose import would take longer than `hirl --help` may.
+# A plain dictionary, because importing `hirl_env.registry.Registry` would make `hirl --help` slow.
 COMMANDS: dict[str, Command] = {}
 
 
 def register(name: str, command: Command) -> None:
-    """Adds a sub-command, as the registries of other kinds of things do.
+    """Adds a sub-command, like the `register` methods of the registries.
 
     Raises:
         ValueError: If the name is taken.
@@ -79,7 +79,7 @@ def register(name: str, command: Command) -> None:
 
 
 def _register_shipped(name: str, text: str, defaults: str = "") -> None:
-    """Adds a command whose function has the name of its module, in the room of commands."""
+    """Adds a command whose function has the name of its module in `hirl_experiments.commands`."""
     module = name.replace("-", "_")
     room = f"hirl_experiments.commands.{module}"
     register(name, Command(f"{room}:{module}", text, defaults and f"{room}:{defaults}"))
@@ -110,7 +110,7 @@ _register_shipped("bench", "time environments, agents and measures")
 def main() -> None:
     """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1.
 
-    Asked to stop, it ends with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to go on.
+    When asked to stop, it exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to resume.
     """
     with raised_interrupts():
         try:
@@ -130,7 +130,7 @@ def main() -> None:
 
 
 def _main(given: list[str]) -> None:
-    # Here, where an interrupt is no traceback: it takes longer to import than all the rest.
+    # Imported here, where an interrupt gives no traceback, because this import takes the longest.
     from importlib.metadata import entry_points
 
     plugins, arguments = _plugins(given)
@@ -141,7 +141,7 @@ def _main(given: list[str]) -> None:
 
 
 def _plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The plugins that are named among the arguments, and all other arguments."""
+    """The plugins named in the arguments, and all other arguments."""
     parser = argparse.ArgumentParser(prog="hirl", add_help=False, allow_abbrev=False)
     parser.add_argument("--plugin", action="append", default=[])
     known, others = parser.parse_known_args(arguments)
@@ -157,7 +157,7 @@ def _load(plugins: list[str]) -> None:
 
 
 def _chosen(arguments: list[str]) -> str:
-    """The name of the command; explains them, or says the version, and exits, where that is asked for."""
+    """The name of the command; prints the help or the version and exits if that is asked for."""
     from importlib.metadata import version
 
     explained = "\n".join(f"  {name:<18} {command.help}" for name, command in COMMANDS.items())
@@ -176,7 +176,7 @@ def _chosen(arguments: list[str]) -> str:
 
 
 def _run(command: Command, prog: str, arguments: list[str]) -> None:
-    """Reads the arguments of a sub-command, and calls it with them."""
+    """Parses the arguments of a sub-command, and calls it with them."""
     import tyro
 
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """The environment in which reinforcement learning restores photographs.
 
-Importing registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs), ``HIRL-RestoreFlat-v0`` (one integer) and
+Importing it registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs), ``HIRL-RestoreFlat-v0`` (one integer) and
 ``HIRL-RestoreTable-v0`` (over a table of all paths), each with a single and a native vector environment::
 
     import gymnasium as gym

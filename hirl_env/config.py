@@ -1,4 +1,4 @@
-"""`EnvConfig`: every argument of the environments, with its one default."""
+"""`EnvConfig`: every argument of the environments, with its default."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hirl_env.tools.toolset import Toolset
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """What an environment restores, with what, and for what reward.
+    """What an environment restores, with which tools, and for which reward.
 
     Every object has a short-hand, a name or a path, so that the keyword arguments of ``gym.make`` can be written as
     JSON.
@@ -35,30 +35,30 @@ class EnvConfig:
             distorted version keep it.
         reward: Measure whose gain is the reward: a name (``psnr``, ``ssim``, ...), a weighted sum of names
             (``0.5*psnr + 10*ssim``), a `Measure`, or a function of images and references (N, 3, H, W) that returns
-            (N,). A price on compute is taken off it: ``psnr - 0.05*cost``, with the cost of the tool in GFLOP for the
+            (N,). A price on compute can be subtracted: ``psnr - 0.05*cost``, with the cost of the tool in GFLOP for the
             image that it runs on; or a `Reward` of a measure and a price.
-        toolset: Tools to choose among: a name (``paper``, ``hirl``), a YAML file that describes some, a `Toolset`, or
-            the place of RL-Restore's tools (see `hirl_env.tools.registry`).
+        toolset: Tools to choose from: a name (``paper``, ``hirl``), a YAML file that describes tools, a `Toolset`, or
+            the path of RL-Restore's tools (see `hirl_env.tools.registry`).
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Number of steps after which an episode is truncated; None for no bound.
         stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken
-            back and terminates the episode; ``below_start``: a score under that of the start terminates it.
+            back and terminates the episode; ``below_start``: a score below the initial one terminates it.
         stop_action: Whether there is one more action type, STOP, that terminates the episode.
-        observe_start: Whether observations have three more channels: the image as the episode began. What a tool took
-            away, distortion or detail, shows nowhere else.
-        observe_tool: Whether observations have one more channel, the last, everywhere the number of the tool used
-            last, from 1, type by type; 0 at the beginning. An image says little of what was done to it.
-        full_feedback: Whether infos have ``tool_gains``, what each tool would have gained, less its price, in place of
-            the one that was used, float64 (types, degrees), at the cost of applying them all: in the words of bandits,
-            full feedback.
-        string_infos: Whether infos have names, too: of the tool used last, the photograph, its degradation and level.
+        observe_start: Whether observations have three more channels: the image at the start of the episode. They show
+            what the tools have removed, distortion or detail.
+        observe_tool: Whether observations have one more channel, the last: a constant plane with the number of the tool
+            used last, counted from 1, type by type; 0 at the beginning. The image alone says little about it.
+        full_feedback: Whether infos have ``tool_gains``: the gain that each tool would have had in this step, less its
+            price, float64 (types, degrees). All tools are run for it. (Bandit literature calls this full feedback.)
+        string_infos: Whether infos also have the names of the tool used last, the photograph, its degradation and
+            level.
         mask_useless: Whether ``action_masks()`` of the flat environment masks tools that gained nothing in the
             episode.
         flat: Whether an action is one integer instead of a (type, degree) pair.
-        device: Device on which the tools run and images are kept: cpu, cuda, mps; auto for the first there is of cuda,
+        device: Device on which the tools run and images are kept: cpu, cuda, mps; auto for the first available of cuda,
             mps, cpu.
-        precision: Precision of the tools' convolutions: ``float32`` or ``bf16``. (On recent GPUs PyTorch shortens
-            float32 to TF32 in convolutions, until ``torch.backends.cudnn.allow_tf32 = False``.)
+        precision: Precision of the tools' convolutions: ``float32`` or ``bf16``. (On recent GPUs PyTorch runs float32
+            convolutions in TF32, unless ``torch.backends.cudnn.allow_tf32 = False``.)
     """
 
     images: str | Path | Photographs = "photos"
@@ -79,7 +79,7 @@ class EnvConfig:
     precision: Precision = "float32"
 
     def check(self) -> None:
-        """Raises ValueError where the crop size or a switch is invalid; names are checked when the task is opened."""
+        """Raises ValueError if the crop size or a switch is invalid; names are checked when the task is opened."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(field.default, bool) and not isinstance(value, bool | np.bool_):
@@ -91,7 +91,7 @@ class EnvConfig:
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> EnvConfig:
-        """The configuration of an environment's keyword arguments.
+        """The configuration from an environment's keyword arguments.
 
         Raises:
             TypeError: If a name is unknown; lists the known ones.
@@ -100,11 +100,11 @@ class EnvConfig:
         for name in arguments:
             if name not in known:
                 remedy = "use max_steps" if name == "max_episode_steps" else f"known are: {', '.join(known)}"
-                # In Python's own words, which Gymnasium and TorchRL look for.
+                # Python's own wording, which Gymnasium and TorchRL look for.
                 raise TypeError(f"the environment got an unexpected keyword argument {name!r}; {remedy}")
         return cls(**arguments)
 
     @property
     def channels(self) -> int:
-        """Channels of observations: 3, and more where more is observed."""
+        """Number of channels of observations: 3, and more with ``observe_start`` and ``observe_tool``."""
         return 3 + 3 * self.observe_start + self.observe_tool

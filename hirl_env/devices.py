@@ -11,27 +11,27 @@ AnyPrecision = Literal["auto", "float32", "bf16"]
 
 
 def available_device(device: str | torch.device) -> torch.device:
-    """The device of that name; ``auto`` is the first there is of cuda, mps, cpu.
+    """The device of that name; ``auto`` is the first available of cuda, mps, cpu.
 
     Raises:
-        ValueError: If this machine has none of that name.
+        ValueError: If this machine has no such device.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         empty = torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # what PyTorch says of it fills a page
+    except (RuntimeError, AssertionError):  # PyTorch's own message fills a page
         there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
         raise ValueError(
             f"device {str(device)!r} is not available here; available are: {', '.join(['cpu', *there])}"
         ) from None
-    return empty.device  # "cuda" by its number, so that it equals the same device named in full
+    return empty.device  # "cuda" becomes "cuda:0", which compares equal to the device named in full
 
 
 def available_precision(precision: AnyPrecision, device: str | torch.device) -> Precision:
-    """A precision on a device; ``auto`` is bf16 where the device has it in hardware, float32 elsewhere.
+    """The precision to use on a device; ``auto`` is bf16 if the device has it in hardware, otherwise float32.
 
-    Elsewhere bf16 is converted back and forth, which takes longer than float32.
+    Without hardware support, bf16 is converted back and forth, which is slower than float32.
     """
     if precision != "auto":
         return precision
@@ -44,6 +44,6 @@ def available_precision(precision: AnyPrecision, device: str | torch.device) -> 
 
 
 def check_precision(precision: str) -> None:
-    """Raises ValueError where ``precision`` is not one that tools can run in."""
+    """Raises ValueError if tools cannot run in ``precision``."""
     if precision not in get_args(Precision):
         raise ValueError(f"unknown precision {precision!r}; known are: {', '.join(get_args(Precision))}")

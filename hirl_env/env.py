@@ -17,15 +17,14 @@ ONE = np.zeros(1, dtype=np.int64)  # the only row
 
 
 class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
-    """Restores an image step by step: a shell over a `Restoration` of one.
+    """Restores one image step by step: a thin layer over a `Restoration` of one image.
 
-    Observations are the image as it is, uint8 (H, W, 3), and more channels with ``observe_start`` and ``observe_tool``.
-    With ``crop_size=None`` pictures differ in size, and ``observation_space`` is that of the picture in hand: it
-    changes with each reset.
+    Observations are the current image, uint8 (H, W, 3); ``observe_start`` and ``observe_tool`` add channels. With
+    ``crop_size=None`` pictures differ in size, so ``observation_space`` follows the current picture and changes with
+    each reset.
 
     Args:
-        render_mode: Mode of rendering: None, ``rgb_array``, or ``human``, a window that shows every step (needs
-            pygame).
+        render_mode: Render mode: None, ``rgb_array``, or ``human``, a window that shows every step (needs pygame).
         **task: Arguments of `EnvConfig`.
     """
 
@@ -34,7 +33,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
     def __init__(self, render_mode: str | None = None, **task: Any) -> None:
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
-        # Of its own: up to 1.3, Gymnasium's SyncVectorEnv writes into it.
+        # A copy for each environment: up to version 1.3, Gymnasium's SyncVectorEnv writes into it.
         self.metadata = dict(self.metadata)
         self._window = Window(self.metadata["render_fps"]) if render_mode == "human" else None
         self.task = self._open(task)
@@ -51,14 +50,14 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Starts an episode.
 
         Args:
-            seed: Seed of the photograph, crop and degradation drawn, and of those of later resets.
+            seed: Seed for drawing the photograph, crop and degradation, in this reset and in later ones.
             options: Picture to start from: ``{"image": uint8 (H, W, 3), "reference": the same, optional}``.
 
         Returns:
-            The observation, and the info, as `Infos.of` says.
+            The observation and the info, which `Infos.of` describes.
 
         Raises:
-            ValueError: If an option is wrong, or the reward needs a reference and there is none.
+            ValueError: If an option is invalid, or the reward needs a reference and there is none.
         """
         super().reset(seed=seed)
         sample = self.task.given_sample(options) if options else self.task.samples.draw(self.np_random)
@@ -72,13 +71,14 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Applies the tool of one action.
 
         Args:
-            action: Tool, (type, degree), or one integer in the flat environment.
+            action: Tool as a (type, degree) pair, or one integer in the flat environment.
 
         Returns:
-            Observation, reward (the measure's gain), terminated, truncated, and the info, as `Infos.of` says.
+            Observation, reward (the measure's gain less any price), terminated, truncated, and the info, which
+            `Infos.of` describes.
 
         Raises:
-            RuntimeError: Before reset or after the end of the episode.
+            RuntimeError: If called before reset or after the end of the episode.
             ValueError: If the action is not in the action space.
         """
         outcome = self.task.step(np.asarray(action)[None], ONE)
@@ -98,13 +98,13 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         """Which of the flat actions are allowed, (actions,).
 
         Raises:
-            RuntimeError: Before reset.
+            RuntimeError: If called before reset.
             ValueError: If actions are (type, degree) pairs.
         """
         return self.task.action_masks()[0]
 
     def render(self) -> npt.NDArray[np.uint8] | None:
-        """The picture, its path and the gain so far, as uint8 (H', W', 3); None unless the mode is ``rgb_array``."""
+        """A frame with the image, its path and the gain so far, uint8 (H', W', 3); None unless in ``rgb_array``."""
         if self.render_mode is None:
             gym.logger.warn("render() does nothing: make the environment with render_mode='rgb_array'")
         if self.render_mode == "rgb_array":

@@ -1,4 +1,4 @@
-"""Packages that not everybody needs, and what to install where one is missing."""
+"""Optional packages, and what to install if one is missing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def optional(name: str, extra: str) -> Any:
-    """Imports a package that an extra of this one installs.
+    """Imports a package that an extra of this package installs.
 
     Args:
         name: Name of the package.
         extra: Name of the extra.
 
     Raises:
-        ImportError: If it is not installed, or lacks something; says what to install.
+        ImportError: If it is not installed, or cannot be imported; says what to install.
     """
     try:
         return import_module(name)

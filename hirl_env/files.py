@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and where those go that are fetched."""
+"""Atomic writes of files, and the folder in which fetched files are cached."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import pooch
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed, which serves as its lock
+except ImportError:  # on Windows an open file cannot be removed, which serves as its lock
     fcntl = None  # type: ignore[assignment]
 
 CACHE = "HIRL_CACHE"
-PREFIX, SUFFIX = ".hirl-", ".part"  # of the names of files that are being written
+PREFIX, SUFFIX = ".hirl-", ".part"  # in the names of files that are being written
 _swept: set[Path] = set()
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
-    """Yields a file to write to, which gets its name at the end; nothing is left behind on failure.
+    """Yields a file to write to, which is renamed to ``path`` at the end; nothing is left behind on failure.
 
-    ``path`` is the whole old file or the whole new one at any moment, after a power cut too. Until then the file has a
-    random name in the same folder, from where what killed processes left is removed first.
+    ``path`` is at any moment the whole old file or the whole new one, even after a power cut. Until the end, the file
+    has a random name in the same folder. Files that killed processes left there are removed first.
 
-    Something that is there and no ordinary file (``/dev/stdout``) is written to directly. Where ``path`` is a link,
-    what it leads to is replaced.
+    If ``path`` exists and is not an ordinary file (``/dev/stdout``), it is written to directly. If it is a link, its
+    target is replaced.
 
     Raises:
         OSError: If the disk is full, or the folder is not writable; the message names the file.
@@ -68,13 +68,13 @@ def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """Writes a text in UTF-8, as `atomic_write`."""
+    """Writes a text in UTF-8, as `atomic_write` does."""
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
 class _Counted(io.FileIO):
-    """A file that knows how long it should be."""
+    """A file that tracks the size that it should have."""
 
     end = 0
 
@@ -85,14 +85,14 @@ class _Counted(io.FileIO):
 
 
 class _Unlent(io.BufferedWriter):
-    """A file that lends its descriptor to nobody: libraries write to it themselves then, and pass over short writes."""
+    """A file that hides its descriptor: libraries that get one write to it directly, and ignore short writes."""
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
 
 
 def _open_temporary(folder: Path) -> tuple[Path, int]:
-    """Makes a file of a name that nobody can know before, and locks it."""
+    """Makes a file with an unpredictable name, and locks it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
         temporary = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
@@ -103,20 +103,20 @@ def _open_temporary(folder: Path) -> tuple[Path, int]:
 
 
 def lock(descriptor: int) -> bool:
-    """Locks an open file until it is closed; False where another process has locked it."""
+    """Locks an open file until it is closed; returns False if another process has locked it."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: then nobody takes it for a leftover either
+    except OSError:  # a file system without locks, on which no file is taken for a leftover either
         pass
     return True
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes from a folder what killed processes were writing; once in a process."""
+    """Removes from a folder the files that killed processes were writing; once per process and folder."""
     folder = folder.resolve()
     if folder in _swept:
         return
@@ -135,7 +135,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def unwritable(path: str | Path, error: OSError) -> OSError:
-    """The error to raise where a file cannot be written: names it, the reason and the remedy."""
+    """The error to raise if a file cannot be written; it names the file, the reason and the remedy."""
     remedy = "shorten it" if error.errno == errno.ENAMETOOLONG else "make room or choose another place"
     return OSError(f"could not write {path}: {error.strerror or error}; {remedy}")
 

@@ -1,4 +1,4 @@
-"""Infos: what environments return beside observations and rewards."""
+"""Infos: what environments return in addition to observations and rewards."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ STRINGS = ("photograph", "degradation", "level")
 
 
 class Infos:
-    """Infos of the same keys, dtypes and shapes at every reset and every step: libraries stack them.
+    """Infos with the same keys, dtypes and shapes at every reset and every step, because libraries stack them.
 
     Args:
-        restoration: The episodes that they are about.
-        path_length: Steps that paths have room for; None leaves paths out, which have no bound then.
+        restoration: Restoration whose episodes they describe.
+        path_length: Number of steps in ``path``; None leaves it out, because paths have no bound then.
         psnr: Whether they have the PSNR.
-        tool_gains: Whether they have what each tool would have gained.
-        strings: Whether they have names of tools, photographs and degradations.
+        tool_gains: Whether they have the gain that each tool would have had.
+        strings: Whether they have the names of tools, photographs and degradations.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Infos:
         self._gains = np.zeros((0, restoration.toolset.n_types, restoration.toolset.n_degrees))
 
     def begin(self, samples: Sequence[Sample], rows: Indices) -> None:
-        """Takes note of what episodes begin with, one sample for each of these rows."""
+        """Records the samples that episodes begin with, one for each of these rows."""
         count = len(self.restoration.state)
         if len(self._names) != count:
             self._names = np.empty((count, len(STRINGS)), dtype=object)
@@ -45,7 +45,7 @@ class Infos:
             self._names[rows] = [sample.labels for sample in samples]
 
     def step(self, outcome: Outcome, rows: Indices) -> None:
-        """Takes note of what a step did to these rows."""
+        """Records what a step did to these rows."""
         if outcome.tool_gains is not None:
             self._gains[rows] = outcome.tool_gains
 
@@ -54,12 +54,12 @@ class Infos:
 
         Returns:
             ``score``: the reward's measure, float64 (n,).
-            ``psnr``: PSNR in dB, float64 (n,); not a number for a given picture without a reference.
+            ``psnr``: PSNR in dB, float64 (n,); NaN for a given image without a reference.
             ``cost``: GFLOP that the tools on the path took, float64 (n,).
-            ``path``: (type, degree) pairs that were applied, int64 (n, path_length, 2), after the end of a path -1.
+            ``path``: (type, degree) pairs that were applied, int64 (n, path_length, 2), padded with -1.
             ``tool_gains``: gains of all tools in the last step, less their price, float64 (n, types, degrees); 0 at a
                 reset.
-            ``tool``, ``photograph``, ``degradation``, ``level``: names, that of the tool used last; ``""`` for none.
+            ``tool``, ``photograph``, ``degradation``, ``level``: names (of the tool used last, ...); ``""`` for none.
         """
         state = self.restoration.state
         infos: dict[str, npt.NDArray[Any]] = {"score": state.scores[rows], "cost": state.costs[rows]}

@@ -1,19 +1,19 @@
-"""How much detail an image has at each scale, for networks that judge images."""
+"""Maps of how much detail an image has at each scale, for networks that judge images."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 
-REACHES = 1, 2, 4  # pixels, of the means at each scale
+REACHES = 1, 2, 4  # pixels to each side over which the means of each scale are taken
 SCALES = len(REACHES)
 
 
 def with_log_variances(images: torch.Tensor) -> torch.Tensor:
-    """Images and how much there is of detail finer than each of three scales: logarithms of local variances.
+    """Images, with maps of the detail finer than each of three scales: logarithms of local variances.
 
-    The quality of a picture, and what a tool gains on it, depend on ratios: of noise to detail, and of one scale to the
-    next. A network that has to find logarithms by itself learns less of them.
+    The quality of an image, and what a tool gains on it, depend on ratios: of noise to detail, and of one scale to the
+    next. A network that has to learn the logarithms itself learns these ratios less well.
 
     Args:
         images: Images (N, 3, H, W) in [0, 1].
@@ -26,14 +26,14 @@ def with_log_variances(images: torch.Tensor) -> torch.Tensor:
     for reach in REACHES:
         coarser = _mean(rest, reach)
         variances = _mean((rest - coarser).square().mean(1, keepdim=True), 2)
-        # From those of flat areas to those of edges, 1e-5 to 0.1.
+        # Variances go from 1e-5, in flat areas, to 0.1, at edges.
         maps.append((variances + 1e-5).log() / 8 + 1.3)
         rest = coarser
     return torch.cat(maps, dim=1)
 
 
 def _mean(images: torch.Tensor, reach: int) -> torch.Tensor:
-    """The mean around each pixel, ``reach`` pixels to all sides; of images that are contiguous."""
+    """The mean around each pixel, ``reach`` pixels to all sides; images must be contiguous."""
     side = 2 * reach + 1
     padded = F.pad(images, (reach,) * 4, mode="reflect")
     # Sums of shifted images: pooling and convolutions on CPUs take several times as long.

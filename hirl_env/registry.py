@@ -15,16 +15,16 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """Maps names to factories of one kind of object (a toolset, a degradation, a measure, ...).
 
-    Installed plugins are imported when a name is asked for that is not there, or for all names.
+    Installed plugins are imported when an unknown name, or the list of all names, is asked for.
 
-    Strings keep the keyword arguments of ``gym.make`` JSON-able; objects are welcome in their place.
+    Names keep the keyword arguments of ``gym.make`` JSON-able; an object can always be given instead of its name.
 
     Args:
         kind: Kind of the objects in words, for error messages ("degradation").
         cls: Class of the objects.
-        shorthand: Function that makes an object of something else than a name (a folder, a sum of names); it returns
-            None for what it does not know. None where there are names alone.
-        shorthand_help: What the short-hand takes in words, for error messages.
+        shorthand: Function that makes an object from something other than a name (a folder, a sum of names); it returns
+            None for what it does not know. None if there are only names.
+        shorthand_help: What the short-hand takes, in words, for error messages.
 
     Attributes:
         factories: Factories by the names that are registered.
@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         """Makes ``name`` stand for what ``factory()`` returns.
 
         Raises:
-            ValueError: If the name is taken; two meanings of one name are never what is wanted.
+            ValueError: If the name is taken.
         """
         if name in self.factories:
             raise ValueError(f"the {self.kind} {name!r} is registered already; choose another name")
@@ -55,7 +55,7 @@ class Registry(Generic[T]):
         """Turns a name or a short-hand into its object; an object is returned as it is.
 
         Raises:
-            ValueError: If the name is unknown (the message lists the known ones), or the object of another kind.
+            ValueError: If the name is unknown (the message lists the known ones), or the object is of another kind.
         """
         if isinstance(value, str) and (value in self.factories or value in self.names()):
             return self.factories[value]()

@@ -1,4 +1,4 @@
-"""Frames that show an image, the path that made it, and the gain so far."""
+"""Frames that show an image, its path and the gain so far."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 SIDE = 384  # pixels: the picture's longer side in a frame
 MARGIN = 10
 LINE = 20
-ROOM = 7  # lines for the path, of which the last steps are shown
+ROOM = 7  # lines for the path; longer paths show their last steps
 FONT_SIZE = 14
 INK, PAPER, UP, DOWN = (32, 32, 32), (250, 250, 248), (20, 120, 60), (176, 48, 32)
 
 
 def check_render_mode(mode: str | None, known: Sequence[str]) -> None:
-    """Raises ValueError where a mode is none of the known ones."""
+    """Raises ValueError if a mode is not one of the known ones."""
     if mode not in (None, *known):
         raise ValueError(f"render_mode must be None or {' or '.join(map(repr, known))}, got {mode!r}")
 
 
 def enlarged(pixels: npt.NDArray[np.uint8], side: int) -> Image.Image:
-    """A picture whose longer side is ``side``: small ones enlarged without smoothing, large ones reduced."""
+    """A picture whose longer side is ``side``: small ones are enlarged without smoothing, large ones reduced."""
     picture = Image.fromarray(pixels)
     scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
@@ -37,10 +37,10 @@ def enlarged(pixels: npt.NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def render_frame(task: Task, row: int) -> npt.NDArray[np.uint8]:
-    """One image of a task as a picture with its path and gain below it, uint8 (H', W', 3).
+    """One image of a task, with its path and gain below it, uint8 (H', W', 3).
 
     Raises:
-        RuntimeError: Before the first reset.
+        RuntimeError: If called before the first reset.
     """
     restoration, state = task.restoration, task.restoration.state
     if not len(state):

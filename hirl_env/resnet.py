@@ -28,7 +28,7 @@ class Centre(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions of 3x3, and around them the input itself or, where the shape changes, a convolution of 1x1.
+    """Two 3x3 convolutions with a skip: the input itself or, if the shape changes, a 1x1 convolution of it.
 
     Names and order of the parameters are those of torchvision's ``BasicBlock``.
 
@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
         narrower: Channels of the input.
         wider: Channels of the result.
         stride: Stride of the first convolution.
-        make_norm: Function of a number of channels to their normalisation.
+        make_norm: Function from a number of channels to their normalisation.
     """
 
     def __init__(self, narrower: int, wider: int, stride: int, make_norm: Callable[[int], nn.Module]) -> None:
@@ -66,13 +66,13 @@ class ResNet18(nn.Sequential):
 
     Args:
         width: Channels of the first stage, a multiple of 8; the later ones have 2, 4 and 8 times as many.
-        norm: Normalisation: ``batch``, ``group`` (8 groups), or ``none``. How strong a distortion is shows in
-            amplitudes, which batch norm preserves and group norm, working on each image by itself, hides; but batch
-            norm does not go with updates from single transitions.
+        norm: Normalisation: ``batch``, ``group`` (8 groups), or ``none``. The strength of a distortion shows in
+            amplitudes. Batch norm preserves them; group norm, which normalises each image by itself, hides them. But
+            batch norm does not work with updates from single transitions.
         channels: Channels of the images, C.
 
     Raises:
-        ValueError: If there is no such width or norm.
+        ValueError: If the width or the norm is invalid.
     """
 
     def __init__(self, width: int = 64, norm: Norm = "batch", channels: int = 3) -> None:

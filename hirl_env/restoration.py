@@ -1,4 +1,4 @@
-"""A batch of images under restoration: the one stepping loop of environments, searches and the restorer."""
+"""A batch of images under restoration: the stepping loop that environments, searches and the restorer share."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Rules:
     Attributes:
         max_steps: Steps after which an episode is truncated; None for no bound.
         stop: Rule that ends episodes early: ``no_gain`` ends an episode at the first step that gains nothing, and takes
-            that step back; ``below_start`` ends it where an image scores less than at the beginning (RL-Restore's rule
+            that step back; ``below_start`` ends it when an image scores less than at the beginning (RL-Restore's rule
             in training); None does neither.
-        stop_action: Whether there is one type after the toolset's own, STOP, which ends the episode and changes
+        stop_action: Whether there is one more type after the toolset's own, STOP, which ends the episode and changes
             nothing.
 
     Raises:
@@ -56,18 +56,18 @@ UNBOUNDED = Rules()  # nothing ends an episode
 class State:
     """N images, what has been done to them, and how well they score: one row per image in every array.
 
-    Arrays are replaced and never written to, so states share what they have in common.
+    Arrays are replaced and never written to, so states can share them.
 
     Attributes:
-        images: The images now, float32 (N, 3, H, W), in [0, 1] but for what tools leave that do not clamp.
-        first_images: The images as their episodes began, of the same shape.
+        images: The current images, float32 (N, 3, H, W), in [0, 1] except after tools that do not clamp.
+        first_images: The images at the start of their episodes, of the same shape.
         references: The clean originals, of the same shape; None where there are none.
-        scores: The measure of the images now, float64 (N,).
+        scores: The measure of the current images, float64 (N,).
         first_scores: The measure of the first images, float64 (N,).
-        psnr: PSNR of the images now in dB, float64 (N,); None without references.
+        psnr: PSNR of the current images in dB, float64 (N,); None without references.
         costs: GFLOP that the tools on the path took, float64 (N,).
-        path: The (type, degree) pairs applied, int64 (N, length, 2), after the end of a path -1.
-        steps: The number of steps taken, int64 (N,): also those taken back, and STOP.
+        path: The (type, degree) pairs applied, int64 (N, length, 2), padded with -1.
+        steps: The number of steps taken, int64 (N,), including STOP and steps taken back.
         ended: Whether the episode is over, (N,).
     """
 
@@ -110,16 +110,16 @@ class State:
         return _fieldwise(lambda values: values[rows], [self])
 
     def replace(self, rows: Indices, other: State) -> State:
-        """The state with some rows replaced by those of another, in its order.
+        """The state with some rows replaced by the rows of another state, in that state's order.
 
         Raises:
-            ValueError: If one of the two has references and the other has none.
+            ValueError: If only one of the two has references.
         """
         return _fieldwise(lambda values, new: _assigned(values, rows, new), _aligned([self, other]))
 
     @staticmethod
     def join(parts: Sequence[State]) -> State:
-        """States of images of one size as one, row after row.
+        """Several states of images of the same size concatenated into one.
 
         Raises:
             ValueError: If some of them have references and others have none.
@@ -128,7 +128,7 @@ class State:
 
     @property
     def gains(self) -> Floats:
-        """How much of the measure each image has gained since the beginning, float64 (N,)."""
+        """How much each image has gained in the measure since the beginning, float64 (N,)."""
         return self.scores - self.first_scores
 
     @property
@@ -148,10 +148,9 @@ class Outcome:
 
     Attributes:
         gains: Change of the measure less the price of the tool, float64 (n,): the reward.
-        terminated: Whether the episode has come to its end, (n,).
+        terminated: Whether the episode has terminated, (n,).
         truncated: Whether it was cut off at ``max_steps``, (n,).
-        tool_gains: Gains of all tools where they were tried, less their prices, float64 (n, types, degrees); else
-            None.
+        tool_gains: Gains of all tools, less their prices, float64 (n, types, degrees); None unless all were tried.
     """
 
     gains: Floats
@@ -161,7 +160,7 @@ class Outcome:
 
 
 class Restoration:
-    """Steps N images by the tools that actions choose.
+    """Steps N images with the tools that actions choose.
 
     Args:
         toolset: Tools that the actions choose from.
@@ -174,7 +173,7 @@ class Restoration:
         ValueError: If the precision is unknown, or the price negative.
 
     Attributes:
-        state: The images and what was done to them, on the toolset's device; no images before `begin`.
+        state: The images and what was done to them, on the toolset's device; empty before `begin`.
     """
 
     def __init__(
@@ -200,8 +199,8 @@ class Restoration:
             rows: The rows whose episodes are replaced, (n,), distinct; None for a new batch.
 
         Raises:
-            ValueError: If an argument is something else, the measure refuses it, or it does not go with the other rows;
-                the state is not changed then.
+            ValueError: If an argument is something else, the measure refuses it, or it does not fit the other rows; the
+                state is unchanged then.
         """
         _check_images("images", images)
         if references is not None:
@@ -219,7 +218,7 @@ class Restoration:
         self.state = fresh if rows is None else self.state.replace(rows, fresh)
 
     def branch(self) -> Restoration:
-        """An independent continuation from here; shares memory until either of the two moves."""
+        """An independent continuation from the current state; shares its arrays until either of the two steps."""
         return copy.copy(self)
 
     def with_state(self, state: State) -> Restoration:
@@ -242,27 +241,27 @@ class Restoration:
         return branch
 
     def worth(self, state: State, most: float = np.inf) -> Floats:
-        """The measure of images less the price of what they cost, float64 (N,): rewards are its gains.
+        """The measure of images less the price of their cost, float64 (N,): rewards are the differences of this.
 
         Args:
             state: State of N images.
-            most: Largest score that counts.
+            most: Cap on the scores.
         """
         return np.minimum(state.scores, most) - self.price * state.costs
 
     def step(self, actions: npt.ArrayLike, rows: Indices | None = None, try_all: bool = False) -> Outcome:
-        """Applies one tool to each of the images, each distinct tool once.
+        """Applies one tool to each of the images; each distinct tool runs once.
 
         Args:
-            actions: A (type, degree) for each row, integers (n, 2).
+            actions: A (type, degree) pair for each row, integers (n, 2).
             rows: The images that take a step, (n,), distinct; None for all.
-            try_all: Whether the other tools run, too, and the outcome says what each would have gained.
+            try_all: Whether all tools run, so that the outcome says what each would have gained.
 
         Returns:
             What the step did, row by row.
 
         Raises:
-            RuntimeError: Before `begin`, or where an episode is over.
+            RuntimeError: If called before `begin`, or an episode is over.
             ValueError: If actions have another shape or type, or name no tool.
         """
         rows = np.arange(len(self.state)) if rows is None else rows
@@ -288,7 +287,7 @@ class Restoration:
 
     @property
     def last_tools(self) -> Indices:
-        """The number of the tool used last on each image, from 1, type by type; 0 where none was; int64 (N,)."""
+        """The number of the tool used last on each image, from 1, type by type; 0 for no tool yet; int64 (N,)."""
         lengths = self.state.lengths
         kinds, degrees = self.state.path[np.arange(len(lengths)), lengths - 1].T
         return np.where(lengths > 0, 1 + kinds * self.toolset.n_degrees + degrees, 0)
@@ -323,7 +322,7 @@ class Restoration:
         return array.astype(np.int64)
 
     def _apply(self, before: State, actions: Indices) -> torch.Tensor:
-        """The images after their tools; those of STOP as they were."""
+        """The images after their tools; STOP leaves them unchanged."""
         images = before.images
         for cell in self.toolset.cells:
             rows = np.flatnonzero((actions == cell).all(axis=1))
@@ -335,7 +334,7 @@ class Restoration:
         return images
 
     def _try_all(self, before: State, actions: Indices) -> tuple[torch.Tensor, Floats]:
-        """The images after their tools, and what each of all tools would have gained, (n, types, degrees)."""
+        """The images after their tools, and what each tool would have gained, (n, types, degrees)."""
         images = before.images
         tool_gains = np.empty((len(before), self.toolset.n_types, self.toolset.n_degrees))
         for cell in self.toolset.cells:
@@ -386,7 +385,7 @@ def _check_images(name: str, images: torch.Tensor) -> None:
 
 
 def _aligned(states: Sequence[State]) -> list[State]:
-    """The states with room for paths of one length.
+    """The states with their paths padded to the same length.
 
     Raises:
         ValueError: If some of them have references and others have none.
@@ -402,7 +401,7 @@ def _with_room(path: Indices, length: int) -> Indices:
 
 
 def _lengthened(path: Indices, actions: Indices) -> Indices:
-    """Paths (n, length, 2), each with one more (type, degree) at its end."""
+    """Paths (n, length, 2), each with one more (type, degree) appended."""
     lengths = (path[:, :, 0] >= 0).sum(axis=1)
     path = _with_room(path, max(path.shape[1], lengths.max() + 1))
     path[np.arange(len(path)), lengths] = actions
@@ -410,7 +409,7 @@ def _lengthened(path: Indices, actions: Indices) -> Indices:
 
 
 def _fieldwise(combine: Callable[..., Any], states: Sequence[State]) -> State:
-    """The state that has in each field what ``combine`` makes of the states' arrays; None stays None."""
+    """The state whose fields are ``combine`` applied to those of the given states; None stays None."""
     columns = {field.name: [getattr(state, field.name) for state in states] for field in fields(State)}
     combined: dict[str, Any] = {n: None if values[0] is None else combine(*values) for n, values in columns.items()}
     return State(**combined)
@@ -421,7 +420,7 @@ def _concatenated(*values: Array) -> Array:
 
 
 def _assigned(values: Array, rows: Indices, new: Array) -> Array:
-    """The values with those of some rows replaced; the new ones themselves where that is all."""
+    """The values with some rows replaced; the new ones themselves if they replace every row."""
     if np.array_equal(rows, np.arange(len(values))):
         return new
     copied = values.clone() if isinstance(values, torch.Tensor) else values.copy()

@@ -13,7 +13,7 @@ from hirl_env.registry import Registry
 
 @dataclass(frozen=True)
 class Reward:
-    """What a step is worth: what the measure gains, less the price of what the tool cost.
+    """The reward of a step: the gain of the measure, less the price of the tool's cost.
 
     Attributes:
         measure: Measure whose gain is rewarded.
@@ -31,7 +31,7 @@ class Reward:
 
 
 def check_price(price: float) -> None:
-    """Raises ValueError where a price on compute is negative or not finite."""
+    """Raises ValueError if a price on compute is negative or not finite."""
     if not (math.isfinite(price) and price >= 0):
         raise ValueError(f"the price of a GFLOP must be at least 0 and finite, got {price:g}")
 
@@ -45,10 +45,10 @@ def _shorthand(value: Any) -> Reward:
     """A reward from ``MEASURE - PRICE*cost``, as in ``psnr - 0.05*cost``, or from a measure (price 0).
 
     Args:
-        value: Measure, as `hirl_env.quality.measures` resolves it; as text, with a price on cost at its end if any.
+        value: Measure, as `hirl_env.quality.measures` resolves it; a text may end in a price on cost.
 
     Raises:
-        ValueError: If it is none of these, or names an unknown measure.
+        ValueError: If it is not one of these, or names an unknown measure.
     """
     if not isinstance(value, str) or value in measures.names() or not re.search(r"\bcost\b", value):
         return Reward(measures.resolve(value))

@@ -1,7 +1,7 @@
-"""A table of all paths of up to a certain depth on a set of crops: scores, observations, and the values that they fix.
+"""A table of all paths up to a certain depth on a set of crops: scores, observations, and the values that follow.
 
-Nodes are paths. Node 0 is the crop as it begins, and what tool t of m (from 0, type by type) makes of node n is node
-``n * m + t + 1``: numbers go length by length, and within one in the order of tools.
+Nodes are paths. Node 0 is the distorted crop, and tool t of m (from 0, type by type) leads from node n to node
+``n * m + t + 1``: nodes are numbered by length, and within one length in the order of tools.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Labels = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a table is of, as its ``table.json`` has it.
+    """What a table contains, as stored in its ``table.json``.
 
     Attributes:
         crop_size: Side of the crops, pixels.
@@ -36,10 +36,10 @@ class TableSpec:
         costs: GFLOP of each tool for a crop, (types, degrees).
         depth: Number of tools of the longest paths.
         observed: Number of tools of the longest paths whose images are kept.
-        measure: Name of the measure that scores are of.
-        source: Origin: photographs, suite, seed, toolset, precision; of photographs and tools also what tells them from
-            others of the same names.
-        samples: Names of photograph, degradation and level of each crop; none while the table is unfinished.
+        measure: Name of the measure of the scores.
+        source: Origin: photographs, suite, seed, toolset, precision, and what distinguishes the photographs and tools
+            from others of the same names.
+        samples: Names of photograph, degradation and level of each crop; empty while the table is unfinished.
     """
 
     crop_size: int
@@ -58,11 +58,11 @@ class TableSpec:
         return sum(map(len, self.types.values()))
 
     def nodes(self, length: int) -> int:
-        """Number of paths of up to that length, that of nothing done included."""
+        """Number of paths up to that length, including the empty one."""
         return sum(self.tools**each for each in range(length + 1))
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Shape and type of each array, by its name."""
+        """Shape and type of each array, by name."""
         count, side, nodes = self.count, self.crop_size, self.nodes(self.depth)
         return {
             "scores": ((count, nodes), "float64"),
@@ -74,12 +74,12 @@ class TableSpec:
 
     @property
     def bytes(self) -> int:
-        """Size of all arrays."""
+        """Size of all arrays together, bytes."""
         return sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in self.layout().values())
 
     @property
     def gflop(self) -> float:
-        """Operations that it takes to fill the table, 10^9."""
+        """GFLOP that it takes to fill the table."""
         return self.count * (self.nodes(self.depth - 1)) * float(np.sum(self.costs))
 
     def as_json(self) -> str:
@@ -88,7 +88,7 @@ class TableSpec:
 
 
 def read_spec(folder: Path) -> TableSpec:
-    """What the table in a folder is of.
+    """The specification of the table in a folder.
 
     Raises:
         ValueError: If there is none.
@@ -104,11 +104,11 @@ def read_spec(folder: Path) -> TableSpec:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is best from each node on, by backward induction.
+    """The optimal values of each node, by backward induction.
 
     Attributes:
         values: V*, the largest sum of rewards from a node on, float64 (crops, nodes).
-        q: Q*, the same where each tool is the next, float64 (crops, nodes with one more step to take, tools).
+        q: Q*, the same with each tool as the next step, float64 (crops, nodes that allow one more step, tools).
     """
 
     values: Floats
@@ -121,7 +121,7 @@ class Table:
 
     Attributes:
         folder: Folder that it was read from.
-        spec: Specification, which says what it is of.
+        spec: Specification of its contents.
         scores: The measure at each node, float64 (crops, nodes).
         psnr: PSNR in dB at each node, float64 (crops, nodes).
         observations: Images at the nodes kept, uint8 (crops, nodes kept, H, W, 3).
@@ -154,21 +154,21 @@ class Table:
         return np.concatenate(levels)
 
     def node(self, path: Sequence[int]) -> int:
-        """The number of the node that tools lead to, numbered from 0, type by type."""
+        """The number of the node that a path leads to; tools are numbered from 0, type by type."""
         node = 0
         for tool in path:
             node = node * self.spec.tools + tool + 1
         return node
 
     def level(self, length: int) -> slice:
-        """The nodes that are paths of that length."""
+        """The nodes whose paths have that length."""
         return slice(self.spec.nodes(length - 1), self.spec.nodes(length))
 
     def plan(self, rules: Rules | None = None, price: float = 0.0) -> Plan:
         """V* and Q* of an environment over the table.
 
         Args:
-            rules: Rules that end its episodes; at most as many steps as the table is deep. Default: so many, and STOP.
+            rules: Rules that end its episodes, in at most ``depth`` steps. Default: ``depth`` steps, and STOP.
             price: Price of a GFLOP, in units of the measure.
 
         Raises:
@@ -196,7 +196,7 @@ class Table:
         return Plan(values, q)
 
     def checked_steps(self, max_steps: int | None, most: int) -> int:
-        """A number of steps that episodes may have; raises ValueError where the table ends before."""
+        """The given bound on steps; raises ValueError if it is not in 1 to ``most``."""
         if max_steps is None or not 1 <= max_steps <= most:
             keeps = "is" if most == self.spec.depth else "keeps observations"
             remedy = "--depth" if most == self.spec.depth else "--observed"
@@ -211,7 +211,7 @@ def open_table(folder: str | Path) -> Table:
     """The table in a folder that `hirl tabulate` wrote.
 
     Raises:
-        ValueError: If there is none, it is unfinished, or its arrays are others than it says.
+        ValueError: If there is none, it is unfinished, or its arrays do not match its specification.
     """
     folder = Path(folder)
     spec = read_spec(folder)

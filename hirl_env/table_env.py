@@ -1,4 +1,4 @@
-"""`HIRL-RestoreTable-v0`: the environment over a table, in which no tool runs and the best is known."""
+"""`HIRL-RestoreTable-v0`: the environment over a table; no tool runs, and the optimal return is known."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 from hirl_env.vector_env import RestoreVectorEnv
 
-# What the table decides on.
+# Arguments of `EnvConfig` that the table fixes.
 DECIDED = ("images", "degradation", "toolset", "crop_size", "device", "precision")
 
 
 class TabulatedToolset(Toolset):
-    """The tools of a table by their names: they cannot be run.
+    """The tools of a table, by name only: they cannot be run.
 
     Args:
         table: A table.
@@ -50,11 +50,11 @@ def _no_run(images: torch.Tensor) -> NoReturn:
 
 
 class TableRestoration(Restoration):
-    """Steps over a table: images and references in its states are numbers of nodes, int64 (N,), from crop to crop.
+    """Steps over a table: images and references in its states are node numbers, int64 (N,), counted crop by crop.
 
     Args:
         table: A table.
-        rules: What ends an episode.
+        rules: Rules that end an episode.
         price: Price of a GFLOP, in units of the measure.
     """
 
@@ -64,7 +64,7 @@ class TableRestoration(Restoration):
         self._scores, self._psnr = (np.asarray(values).reshape(-1) for values in (table.scores, table.psnr))
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None = None) -> None:
-        """Starts episodes at nodes, (n,), of which both arguments are the numbers."""
+        """Starts episodes at nodes; both arguments are node numbers, (n,)."""
         self._begin(images, references, rows)
 
     def nodes_of(self, state: State) -> tuple[Indices, Indices]:
@@ -73,7 +73,7 @@ class TableRestoration(Restoration):
         return crops, nodes
 
     def _children(self, images: torch.Tensor) -> torch.Tensor:
-        """The node that the first tool leads to from each."""
+        """The node that the first tool leads to, for each image."""
         nodes = images % self.nodes
         if len(nodes) and nodes.max() >= self.table.spec.nodes(self.table.spec.depth - 1):
             raise ValueError(f"{self.table.folder}: the table ends after {self.table.spec.depth} steps")
@@ -98,7 +98,7 @@ class TableRestoration(Restoration):
 
 @dataclass(frozen=True)
 class TableSample(Sample):
-    """The beginning of a crop: its distorted image and its reference are the number of its first node, int64 ()."""
+    """The sample of a crop: its distorted image and its reference are the number of its first node, int64 ()."""
 
     labels: tuple[str, str, str] = ("", "", "")
 
@@ -126,7 +126,7 @@ class TableSamples:
 
 
 class TableInfos(Infos):
-    """Infos that know what is best.
+    """Infos that also have the regret.
 
     Args:
         restoration: The episodes that they are about.
@@ -143,8 +143,8 @@ class TableInfos(Infos):
         """The infos of n rows, in new memory.
 
         Returns:
-            Those of `Infos`, and ``regret``: how much less the episode can come to by now than it could at its
-            beginning, in units of the reward, float64 (n,); 0 at a reset.
+            Those of `Infos`, and ``regret``: the optimal return of the episode less the best return that it can still
+            reach, in units of the reward, float64 (n,); 0 at a reset.
         """
         state = self.restoration.state[rows]
         crops, nodes = self.restoration.nodes_of(state)
@@ -159,13 +159,13 @@ class TableTask(Task):
 
     Args:
         table: A table, or its folder.
-        arguments: Arguments of `EnvConfig`, but for those that the table decides on.
-        max_episode_steps: Bound on steps beside that of the configuration, as of `open_task`.
+        arguments: Arguments of `EnvConfig`, except those that the table fixes.
+        max_episode_steps: Bound on steps in addition to the configuration's, as in `open_task`.
 
     Raises:
-        TypeError: If an argument is unknown, or decided on by the table.
-        ValueError: If a switch is none, the reward is of another measure than the table, or episodes are longer than
-            its observations.
+        TypeError: If an argument is unknown, or fixed by the table.
+        ValueError: If a switch is invalid, the reward uses another measure than the table, or episodes may be longer
+            than the table keeps observations.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class TableTask(Task):
         return self.samples.all[number]
 
     def pixels(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """The observations kept of nodes (N,), uint8 (N, H, W, 3); in new memory."""
+        """The observations kept for nodes (N,), uint8 (N, H, W, 3), in new memory."""
         crops, nodes = np.divmod(images.numpy(), self.table.spec.nodes(self.table.spec.depth))
         return np.take(self._kept, crops * self.table.spec.nodes(self.table.spec.observed) + nodes, axis=0)
 
@@ -213,14 +213,14 @@ class TableTask(Task):
 class RestoreTableEnv(RestoreEnv):
     """`RestoreEnv` over a table.
 
-    Observations, rewards and ends are those of the live environment on the same crop; infos have ``regret``, too.
-    ``reset(options={"sample": NUMBER})`` begins with a crop of the table.
+    Observations, rewards and ends of episodes are those of the live environment on the same crop; infos also have
+    ``regret``. ``reset(options={"sample": NUMBER})`` begins with a given crop of the table.
 
     Args:
         table: A table that `hirl tabulate` wrote, or its folder.
-        render_mode: Mode of rendering, as of `RestoreEnv`.
-        **task: Arguments of `EnvConfig`, but for ``images``, ``degradation``, ``toolset``, ``crop_size``, ``device``
-            and ``precision``, on which the table decides. ``max_steps`` is by default as deep as it keeps observations.
+        render_mode: Render mode, as in `RestoreEnv`.
+        **task: Arguments of `EnvConfig`, except ``images``, ``degradation``, ``toolset``, ``crop_size``, ``device`` and
+            ``precision``, which the table fixes. ``max_steps`` defaults to the depth up to which it keeps observations.
     """
 
     def __init__(self, table: str | Path | Table, render_mode: str | None = None, **task: Any) -> None:
@@ -231,7 +231,7 @@ class RestoreTableEnv(RestoreEnv):
 
 
 class RestoreTableVectorEnv(RestoreVectorEnv):
-    """`RestoreVectorEnv` over a table; arguments as of both `RestoreVectorEnv` and `RestoreTableEnv`."""
+    """`RestoreVectorEnv` over a table; takes the arguments of `RestoreVectorEnv` and of `RestoreTableEnv`."""
 
     def __init__(self, num_envs: int = 1, *, table: str | Path | Table, **arguments: Any) -> None:
         super().__init__(num_envs, **arguments, table=table)

@@ -1,4 +1,4 @@
-"""Makes a table: runs all paths of up to a certain depth on every crop, once."""
+"""Makes a table: runs all paths up to a certain depth on every crop, once."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from hirl_env.files import atomic_write_text
 from hirl_env.restoration import Restoration, State
 from hirl_env.table import SPEC, Labels, Table, TableSpec, open_table, read_spec
 
-PIXELS = 32 * 64 * 64  # of the crops whose paths are run side by side
-FINISHED = "finished"  # array of a table in the making: of which nodes all that follows is there, bool (crops, nodes)
+PIXELS = 32 * 64 * 64  # in all crops of a batch, whose paths are run side by side
+FINISHED = "finished"  # array of an unfinished table: the nodes whose whole subtree is there, bool (crops, nodes)
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 def spec_of(
     restoration: Restoration, count: int, crop_size: int, depth: int, observed: int, source: Mapping[str, Any]
 ) -> TableSpec:
-    """What a table would be of.
+    """The specification of a table to make.
 
     Args:
         restoration: Restoration whose toolset and measure are the table's.
@@ -35,10 +35,10 @@ def spec_of(
         crop_size: Side of the crops, pixels.
         depth: Number of tools of the longest paths.
         observed: Number of tools of the longest paths whose images are kept.
-        source: Origin of the crops and precision of the tools, as JSON has it.
+        source: Origin of the crops and precision of the tools, as JSON values.
 
     Raises:
-        ValueError: If numbers are out of range.
+        ValueError: If a number is out of range.
     """
     if depth < 1 or not 0 <= observed <= depth:
         raise ValueError(f"a table needs a depth of at least 1 and observed of 0 to {depth}; got {depth}, {observed}")
@@ -53,19 +53,20 @@ def spec_of(
 
 
 def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpec, folder: Path) -> Table:
-    """Fills a table, or goes on with one that was interrupted, where the last tool was run.
+    """Fills a table, or resumes an interrupted one where it stopped.
 
     Memory holds one batch of images for each step of a path.
 
     Args:
         samples: The crops, with references; the same each time, in the same order.
         restoration: Restoration whose toolset, measure and precision are used.
-        spec: Specification, as of `spec_of`.
+        spec: Specification, as from `spec_of`.
         folder: Folder of the table.
 
     Raises:
-        ValueError: If another table is there, crops are more or fewer than said, or have no reference.
-        OSError: If it does not fit on the disk.
+        ValueError: If another table is there, the number of crops differs from the specification's, or crops have no
+            reference.
+        OSError: If the table does not fit on the disk.
     """
     if (folder / SPEC).exists():
         there = read_spec(folder)
@@ -96,14 +97,14 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
 
 
 def _differences(there: TableSpec, spec: TableSpec) -> list[str]:
-    """Names of what two tables differ in, where they are of different things."""
+    """Names of the attributes in which two specifications differ."""
     before, now = (vars(one) | one.source for one in (there, spec))
-    apart = ("source", "samples")  # by its parts, and known of finished tables only
+    apart = ("source", "samples")  # source is compared by its parts; only finished tables have samples
     return [name for name in dict.fromkeys([*now, *before]) if name not in apart and before.get(name) != now.get(name)]
 
 
 def _opened(spec: TableSpec, folder: Path) -> Arrays:
-    """The arrays on disk, made where they are not there yet: those of the table, and what of it is finished."""
+    """The arrays on disk, created if missing: those of the table, and which nodes are finished."""
     layout = spec.layout() | {FINISHED: ((spec.count, spec.nodes(spec.depth - 1)), "bool")}
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / SPEC).exists():
@@ -120,14 +121,14 @@ def _opened(spec: TableSpec, folder: Path) -> Arrays:
 
 
 class _Filler:
-    """Runs the paths of a table on a batch of crops, depth first, but for those that are finished.
+    """Runs the paths of a table on a batch of crops, depth first, except those that are finished.
 
     Args:
         root: Restoration of the batch before its first step.
         spec: Specification of the table.
-        arrays: Arrays of the table, as of `_opened`.
+        arrays: Arrays of the table, as from `_opened`.
         rows: Rows of the batch in the arrays.
-        on_run: Function called with the number of crops that a tool was run on, or need not be.
+        on_run: Function called with the number of runs of a tool on a crop that were done or skipped.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class _Filler:
         self._expand(self.root.state, 0, self.spec.depth)
 
     def _expand(self, state: State, node: int, left: int) -> None:
-        """Runs what follows a node, in at most so many more steps."""
+        """Runs all paths on from a node, with at most ``left`` more steps."""
         count = len(state)
         for child, cell in enumerate(self.root.toolset.cells, node * self.spec.tools + 1):
             if left > 1 and self.arrays[FINISHED][self.rows, child].all():
@@ -156,23 +157,23 @@ class _Filler:
         self._finish(node)
 
     def _keep(self, state: State, node: int) -> None:
-        """Writes what there is at a node."""
+        """Writes the scores and the observations of a node."""
         self.arrays["scores"][self.rows, node], self.arrays["psnr"][self.rows, node] = state.scores, state.psnr
         if node < self.spec.nodes(self.spec.observed):
             self.arrays["observations"][self.rows, node] = to_pixels(state.images)
 
     def _finish(self, node: int) -> None:
-        """Marks a node of which all that follows is there."""
+        """Marks a node as finished: its whole subtree is there."""
         for name, array in self.arrays.items():
             if name != FINISHED:
                 array.flush()  # type: ignore[attr-defined]
-        # Last, so that what is marked as finished is on the disk.
+        # Last, so that whatever is marked as finished is on the disk.
         self.arrays[FINISHED][self.rows, node] = True
         self.arrays[FINISHED].flush()  # type: ignore[attr-defined]
 
 
 def _begun(batch: list[Sample], restoration: Restoration, arrays: Arrays, rows: slice) -> Restoration:
-    """A restoration of a batch of crops, which are written into their rows of the arrays."""
+    """A restoration of a batch of crops; also writes the crops into their rows of the arrays."""
     images, references = stacked(batch)
     if references is None:
         raise ValueError("a table needs crops with references")

@@ -1,4 +1,4 @@
-"""The task that both environments are shells over, and how it is opened from their configuration."""
+"""The task that both environments wrap, and how it is opened from their configuration."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from hirl_env.restoration import Outcome, Restoration, Rules
 from hirl_env.reward import rewards
 from hirl_env.tools.registry import toolsets
 
-MOST_TOOLS = 255  # that one channel of 8 bits can tell apart
+MOST_TOOLS = 255  # as many as one 8-bit channel can distinguish, with 0 for none
 
 
 def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
-    """What ends an episode of a configuration, under another bound on its steps, as of `open_task`.
+    """The rules that end an episode of a configuration, with a further bound on its steps as in `open_task`.
 
     Raises:
-        ValueError: If one of them is out of range.
+        ValueError: If a value is out of range.
     """
     rules = Rules(config.max_steps, config.stop, config.stop_action)
     if max_episode_steps is None or max_episode_steps == -1:
@@ -42,13 +42,13 @@ def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
 
 
 class Task:
-    """Restoring images from one source with one toolset, for one reward: what both environments are shells over.
+    """Restoring images from one source with one toolset, for one reward: both environments wrap this.
 
     Args:
         config: Configuration of the environment.
-        samples: Source of what episodes begin with.
+        samples: Source of the samples that episodes begin with.
         restoration: Restoration that steps the images.
-        infos: Infos about it.
+        infos: Infos about the restoration.
     """
 
     def __init__(self, config: EnvConfig, samples: SampleSource, restoration: Restoration, infos: Infos) -> None:
@@ -58,14 +58,14 @@ class Task:
 
     @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:
-        """MultiDiscrete([types, degrees]), or Discrete where flat; with STOP one type, or one action, more."""
+        """MultiDiscrete([types, degrees]), or Discrete if flat; STOP adds one type, or one action."""
         types, degrees = self.toolset.n_types, self.toolset.n_degrees
         if self.config.flat:
             return gym.spaces.Discrete(types * degrees + self.restoration.rules.stop_action)
         return gym.spaces.MultiDiscrete([types + self.restoration.rules.stop_action, degrees])
 
     def observation_space(self, height: int, width: int) -> gym.spaces.Box:
-        """8-bit RGB of one size, with more channels where more is observed."""
+        """8-bit RGB of one size, with more channels for ``observe_start`` and ``observe_tool``."""
         return gym.spaces.Box(0, 255, (height, width, self.config.channels), np.uint8)
 
     def begin(self, samples: Sequence[Sample], rows: Indices) -> None:
@@ -73,7 +73,7 @@ class Task:
 
         Args:
             samples: Samples that they begin with, one for each row.
-            rows: Rows of the images that they replace, (n,): all of them, where there are none yet.
+            rows: Rows of the images that they replace, (n,); all rows if there are no images yet.
         """
         everything = len(self.restoration.state) in (0, len(rows))
         self.restoration.begin(*stacked(samples), None if everything else rows)
@@ -81,7 +81,7 @@ class Task:
         self.masks.begin(rows)
 
     def step(self, actions: npt.ArrayLike, rows: Indices) -> Outcome:
-        """Steps some images, as `Restoration.step` does, by actions of the action space, (n, 2) or (n,)."""
+        """Steps some images with actions of the action space, (n, 2) or (n,), as `Restoration.step` does."""
         pairs = self._pairs(actions)
         outcome = self.restoration.step(pairs, rows, self.config.full_feedback)
         self.infos.step(outcome, rows)
@@ -102,7 +102,7 @@ class Task:
         """The sample that ``reset(options={"image": ..., "reference": ...})`` asks for.
 
         Raises:
-            ValueError: If an option is unknown, or a picture is not uint8 (H, W, 3) of the size of the observations.
+            ValueError: If an option is unknown, or an image is not uint8 (H, W, 3) of the size of the observations.
         """
         unknown = sorted(set(options) - {"image", "reference"})
         if unknown or "image" not in options:
@@ -129,7 +129,7 @@ class Task:
         return array
 
     def observations(self) -> npt.NDArray[np.uint8]:
-        """The images now, and what else is observed, uint8 (N, H, W, C); in new memory."""
+        """The current images and what else is observed, uint8 (N, H, W, C), in new memory."""
         seen = [self.pixels(self.restoration.state.images)]
         if self.config.observe_start:
             seen.append(self.pixels(self.restoration.state.first_images))
@@ -139,15 +139,15 @@ class Task:
         return seen[0] if len(seen) == 1 else np.concatenate(seen, axis=3)
 
     def pixels(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """Images of the restoration in 8 bits, uint8 (N, H, W, 3); in new memory."""
+        """Images of the restoration in 8 bits, uint8 (N, H, W, 3), in new memory."""
         return to_pixels(images)
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions are allowed, (N, actions).
 
         Raises:
-            RuntimeError: Before reset.
-            ValueError: If actions are pairs: STOP, which is one action, would be as many pairs as there are degrees.
+            RuntimeError: If called before reset.
+            ValueError: If actions are (type, degree) pairs: STOP would be as many pairs as there are degrees.
         """
         if not self.config.flat:
             raise ValueError("action_masks() is for flat actions: make HIRL-RestoreFlat-v0, or flat=True")
@@ -157,15 +157,15 @@ class Task:
 
 
 def open_task(config: EnvConfig, max_episode_steps: int | None = None) -> Task:
-    """The task of a configuration, with everything that it names opened.
+    """The task of a configuration, with every name in it resolved.
 
     Args:
         config: Configuration of the environment.
-        max_episode_steps: Bound on steps beside that of the configuration, as a TimeLimit around the environment sets
-            it; None or -1 for none.
+        max_episode_steps: Bound on steps in addition to the configuration's, as a TimeLimit around the environment sets
+            it; None or -1 for no such bound.
 
     Raises:
-        ValueError: If the configuration names nothing known, or its parts do not fit each other.
+        ValueError: If a name in the configuration is unknown, or its parts do not fit together.
     """
     config.check()
     degradation = None if config.degradation is None else degradations.resolve(config.degradation)

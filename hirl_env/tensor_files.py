@@ -1,4 +1,4 @@
-"""Files of tensors and of what JSON can hold, as safetensors: reading one runs no code, whoever wrote it."""
+"""Files of tensors and JSON values, as safetensors: reading one never runs code."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CODES = {
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Writes tensors as safetensors, one after the other.
 
-    The library's own writer needs the memory for all of them once more, and puts metadata in another order each time.
+    The library's own writer needs memory for a second copy of all tensors, and the order of its metadata varies.
 
     Args:
         path: The file.
         tensors: Tensors by name.
         metadata: Text by name. The same tensors and metadata make the same bytes.
     """
-    # As the library has them: large numbers first, so that each tensor is aligned.
+    # The library's order: wide types first, so that each tensor is aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     end = 0
@@ -49,15 +49,15 @@ def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadat
 
 
 def write_state(path: str | Path, state: Any, **metadata: str) -> None:
-    """Writes a tree of dictionaries, lists and tuples, with tensors, arrays, numbers, texts and None in it.
+    """Writes a tree of dictionaries, lists and tuples that holds tensors, arrays, numbers, texts and None.
 
     Args:
         path: The file.
-        state: The tree; a tensor that is there twice is stored once.
-        **metadata: Metadata that `hirl_env.weights.read_metadata` is to return, beside the tree as text.
+        state: The tree; a tensor that occurs twice is stored once.
+        **metadata: Further metadata that `hirl_env.weights.read_metadata` returns, next to the tree as text.
 
     Raises:
-        TypeError: If there is something else in it.
+        TypeError: If the tree holds anything else.
     """
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_packed(state, "", tensors, {}))
@@ -65,7 +65,7 @@ def write_state(path: str | Path, state: Any, **metadata: str) -> None:
 
 
 def read_state(path: str | Path) -> Any:
-    """What `write_state` wrote, with tensors on the CPU.
+    """The tree that `write_state` wrote, with tensors on the CPU.
 
     Raises:
         ValueError: If the file is missing, damaged, or of another kind.
@@ -82,7 +82,7 @@ def read_state(path: str | Path) -> Any:
 
 
 def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict[Any, str]) -> Any:
-    """A tree as JSON holds it; tensors go into a dictionary of their own, by their place in the tree."""
+    """A tree as JSON values; its tensors go into ``tensors``, by their place in the tree."""
     if isinstance(value, dict):
         return {"dict": [[key, _packed(each, f"{name}/{key}", tensors, known)] for key, each in value.items()]}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""`RestoreVectorEnv`: many images at a time, each distinct tool run once on all that chose it."""
+"""`RestoreVectorEnv`: many images at a time; each distinct tool runs once on all images that chose it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from hirl_env.rendering import METADATA, check_render_mode, render_frame
 from hirl_env.task import Task, open_task
 
 SPACES = ("action_space", "observation_space")
-ONE_EACH = ("action_masks", "np_random", "np_random_seed", "render")  # what sub-environments do not share
+ONE_EACH = ("action_masks", "np_random", "np_random_seed", "render")  # differ between sub-environments
 
 
 class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
-    """N environments as one batch: a shell over a `Restoration` of N, equal to SyncVectorEnv over `RestoreEnv`.
+    """N environments as one batch: a thin layer over a `Restoration` of N images.
+
+    It behaves like a SyncVectorEnv over `RestoreEnv`.
 
     Args:
         num_envs: Number of images restored side by side.
-        autoreset_mode: Mode of resets at the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
+        autoreset_mode: Autoreset mode at the end of an episode: ``NextStep``, ``SameStep`` or ``Disabled``
             (see `gymnasium.vector.AutoresetMode`).
-        render_mode: Mode of rendering: None or ``rgb_array``.
-        max_episode_steps: Steps after which an episode is truncated, if ``max_steps`` does not do so before, as a
-            TimeLimit would; None or -1 for no such bound.
+        render_mode: Render mode: None or ``rgb_array``.
+        max_episode_steps: Steps after which an episode is truncated, as by a TimeLimit, unless ``max_steps`` truncates
+            it first; None or -1 for no such bound.
         **task: Arguments of `EnvConfig`. Whole pictures differ in
-            size, so ``crop_size=None`` is for `RestoreEnv` alone.
+            size, so only `RestoreEnv` accepts ``crop_size=None``.
     """
 
     metadata = dict(METADATA)
@@ -81,9 +83,9 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each of them."""
+        """The seed of each sub-environment."""
         for row in range(self.num_envs):
-            self._rng(row)  # makes, and so seeds, those not used yet
+            self._rng(row)  # creates and seeds the generators not used yet
         return tuple(self._seeds)
 
     def _rng(self, row: int) -> np.random.Generator:
@@ -98,20 +100,20 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     ) -> tuple[Pixels, dict[str, Any]]:
         """Starts episodes.
 
-        What is restored side by side has references or has none, all of it. With a blind reward, a given picture may
-        differ in that from the environment's own; the reset is refused where those are to follow it by autoreset while
-        others go on.
+        In a batch, either all images have references or none has. With a blind reward, a given image may have a
+        reference where the environment's own have none, or the reverse. The reset is then refused if autoreset could
+        mix the two kinds in one batch.
 
         Args:
             seed: Sub-environment i gets ``seed + i``, or the i-th of a list.
-            options: Options by name: ``reset_mask`` (bool, (num_envs,)) resets some only; ``image`` and ``reference``
-                (uint8, (H, W, 3)) start all of these from one given picture.
+            options: Options by name: ``reset_mask`` (bool, (num_envs,)) resets only the rows where it is True;
+                ``image`` and ``reference`` (uint8, (H, W, 3)) start all of these from one given picture.
 
         Returns:
             Observations (num_envs, H, W, 3), and infos.
 
         Raises:
-            ValueError: If seeds or options are wrong.
+            ValueError: If seeds or options are invalid.
         """
         if seed is None or isinstance(seed, int | np.integer):
             seeds: list[int | None] = [None if seed is None else int(seed) + row for row in range(self.num_envs)]
@@ -146,12 +148,12 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         return mask
 
     def _checked_sample(self, options: dict[str, Any], mask: Flags) -> Sample:
-        """The given sample; raises ValueError where samples of the environment's own could not follow it."""
+        """The given sample; raises ValueError if samples of the environment's own could not follow it."""
         sample, rules = self.task.given_sample(options), self.task.restoration.rules
         given, own = sample.reference is not None, self.task.samples.have_references
         resets_itself = self.autoreset_mode != AutoresetMode.DISABLED
         one_by_one = rules.stop is not None or rules.stop_action or not mask.all()
-        # A reward that needs references refuses images without them by itself.
+        # A measure that needs references already refuses images without them.
         blind = not self.task.measure.needs_reference
         if given != own and resets_itself and one_by_one and blind and self.num_envs > 1:
             words = {True: "a reference", False: "no reference"}
@@ -163,13 +165,13 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         return sample
 
     def _start(self, rows: Indices, given: Sample | None = None) -> None:
-        """Starts episodes in some rows, all of them from a given sample, if there is one."""
+        """Starts episodes in some rows, all of them from the given sample if there is one."""
         draw = self.task.samples.draw
         self.task.begin([draw(self._rng(int(row))) if given is None else given for row in rows], rows)
         self._begun[rows] = True
 
     def _stacked(self, infos: dict[str, Any], rows: Indices, new: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-        """Infos with those of some rows put into arrays of all rows, and, as Gymnasium has it, a mask beside each."""
+        """Infos of some rows, put into arrays of all rows, each with a mask as in Gymnasium."""
         for key, values in new.items():
             if key not in infos:
                 infos[key] = np.full(
@@ -189,7 +191,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             Observations (num_envs, H, W, 3), rewards, terminations, truncations (num_envs,), and infos.
 
         Raises:
-            RuntimeError: Before reset, or (autoreset disabled) where an episode is over.
+            RuntimeError: If called before reset, or, with autoreset disabled, after the end of an episode.
             ValueError: If an action is not in the action space.
         """
         actions = np.asarray(actions)
@@ -204,7 +206,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         rewards = np.zeros(self.num_envs)
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
         if len(stepping):
-            # In NEXT_STEP mode an ended episode begins anew, whatever its action says.
+            # In NEXT_STEP mode an ended episode is reset and its action ignored.
             outcome = self.task.step(actions[stepping], stepping)
             rewards[stepping] = outcome.gains
             terminations[stepping], truncations[stepping] = outcome.terminated, outcome.truncated
@@ -221,7 +223,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         return self.task.observations(), rewards, terminations, truncations, infos
 
     def _finals(self, rows: Indices) -> dict[str, Any]:
-        """The last observations and infos of episodes that are over, before others take their rows."""
+        """The last observations and infos of episodes that have ended, before new ones take their rows."""
         observations = np.full(self.num_envs, None, dtype=object)
         for row, observation in zip(rows, self.task.observations()[rows], strict=True):
             observations[row] = observation.copy()
@@ -234,7 +236,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         """Which of the flat actions are allowed, (num_envs, actions).
 
         Raises:
-            RuntimeError: Before reset.
+            RuntimeError: If called before reset.
             ValueError: If actions are (type, degree) pairs.
         """
         return self.task.action_masks()
@@ -242,7 +244,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Calls a method of every sub-environment, or reads an attribute of each, as SyncVectorEnv does.
 
-        What all of them share, as all but spaces, generators, frames and masks, is the same for each.
+        Generators, seeds, frames and action masks differ between sub-environments; everything else is shared.
 
         Args:
             name: Name of the method or attribute.
@@ -256,16 +258,16 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
         return self.of_each(name, value(*args, **kwargs) if callable(value) else value)
 
     def of_each(self, name: str, value: Any) -> tuple[Any, ...]:
-        """What an attribute, or the result of a method, of all is for each sub-environment."""
+        """The value of an attribute, or the result of a method, for each sub-environment."""
         apart = name in ONE_EACH and value is not None and not callable(value)
         return tuple(value) if apart else (value,) * self.num_envs
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute of every sub-environment, as SyncVectorEnv has it."""
+        """An attribute of every sub-environment, as in SyncVectorEnv."""
         return self.call(name)
 
     def render(self) -> tuple[Pixels, ...] | None:
-        """A frame per sub-environment, as `RestoreEnv.render`; None without a render mode."""
+        """A frame per sub-environment, as from `RestoreEnv.render`; None without a render mode."""
         if self.render_mode is None:
             return None
         return tuple(render_frame(self.task, row) for row in range(self.num_envs))

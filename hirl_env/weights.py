@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, written whole or not at all, and checked when read."""
+"""Weights on disk: safetensors, written atomically and checked when read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import nn
 from hirl_env.tensor_files import write_tensors
 
 HASHES = "SHA256SUMS"
-SCALE = ".scale"  # of kernels in whole numbers: follows their name
+SCALE = ".scale"  # suffix of the name of a kernel stored as int8, for its scale
 KERNEL_DIMENSIONS = 4  # output and input channels, height, width
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
@@ -29,9 +29,9 @@ def save_weights(
     Args:
         network: Network whose weights are saved.
         path: The file.
-        dtype: Type in which numbers that are not whole are stored. float16 halves the file. int8 halves it once more:
-            the kernels of convolutions become whole numbers, with a scale for each pair of channels, the rest float16.
-        metadata: Strings that `read_metadata` is to return.
+        dtype: Type in which floating-point weights are stored. float16 halves the file. int8 halves it once more:
+            the kernels of convolutions become int8, with a scale for each pair of channels, and the rest float16.
+        metadata: Strings that `read_metadata` returns.
 
     Raises:
         ValueError: If a weight is not finite, or too large for ``dtype``.
@@ -46,19 +46,19 @@ def save_weights(
 
 
 def preserves_rng_state(read: Reader) -> Reader:
-    """Decorates a function that makes networks and fills them; it leaves torch's generator as it was."""
+    """Decorates a function that makes networks and fills them, so that it leaves the state of torch's generator."""
     return torch.random.fork_rng(devices=[])(read)
 
 
 def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None:
     """Fills a network from a safetensors file, in place.
 
-    Where a file ``SHA256SUMS`` lies beside it and lists it, its hash is checked first.
+    If a file ``SHA256SUMS`` in the same folder lists it, its hash is checked first.
 
     Args:
         network: Network to fill.
         path: The file.
-        prefix: Prefix of the names of its weights, where it is a part of the network that was saved.
+        prefix: Prefix of the names of its weights, if it is a part of the network that was saved.
 
     Raises:
         ValueError: If the file is missing, damaged, or made for another network.
@@ -73,14 +73,14 @@ def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None
             {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         )
     except RuntimeError as error:
-        # PyTorch lists all that does not fit, a line each.
+        # PyTorch lists everything that does not fit, one line each.
         first, *_ = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         reason = textwrap.shorten(first, 120, placeholder=" ...")
         raise ValueError(f"weights {path}: made for another network than {type(network).__name__} ({reason})") from None
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """What `save_weights` was given as ``metadata``; empty where there was none.
+    """The ``metadata`` that `save_weights` was given; empty if there was none.
 
     Raises:
         ValueError: If the file is missing or damaged.
@@ -94,7 +94,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def read_sizes(path: str | Path, metadata: Mapping[str, str], bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:
-    """Whole numbers among what a file of weights says of its network: one from elsewhere may say anything.
+    """Integers in the metadata of a file of weights, checked because a file from elsewhere may hold anything.
 
     Args:
         path: The file.
@@ -102,7 +102,7 @@ def read_sizes(path: str | Path, metadata: Mapping[str, str], bounds: Mapping[st
         bounds: Bounds of each number that may be there, least and most.
 
     Raises:
-        ValueError: If one is no whole number, or out of bounds.
+        ValueError: If one is not an integer, or out of bounds.
     """
     sizes = {}
     for name, (least, most) in bounds.items():
@@ -118,7 +118,7 @@ def read_sizes(path: str | Path, metadata: Mapping[str, str], bounds: Mapping[st
 def _stored(name: str, value: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """One weight as it is stored, by name."""
     if not value.is_floating_point():
-        return {name: value}  # batch norm counts its batches, beyond what float16 can count to
+        return {name: value}  # batch norm's count of batches, which float16 could not hold
     if dtype != torch.int8:
         return {name: value.to(dtype).contiguous()}
     if value.ndim != KERNEL_DIMENSIONS:
@@ -129,7 +129,7 @@ def _stored(name: str, value: torch.Tensor, dtype: torch.dtype) -> dict[str, tor
 
 
 def _scaled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights of which some were stored as whole numbers and a scale."""
+    """The weights, with those that were stored as int8 multiplied by their scale."""
     return {
         name: value * state[name + SCALE] if name + SCALE in state else value
         for name, value in state.items()
@@ -138,7 +138,7 @@ def _scaled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a weight file, its hash checked where one is listed."""
+    """The bytes of a weight file; its hash is checked if one is listed."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -156,7 +156,7 @@ def _not_whole(path: str | Path, error: Exception) -> ValueError:
 
 
 def _listed_hashes(folder: Path) -> dict[str, str]:
-    """File name to SHA-256, from a list in the format of ``sha256sum``."""
+    """SHA-256 by file name, from a list in the format of ``sha256sum``."""
     listing = folder / HASHES
     if not listing.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""A window that shows frames as they are made: what ``render_mode="human"`` opens (needs pygame)."""
+"""A window that shows frames as they are made, for ``render_mode="human"`` (needs pygame)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TITLE = "HIRL-Restore"
 
 
 class Window:
-    """A window of pygame's, opened at the first frame.
+    """A pygame window, opened at the first frame.
 
     Args:
         fps: Frames per second at most; 0 for no bound.

@@ -1,1 +1,1 @@
-"""Networks with their authors' weights, which agents are compared with."""
+"""Baselines: networks with their authors' weights, to compare agents with."""

@@ -13,11 +13,11 @@ from hirl_env.weights import preserves_rng_state
 
 
 class ReleasedFFDNet(FFDNet):
-    """FFDNet as its authors released it: what its layers return is the image, and nothing is added to it."""
+    """FFDNet as its authors released it: its layers return the image, without a global skip."""
 
     def forward(self, images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Removes noise of a given strength, as of `FFDNet.forward`."""
-        # MATLAB counts along columns first, so that rows and columns are swapped in what is read from its file.
+        """Removes noise of a given strength, as `FFDNet.forward` does."""
+        # MATLAB stores arrays column by column, so the kernels read from its file have rows and columns swapped.
         swapped = images.transpose(2, 3)
         return (super().forward(swapped, sigma) - swapped).transpose(2, 3)
 
@@ -31,7 +31,7 @@ def load_ffdnet(path: str | Path) -> ReleasedFFDNet:
 
     Raises:
         ValueError: If the file is missing or damaged, or holds other arrays.
-        ImportError: If h5py, which reads it, is not installed.
+        ImportError: If h5py is not installed.
     """
     try:
         arrays = _arrays(path)
@@ -47,7 +47,7 @@ def load_ffdnet(path: str | Path) -> ReleasedFFDNet:
 
 
 def _arrays(path: str | Path) -> list[torch.Tensor]:
-    """The kernels and biases of the convolutions in a file of MATLAB 7.3, which is HDF5, in their order."""
+    """The kernels and biases of the convolutions in a MATLAB 7.3 (HDF5) file, in order."""
     with optional("h5py", "baselines").File(path) as file:
         layers = [file[layer] for layer in file["net/layers"][:].flat]
         convolutions = [layer for layer in layers if bytes(layer["type"][:].astype(np.uint8)) == b"conv"]

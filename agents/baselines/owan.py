@@ -15,7 +15,7 @@ from hirl_env.weights import preserves_rng_state
 WIDTH = 16
 GROUPS, LAYERS = 10, 4
 SIZES, DILATED = (1, 3, 5, 7), (3, 5, 7)
-OPERATIONS = len(SIZES) + len(DILATED) + 1  # and the mean over 3x3
+OPERATIONS = len(SIZES) + len(DILATED) + 1  # the last is the mean over 3x3
 
 
 def _depthwise(size: int, dilation: int = 1) -> nn.Conv2d:
@@ -39,7 +39,7 @@ class FeatureBlock(nn.Module):
 
 
 class OperationLayer(nn.Module):
-    """Eight operations side by side, each times its attention, and what is made of them."""
+    """Eight parallel operations, each weighted by its attention, and a convolution that combines them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class OperationLayer(nn.Module):
 
 
 class Group(nn.Module):
-    """Attention from the mean of the features, then four operation layers that share it out."""
+    """Attention from the mean of the features, then four operation layers, each with its part of the attention."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,8 +77,8 @@ class Group(nn.Module):
 class OWAN(nn.Module):
     """The operation-wise attention network (Suganuma, Liu and Okatani, CVPR 2019): 391,456 parameters.
 
-    Trained on RL-Restore's moderate recipe, on crops of 63x63 of which height and width are swapped; its attention is a
-    mean over the image, so that it is for crops.
+    It was trained on RL-Restore's moderate recipe, on crops of 63x63 with height and width swapped. Its attention is
+    computed from a mean over the image, so it is meant for crops.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def load_owan(path: str | Path) -> OWAN:
     """The network with its authors' weights, ready for inference.
 
     Args:
-        path: An .npz file of the released state dictionary, array by array under its name.
+        path: An .npz file of the released state dictionary, each array under its name.
 
     Raises:
         ValueError: If the file is missing or damaged, or holds other arrays.
@@ -112,7 +112,7 @@ def load_owan(path: str | Path) -> OWAN:
         raise ValueError(f"{path}: not OWAN's weights ({error}); give an .npz file of its state dictionary") from None
     network = OWAN()
     state = network.state_dict()
-    # The authors' modules have other names, and the same order.
+    # The authors' modules have other names, but the same order.
     shapes = [tuple(array.shape) for array in arrays]
     if shapes != [tuple(value.shape) for value in state.values()]:
         raise ValueError(f"{path}: not OWAN's weights (other arrays); give an .npz file of its state dictionary")

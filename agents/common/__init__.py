@@ -1,1 +1,1 @@
-"""What the agents share: environments for Stable-Baselines3, replay buffers, tiles."""
+"""Modules that the agents share: environments for Stable-Baselines3, replay buffers, tiles."""

@@ -1,4 +1,4 @@
-"""What replay buffers have in common, here and in Stable-Baselines3: the rows that hold something."""
+"""Saving and loading of replay buffers, of this package and of Stable-Baselines3: only their filled rows."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ Rows = npt.NDArray[np.int64] | slice
 
 
 class OwnReplayBuffer(ReplayBuffer):
-    """A replay buffer of this package, which says what it holds.
+    """A replay buffer of this package, which knows its arrays and filled rows.
 
     Attributes:
-        arrays: Names of what has a row for each transition, or for each episode.
+        arrays: Names of the arrays that have a row for each transition, or for each episode.
     """
 
     arrays: ClassVar[tuple[str, ...]]
 
     def filled(self) -> Rows:
-        """The rows that hold something."""
-        return slice(self.size())  # no copy, of what may be gigabytes
+        """The filled rows."""
+        return slice(self.size())  # a slice, which does not copy what may be gigabytes
 
 
 def buffer_state(memory: ReplayBuffer) -> dict[str, Any]:
-    """What a replay buffer holds: most of an early one would be gigabytes of zeros."""
+    """The filled rows of a replay buffer; the rest may be gigabytes of zeros."""
     rows = _filled(memory)
     arrays = {name: getattr(memory, name)[rows] for name in _arrays(memory)}
     return {"size": memory.buffer_size, "pos": memory.pos, "full": memory.full, "arrays": arrays}
 
 
 def fill_buffer(memory: ReplayBuffer, state: dict[str, Any]) -> None:
-    """Fills a replay buffer with what another one held.
+    """Fills a replay buffer with the state of another one.
 
     Raises:
-        ValueError: If that was of another size, or held something else.
+        ValueError: If the other one had another size, or held something else.
     """
     names = _arrays(memory)
     if state["size"] != memory.buffer_size or state["arrays"].keys() != set(names):
@@ -61,4 +61,4 @@ def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
 def _filled(memory: ReplayBuffer) -> Rows:
     if isinstance(memory, OwnReplayBuffer):
         return memory.filled()
-    return slice(min(memory.size() + 1, memory.buffer_size))  # the next one may hold an observation
+    return slice(min(memory.size() + 1, memory.buffer_size))  # the next row may already hold an observation

@@ -1,4 +1,4 @@
-"""Cell values of images of any size: the mean over crops, in bounded memory."""
+"""Cell values of images of any size: means over crops, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from hirl_agents.common.tiling import GRID
 from hirl_agents.networks import VIEW, CellValues, TurnAveraged
 from hirl_env.data.images import mirrored
 
-LOOK = 1024  # one look of the strategies takes in at most LOOK x LOOK pixels
-BATCH = 2**18  # of them at a time, so that what their layers make of crops takes little beside a large picture
+LOOK = 1024  # the strategies look at no more than LOOK x LOOK pixels of an image
+BATCH = 2**18  # pixels at a time, so that features of crops take little memory compared to a large picture
 
 
 def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> torch.Tensor:
-    """Cell values of images of any size, with bounded memory: the mean over crops of it.
+    """Cell values of images of any size, with bounded memory: means over crops of each image.
 
     Args:
         values: Function from images (N, C, h, w) to cell values.
         images: Images (N, C, H, W).
-        crop: Side of the crops, spread evenly over the image, or over 1024x1024 pixels in all of a large one; each
-            begins at a multiple of 16 pixels, so that the last 15 may be left out. Smaller images are mirrored.
+        crop: Side of the crops. They are spread evenly over the image; in a large image they cover 1024x1024 pixels in
+            total. Each begins at a multiple of 16 pixels, so the last 15 may be left out. Smaller images are padded by
+            reflection.
 
     Returns:
         (N, types, degrees).
@@ -34,10 +35,10 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> t
 
 
 def network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:
-    """Cell values as of `cell_values`, of a Q-network, whose stop margin depends on how many crops there are.
+    """Cell values of a Q-network, as from `cell_values`; its stop margin depends on the number of crops.
 
     Args:
-        network: Network that is shown an image in all turns.
+        network: Network averaged over rotations and mirror images.
         images: Images (N, C, H, W).
         crop: Side of the crops.
 
@@ -58,7 +59,7 @@ def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
 
 
 def crop_offsets(length: int, crop: int) -> list[int]:
-    """Where crops start along one side: evenly spread, on the grid, no more of them than are seen in one look."""
+    """Where crops start along one side: evenly spread, on the grid, and no more of them than fit into `LOOK`."""
     room = max(0, length - crop)
     count = min(math.ceil(length / crop), max(1, LOOK // crop))
     offsets = np.linspace(0, room, count) if count > 1 else np.array([room / 2])

@@ -1,4 +1,4 @@
-"""What the off-policy algorithms of this package share: the environments that they accept, and exploration."""
+"""The base of this package's off-policy algorithms: checks of their environments, and exploration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OffPolicyAgent(SafelySaved):
     """An off-policy algorithm that learns to restore.
 
     Attributes:
-        stops_by_action: Whether it stops by an action; if not, by its values.
+        stops_by_action: Whether it stops by an action; otherwise it stops by its values.
         max_steps: Longest episode of the environment.
     """
 
@@ -47,7 +47,7 @@ class OffPolicyAgent(SafelySaved):
             progress_bar: Whether to show a progress bar.
 
         Raises:
-            ValueError: If the agent cannot learn in the environment, as `check_trainable` says.
+            ValueError: If the agent cannot learn in the environment (see `check_trainable`).
         """
         check_trainable(self.env, self.stops_by_action)
         name = tb_log_name or type(self).__name__
@@ -55,11 +55,11 @@ class OffPolicyAgent(SafelySaved):
 
 
 def epsilon_at(initial: float, final: float, step: int, steps: int, stairs: int = 0) -> float:
-    """The chance of a random action, which falls in a straight line or in stairs.
+    """The probability of a random action, which falls in a straight line or in stairs.
 
     Args:
-        initial: Chance at the beginning.
-        final: Chance at the end.
+        initial: Probability at the beginning.
+        final: Probability at the end.
         step: Number of steps taken.
         steps: Number of steps over which it falls; 0 for none.
         stairs: Number of equal stairs in which it falls; 0 for a straight line.

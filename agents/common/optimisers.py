@@ -15,18 +15,18 @@ OptimizerName = Literal["adam", "muon"]
 ADAMS_SHARE = 1 / 20  # of Muon's learning rate
 MOMENTUM = 0.95
 ITERATIONS = 5
-COEFFICIENTS = 3.4445, -4.7750, 2.0315  # of the odd polynomial of each iteration, as Jordan et al. chose them
+COEFFICIENTS = 3.4445, -4.7750, 2.0315  # of the odd polynomial of each iteration, chosen by Jordan et al.
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class MuonAndAdam(torch.optim.Optimizer):
-    """Muon (Jordan et al., 2024) for all kernels but the first and the last, Adam for the rest.
+    """Muon (Jordan et al., 2024) for all kernels except the first and the last, Adam for the rest.
 
     Muon orthogonalises each kernel's step. The layers that read and write pixels are left to Adam: their input has one
-    dominant direction, the mean brightness, and steps as large in it as in all others kill the ReLUs behind.
+    dominant direction, the mean brightness, and steps that are as large in it as in all others kill the ReLUs behind.
 
-    `torch.optim.Muon` takes the same steps, in bfloat16 everywhere: on a processor that has no such numbers it takes
-    several times as long as the network's gradients. Here they are float32 where bfloat16 is not native.
+    `torch.optim.Muon` takes the same steps, but always in bfloat16: on a processor without native bfloat16 it takes
+    several times as long as the network's gradients. Here such processors use float32.
 
     Args:
         params: Parameters of a network, in the order of its layers.
@@ -68,7 +68,7 @@ class MuonAndAdam(torch.optim.Optimizer):
         kernel.sub_(step, alpha=lr * math.sqrt(max(1, rows / columns)))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold."""
+        """The state of copies and pickles."""
         return super().__getstate__() | {"_kernels": self._kernels, "_adam": self._adam}
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,13 +76,13 @@ class MuonAndAdam(torch.optim.Optimizer):
         return {"muon": super().state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` returned."""
+        """Restores the state that `state_dict` returned."""
         super().load_state_dict(state_dict["muon"])
         self._adam.load_state_dict(state_dict["adam"])
 
 
 def _orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """A matrix with the same singular vectors, and singular values of about 1, by Newton and Schulz's iteration."""
+    """A matrix with the same singular vectors, and singular values of about 1, by Newton-Schulz iteration."""
     if matrix.shape[0] > matrix.shape[1]:
         return _orthogonalised(matrix.T).T
     a, b, c = COEFFICIENTS

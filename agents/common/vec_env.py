@@ -1,4 +1,4 @@
-"""Stable-Baselines3's vector interface over the native vector environment: its agents train on batched tools."""
+"""Stable-Baselines3's vector interface to the native vector environment, so its agents train on batched tools."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from hirl_env.vector_env import RestoreVectorEnv
 class RestoreVecEnv(VecEnv):
     """The native vector environment in its SAME_STEP autoreset mode, as a Stable-Baselines3 ``VecEnv``.
 
-    Its environments are one batch: what is set or called, is for all of them.
+    Its environments are one batch: whatever is set or called applies to all of them.
 
     Args:
-        env: The vector environment; wrappers of Gymnasium's may be on it.
+        env: The vector environment, possibly with wrappers of Gymnasium.
 
     Raises:
-        ValueError: If it is another, or resets in another mode.
+        ValueError: If it is not a native vector environment, or resets in another mode.
     """
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
@@ -42,10 +42,10 @@ class RestoreVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> npt.NDArray[np.uint8]:
-        """Starts an episode in every environment, with the seeds of `seed`, if it was called.
+        """Starts an episode in every environment, with the seeds from `seed` if it was called.
 
         Raises:
-            ValueError: If the environments were given options that differ.
+            ValueError: If the environments were given different options.
         """
         if not all(_equal(options, self._options[0]) for options in self._options):
             raise ValueError("this environment resets all of its images with the same options")
@@ -57,7 +57,7 @@ class RestoreVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Takes note of the actions."""
+        """Stores the actions for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -75,7 +75,7 @@ class RestoreVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), dones, each
 
     def _per_environment(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
-        """Gymnasium's dictionary of arrays (with masks, and dictionaries inside) as a dictionary per environment."""
+        """Gymnasium's dictionary of arrays (with masks, and nested dictionaries) as one dictionary per environment."""
         each: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for key, values in infos.items():
             if key.startswith("_"):
@@ -95,7 +95,7 @@ class RestoreVecEnv(VecEnv):
         return [None] * self.num_envs if frames is None else list(frames)  # type: ignore[arg-type]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute, once per environment: spaces and generators are its own, they share all else but images."""
+        """The attribute, once per environment; spaces are those of a single environment."""
         rows = list(self._get_indices(indices))
         if attr_name in ("action_space", "observation_space"):
             attr_name = f"single_{attr_name}"
@@ -103,10 +103,10 @@ class RestoreVecEnv(VecEnv):
         return [each[row] for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Sets an attribute of the vector environment, for all.
+        """Sets an attribute of the vector environment, for all environments.
 
         Raises:
-            ValueError: If indices leave some out.
+            ValueError: If indices leave some environments out.
         """
         self._check_all(indices)
         setattr(self.env.unwrapped, attr_name, value)
@@ -114,10 +114,10 @@ class RestoreVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the vector environment once; its result for each environment.
+        """Calls a method of the vector environment once, and returns its result for each environment.
 
         Raises:
-            ValueError: If indices leave some out.
+            ValueError: If indices leave some environments out.
         """
         self._check_all(indices)
         return list(self._of_each(method_name, getattr(self.env, method_name)(*method_args, **method_kwargs)))
@@ -132,12 +132,12 @@ class RestoreVecEnv(VecEnv):
             raise ValueError("these environments are one batch: set and call for all of them, without indices")
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
-        """False throughout: there are no single environments that could be."""
+        """False for every environment, because there are no single environments to wrap."""
         return [False] * len(list(self._get_indices(indices)))
 
 
 def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
-    """Whether options, some of which are pictures, are the same."""
+    """Whether options, which may hold pictures, are equal."""
     return options.keys() == others.keys() and all(np.array_equal(options[key], others[key]) for key in options)
 
 
@@ -146,12 +146,12 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
 
     Args:
         env: Environment, if there is one.
-        stops: Whether the agent stops by an action; if not, by its values.
+        stops: Whether the agent stops by an action; otherwise it stops by its values.
 
     Raises:
-        ValueError: If `VecNormalize` is on it (agents here learn gains as they are, to stop by), it restores whole
-            pictures, whose sizes differ, it has a STOP and should not, or has none, or images are stacked: three more
-            channels are the start of the episode.
+        ValueError: If it is wrapped in `VecNormalize` (agents here need unscaled gains to stop by), restores whole
+            pictures, whose sizes differ, has a STOP that the agent does not use, or lacks one that it needs, or stacks
+            images: three more channels would be taken for the first image of the episode.
     """
     if env is None:
         return
@@ -174,13 +174,13 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
 
 
 def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
-    """Steps after which the environments' episodes are cut off; ``otherwise`` where they say nothing of it."""
+    """Steps after which the environments' episodes are truncated; ``otherwise`` if they do not say."""
     known = [] if env is None else configs_of(env)
     return max((config.max_steps or otherwise for config in known), default=otherwise)
 
 
 def configs_of(env: VecEnv) -> list[EnvConfig]:
-    """The configurations of environments of this package; none where they cannot be asked."""
+    """The configurations of environments of this package; empty for other environments."""
     known = env.get_attr("config") if env.has_attr("config") else []
     return [config for config in known if isinstance(config, EnvConfig)]
 
@@ -197,12 +197,12 @@ def make_vec_env(
     Args:
         env_id: Environment, ``HIRL-Restore-v0`` or ``HIRL-RestoreFlat-v0``.
         n_envs: Number of images restored side by side.
-        seed: Seed of the first reset, as of ``VecEnv.seed``.
-        env_kwargs: Keyword arguments of the environment, those of `EnvConfig`, as Stable-Baselines3 takes them.
-        **arguments: The same, written out.
+        seed: Seed of the first reset, as in ``VecEnv.seed``.
+        env_kwargs: Keyword arguments of the environment, those of `EnvConfig`, as a dictionary.
+        **arguments: Keyword arguments of the environment, written out.
     """
     arguments = (env_kwargs or {}) | arguments
     env = VecMonitor(RestoreVecEnv(gym.make_vec(env_id, n_envs, autoreset_mode="SameStep", **arguments)))
-    if seed is not None:  # which Stable-Baselines3 would draw, and from everybody's generator
+    if seed is not None:  # for None, Stable-Baselines3 would draw a seed from NumPy's global generator
         env.seed(seed)
     return env

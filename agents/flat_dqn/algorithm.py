@@ -1,4 +1,4 @@
-"""The flat baseline: Stable-Baselines3's DQN, one action per cell, on the trunk that HIRL has."""
+"""The flat baseline: Stable-Baselines3's DQN, one action per cell, on HIRL's trunk."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hirl_agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
 class FlatDQN(OffPolicyAgent, DQN):
     """DQN on a ResNet-18, for ``HIRL-RestoreFlat-v0``.
 
-    All but the trunk is Stable-Baselines3's: no double Q-learning, no bootstrap that may stop, no augmentation, and one
-    coin for the exploration of all environments.
+    Everything except the trunk is Stable-Baselines3's: no double Q-learning, no bootstrapping from max(0, value), no
+    augmentation, and all environments explore at the same steps.
 
     Args:
         policy: A DQN policy.
@@ -31,7 +31,7 @@ class FlatDQN(OffPolicyAgent, DQN):
     """
 
     derived = frozenset({"replay_buffer_class", "replay_buffer_kwargs"})
-    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its network is to take
+    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its network will take
 
     def __init__(
         self,
@@ -48,16 +48,16 @@ class FlatDQN(OffPolicyAgent, DQN):
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
 
     def argument(self, name: str) -> Any:
-        """An argument of the constructor, as it takes it: without what this adds to ``policy_kwargs`` itself."""
+        """An argument of the constructor, without the entries that it adds to ``policy_kwargs`` itself."""
         value = super().argument(name)
         if name != "policy_kwargs":
             return value
         return {key: each for key, each in value.items() if each is not ResNet18Extractor}
 
     def q_network(self, n_degrees: int) -> FlatQ:
-        """The network alone, for inference: cell values of images (N, 3, H, W) in [0, 1]; shares its weights.
+        """The network for inference, which maps images (N, 3, H, W) in [0, 1] to cell values; it shares the weights.
 
-        Learning on puts these into training mode again.
+        Further learning puts it into training mode again.
 
         Args:
             n_degrees: Degrees of each type of the toolset.

@@ -19,7 +19,7 @@ from hirl_env.resnet import Norm
 class FlatDQNConfig(AlgorithmConfig):
     """Options of the flat DQN.
 
-    The defaults are those of HIRL as far as the two have them in common.
+    Options that HIRL has, too, have the same defaults.
 
     Args:
         width: Width of the ResNet-18 trunk: channels of its first stage, a multiple of 8.
@@ -32,10 +32,10 @@ class FlatDQNConfig(AlgorithmConfig):
         train_freq: Number of steps of the vector environment between trainings.
         gradient_steps: Number of updates in each training; -1 for as many as there were transitions.
         n_steps: Number of rewards summed before a target bootstraps.
-        target_update_interval: Number of environment steps between updates of the target network; of no effect with
+        target_update_interval: Number of environment steps between updates of the target network; has no effect with
             gamma 0.
-        exploration_initial_eps: Chance of a random action at the beginning.
-        exploration_final_eps: The same chance at the end.
+        exploration_initial_eps: Probability of a random action at the beginning.
+        exploration_final_eps: Probability of a random action at the end.
         exploration_fraction: Share of the training over which it falls from the one to the other.
         max_grad_norm: Norm that gradients are clipped to.
     """
@@ -70,9 +70,9 @@ class FlatDQNConfig(AlgorithmConfig):
         return FlatDQN(env=env, learning_rate=learning_rate, policy_kwargs=policy_kwargs, seed=seed, **options)
 
     def remarks(self, total_steps: int) -> Iterator[str]:
-        """What a user should know of a training of so many environment steps, a sentence each."""
+        """Remarks for the user on a training of that many environment steps, one sentence each."""
         yield from learning_remarks(total_steps, self.learning_starts)
 
     def q_network(self, model: FlatDQN, n_degrees: int) -> FlatQ:
-        """The network alone, sharing the model's weights."""
+        """The network, sharing the model's weights."""
         return model.q_network(n_degrees)

@@ -26,7 +26,7 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,
     "huber": F.smooth_l1_loss,
 }
-RECENT = 0.1  # share of the updates so far that averages over time reach back, at most
+RECENT = 0.1  # largest share of the updates so far that averages over time reach back
 CHOICES = {
     "loss": tuple(LOSSES),
     "degree_updates": ("replay", "online"),
@@ -37,8 +37,8 @@ CHOICES = {
 class HIRL(OffPolicyAgent):
     """Two-level DQN: the type strategy T(s) chooses a type, the degree strategy D(s) its degree.
 
-    Both are ResNet-18 Q-networks with target networks. The options that are not explained here are those of
-    `HIRLConfig`, with its defaults. An environment must have ``full_feedback`` where the algorithm has it.
+    Both are ResNet-18 Q-networks with target networks. Options that are not explained here are those of `HIRLConfig`,
+    with its defaults. With ``full_feedback``, the environment must have it as well.
 
     Args:
         policy: Policy: ``ResNetPolicy``, or a subclass of `HIRLPolicy`.
@@ -57,7 +57,7 @@ class HIRL(OffPolicyAgent):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"ResNetPolicy": HIRLPolicy, "CnnPolicy": HIRLPolicy}
     policy: HIRLPolicy
     replay_buffer: ReplayBuffer
-    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its networks are to take
+    max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its networks will take
 
     def __init__(
         self,
@@ -134,12 +134,12 @@ class HIRL(OffPolicyAgent):
         self.learning: Learning[Any] = self._learning()
         self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
-        # Batch norm's running statistics are no parameters; target networks need them too.
+        # Batch norm's running statistics are not parameters, but target networks need them too.
         self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
         self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
 
     def _check_options(self) -> None:
-        """Raises ValueError where an option is out of range, or options do not go together."""
+        """Raises ValueError if an option is out of range, or options do not go together."""
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value not in known:
@@ -157,7 +157,7 @@ class HIRL(OffPolicyAgent):
             raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
 
     def _check_networks(self) -> None:
-        """Raises ValueError where options do not go with the networks or the replay buffer."""
+        """Raises ValueError if options do not go with the networks or the replay buffer."""
         architecture = self.policy.q.architecture
         if self.degree_updates == "online" and architecture["norm"] == "batch":
             raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
@@ -181,7 +181,7 @@ class HIRL(OffPolicyAgent):
 
     @property
     def exploration_rate(self) -> float:
-        """Chance of a random type, and of a random degree, now."""
+        """Current probability of a random type, and of a random degree."""
         return epsilon_at(
             self.exploration_initial_eps,
             self.exploration_final_eps,
@@ -201,7 +201,7 @@ class HIRL(OffPolicyAgent):
         actions, state = self.policy.predict(observation, state, episode_start, deterministic)
         if deterministic:
             return actions, state
-        # One coin per environment and per level: a random type may come with a deliberate degree, and vice versa.
+        # Type and degree explore independently in each environment: a random type may have a greedy degree.
         assert isinstance(self.action_space, spaces.MultiDiscrete)
         explores = np.random.random(actions.shape) < self.exploration_rate
         return np.where(explores, np.random.randint(self.action_space.nvec, size=actions.shape), actions), state
@@ -238,10 +238,10 @@ class HIRL(OffPolicyAgent):
             self.logger.record("train/q_value", float(np.mean(values)))
 
     def _target_share(self) -> float:
-        """Share by which the target networks move: ``tau``, and more while the training is young.
+        """Share by which the target networks move: ``tau``, and more early in training.
 
-        An average over 1 / ``tau`` updates would be one of the networks' random beginnings until there were several
-        times as many.
+        Otherwise the average, over 1 / ``tau`` updates, would be dominated by the random initial networks until there
+        had been several times as many updates.
         """
         updates = self._n_updates / self.target_update_interval
         return max(self.tau, 1 / (1 + RECENT * updates))

@@ -28,22 +28,22 @@ class HIRLConfig(AlgorithmConfig):
         width: Width of both ResNet-18 trunks: channels of their first stage, a multiple of 8.
         norm: Normalisation of both trunks.
         degree_head: Degree strategy: per-type values D(s, t, d), or blind, D(s, d), as in the paper.
-        log_variances: Whether both trunks see beside an image how much detail it has at each of three scales, as
-            logarithms of local variances.
+        log_variances: Whether both trunks see, in addition to an image, how much detail it has at each of three scales,
+            as logarithms of local variances.
         squash: Whether the strategies learn the square root of large values, so that small ones count.
         buffer_size: Number of transitions remembered.
         learning_starts: Number of environment steps of random actions before the first update.
         batch_size: Number of transitions in an update.
         tau: Share by which the target networks move towards the evaluation networks at each of their updates; 1
-            copies. Below 1 they are averages over time, less noisy, and it is they that act; while the training is
-            young they move faster, and reach back a tenth of it.
+            copies. Below 1 they are averages over time, which are less noisy, and the agent acts by them. Early in
+            training they move faster, so that they average over at most a tenth of the updates so far.
         gamma: Discount factor. At 0 a value is the gain of the next step alone.
         train_freq: Number of steps of the vector environment between trainings.
         gradient_steps: Number of updates in each training; -1 for as many as there were transitions.
         n_steps: Number of rewards summed before a target bootstraps.
         target_update_interval: Number of updates between those of the target networks.
-        exploration_initial_eps: Chance of a random type and, independently, of a random degree, at the beginning.
-        exploration_final_eps: The same chance at the end.
+        exploration_initial_eps: Probability of a random type and, independently, of a random degree, at the beginning.
+        exploration_final_eps: Probability of a random type and of a random degree at the end.
         exploration_steps: Number of environment steps over which it falls from the one to the other.
         exploration_stairs: Number of equal stairs in which it falls; 0 for a straight line.
         max_grad_norm: Norm that the gradients of each network are clipped to.
@@ -51,14 +51,14 @@ class HIRLConfig(AlgorithmConfig):
             rate of about 0.02.
         loss: Loss of both strategies; mse is the paper's.
         double_q: Whether the evaluation network chooses the tool whose value a target takes from the target network.
-        may_stop: Whether targets bootstrap from max(0, value): one may always stop.
+        may_stop: Whether targets bootstrap from max(0, value), because an agent can always stop.
         degree_updates: Transitions that the degree strategy learns from: replay, or online, the newest of each
             environment, as in the paper (Eq. 2).
         type_target: What the type strategy learns: degrees, the best degree's value D'(s, t, d) of every type; or
-            transition, as in the paper (Eq. 3), r + gamma T'(s') of whatever degree was taken.
-        full_feedback: Whether it learns what every tool would have gained, at the cost of applying them all at each
-            step, and not only what the tool that was used gained. With gamma 0 alone.
-        augment: Whether replayed images are turned and mirrored, all of a batch alike.
+            transition, as in the paper (Eq. 3), r + gamma T'(s') for whichever degree was taken.
+        full_feedback: Whether it learns what every tool would have gained, and not only the gain of the tool that was
+            used. All tools are applied at each step for it. Requires gamma 0.
+        augment: Whether replayed images are rotated and mirrored, all images of a batch alike.
     """
 
     width: int = 16
@@ -90,7 +90,7 @@ class HIRLConfig(AlgorithmConfig):
     augment: bool = True
 
     def check(self) -> None:
-        """Raises ValueError where options do not go together."""
+        """Raises ValueError if options do not go together."""
         if self.full_feedback:
             check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
 
@@ -102,7 +102,7 @@ class HIRLConfig(AlgorithmConfig):
     @classmethod
     def algorithm(cls) -> type[HIRL]:
         """The class of the algorithm."""
-        from hirl_agents.hirl.algorithm import HIRL  # which takes its defaults from here
+        from hirl_agents.hirl.algorithm import HIRL  # imported here, because it takes its defaults from this module
 
         return HIRL
 
@@ -113,7 +113,7 @@ class HIRLConfig(AlgorithmConfig):
         return self.algorithm()(env=env, learning_rate=learning_rate, policy_kwargs=network, seed=seed, **options)
 
     def remarks(self, total_steps: int) -> Iterator[str]:
-        """What a user should know of a training of so many environment steps, a sentence each."""
+        """Remarks for the user on a training of that many environment steps, one sentence each."""
         yield from learning_remarks(total_steps, self.learning_starts, self.exploration_steps)
 
     def q_network(self, model: HIRL, n_degrees: int) -> TwoLevelQ:
@@ -122,7 +122,7 @@ class HIRLConfig(AlgorithmConfig):
 
 
 def check_full_feedback(gamma: float, n_steps: int, degree_updates: str, type_target: str) -> None:
-    """Raises ValueError where options do not go with ``full_feedback``; they are those of `HIRLConfig`."""
+    """Raises ValueError if options of `HIRLConfig` do not go with ``full_feedback``."""
     looks_ahead = gamma or n_steps > 1
     if looks_ahead or degree_updates != "replay" or type_target != "degrees":
         raise ValueError(

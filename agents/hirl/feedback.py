@@ -26,20 +26,20 @@ class Feedback(NamedTuple):
     gains: torch.Tensor
 
     def turned(self, turns: int, mirror: bool) -> Feedback:
-        """The same of the images after a number of quarter turns, and mirrored."""
+        """The same with the images rotated by a number of quarter turns, and mirrored."""
         return self._replace(images=turned(self.images, turns, mirror))
 
 
 class FeedbackReplayBuffer(OwnReplayBuffer):
-    """Remembers images with the gains of all tools, and not which was taken: where gamma is 0, that does not count.
+    """Stores images with the gains of all tools, but not which tool was taken, which is irrelevant with gamma 0.
 
     Args:
-        buffer_size: Images remembered.
+        buffer_size: Number of images stored.
         observation_space: Observation space of one environment.
         action_space: MultiDiscrete([types, degrees]).
         device: Device of the samples.
-        n_envs: Environments side by side.
-        optimize_memory_usage: Option without a meaning here: observations are never kept twice.
+        n_envs: Number of environments side by side.
+        optimize_memory_usage: Option of Stable-Baselines3 without effect: observations are never kept twice.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("observations", "gains")
@@ -55,7 +55,7 @@ class FeedbackReplayBuffer(OwnReplayBuffer):
         n_envs: int = 1,
         optimize_memory_usage: bool = False,
     ) -> None:
-        # As Stable-Baselines3's own DictReplayBuffer: the arrays of ReplayBuffer are others.
+        # Skips ReplayBuffer's constructor, whose arrays differ, as Stable-Baselines3's DictReplayBuffer does.
         super(ReplayBuffer, self).__init__(buffer_size, observation_space, action_space, device, n_envs)
         self.buffer_size = max(buffer_size // n_envs, 1)
         self.optimize_memory_usage, self.handle_timeout_termination = optimize_memory_usage, False
@@ -84,6 +84,6 @@ class FeedbackReplayBuffer(OwnReplayBuffer):
         self.full |= self.pos == 0
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Feedback:  # type: ignore[override]
-        """Draws images, as they were observed, with the gains of all tools."""
+        """Samples images, as they were observed, with the gains of all tools."""
         rows, envs = np.random.randint(self.size(), size=batch_size), np.random.randint(self.n_envs, size=batch_size)
         return Feedback(*(self.to_torch(getattr(self, name)[rows, envs]) for name in self.arrays))

@@ -1,4 +1,4 @@
-"""What HIRL learns from: the steps that were taken, or what every tool would have gained."""
+"""What HIRL learns from: the steps that were taken, or the gains that all tools would have had."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TypeTarget = Literal["degrees", "transition"]
 
 
 class Transitions(NamedTuple):
-    """Steps that were taken; images in [0, 1], (N, C, H, W), all else (N,)."""
+    """Steps that were taken; images in [0, 1], (N, C, H, W), everything else (N,)."""
 
     images: torch.Tensor
     types: torch.Tensor
@@ -27,7 +27,7 @@ class Transitions(NamedTuple):
     discounts: torch.Tensor
 
     def turned(self, turns: int, mirror: bool) -> Transitions:
-        """The same of all images after a number of quarter turns, and mirrored."""
+        """The same with all images rotated by a number of quarter turns, and mirrored."""
         return self._replace(
             images=turned(self.images, turns, mirror), next_images=turned(self.next_images, turns, mirror)
         )
@@ -37,14 +37,14 @@ Batch = TypeVar("Batch", Transitions, Feedback)
 
 
 class Learning(Generic[Batch]):
-    """Draws batches from memory, and says what the strategies are to learn from them.
+    """Samples batches from the replay buffer, and computes the targets of the strategies.
 
     Args:
-        policy: The networks, of which the target networks say what is to be learned.
-        augment: Whether to turn and mirror the images that are drawn, all of a batch alike.
+        policy: The networks; targets come from its target networks.
+        augment: Whether to rotate and mirror the sampled images, all images of a batch alike.
 
     Attributes:
-        replay_buffer_class: The memory it draws from; None for Stable-Baselines3's own.
+        replay_buffer_class: Class of the replay buffer; None for Stable-Baselines3's own.
     """
 
     replay_buffer_class: ClassVar[type[ReplayBuffer] | None] = None
@@ -53,50 +53,50 @@ class Learning(Generic[Batch]):
         self.policy, self.augment = policy, augment
 
     def sample(self, memory: ReplayBuffer, batch_size: int) -> Batch:
-        """A batch drawn from memory."""
+        """A batch sampled from the replay buffer."""
         turn = (int(np.random.randint(4)), bool(np.random.randint(2))) if self.augment else None
         batch = self.batch(memory.sample(batch_size))
         return batch if turn is None else batch.turned(*turn)
 
     def batch(self, sample: Any) -> Batch:
-        """A batch of what a memory drew."""
+        """A batch made from a sample of the replay buffer."""
         raise NotImplementedError
 
     def degree_batch(self, memory: ReplayBuffer, replayed: Batch | None) -> Batch | None:
-        """What DS learns from: the batch that TS learns from, if there is one."""
+        """The batch that DS learns from: that of TS, if there is one."""
         return replayed
 
     def degree_targets(self, values: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """What DS learns.
+        """The targets of DS.
 
         Args:
             values: D(s) of the batch's images, (N, types, degrees), encoded.
-            batch: What it learns from.
+            batch: Batch to learn from.
 
         Returns:
-            Those of the values that are learned, and what they ought to be, of the same shape.
+            The values that are learned, and their targets, of the same shape.
         """
         raise NotImplementedError
 
     @torch.no_grad()
     def type_targets(self, values: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """What TS learns, as `degree_targets`: of every type the value of its best degree.
+        """The targets of TS, as from `degree_targets`: for every type, the value of its best degree.
 
         Args:
             values: T(s) of the batch's images, (N, types), encoded.
-            batch: What it learns from.
+            batch: Batch to learn from.
         """
-        # Of the target network, which is steadier than the one that learns.
+        # From the target network, which is more stable than the network that learns.
         return values, self.policy.q_target.degree_values(batch.images).amax(dim=2)
 
 
 class FromFeedback(Learning[Feedback]):
-    """Learns of every tool what it would have gained: values of the next step alone."""
+    """Learns what every tool would have gained: values are gains of the next step alone."""
 
     replay_buffer_class = FeedbackReplayBuffer
 
     def batch(self, sample: Feedback) -> Feedback:
-        """The images as they are convolved, and the gains of all tools."""
+        """The images as the networks see them, and the gains of all tools."""
         return sample._replace(images=self.policy.images(sample.images))
 
     def degree_targets(self, values: torch.Tensor, batch: Feedback) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,16 +105,16 @@ class FromFeedback(Learning[Feedback]):
 
 
 class FromTransitions(Learning[Transitions]):
-    """Learns of the tool that was taken what it gained, and what its result is worth (Eq. 2 and 3).
+    """Learns from the gain of the tool that was taken and the value of the next image (Eq. 2 and 3).
 
     Args:
-        policy: Networks, as of `Learning`.
-        augment: Whether to turn and mirror images, as of `Learning`.
+        policy: Networks, as in `Learning`.
+        augment: Whether to rotate and mirror images, as in `Learning`.
         gamma: Discount factor.
         double_q: Whether the evaluation network chooses the cell whose value a target takes from the target network.
         may_stop: Whether targets bootstrap from max(0, value).
         type_target: Whether TS learns the values of the best ``degrees``, or from each ``transition`` itself (Eq. 3).
-        online: Whether DS learns from the newest transitions, and not from those that are replayed.
+        online: Whether DS learns from the newest transitions instead of replayed ones.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class FromTransitions(Learning[Transitions]):
         self.type_target, self.online = type_target, online
 
     def batch(self, sample: Any) -> Transitions:
-        """Transitions with the discount of what comes after each."""
+        """Transitions, with the discount of each one's next value."""
         discounts = self.gamma if sample.discounts is None else sample.discounts.flatten()
         return self._transitions(
             sample.observations,
@@ -143,7 +143,7 @@ class FromTransitions(Learning[Transitions]):
         )
 
     def degree_batch(self, memory: ReplayBuffer, replayed: Transitions | None) -> Transitions | None:
-        """What DS learns from."""
+        """The batch that DS learns from: the newest transitions if online, else that of TS."""
         return self.newest(memory) if self.online else replayed
 
     def newest(self, memory: ReplayBuffer) -> Transitions:
@@ -177,7 +177,7 @@ class FromTransitions(Learning[Transitions]):
         return taken, self.bootstrapped(batch, lambda q: q.degree_values(batch.next_images).flatten(1))
 
     def type_targets(self, values: torch.Tensor, batch: Transitions) -> tuple[torch.Tensor, torch.Tensor]:
-        """As of `Learning`; or the values of the types that were taken, and r + gamma max T'(s') (Eq. 3)."""
+        """As in `Learning`; or the values of the types that were taken, and r + gamma max T'(s') (Eq. 3)."""
         if self.type_target == "degrees":
             return super().type_targets(values, batch)
         taken = values[torch.arange(len(values)), batch.types]
@@ -188,14 +188,14 @@ class FromTransitions(Learning[Transitions]):
         """Targets (N,), encoded: reward plus the discounted value of the next image.
 
         Args:
-            batch: What they are learned from.
-            values: Values of all actions in the next images, (N, actions), encoded, by a given network.
+            batch: Batch to learn from.
+            values: Function from a network to its values of all actions for the next images, (N, actions), encoded.
         """
         if not self.gamma:
             return self.policy.q.encode(batch.rewards)
         after = chosen = values(self.policy.q_target)
         if self.double_q:
-            # In evaluation mode, as the target network is: batch statistics are for what is learned from.
+            # In evaluation mode, like the target network: batch statistics are only for the images learned from.
             self.policy.set_training_mode(False)
             chosen = values(self.policy.q)
             self.policy.set_training_mode(True)

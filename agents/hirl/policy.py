@@ -17,25 +17,25 @@ from hirl_agents.hirl.config import HIRLConfig
 from hirl_agents.networks import DegreeHead, FlatQ, TwoLevelQ
 from hirl_env.resnet import Norm
 
-# By the channels of observations: whether they show the start, and the tool used last.
+# By the number of channels of observations: whether they include the first image, and the tool used last.
 SEEN = {3: (False, False), 4: (False, True), 6: (True, False), 7: (True, True)}
-OF_SPACE = ("sees_start", "sees_tool", "view")  # what of the architecture follows from the observation space
+OF_SPACE = ("sees_start", "sees_tool", "view")  # parts of the architecture that follow from the observation space
 
 
 class HIRLPolicy(BasePolicy):
-    """Type strategy and degree strategy; acts greedily (exploration is the algorithm's).
+    """Type strategy and degree strategy; acts greedily (the algorithm explores).
 
     Args:
-        observation_space: Images, uint8 (3, H, W), with three more channels where the start is observed, and one more
-            where the tool used last is.
+        observation_space: Images, uint8 (3, H, W), with three more channels if the first image is observed, and one
+            more if the tool used last is.
         action_space: MultiDiscrete([types, degrees]).
         lr_schedule: Learning rate by the share of the training that remains.
         width: Width of the ResNet-18 trunks.
         norm: Normalisation of the trunks: ``group``, ``batch`` or ``none``.
         degree_head: Form of DS: ``per-type``, or ``blind`` as in the paper.
-        squash: Whether they learn the square root of large values (see `hirl_agents.networks.squashed`), so that small
-            ones count.
-        log_variances: Whether the strategies see images `hirl_env.log_variances.with_log_variances`.
+        squash: Whether the strategies learn the square root of large values (see `hirl_agents.networks.squashed`), so
+            that small ones count.
+        log_variances: Whether the strategies see images with maps of `hirl_env.log_variances.with_log_variances`.
         acts_by_target: Whether to act by the target networks instead of the evaluation networks.
         optimizer_class: Class of both optimisers, or the name of one.
         optimizer_kwargs: Further arguments of both optimisers.
@@ -101,12 +101,12 @@ class HIRLPolicy(BasePolicy):
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
     def start_from(self, network: TwoLevelQ | FlatQ) -> None:
-        """Takes the weights of a network of this architecture.
+        """Copies the weights of a network of this architecture.
 
-        It need not have seen the start or the tool used last, nor images of this size.
+        That network need not see the first image or the tool used last, nor images of this size.
 
         Raises:
-            ValueError: If it is of another architecture.
+            ValueError: If the network has another architecture.
         """
         own = self.q
         of_space = {name: network.architecture.get(name) for name in OF_SPACE}
@@ -117,12 +117,12 @@ class HIRLPolicy(BasePolicy):
             raise ValueError(
                 f"the weights are of another architecture; start with that of this agent: {own.architecture}"
             )
-        # Stop margins are found anew.
+        # Stop margins are calibrated again.
         weights = network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():
             more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
-            # A first layer that did not see the start, or a head that did not see the tool, gets zeros for these
-            # inputs: they change no value at first.
+            # A first layer that did not see the first image, or a head that did not see the tool, gets zero weights for
+            # these inputs, which do not change the values at first.
             weights[name] = F.pad(weights[name], (0, 0) * (value.ndim - 2) + (0, more)) if more else weights[name]
         own.load_state_dict(weights)
         self.q_target.load_state_dict(own.state_dict())
@@ -137,13 +137,13 @@ class HIRLPolicy(BasePolicy):
         return self.q.seen(self._pixels(observation))
 
     def _pixels(self, observation: PyTorchObs) -> torch.Tensor:
-        """Observations as images in [0, 1], in the layout in which they are convolved fastest."""
+        """Observations as images in [0, 1], in the fastest layout for convolutions."""
         images = preprocess_obs(observation, self.observation_space)
         assert isinstance(images, torch.Tensor)
         return images.contiguous(memory_format=torch.channels_last)
 
     def set_training_mode(self, mode: bool) -> None:
-        """Training or evaluation mode of the evaluation networks; the target networks stay in the latter."""
+        """Sets the mode of the evaluation networks; the target networks stay in evaluation mode."""
         self.q.train(mode)
         self.training = mode
 

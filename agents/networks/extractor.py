@@ -16,11 +16,11 @@ class ResNet18Extractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: Images (3, H, W).
-        width: Width of the trunk, as of `ResNet18`.
-        norm: Normalisation of the trunk, as of `ResNet18`.
+        width: Width of the trunk, as in `ResNet18`.
+        norm: Normalisation of the trunk, as in `ResNet18`.
 
     Raises:
-        ValueError: If images have other channels: of agents here, HIRL alone looks at more than them.
+        ValueError: If images have more than three channels, which only HIRL can use.
     """
 
     def __init__(self, observation_space: gym.Space, width: int = 64, norm: Norm = "batch") -> None:

@@ -11,7 +11,7 @@ from hirl_agents.networks.two_level_q import TwoLevelQ
 from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
 SUFFIX = ".safetensors"
-# Of what files say: more takes the memory, or the time, of whoever loads one.
+# Bounds on the sizes in a file, so that loading one cannot exhaust memory or time.
 BOUNDS = {
     "n_types": (1, 100),
     "n_degrees": (1, 100),
@@ -33,7 +33,7 @@ def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = to
 
 @preserves_rng_state
 def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
-    """Reads what `save_q` wrote, ready for inference.
+    """Reads a Q-network that `save_q` wrote, ready for inference.
 
     Raises:
         ValueError: If the file is missing, damaged, or holds no Q-network.

@@ -13,17 +13,17 @@ from hirl_env.resnet import Norm
 
 
 class FlatQ(CellQ):
-    """One network for all cells at once, as a flat DQN has it.
+    """One network for all cells at once, as in a flat DQN.
 
     Args:
         n_types: Number of types.
         n_degrees: Number of degrees of each type.
         width: Width of the ResNet-18 trunk.
         norm: Normalisation of the trunk.
-        view: Side of the images of its training, as of `CellQ`.
-        max_steps: Longest path of its training, as of `CellQ`.
-        doubt: Standard deviations by which values are lowered, as of `CellQ`.
-        tools: Names of the tools of its training, as of `CellQ`.
+        view: Side of the images of its training, as in `CellQ`.
+        max_steps: Longest path of its training, as in `CellQ`.
+        doubt: Standard deviations by which values are lowered, as in `CellQ`.
+        tools: Names of the tools of its training, as in `CellQ`.
     """
 
     def __init__(
@@ -42,5 +42,5 @@ class FlatQ(CellQ):
         self.q: nn.Sequential = QNetwork(n_types * n_degrees, width, norm)
 
     def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
-        """What the network says of the cells, (N, types, degrees)."""
+        """The network's values of the cells, (N, types, degrees)."""
         return cast(torch.Tensor, self.q(seen).unflatten(1, (self.n_types, self.n_degrees)))

@@ -1,4 +1,4 @@
-"""A trunk with a head, of which every Q-network is made."""
+"""A trunk with a head, the building block of every Q-network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from hirl_env.resnet import Norm, ResNet18
 
-TOOL_WEIGHT = 8.0  # so that Adam moves what a tool says as fast as what the features together say
+TOOL_WEIGHT = 8.0  # so that Adam changes the contribution of a tool as fast as that of all features together
 
 
 class QNetwork(nn.Sequential):
@@ -20,14 +20,14 @@ class QNetwork(nn.Sequential):
         outputs: Number of values.
         width: Width of the trunk.
         norm: Normalisation of the trunk.
-        n_tools: Number of tools, where it sees the one used last: it is the last channel then, and the head knows it
-            beside the trunk's features. 0: it does not.
-        channels: Number of channels that the trunk looks at.
+        n_tools: Number of tools, if the network sees the one used last: that is the last channel then, and goes to the
+            head in addition to the trunk's features. 0 if it does not.
+        channels: Number of channels that the trunk sees.
     """
 
     def __init__(self, outputs: int, width: int, norm: Norm, n_tools: int = 0, channels: int = 3) -> None:
         head = nn.Linear(8 * width + (n_tools + 1 if n_tools else 0), outputs)
-        # Values start near zero: no cell is preferred, and no gain imagined, before anything is known.
+        # Values start near zero, so that no cell is preferred and no gain predicted before anything is learned.
         nn.init.normal_(head.weight, std=1e-3)
         nn.init.zeros_(head.bias)
         super().__init__(ResNet18(width, norm, channels), head)

@@ -1,4 +1,4 @@
-"""Values on a scale on which small gains count beside large ones."""
+"""A rescaling of values under which small gains count next to large ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 
 
 def squashed(values: torch.Tensor) -> torch.Tensor:
-    """``2 sign(x) (sqrt(1 + |x|) - 1)``: x itself near zero, its square root far from it.
+    """``2 sign(x) (sqrt(1 + |x|) - 1)``: about x near zero, and about twice its square root far from it.
 
-    What is worth least takes the most care to tell from nothing: a JPEG alone gains 1 dB at best, noise alone 11. After
+    Small gains are the hardest to distinguish from none: undoing a JPEG alone gains 1 dB at best, noise alone 11. After
     Pohlen et al., "Observe and Look Further" (2018), whose h(x) has half this slope.
     """
     return 2 * values.sign() * ((values.abs() + 1).sqrt() - 1)

@@ -1,4 +1,4 @@
-"""What a Q-network says of an image in all its turns and mirrors."""
+"""The values of a Q-network averaged over all rotations and mirror images of an image."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hirl_agents.networks.cell_q import CellQ
 
 
 class TurnAveraged(nn.Module):
-    """The mean of what a Q-network says of an image in its eight turns and mirrors, less what it doubts.
+    """The mean of a Q-network's values over the eight rotations and mirror images of an image, less its doubt.
 
-    A tool gains much the same whichever side is up, while the errors of the network differ: their mean is nearer the
-    truth, and how far they lie apart tells how little the network knows of the image. All values are lowered by the
-    deviation of the largest, as often as the network's ``doubt`` says: that changes no choice, but when to stop.
+    A tool gains much the same in any orientation, while the errors of the network differ. So the mean is nearer the
+    truth, and the spread shows how uncertain the network is about the image. All values are lowered by ``doubt`` times
+    the standard deviation of the largest: that does not change which tool is chosen, only when to stop.
 
     Args:
         network: Network in evaluation mode.
@@ -24,10 +24,10 @@ class TurnAveraged(nn.Module):
         self.network, self.n_types, self.n_degrees = network, network.n_types, network.n_degrees
 
     def forward(self, images: torch.Tensor, looks: int = 1) -> torch.Tensor:
-        """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as of `CellQ.forward`."""
-        # Turns of one crop share its content, and much of their error: they do not count as looks.
+        """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as in `CellQ.forward`."""
+        # Rotations of one crop share its content, and much of their error, so they do not count as looks.
         turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
-        seen = self.network.checked(images)  # once: its maps turn with the images
+        seen = self.network.checked(images)  # once, because its maps rotate with the images
         values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns])
         deviations, means = torch.std_mean(values, dim=0, correction=0)
         largest = means.flatten(1).argmax(dim=1, keepdim=True)
@@ -36,6 +36,6 @@ class TurnAveraged(nn.Module):
 
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
-    """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the layout that convolves fastest."""
+    """Images (N, C, H, W) after a number of quarter turns, and mirrored, in the fastest layout for convolutions."""
     images = images.rot90(turns, dims=(2, 3))
     return (images.flip(3) if mirror else images).contiguous(memory_format=torch.channels_last)

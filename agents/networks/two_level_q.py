@@ -23,20 +23,21 @@ class TwoLevelQ(CellQ):
         n_degrees: Number of degrees of each type.
         width: Width of both ResNet-18 trunks.
         norm: Normalisation of both trunks.
-        degree_head: Form of DS: ``blind`` as in the paper (Eq. 2): D(s, d) does not know the type; or ``per-type``:
-            D(s, t, d).
-        sees_start: Whether images show the start, as of `CellQ`.
-        sees_tool: Whether images show the tool used last, as of `CellQ`.
+        degree_head: Form of DS: ``blind``, D(s, d), which does not know the type, as in the paper (Eq. 2); or
+            ``per-type``, D(s, t, d).
+        sees_start: Whether images include the first image of the episode, as in `CellQ`.
+        sees_tool: Whether images include the tool used last, as in `CellQ`.
         squash: Whether the strategies learn values `squashed`.
-        log_variances: Whether they see images `with_log_variances`.
-        view: Side of the images of its training, as of `CellQ`.
-        max_steps: Longest path of its training, as of `CellQ`.
-        doubt: Standard deviations by which values are lowered, as of `CellQ`.
-        tools: Names of the tools of its training, as of `CellQ`.
+        log_variances: Whether the strategies see images `with_log_variances`.
+        view: Side of the images of its training, as in `CellQ`.
+        max_steps: Longest path of its training, as in `CellQ`.
+        doubt: Standard deviations by which values are lowered, as in `CellQ`.
+        tools: Names of the tools of its training, as in `CellQ`.
 
     Attributes:
-        ts: Images (N, C, H, W), as they are `seen`, to (N, types).
-        ds: The same to (N, degrees) or (N, types x degrees); `degree_values` gives it one shape.
+        ts: Network of TS, from images (N, C, H, W), as they are `seen`, to (N, types).
+        ds: Network of DS, from the same images to (N, degrees) or (N, types x degrees); `degree_values` returns one
+            shape for both.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class TwoLevelQ(CellQ):
         self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, channels)
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
-        """What both strategies see of images (N, C, H, W): these, or each of them `with_log_variances`."""
+        """The input of both strategies for images (N, C, H, W): these, or each image `with_log_variances`."""
         if not self.log_variances:
             return images
         pictures, rest = images[:, : 3 * self.n_images], images[:, 3 * self.n_images :]
@@ -84,7 +85,7 @@ class TwoLevelQ(CellQ):
         return torch.cat([*maps, rest], dim=1).contiguous(memory_format=torch.channels_last)
 
     def encode(self, values: torch.Tensor) -> torch.Tensor:
-        """What the strategies say of values in units of the reward: these, or squashed."""
+        """Values in units of the reward, as the strategies represent them: unchanged, or squashed."""
         return squashed(values) if self.squash else values
 
     def decode(self, values: torch.Tensor) -> torch.Tensor:
@@ -96,16 +97,16 @@ class TwoLevelQ(CellQ):
         return cast(torch.Tensor, self.ts(images))
 
     def degree_values(self, images: torch.Tensor) -> torch.Tensor:
-        """D(s), (N, types, degrees), encoded, of images as they are `seen`; the same for every type if it is blind."""
+        """D(s), (N, types, degrees), encoded, of images as they are `seen`; the same for every type if DS is blind."""
         values = self.ds(images)
         if self.blind:
             return cast(torch.Tensor, values[:, None].expand(-1, self.n_types, -1))
         return cast(torch.Tensor, values.unflatten(1, (self.n_types, self.n_degrees)))
 
     def expected_returns(self, seen: torch.Tensor) -> torch.Tensor:
-        """The value of the type, less what the degree is worse than its best, (N, types, degrees).
+        """The value of each type, less the gap between its best degree's value and each degree's, (N, types, degrees).
 
-        The largest is that of the type with the largest T and, within it, the degree with the largest D.
+        The largest belongs to the type with the largest T and, within it, the degree with the largest D.
         """
         degrees = self.degree_values(seen)
         return self.decode(self.type_values(seen)[..., None] + degrees - degrees.amax(dim=2, keepdim=True))

@@ -1,8 +1,8 @@
-"""What a pixel may do to itself: PixelRL's nine actions, as batched functions of whole images.
+"""PixelRL's nine actions of a pixel, as batched functions of whole images.
 
 They are those of the published code, which calls OpenCV: the same kernels, the same borders (mirrored without repeating
-the edge; the median repeats it). In colour, one action is taken for the three channels of a pixel: the linear filters
-and the median work on each channel, the bilateral filters, as OpenCV's, on all at once, so that a colour edge is an
+the edge; the median repeats it). In colour, the three channels of a pixel take the same action: the linear filters and
+the median work on each channel; the bilateral filters, like OpenCV's, work on all at once, so that a colour edge is an
 edge in every channel.
 """
 
@@ -20,12 +20,12 @@ RADIUS = 2  # pixels; every filter is 5x5
 
 @dataclass(frozen=True)
 class Action:
-    """One of the nine.
+    """One of the nine actions.
 
     Attributes:
         name: Name in tables.
-        apply: Function of images (N, C, H, W), float32 in [0, 1], to the same shape, not clamped: what each pixel
-            becomes if it takes the action.
+        apply: Function from images (N, C, H, W), float32 in [0, 1], to the same shape, not clamped: each pixel as it is
+            after the action.
     """
 
     name: str
@@ -57,7 +57,7 @@ def median(images: torch.Tensor) -> torch.Tensor:
 
 
 def bilateral(images: torch.Tensor, sigma_colour: float, sigma_space: float) -> torch.Tensor:
-    """A mean of the 13 pixels within a distance of 2, weighted by nearness in space and in colour.
+    """A mean of the 13 pixels within a distance of 2, weighted by proximity in space and in colour.
 
     Args:
         images: Images (N, C, H, W).
@@ -89,7 +89,7 @@ def _separable(images: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
 
 
 def _mirrored(images: torch.Tensor) -> torch.Tensor:
-    """Images with a mirrored border of 2 pixels; those too small to be mirrored repeat their edge."""
+    """Images with a mirrored border of 2 pixels; images too small for that repeat their edge."""
     return F.pad(images, (RADIUS,) * 4, mode="reflect" if min(images.shape[-2:]) > RADIUS else "replicate")
 
 
@@ -107,7 +107,7 @@ ACTIONS: tuple[Action, ...] = (
 
 
 def act(images: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-    """Every pixel takes its own action, all at once.
+    """Applies each pixel's own action, all at once.
 
     Args:
         images: Images (N, C, H, W), float32 in [0, 1].
@@ -117,7 +117,7 @@ def act(images: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         A new tensor (N, C, H, W), clamped to [0, 1] (the published code clamps after the last step only).
 
     Raises:
-        ValueError: If actions have another shape, or name none of the nine.
+        ValueError: If actions have another shape, or are not indices of `ACTIONS`.
     """
     if actions.shape != images[:, 0].shape:
         raise ValueError(

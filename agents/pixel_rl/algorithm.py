@@ -1,4 +1,4 @@
-"""How PixelRL learns: advantage actor-critic at every pixel, one update per episode."""
+"""PixelRL's learning: advantage actor-critic at every pixel, one update per episode."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LR_POWER = 0.9
 
 @dataclass(frozen=True)
 class Step:
-    """What an update needs to know of a step; all (N, 1, H, W).
+    """The data of a step that an update needs; all (N, 1, H, W).
 
     Attributes:
         log_probability: Logarithm of the probability of the action taken.
         entropy: Entropy of the policy, in nats.
-        value: Value that the critic expected.
+        value: Value that the critic predicted.
         reward: Gain of the action.
     """
 
@@ -38,9 +38,9 @@ class Step:
 def actor_critic_loss(steps: Sequence[Step], reward_map: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """The loss of a whole episode: summed over its steps, averaged over pixels and images.
 
-    A pixel's return is R(t) = r(t) + gamma w * R(t+1), w the reward map convolution (section IV.C of the paper); it is
-    zero after the last step. As in the published code, the policy's loss takes the advantage R - V as given, so that
-    the reward map learns from the value's loss alone: to predict what neighbours gain from each other.
+    A pixel's return is R(t) = r(t) + gamma w * R(t+1), where w is the reward map convolution (section IV.C of the
+    paper); it is zero after the last step. As in the published code, the policy's loss treats the advantage R - V as a
+    constant, so the reward map learns from the value's loss alone: to predict what neighbours gain from each other.
     """
     policy_loss = value_loss = torch.zeros_like(steps[-1].reward)
     returns = None
@@ -62,8 +62,8 @@ def play(
     """An episode of five steps, with actions drawn from the policy.
 
     Args:
-        network: Network that acts; its steps can be differentiated by its weights. As in the published code, a step
-            takes the memory of the step before as given: nothing is propagated back through time.
+        network: Network that acts; gradients flow from the steps to its weights. As in the published code, a step
+            treats the memory of the previous step as a constant: nothing is propagated back through time.
         environment: Environment, which is reset first.
         rng: Source of photographs, crops and degradations.
         sampler: Source of the actions, on the environment's device.
@@ -77,7 +77,7 @@ def play(
             logits, values, memory = network(images.contiguous(memory_format=torch.channels_last), memory.detach())
         log_probabilities = logits.float().log_softmax(dim=1)
         probabilities = log_probabilities.exp()
-        # The first of several exponential clocks to ring, at these rates, is a draw from the distribution.
+        # Dividing by exponential variables and taking the maximum samples from the distribution.
         clocks = torch.empty_like(probabilities).exponential_(generator=sampler)
         actions = (probabilities.detach() / clocks).argmax(dim=1)
         images, rewards = environment.step(actions)
@@ -92,7 +92,7 @@ class ActorCritic:
 
     Args:
         network: Network that learns.
-        lr: Adam's learning rate at first; after e of N episodes it is lr (1 - e / N)^0.9.
+        lr: Initial learning rate of Adam; after e of N episodes it is lr (1 - e / N)^0.9.
         episodes: Number of episodes, N.
     """
 

@@ -1,8 +1,8 @@
 """PixelRL's own environment: every pixel of an image acts at every step.
 
-The environment of this project applies one tool to a whole image, chosen from a grid of types and degrees. Here there
-are as many actions as pixels, and what they choose among are nine fixed filters; neither fits that grid, so this
-environment has its own interface. Photographs and degradations are the same.
+The main environment applies one tool to a whole image, chosen from a grid of types and degrees. Here every pixel takes
+an action, and chooses among nine fixed filters. Neither fits that grid, so this environment has its own interface.
+Photographs and degradations are the same.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from hirl_env.data.images import LUMA
 from hirl_env.data.photographs import Photograph
 from hirl_env.data.samples import Samples
 
-STEPS = 5  # of an episode
+STEPS = 5  # in an episode
 
 
 class PixelEnvironment:
-    """A batch of degraded crops, of which every pixel is an agent.
+    """A batch of degraded crops in which every pixel is an agent.
 
     Args:
         samples: Source of the crops: photographs with references, and a crop size.
         batch: Number of crops side by side.
-        channels: Number of channels: 3, or 1 for grey: photographs are turned grey, degraded as three equal channels,
-            and the first is taken. Of noise with JPEG that leaves less than a grey camera would: JPEG averages the
-            noise of the three.
-        device: Device that the images are on.
+        channels: Number of channels: 3, or 1 for grey. Then photographs are turned grey and degraded as three equal
+            channels, of which the first is used. With noise and JPEG this leaves less noise than a grey camera would,
+            because JPEG averages the noise of the three.
+        device: Device of the images.
 
     Attributes:
-        images: Images as they are now, (N, C, H, W), float32 in [0, 1].
+        images: Current images, (N, C, H, W), float32 in [0, 1].
         references: Clean originals, of the same shape.
 
     Raises:
@@ -54,7 +54,7 @@ class PixelEnvironment:
         self.samples, self.batch, self.channels, self.device = samples, batch, channels, device
 
     def reset(self, rng: np.random.Generator) -> torch.Tensor:
-        """Draws new crops, mirrored and turned at random; returns the distorted images.
+        """Draws new crops, randomly mirrored and rotated; returns the distorted images.
 
         Raises:
             ValueError: If a photograph has no reference, or is smaller than the crop.
@@ -74,14 +74,14 @@ class PixelEnvironment:
         return self.images
 
     def step(self, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Every pixel takes its action.
+        """Applies the action of every pixel.
 
         Args:
             actions: Actions, integers (N, H, W), indices of `ACTIONS`.
 
         Returns:
-            The new images, and the rewards (N, 1, H, W): 255 times what the squared error, averaged over the channels,
-            has fallen by.
+            The new images, and the rewards (N, 1, H, W): 255 times the decrease of the squared error, averaged over the
+            channels.
 
         Raises:
             ValueError: If the actions have another shape, or name no filter.
@@ -104,7 +104,7 @@ def _turned(photograph: Photograph, rng: np.random.Generator) -> Photograph:
 
 
 def _grey(photograph: Photograph) -> Photograph:
-    """The photograph's luma, three times."""
+    """The photograph's luma in three equal channels."""
 
     def grey(pixels: Pixels | None) -> Pixels | None:
         if pixels is None:

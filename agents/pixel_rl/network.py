@@ -21,7 +21,7 @@ def _dilated(dilation: int, inputs: int = WIDTH) -> nn.Sequential:
 
 
 class ConvGRU(nn.Module):
-    """A gated recurrent unit whose products are 3x3 convolutions, without biases."""
+    """A gated recurrent unit with 3x3 convolutions, without biases."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class ConvGRU(nn.Module):
         self.candidate = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)
 
     def forward(self, features: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """The new memory, (N, 64, H, W), of features and the old memory of that shape."""
+        """The new memory, (N, 64, H, W), from features and the old memory of that shape."""
         of_gates, of_candidate = self.from_input(features).split((2 * WIDTH, WIDTH), dim=1)
         update, reset = torch.sigmoid(of_gates + self.gates(memory)).chunk(2, dim=1)
         candidate = torch.tanh(of_candidate + self.candidate(reset * memory))
@@ -41,18 +41,18 @@ class PixelRL(nn.Module):
     """An actor and a critic for every pixel, as one fully convolutional network with a memory.
 
     The trunk sees 21x21 pixels (3x3, then dilated by 2, 3 and 4); the policy adds two dilated layers, a convolutional
-    GRU and a 3x3 head, the value two dilated layers and a 3x3 head. The published weights start from those of a
-    pretrained denoiser; here they start as He et al. (2015) propose.
+    GRU and a 3x3 head, the value two dilated layers and a 3x3 head. The published network starts from the weights of a
+    pretrained denoiser; this one starts with He et al.'s (2015) initialisation.
 
     Args:
         channels: Channels of the images: 1 as published (grey), or 3.
 
     Attributes:
-        reward_map: The 33x33 convolution of what pixels will have gained, with which a pixel looks at its neighbours'
-            gains; the identity at first, and learned.
+        reward_map: The learned 33x33 convolution of returns, by which a pixel counts its neighbours' gains; initially
+            the identity.
 
     Raises:
-        ValueError: If there are neither one nor three channels.
+        ValueError: If the number of channels is neither 1 nor 3.
     """
 
     def __init__(self, channels: int = 3) -> None:
@@ -82,14 +82,14 @@ class PixelRL(nn.Module):
 
         Args:
             images: Images (N, C, H, W) in [0, 1].
-            memory: Memory of the step before, (N, 64, H, W).
+            memory: Memory of the previous step, (N, 64, H, W).
         """
         features = self.trunk(images)
         memory = self.gru(self.policy(features), memory)
         return self.policy_head(memory), self.value(features), memory
 
     def logits(self, images: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `forward`, without the values: what acting needs."""
+        """The result of `forward` without the values, which acting does not need."""
         memory = self.gru(self.policy(self.trunk(images)), memory)
         return self.policy_head(memory), memory
 
@@ -101,7 +101,7 @@ def save_pixel_rl(network: PixelRL, path: str | Path) -> None:
 
 @preserves_rng_state
 def load_pixel_rl(path: str | Path | None = None) -> PixelRL:
-    """Reads what `save_pixel_rl` wrote, ready for inference; by default the shipped network.
+    """Reads a network that `save_pixel_rl` wrote, ready for inference; by default the shipped network.
 
     Raises:
         ValueError: If the file is missing, damaged, or holds no such network.

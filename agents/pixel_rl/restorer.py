@@ -1,4 +1,4 @@
-"""Images of any size, restored by PixelRL."""
+"""Restores images of any size with PixelRL."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from hirl_agents.pixel_rl.environment import STEPS
 from hirl_agents.pixel_rl.network import PixelRL
 from hirl_env.devices import Precision
 
-# In a step, a pixel depends on others up to 18 pixels away (10 of the trunk, 5 of the policy, 2 of the memory, 1 of the
-# head); in five steps, up to 90.
+# In one step, a pixel depends on others up to 18 pixels away (trunk 10, policy 5, memory 2, head 1); in five steps, up
+# to 90.
 OVERLAP = 96  # pixels; a multiple of 16
 
 
 @torch.no_grad()
 def restore(network: PixelRL, images: torch.Tensor, precision: Precision = "float32", tile: int = TILE) -> torch.Tensor:
-    """Five steps in which every pixel takes the action that is most likely.
+    """Restores images in five steps, in which every pixel takes its most likely action.
 
-    A grey network restores a colour image channel by channel. Pictures larger than a tile are restored in tiles that
-    overlap by as much as pixels depend on each other, so that memory is bounded.
+    A grey network restores a colour image channel by channel. Pictures larger than a tile are restored in tiles, so
+    memory is bounded; the tiles overlap by as much as pixels depend on each other.
 
     Args:
         network: Network that acts, on the images' device.

@@ -1,4 +1,4 @@
-"""RL-Restore (Yu et al., CVPR 2018): a Q-network that remembers its steps, choosing among twelve tools."""
+"""RL-Restore (Yu et al., CVPR 2018): a recurrent Q-network that chooses among twelve tools."""
 
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.algorithm import RLRestore

@@ -17,14 +17,14 @@ MAX_STEPS = 3
 
 
 class RLRestoreAgent(nn.Module):
-    """Chooses tools by values that remember the steps before; `hirl_agents.rollout.rollout` takes it as any agent.
+    """Chooses tools by values that depend on previous steps; `hirl_agents.rollout.rollout` takes it like any agent.
 
-    Roll it out with ``stop="steps"``: it stops by its own action. That is how the authors test it; that an episode ends
-    where PSNR falls under its start is a rule of their training only, for it needs the reference.
+    It stops by its own action, STOP, as in the authors' tests. Their rule that an episode ends when PSNR falls below
+    its start is for training only, because it needs the reference.
 
     Args:
         q: The network.
-        tools: The twelve networks it was trained with; None where it goes with another toolset.
+        tools: The twelve networks it was trained with; None if it was trained with another toolset.
         max_steps: Longest path it was trained for.
     """
 
@@ -34,16 +34,16 @@ class RLRestoreAgent(nn.Module):
 
     @classmethod
     def trained_with(cls, q: RecurrentQ, toolset: Toolset, max_steps: int = MAX_STEPS) -> RLRestoreAgent:
-        """The agent of a network; it keeps the tools where they are RL-Restore's."""
+        """The agent of a network; it keeps the tools if they are RL-Restore's."""
         networks = [toolset[cell].restore for cell in toolset.cells]
         kept = [network for network in networks if isinstance(network, SmallTool | LargeTool)]
         return cls(q, nn.ModuleList(kept) if len(kept) == len(networks) else None, max_steps)
 
     def toolset(self, otherwise: Toolset) -> Toolset:
-        """Its own tools as a toolset, on the device of ``otherwise``; or that, where it has none.
+        """Its own tools as a toolset, on the device of ``otherwise``; or ``otherwise`` if it has none.
 
         Raises:
-            ValueError: If the network chooses among more or fewer tools.
+            ValueError: If the network has another number of tools.
         """
         if self.tools is None:
             toolset = otherwise
@@ -63,14 +63,14 @@ class RLRestoreAgent(nn.Module):
         """Begins episodes.
 
         Args:
-            restoration: Restoration of N images that no step has been taken on, and which will be stepped.
+            restoration: Restoration of N images before their first step, which will be stepped.
 
         Returns:
-            A function of the rows that are to take a step, to be called before each: cell values
-            (n, types + 1, degrees), where the only value of the last type is STOP's.
+            A function to call before each step. It maps the rows that will take the step to their cell values
+            (n, types + 1, degrees); the last type has a single value, STOP's.
 
         Raises:
-            ValueError: If the network chooses among more or fewer tools, or steps were taken, which it cannot remember.
+            ValueError: If the network has another number of tools, or steps were already taken, which it has not seen.
         """
         self._check(restoration.toolset)
         if restoration.state.lengths.any():
@@ -81,7 +81,7 @@ class RLRestoreAgent(nn.Module):
         n_degrees = restoration.toolset.n_degrees
         count = len(restoration.state)
         state: LSTMState | None = None
-        # A network in training may be elsewhere than the tools.
+        # A network in training may be on another device than the tools.
         device = self.q.q.weight.device
 
         @torch.no_grad()
@@ -89,7 +89,7 @@ class RLRestoreAgent(nn.Module):
             nonlocal state
             last = torch.as_tensor(restoration.last_tools[rows] - 1)
             indices = torch.as_tensor(rows, device=device)
-            # Rows that have ended are left out: what is remembered of them stays as it is.
+            # Rows that have ended are left out, so their LSTM state does not change.
             before = None if state is None else (state[0][indices], state[1][indices])
             values, after = self.q(restoration.state.images[rows].to(device), last.to(device), before)
             if state is None:

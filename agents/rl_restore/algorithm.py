@@ -26,19 +26,19 @@ from hirl_env.tools.toolset import Toolset
 
 
 class RLRestore(OffPolicyAgent):
-    """RL-Restore's agent: DQN whose network remembers the steps of an episode, for ``HIRL-RestoreFlat-v0``.
+    """RL-Restore's agent: DQN with a recurrent network, for ``HIRL-RestoreFlat-v0``.
 
-    It learns from whole episodes, unrolled from their first step; the last step of an episode is worth its reward and
-    no more, however it ended. The environment needs ``stop_action=True``; the authors' has ``max_steps=3``, and ends an
-    episode where PSNR falls under its start, too, ``stop="below_start"``. The options
-    that are not explained here are those of `RLRestoreConfig`, with its defaults, the authors'.
+    It learns from whole episodes, unrolled from their first step; the target of an episode's last step is its reward
+    alone, however it ended. The environment needs ``stop_action=True``. The authors' environment also has
+    ``max_steps=3``, and ends an episode when PSNR falls below its start (``stop="below_start"``). Options
+    that are not explained here are those of `RLRestoreConfig`, with its defaults, which are the authors'.
 
-    Deviations: the network sees 8-bit observations while it learns, where theirs sees what tools leave beyond [0, 1];
-    and it goes on remembering where a step explores, where theirs leaves those steps out.
+    Deviations: while it learns, the network sees 8-bit observations, where the authors' sees values beyond [0, 1] as
+    tools leave them; and it updates its LSTM state in steps that explore, where the authors' skips these.
 
     Args:
         policy: Policy: ``RecurrentPolicy``, or a subclass of `RLRestorePolicy`.
-        env: An environment with Discrete actions of which the last is STOP, or its id.
+        env: An environment with Discrete actions, the last of which is STOP, or its id.
         learning_rate: Learning rate of Adam; a function of the share of the training that remains makes it a schedule.
         policy_kwargs: Options of `RLRestorePolicy`: ``features``, ``units``.
         stats_window_size: Episodes over which logged returns are averaged.
@@ -120,14 +120,14 @@ class RLRestore(OffPolicyAgent):
 
     @property
     def exploration_rate(self) -> float:
-        """Chance of a random action now."""
+        """Current probability of a random action."""
         steps = self.num_timesteps - self.learning_starts
         if steps < 0:
             return 1.0
         return epsilon_at(self.exploration_initial_eps, self.exploration_final_eps, steps, self.exploration_steps)
 
     def agent(self, toolset: Toolset) -> RLRestoreAgent:
-        """The network for inference, with the tools it is trained with; shares its weights."""
+        """The agent for inference, with the tools it is trained with; it shares the weights."""
         return RLRestoreAgent.trained_with(self.policy.q, toolset, self.max_steps)
 
     def predict(
@@ -137,7 +137,7 @@ class RLRestore(OffPolicyAgent):
         episode_start: npt.NDArray[np.bool_] | None = None,
         deterministic: bool = False,
     ) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[Any], ...]]:
-        """Actions for observations, as `RLRestorePolicy.predict`; explores unless ``deterministic``."""
+        """Actions for observations, as from `RLRestorePolicy.predict`; explores unless ``deterministic``."""
         actions, state = self.policy.predict(observation, state, episode_start)
         if deterministic:
             return actions, state
@@ -175,7 +175,7 @@ class RLRestore(OffPolicyAgent):
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
         if self._stored != self.num_timesteps:
-            # A callback ended the training between a step and its storing: the environments are ahead of the memory.
+            # A callback ended the training between a step and its storing: the environments are ahead of the buffer.
             self._last_obs = None
         if reset_num_timesteps or self._last_obs is None:
             # The environments are about to be reset.
@@ -210,7 +210,7 @@ class RLRestore(OffPolicyAgent):
         self.logger.record("train/q_value", float(np.mean(values)))
 
     def _update(self, episodes: Episodes) -> tuple[float, float]:
-        """One step of the optimiser; returns the loss, and the mean value of the actions taken, before it."""
+        """One step of the optimiser; returns the loss, and the mean value of the actions taken, before the step."""
         values = self._values(self.policy.q, episodes).gather(2, episodes.actions[..., None])[..., 0]
         errors = F.smooth_l1_loss(values, self._goals(episodes), reduction="none")
         loss = _mean_of_means(errors, episodes.lengths)
@@ -229,7 +229,7 @@ class RLRestore(OffPolicyAgent):
     def _values(self, network: RecurrentQ, episodes: Episodes) -> torch.Tensor:
         """Values (N, steps, actions) along episodes."""
         taken = _taken(episodes)
-        # Only what was seen goes through the convolutions.
+        # Only observations of actual steps go through the convolutions.
         seen = network.seen(self.policy.images(episodes.observations[taken]))
         features = seen.new_zeros(*taken.shape, seen.shape[1])
         features[taken] = seen
@@ -247,10 +247,10 @@ def _taken(episodes: Episodes) -> torch.Tensor:
 
 
 def _mean_of_means(each: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """The mean over episodes of the means over their steps: every episode weighs the same, as it does for the authors.
+    """The mean over episodes of the means over their steps: as in the authors' code, every episode weighs the same.
 
     Args:
-        each: Number of every step, (N, steps).
+        each: Value of every step to average, (N, steps).
         lengths: Lengths of the episodes, (N,).
     """
     steps = torch.arange(each.shape[1], device=lengths.device)

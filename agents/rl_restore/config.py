@@ -27,17 +27,17 @@ class RLRestoreConfig(AlgorithmConfig):
         learning_rate: Learning rate of Adam at the beginning.
         features: Number of outputs of the first linear layer.
         units: Number of units of the LSTM.
-        halve_every: Number of environment steps over which the learning rate is halved, gradually.
+        halve_every: Number of environment steps over which the learning rate is gradually halved.
         buffer_size: Number of transitions remembered.
         learning_starts: Number of environment steps of random actions before the first update.
         batch_size: Number of episodes in an update.
         gamma: Discount factor.
-        train_freq: Number of steps of the vector environment between trainings. (An update of the authors' follows
-            every fourth step of one environment.)
+        train_freq: Number of steps of the vector environment between trainings. (The authors update after every fourth
+            step of a single environment.)
         gradient_steps: Number of updates in each training.
         target_update_interval: Number of environment steps between copies of the network to its target network.
-        exploration_initial_eps: Chance of a random action at the beginning, drawn for each environment.
-        exploration_final_eps: Chance of a random action at the end.
+        exploration_initial_eps: Probability of a random action at the beginning, drawn for each environment.
+        exploration_final_eps: Probability of a random action at the end.
         exploration_steps: Number of environment steps, after learning_starts, over which it falls from the one to the
             other.
     """
@@ -63,7 +63,7 @@ class RLRestoreConfig(AlgorithmConfig):
     @classmethod
     def algorithm(cls) -> type[RLRestore]:
         """The class of the algorithm."""
-        from hirl_agents.rl_restore.algorithm import RLRestore  # which takes its defaults from here
+        from hirl_agents.rl_restore.algorithm import RLRestore  # imported here, because it uses this module's defaults
 
         return RLRestore
 
@@ -73,15 +73,15 @@ class RLRestoreConfig(AlgorithmConfig):
         return self.algorithm()(env=env, learning_rate=learning_rate, policy_kwargs=network, seed=seed, **options)
 
     def remarks(self, total_steps: int) -> Iterator[str]:
-        """What a user should know of a training of so many environment steps, a sentence each."""
+        """Remarks for the user on a training of that many environment steps, one sentence each."""
         yield from learning_remarks(total_steps, self.learning_starts, self.exploration_steps)
 
     def agent(self, model: RLRestore, toolset: Toolset) -> RLRestoreAgent:
-        """The network with what it remembers of an episode, sharing the model's weights."""
+        """The agent of the recurrent network, sharing the model's weights."""
         return model.agent(toolset)
 
     def save(self, model: RLRestore, toolset: Toolset, out: Path) -> Path:
-        """Writes the agent, with the tools it was trained with where these are its own."""
+        """Writes the agent, with the tools it was trained with if these are RL-Restore's."""
         path = out / "best.safetensors"
         save_rl_restore(model.agent(toolset), path)
         return path

@@ -1,4 +1,4 @@
-"""A replay buffer of whole episodes, as a recurrent network learns from."""
+"""A replay buffer of whole episodes, for recurrent networks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hirl_agents.common.buffers import OwnReplayBuffer
 
 
 class Episodes(NamedTuple):
-    """Episodes as tensors; what lies behind the end of one has no meaning.
+    """Episodes as tensors; entries after the end of an episode have no meaning.
 
     Attributes:
         observations: Observations before each step, (N, steps, ...).
         actions: Actions, int64 (N, steps).
         rewards: Rewards, float32 (N, steps).
-        lengths: Number of steps of each, int64 (N,).
+        lengths: Number of steps of each episode, int64 (N,).
     """
 
     observations: torch.Tensor
@@ -31,10 +31,10 @@ class Episodes(NamedTuple):
 
 
 class EpisodeReplayBuffer(OwnReplayBuffer):
-    """Remembers episodes from their first step to their last, and none before it has ended.
+    """Stores whole episodes, and samples an episode only after it has ended.
 
     Args:
-        buffer_size: Number of transitions remembered: ``buffer_size // max_steps`` episodes, however long.
+        buffer_size: Number of transitions stored: ``buffer_size // max_steps`` episodes, whatever their length.
         observation_space: Observation space of one environment.
         action_space: Action space, Discrete.
         device: Device of the samples.
@@ -43,11 +43,11 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
         max_steps: Longest episode.
 
     Attributes:
-        observations: Observations before each step, (episodes + n_envs, max_steps, ...); the last n_envs are those in
-            progress.
+        observations: Observations before each step, (episodes + n_envs, max_steps, ...); the last n_envs rows are the
+            episodes in progress.
         actions: Actions, int64 (episodes + n_envs, max_steps).
         rewards: Rewards, float32, of the same shape.
-        lengths: Number of steps of each, (episodes + n_envs,).
+        lengths: Number of steps of each episode, (episodes + n_envs,).
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("observations", "actions", "rewards", "lengths")
@@ -66,7 +66,7 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
     ) -> None:
         if max_steps < 1 or buffer_size < max_steps:
             raise ValueError(f"buffer_size={buffer_size} holds no episode of max_steps={max_steps} steps")
-        # As Stable-Baselines3's own DictReplayBuffer: the arrays of ReplayBuffer are of another shape.
+        # Skips ReplayBuffer's constructor, as Stable-Baselines3's DictReplayBuffer does: its arrays have other shapes.
         super(ReplayBuffer, self).__init__(buffer_size // max_steps, observation_space, action_space, device, n_envs)
         self.optimize_memory_usage, self.handle_timeout_termination = optimize_memory_usage, False
         self.max_steps = max_steps
@@ -108,7 +108,7 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
             self.full |= self.pos == 0
 
     def forget_unfinished(self) -> None:
-        """Drops the episodes in progress: their environments begin others."""
+        """Drops the episodes in progress, because their environments begin new ones."""
         self.lengths[self.buffer_size :] = 0
 
     def filled(self) -> npt.NDArray[np.int64] | slice:
@@ -116,7 +116,7 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
         return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Episodes:  # type: ignore[override]
-        """Draws episodes, by drawing steps: a long one is drawn more often than a short one, as the authors do."""
+        """Samples episodes with probability proportional to their length, as the authors do."""
         ends = np.cumsum(self.lengths[: self.size()])
         rows = np.searchsorted(ends, np.random.randint(ends[-1], size=batch_size), side="right")
         return Episodes(*(self.to_torch(getattr(self, name)[rows]) for name in self.arrays))

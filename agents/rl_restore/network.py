@@ -13,40 +13,41 @@ from hirl_env.data.images import mirrored
 
 SIDE = 63
 STRIDE = 2
-FORGET_BIAS = 1.0  # TensorFlow's BasicLSTMCell adds it to what it stores
+FORGET_BIAS = 1.0  # TensorFlow's BasicLSTMCell adds it to the stored bias
 MOST_VIEWS = 16  # along one side
 
-# What LSTMs remember, (h, c), each (N, crops, units): of every crop by which an image is seen.
+# The LSTM's state, (h, c), each (N, crops, units): one for every crop of an image.
 LSTMState = tuple[torch.Tensor, torch.Tensor]
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution that pads with zeros as TensorFlow's SAME does: where the sum is odd, one more at the end."""
+    """A convolution with TensorFlow's SAME padding: zeros, one more at the end if their number is odd."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
         padding: list[int] = []
         for length, size, stride in zip(images.shape[-2:], self.kernel_size, self.stride, strict=True):
             total = max(0, (math.ceil(length / stride) - 1) * stride + size - length)
-            # Of the last dimension first.
+            # F.pad takes the last dimension first.
             padding = [total // 2, total - total // 2, *padding]
         return super().forward(F.pad(images, padding))
 
 
 class RecurrentQ(nn.Module):
-    """The agent of RL-Restore (Yu et al., CVPR 2018): values of the tools and of STOP, last.
+    """The Q-network of RL-Restore (Yu et al., CVPR 2018): values of the tools and, last, of STOP.
 
-    Convolutions 9x9 32, then 5x5 24 three times, all of stride 2 with ReLU; a linear layer to 32 with ReLU; beside
-    that, which tool was used last, one-hot; an LSTM of 50 units over the steps; a linear layer. With twelve tools and
-    63x63 pixels, 88,063 parameters: 200 more than published, for PyTorch's LSTM has two biases.
+    Its layers are convolutions 9x9 32, then 5x5 24 three times, all with stride 2 and ReLU; a linear layer to 32 with
+    ReLU, to which the tool used last is appended one-hot; an LSTM of 50 units over the steps; and a linear layer. With
+    twelve tools and 63x63 pixels it has 88,063 parameters: 200 more than published, because PyTorch's LSTM has two
+    biases.
 
-    The linear layer fixes the size of what the network looks at. Larger images are seen by `views`, each with an LSTM
-    of its own, and the mean of their values decides: scaling an image would change its noise and its blur, which is
-    what is to be seen, and one crop may be all sky. Smaller images are continued by their mirror images.
+    The linear layer fixes the input size. Larger images are split into `views`, each with an LSTM state of its own,
+    whose values are averaged: scaling an image would change its noise and blur, which the network has to see, and a
+    single crop may be all sky. Smaller images are padded by reflection.
 
     Args:
         n_tools: Tools to choose from.
-        side: Height and width, in pixels, of what it looks at.
+        side: Height and width of the input, in pixels.
         features: Outputs of the first linear layer.
         units: Number of units of the LSTM.
     """
@@ -77,7 +78,7 @@ class RecurrentQ(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As the authors do, with TensorFlow's forget bias of 1."""
+        """Initialises the weights as the authors do, with TensorFlow's forget bias of 1."""
         for layer in self.convolutions:
             if isinstance(layer, nn.Conv2d):
                 _, _, height, width = layer.weight.shape
@@ -87,7 +88,7 @@ class RecurrentQ(nn.Module):
         for linear in (self.features, self.q):
             nn.init.normal_(linear.weight, std=1e-3)
             nn.init.zeros_(linear.bias)
-        # TensorFlow keeps both matrices in one, and draws them together.
+        # TensorFlow keeps both matrices in one, and initialises them together.
         from_inputs, from_itself, bias, second_bias = self.lstm.all_weights[0]
         bound = math.sqrt(6 / (from_inputs.shape[1] + 5 * self.units))
         nn.init.uniform_(from_inputs, -bound, bound)
@@ -113,9 +114,9 @@ class RecurrentQ(nn.Module):
                 beginning of an episode.
 
         Returns:
-            Values (N, steps, tools + 1), STOP last, and what is remembered now.
+            Values (N, steps, tools + 1), STOP last, and the new state.
         """
-        # STOP is no tool, either.
+        # STOP is encoded like no tool.
         one_hot = F.one_hot(last_tools + 1, self.n_tools + 2)[..., 1:-1].to(features.dtype)
         outputs, state = self.lstm(torch.cat([features, one_hot], dim=-1), state)
         return self.q(outputs), state
@@ -126,10 +127,10 @@ class RecurrentQ(nn.Module):
         """One step.
 
         Args:
-            images: Images (N, 3, H, W), in [0, 1] but for what tools leave beyond; of any size, that of the step
-                before.
+            images: Images (N, 3, H, W), in [0, 1] except after tools that do not clamp; of any size, the same in all
+                steps of an episode.
             last_tools: Numbers of the tools that made them, int64 (N,); -1 for none.
-            state: State that was returned the step before; None at the beginning of an episode.
+            state: State that the previous step returned; None at the beginning of an episode.
 
         Returns:
             Values (N, tools + 1), STOP last, and the state.
@@ -147,14 +148,14 @@ class RecurrentQ(nn.Module):
 
 
 def views(images: torch.Tensor, side: int) -> torch.Tensor:
-    """The crops by which images are looked at: about as many as fit side by side, evenly spread.
+    """The crops of images that the network sees: about as many as fit side by side, evenly spread.
 
     Args:
         images: Images (N, 3, H, W).
         side: Side of the crops, pixels.
 
     Returns:
-        (N, crops, 3, side, side): one crop, the central one, up to half as large again; at most 16 x 16 crops.
+        (N, crops, 3, side, side): the central crop alone for images up to 1.5 times its side; at most 16 x 16 crops.
     """
     images = mirrored(images, side)
     rows, columns = (_offsets(length, side) for length in images.shape[-2:])

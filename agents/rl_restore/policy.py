@@ -18,7 +18,7 @@ from hirl_agents.rl_restore.network import RecurrentQ
 
 
 class RLRestorePolicy(BasePolicy):
-    """Acts greedily, by what it remembers of the episode (exploration is the algorithm's).
+    """Acts greedily, with memory of the episode (the algorithm explores).
 
     Args:
         observation_space: Square images, uint8 (3, H, H).
@@ -84,8 +84,8 @@ class RLRestorePolicy(BasePolicy):
 
         Args:
             observation: Images, uint8 (N, H, W, 3) or (H, W, 3).
-            state: State that was returned the step before: h and c of the LSTM, (N, 1, units) each, and the actions
-                taken, int64 (N,); None where every episode begins.
+            state: State that the previous step returned: h and c of the LSTM, (N, 1, units) each, and the actions
+                taken, int64 (N,); None if every episode begins.
             episode_start: Whether each episode begins, (N,).
             deterministic: Option of Stable-Baselines3 without effect here.
         """

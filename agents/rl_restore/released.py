@@ -1,4 +1,4 @@
-"""The authors' weights of RL-Restore, as one .npz file that a user makes of their TensorFlow checkpoints.
+"""The authors' weights of RL-Restore, as one .npz file that a user makes from their TensorFlow checkpoints.
 
 They are in the public repository github.com/yuke93/RL-Restore. In a clone of it, with any TensorFlow from 1.5 on::
 
@@ -12,9 +12,9 @@ They are in the public repository github.com/yuke93/RL-Restore. In a clone of it
             arrays[f"{name}/{variable.replace('prediction/', '', 1)}"] = tf.train.load_variable(place, variable)
     np.savez("rl-restore.npz", **arrays)
 
-Then ``hirl evaluate --methods rl-restore.npz``; or, with the tools alone,
-``gym.make("HIRL-Restore-v0", toolset="rl-restore.npz")``. What else is in the checkpoints (the optimiser's variables)
-does no harm.
+Then run ``hirl evaluate --methods rl-restore.npz``; or use the tools alone with
+``gym.make("HIRL-Restore-v0", toolset="rl-restore.npz")``. Other variables in the checkpoints (the optimiser's) do no
+harm.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def load_released(path: str | Path) -> RLRestoreAgent:
     features, flattened = q.features.weight.shape
     channels = convolutions[-1].out_channels
     side = round((flattened / channels) ** 0.5)
-    # Theirs flattens (width, height, channels), for the images are swapped; PyTorch's (channels, height, width).
+    # Theirs flattens (width, height, channels), because their images are swapped; PyTorch (channels, height, width).
     matrix = released.take("policy/l7/Matrix", (flattened, features)).reshape(side, side, channels, features)
     q.features.weight.copy_(_tensor(matrix.transpose(3, 2, 1, 0).reshape(features, flattened)))
     q.features.bias.copy_(_tensor(released.take("policy/l7/bias", (features,))))
@@ -58,7 +58,7 @@ def load_released(path: str | Path) -> RLRestoreAgent:
     cell, inputs = "policy/prediction_rnn/basic_lstm_cell", features + q.n_tools
     kernel = released.take(f"{cell}/kernel", (inputs + q.units, 4 * q.units))
     bias = released.take(f"{cell}/bias", (4 * q.units,))
-    # Theirs has the gates input, candidate, forget, output; PyTorch's input, forget, candidate, output.
+    # Their LSTM orders the gates input, candidate, forget, output; PyTorch's input, forget, candidate, output.
     gates = np.arange(4 * q.units).reshape(4, q.units)[[0, 2, 1, 3]].reshape(-1)
     from_inputs, from_itself, first_bias, second_bias = q.lstm.all_weights[0]
     from_inputs.copy_(_tensor(kernel[:inputs, gates].T))

@@ -13,7 +13,7 @@ from hirl_env.tools.rl_restore import new_tools
 from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
 
 KIND = "rl-restore"
-# Of what files say: more takes the memory, or the time, of whoever loads one.
+# Bounds on the sizes in a file, so that loading one cannot exhaust memory or time.
 BOUNDS = {"n_tools": (1, 1000), "side": (1, 1000), "features": (1, 1000), "units": (1, 1000), "tools": (0, 1)}
 BOUNDS["max_steps"] = (1, 100)
 

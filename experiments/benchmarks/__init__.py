@@ -1,1 +1,1 @@
-"""How fast the environment, the agents and the measures are."""
+"""Speed benchmarks of the environment, the agents and the measures."""

@@ -36,17 +36,17 @@ DEPTH = 3
 
 
 class _Spaces(gym.Env[Any, Any]):
-    """Only the spaces of the environment: updates need no more."""
+    """Only the spaces of the environment, which is all that updates need."""
 
     observation_space = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
     action_space = gym.spaces.MultiDiscrete([3, 3])
 
 
 def bench_updates(seconds: float, seed: int) -> dict[str, Any]:
-    """Updates per second of HIRL (preset ``hirl-transitions``), and what its networks alone would do.
+    """Updates per second of HIRL (preset ``hirl-transitions``), and of its networks alone.
 
-    ``passes_alone`` are the same forward and backward passes on a batch in hand, without memory, targets and
-    optimisers; ``two_networks_alone`` the forward and backward passes of TS and DS only, without those that make
+    ``passes_alone`` are the same forward and backward passes on a fixed batch, without replay buffer, targets and
+    optimisers; ``two_networks_alone`` are the forward and backward passes of TS and DS only, without those that compute
     targets.
     """
     config = HIRLConfig(buffer_size=1_000, learning_starts=0)
@@ -100,7 +100,7 @@ def _alternating(tasks: dict[str, Callable[[], None]], seconds: float) -> dict[s
 
 
 def degraded_photograph(size: tuple[int, int], seed: int) -> Sample:
-    """An embedded photograph, brought to a size and degraded."""
+    """An embedded photograph, resized and degraded."""
     rng = np.random.default_rng(seed)
     photographs = image_sources.resolve("photos")
     episodes = Samples(photographs, degradations.resolve(LEVEL), None)
@@ -131,8 +131,8 @@ def bench_photograph(precision: Precision, seed: int) -> list[dict[str, Any]]:
 
 
 def bench_memory(precision: Precision, seed: int) -> list[dict[str, Any]]:
-    """Peak memory (GiB, of a process of its own) and seconds for a photograph of 4000x3000."""
-    # Made here: to degrade it takes more memory than to restore it.
+    """Peak memory (GiB, in a separate process) and seconds for a photograph of 4000x3000."""
+    # Made here, because degrading it takes more memory than restoring it.
     picture = to_pixels(degraded_photograph(LARGE, seed).distorted)
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -155,7 +155,7 @@ def _restore_large(picture: npt.NDArray[np.uint8], precision: Precision, threads
 
 
 def _peak() -> float:
-    """The most memory that this process ever held, in GiB."""
+    """The peak memory of this process, in GiB."""
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, where getrusage begins with what the parent held
         (kibibytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())

@@ -16,7 +16,7 @@ from hirl_experiments.evaluation.sampling import begin
 
 
 def open_baselines(owan: Path | None, ffdnet: Path | None) -> list[Entrant]:
-    """The picture as it is, HIRL, and those whose weights are given.
+    """The unchanged picture, HIRL, and the baselines whose weights are given.
 
     Raises:
         ValueError: If a file does not hold the weights.
@@ -27,11 +27,11 @@ def open_baselines(owan: Path | None, ffdnet: Path | None) -> list[Entrant]:
 
 
 def bench_baselines(entrants: Sequence[Entrant], precisions: Sequence[Precision], seed: int) -> list[dict[str, Any]]:
-    """Seconds, GFLOP and PSNR in dB of each entrant on a photograph of 481x321, after a first go that warms up.
+    """Seconds, GFLOP and PSNR in dB of each entrant on a photograph of 481x321, after a warm-up.
 
     Args:
-        entrants: Those that are compared.
-        precisions: Precisions of HIRL's tools; the networks of others run in float32.
+        entrants: Entrants to compare.
+        precisions: Precisions of HIRL's tools; the baselines' networks run in float32.
         seed: Seed of the degradation.
     """
     sample = degraded_photograph(PHOTOGRAPH, seed)

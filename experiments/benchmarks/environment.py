@@ -25,18 +25,18 @@ def bench_environment(
     images: str,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Image steps per second of vector environments, beside those of the tools alone.
+    """Image steps per second of vector environments, and of the tools alone.
 
     Args:
         envs: Numbers of environments.
         precisions: Precisions of the tools.
         kinds: Kinds of vector environments.
-        seconds: Number of seconds, roughly, to time each.
+        seconds: Approximate number of seconds to time each.
         images: Photographs.
         seed: Seed of photographs and actions.
 
     Returns:
-        A row for each combination; ``vs_sync`` is the ratio to the kind ``sync``, None where that is not measured.
+        A row for each combination; ``vs_sync`` is the ratio to the kind ``sync``, None if that is not measured.
     """
     rows: list[dict[str, Any]] = []
     cases = [(precision, count, kind) for precision in precisions for count in envs for kind in kinds]

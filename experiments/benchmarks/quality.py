@@ -21,9 +21,9 @@ SIDE = 64
 
 
 def bench_quality(seconds: float, images: str, seed: int) -> list[dict[str, Any]]:
-    """A row per measure that is at hand; nothing is fetched, and what is left out is named.
+    """A row for each available measure; nothing is fetched, and measures that are left out are named.
 
-    ``crops_per_second`` are of 64x64, 32 at a time, ``photographs_per_second`` of 481x321, one at a time; None where a
+    ``crops_per_second`` are of 64x64, 32 at a time, ``photographs_per_second`` of 481x321, one at a time; None if a
     measure needs larger pictures. ``of_step`` is the share of a step of the native environment of 32 that its reward
     takes.
     """
@@ -51,14 +51,14 @@ def bench_quality(seconds: float, images: str, seed: int) -> list[dict[str, Any]
 
 
 def _at_hand(name: str) -> Measure:
-    """The measure of that name; ValueError where it cannot be had without fetching something."""
+    """The measure of that name; raises ValueError if it is not available without fetching something."""
     if name == "paq2piq" and not cached_paq2piq().is_file():
         raise ValueError(f"measure 'paq2piq' has no weights here yet: {cached_paq2piq()}")
     return measures.resolve(name)
 
 
 def _crops(image: torch.Tensor) -> torch.Tensor:
-    """32 squares of 64x64 of an image (3, H, W)."""
+    """32 crops of 64x64 from an image (3, H, W)."""
     squares = image.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE).permute(1, 2, 0, 3, 4).flatten(0, 1)
     return squares[:CROPS].contiguous()
 
@@ -74,7 +74,7 @@ def _seconds(task: Callable[[], object], seconds: float) -> float:
 
 
 def _share_of_step(measure: Measure, seconds: float, images: str, seed: int) -> float:
-    """Time that scoring the images of a step takes, over that of the step; both in turns."""
+    """The time for scoring the images of a step, relative to that of the step; both measured in turns."""
     vector = RestoreVectorEnv(CROPS, reward=measure, images=images)
     vector.reset(seed=seed)
     rng = np.random.default_rng(seed)

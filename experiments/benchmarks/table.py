@@ -45,5 +45,5 @@ def bench_table(seconds: float, images: str, seed: int) -> list[dict[str, Any]]:
                 vector.step(rng.integers(3, size=(ENVS, 2)))
                 steps += ENVS
             rows.append({"what": f"table, {mode}", "envs": ENVS, "steps_per_second": steps / spent})
-        del table, vector  # which hold the files
+        del table, vector  # releases the memory-mapped files
     return rows

@@ -1,1 +1,1 @@
-"""What commands share: checks of options, tables on the screen, files of results, interrupts."""
+"""Modules that the commands share: checks of options, tables on the screen, files of results, interrupts."""

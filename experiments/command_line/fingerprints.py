@@ -1,4 +1,4 @@
-"""What tells photographs, toolsets and agents from others: results are gone on with where all of these are the same."""
+"""Fingerprints of photographs, toolsets and agents: a run resumes earlier results only if all of these are equal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHIPPED = SHIPPED_AGENTS | {"pixel-rl": SHIPPED_PIXEL_RL}
 
 
 def sha256(path: Path) -> str | None:
-    """Of a file's content; None where it cannot be read."""
+    """The SHA-256 of a file's content; None if it cannot be read."""
     try:
         if not path.is_file():
             return None
@@ -33,7 +33,7 @@ def of_photographs(files: Iterable[Path]) -> str:
     """The number of files, and a hash of their names and sizes.
 
     Args:
-        files: Files of the photographs, in order; one that is there twice counts once.
+        files: Files of the photographs, in order; a file that occurs twice counts once.
     """
     sizes = {file: file.stat().st_size if file.is_file() else None for file in files}
     listing = "".join(f"{file.name} {size}\n" for file, size in sizes.items())
@@ -41,7 +41,7 @@ def of_photographs(files: Iterable[Path]) -> str:
 
 
 def of_toolset(toolset: str) -> str:
-    """The hashes of the files that a toolset is read from, or its text where there are none, as of a plugin.
+    """The hashes of the files that a toolset is read from, or its name if there are none, as for a plugin's.
 
     Args:
         toolset: Name, short-hand, or path of a YAML file, a file of weights or a folder with RL-Restore's tools.
@@ -53,10 +53,10 @@ def of_toolset(toolset: str) -> str:
 
 
 def of_agent(agent: str) -> str:
-    """The hashes of the files that an agent is read from, or its text where there are none, as of a plugin.
+    """The hashes of the files that an agent is read from, or its name if there are none, as for a plugin's.
 
     Args:
-        agent: Name or file, or what has some in it: ``rl-restore:FILE``, ``search:agent=FILE,budgets=9``.
+        agent: Name or file, or a text that includes some: ``rl-restore:FILE``, ``search:agent=FILE,budgets=9``.
     """
     rest = agent.partition(":")[2]
     named = [agent, rest, *(option.partition("=")[2] for option in rest.split(","))]

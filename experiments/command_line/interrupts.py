@@ -1,4 +1,4 @@
-"""Signals that ask to stop: Ctrl-C, a termination, a terminal that was closed. Each ends in an exit code of its own."""
+"""Signals that ask to stop: Ctrl-C, a termination, or a closed terminal. Each has its own exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _received: list[int] = []
 
 @contextlib.contextmanager
 def raised_interrupts() -> Iterator[None]:
-    """Raises KeyboardInterrupt at each of the signals, and not at Ctrl-C alone."""
+    """Raises KeyboardInterrupt for each of the signals, not only for Ctrl-C."""
 
     def interrupt(number: int) -> None:
         raise KeyboardInterrupt
@@ -28,7 +28,7 @@ def raised_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """Collects the signals instead of raising, so that no step is left half done; a second one raises."""
+    """Collects signals instead of raising, so that no step is left half done; a second signal raises."""
     collected: list[int] = []
 
     def collect(number: int) -> None:
@@ -42,13 +42,13 @@ def deferred_interrupts() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def like_ctrl_c() -> Iterator[None]:
-    """Does at each of the signals what others have arranged for Ctrl-C."""
+    """Handles each of the signals with the handler that is installed for Ctrl-C."""
     with _handled(lambda number: signal.raise_signal(signal.SIGINT), *SIGNALS[1:]):
         yield
 
 
 def exit_code() -> int:
-    """What a process exits with that was asked to stop: 128 and the number of the first signal; 130 without one."""
+    """The exit code of a process that was asked to stop: 128 plus the number of the first signal; 130 without one."""
     return 128 + (_received[0] if _received else signal.SIGINT)
 
 
@@ -56,8 +56,8 @@ def exit_code() -> int:
 def _handled(receive: Callable[[int], None], *numbers: int) -> Iterator[None]:
     """Calls a function with the number of each signal that arrives.
 
-    Outside the main thread there are no signals to handle, and those that a process was started to ignore (``nohup``,
-    the background of a script) it ignores.
+    It does nothing outside the main thread, which alone receives signals. Signals that the process was started to
+    ignore (``nohup``, a script's background job) stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -81,9 +81,9 @@ def _handled(receive: Callable[[int], None], *numbers: int) -> Iterator[None]:
 
 
 def _leave_terminal() -> None:
-    """Writes nowhere what would go to a terminal that is gone, where writing is an error in the midst of saving."""
+    """Redirects output from a closed terminal to nowhere, because writing to it would raise in the midst of saving."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        if stat.S_ISCHR(os.fstat(stream).st_mode):  # isatty() denies one that is gone
+        if stat.S_ISCHR(os.fstat(stream).st_mode):  # isatty() is False for a closed terminal
             os.dup2(nowhere, stream)
     os.close(nowhere)

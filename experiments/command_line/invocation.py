@@ -1,4 +1,4 @@
-"""The command that stands for a call of a command's function."""
+"""The command line that corresponds to a call of a command's function."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hirl_env.plugins import named_plugins
 
 
 def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """The `hirl` command that calls a function so; options that have their default are left out.
+    """The `hirl` command line of a call; options with their default value are left out.
 
     Args:
-        function: Function of a command, of whose name it is made.
-        arguments: Arguments by their names; those that are not among them have their default.
+        function: Function of a command, which has the command's name.
+        arguments: Arguments by their names; missing ones have their default.
     """
     words = ["hirl", function.__name__.replace("_", "-")]
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
@@ -29,7 +29,7 @@ def command_line(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
 
 
 def _option(name: str, value: Any) -> list[str]:
-    """An option as tyro takes it: whether something is done has no value."""
+    """An option as tyro takes it: flags have no value."""
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
     return [f"--{name}", *_values(value)]

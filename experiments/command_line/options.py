@@ -13,7 +13,7 @@ Options = TypeVar("Options")
 
 
 def option_names(options: Any) -> list[str]:
-    """Names of the options of a dataclass; those of dataclasses in it as ``env.crop_size``."""
+    """Names of the options of a dataclass; options of nested dataclasses have names like ``env.crop_size``."""
     names = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -26,12 +26,12 @@ def replaced(options: Options, changes: Mapping[str, Any], within: str = "") -> 
 
     Args:
         options: Instance of a frozen dataclass, which may hold others.
-        changes: Values by names as of `option_names`, or nested: ``{"env": {"crop_size": 32}}``. Numbers may be text,
-            as YAML reads 1e-4.
+        changes: Values by names as in `option_names`, or nested: ``{"env": {"crop_size": 32}}``. Numbers may be text,
+            because YAML reads 1e-4 as text.
         within: Prefix of names in errors.
 
     Raises:
-        ValueError: If there is no such option, or it does not take the value; names both.
+        ValueError: If there is no such option, or it does not accept the value; names both.
     """
     hints = get_type_hints(type(options))
     known = {field.name for field in dataclasses.fields(options)}  # type: ignore[arg-type]

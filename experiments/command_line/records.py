@@ -15,17 +15,17 @@ Key = tuple[str | int, ...]
 
 
 class Records(UserDict[Any, Any]):
-    """A dictionary that is also a file of JSON lines: what was set is there again the next time.
+    """A dictionary that is stored in a file of JSON lines, so that a later run finds the results of earlier ones.
 
-    The first line holds the settings that the results were made with. Of these, weights may be added later: a method
-    that had been left out then finds the others' results finished.
+    The first line holds the settings that the results were made with. Only ``weights`` may gain entries later: so a
+    method can be added to a finished run without repeating the others.
 
     Args:
-        path: The file; made with the first result.
+        path: The file; created with the first result.
         settings: Settings that the results depend on; their ``weights`` map methods to hashes.
 
     Raises:
-        ValueError: If the file was made with other settings, or is none of these.
+        ValueError: If the file was made with other settings, or is not a file of records.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Records(UserDict[Any, Any]):
             self._check(first)
             self.settings["weights"] = first["settings"]["weights"] | self.settings["weights"]
             self.data = {tuple(line["key"]): line["result"] for line in lines}
-            # Anew, for settings may have come, and the last line may have been cut off.
+            # Rewritten, because weights may have been added, and the last line may have been cut off.
             atomic_write_text(path, "".join(map(_line, [{"settings": self.settings}, *lines])))
         else:
             path.unlink()
@@ -57,7 +57,7 @@ class Records(UserDict[Any, Any]):
     def _read(self) -> list[dict[str, Any]]:
         try:
             text = self.path.read_text()
-            whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line off
+            whole = text[: text.rfind("\n") + 1]  # a kill may have cut off the last line
             lines: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
             if lines and "weights" in lines[0]["settings"] and all("key" in line for line in lines[1:]):
                 return lines
@@ -68,7 +68,7 @@ class Records(UserDict[Any, Any]):
         raise ValueError(f"{self.path} holds no results of this command; choose another --out, or delete it")
 
     def _check(self, first: Mapping[str, Any]) -> None:
-        """Refuses to add to results of other settings."""
+        """Raises ValueError if the results in the file were made with other settings."""
         before, now = (
             {key: value for key, value in settings.items() if key != "weights"}
             | {f"weights of {method}": value for method, value in settings["weights"].items()}

@@ -1,4 +1,4 @@
-"""Whether what is there already was made with the same settings."""
+"""Comparison of the settings of earlier results with today's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ LONGEST = 60  # characters of a value in a message
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The settings that are other than they were, each as in ``seed (there 0, now 1)``.
+    """The settings that have changed, each as in ``seed (there 0, now 1)``.
 
     Args:
-        before: Settings that something was made with.
-        now: Settings of today; others among those before do not count.
+        before: Settings that earlier results were made with.
+        now: Current settings; only these are compared.
     """
     return [
         f"{name} (there {_short(before.get(name))}, now {_short(value)})"

@@ -1,4 +1,4 @@
-"""Processor threads that a command may use."""
+"""The number of processor threads that a command may use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hirl_experiments.command_line.checks import at_least
 
 
 def use_threads(threads: int | None) -> None:
-    """Bounds the threads of PyTorch; None leaves them as they are.
+    """Bounds the threads of PyTorch; None leaves them unchanged.
 
     Raises:
-        ValueError: If there is less than one.
+        ValueError: If the number is less than one.
     """
     at_least(1, threads=threads)
     if threads is not None:

@@ -1,1 +1,1 @@
-"""One module per `hirl` command: options, the call, what is printed."""
+"""One module per `hirl` command: its options, its call, and its output."""

@@ -44,20 +44,20 @@ def bench(
     """Time environments against each other and the bare tools, agents against bare networks and brute force.
 
     environment: all take the same random actions from the same seeds. steps_per_second counts image steps;
-    bare_tools_per_second is what the tools alone would do on the same actions, batched per tool as the native
-    environment batches them; in_tools is the share of the time the native environment spends in them; vs_sync is the
-    ratio to SyncVectorEnv.
+    bare_tools_per_second is the speed of the tools alone on the same actions, batched per tool as in the native
+    environment; in_tools is the share of its time that the native environment spends in the tools; vs_sync is the ratio
+    to SyncVectorEnv.
 
     table: image steps per second of 256 environments over a table of all paths, in which no tool runs.
 
-    updates: HIRL's updates per second, as shares of what the same passes through its networks, and the forward and
-    backward passes of the two strategies alone, would do. photograph: a photograph of 481x321 restored by HIRL, and by
-    brute force of length 3 (minutes). baselines: seconds, GFLOP and PSNR of the same photograph by HIRL, and by OWAN
-    and FFDNet where their authors' weights are given. memory: one of 4000x3000 restored by HIRL, with the peak memory
+    updates: HIRL's updates per second, also relative to the same passes through its networks alone, and to the forward
+    and backward passes of the two strategies alone. photograph: a photograph of 481x321 restored by HIRL, and by brute
+    force of length 3 (minutes). baselines: seconds, GFLOP and PSNR on the same photograph for HIRL, and for OWAN and
+    FFDNet if their authors' weights are given. memory: a photograph of 4000x3000 restored by HIRL, with the peak memory
     of its process.
 
-    quality: scores per second of every measure that is at hand, on 64x64 crops, 32 at a time, and on a photograph of
-    481x321; of_step is the share of a step of the native environment of 32 that the measure, as its reward, takes.
+    quality: scores per second of every available measure, on 64x64 crops, 32 at a time, and on a photograph of 481x321;
+    of_step is the share of a step of the native environment of 32 that the measure takes as its reward.
 
     Args:
         parts: Parts to time.
@@ -65,7 +65,7 @@ def bench(
         envs: Numbers of environments.
         precisions: Precisions of the tools.
         kinds: Kinds of vector environments: native, sync, async.
-        seconds: Number of seconds, roughly, to time each; at least seven steps (one episode).
+        seconds: Approximate number of seconds to time each; at least seven steps (one episode).
         images: Photographs.
         owan: File of OWAN's released weights (.npz), for the part baselines.
         ffdnet: File of FFDNet's released weights, FFDNet_color.mat, for the same part; FFDNet is given the noise that
@@ -79,12 +79,12 @@ def bench(
         raise ValueError(f"--seconds must be above 0, got {seconds:g}")
     if (owan or ffdnet) and "baselines" not in parts:
         raise ValueError("--owan and --ffdnet are for the part baselines: add it to --parts")
-    # Now: a wrong file is not found out after minutes.
+    # Opened now, so that a wrong file shows at once and not after minutes.
     baselines = open_baselines(owan, ffdnet) if "baselines" in parts else []
     settings |= {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
-    # Each process of AsyncVectorEnv has a core's share of the work; more threads would fight over the cores.
+    # Each process of AsyncVectorEnv does one core's share of the work; more threads would compete for the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Each process imports the environment; done once, before they fork, its memory is shared: 128 copies would not fit.
+    # Imported once before the processes fork, the environment shares its memory: 128 copies would not fit.
     multiprocessing.set_forkserver_preload(["hirl_env", "hirl_experiments.benchmarks.environment"])
     timings: dict[Part, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
         "environment": (
@@ -114,5 +114,5 @@ def bench(
 def _of_each(
     precisions: Sequence[Precision], timed: Callable[[Precision, int], list[dict[str, Any]]], seed: int
 ) -> list[dict[str, Any]]:
-    """Rows in each of the precisions."""
+    """Rows for each of the precisions."""
     return [{"precision": precision, **row} for precision in precisions for row in timed(precision, seed)]

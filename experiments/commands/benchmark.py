@@ -61,10 +61,10 @@ def benchmark(
 ) -> None:
     """Measure agents and baselines on the frozen suites.
 
-    Prints a row for each entrant and part of a suite: mean PSNR (at most 50 dB an image) and SSIM, the gain over the
+    Prints a row for each entrant and part of a suite: mean PSNR (at most 50 dB per image) and SSIM, the gain over the
     distorted images, the score between the suite's fixed path (0) and the oracle (1) with its 95 % interval over
     photographs, the share of images that lose more than 0.1 dB, the share of clean images that come out below 45 dB,
-    tools applied, GFLOP and seconds. Of a suite of several parts, also the gains side by side.
+    tools applied, GFLOP and seconds. For a suite of several parts, also prints the gains side by side.
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
@@ -72,20 +72,20 @@ def benchmark(
         entrants: Entrants to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl;
             hirl-paper or flat-dqn with --toolset paper; a .safetensors file of hirl train;
             search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added)
-            with their authors' weights; or module:factory. With @PRICE at its end (hirl@0.05, oracle@0.05), one that
-            chooses is charged as many dB for a GFLOP. fixed is known of the toolsets hirl and paper; of another,
-            name it: fixed:TYPE-DEGREE,..., as hirl fixed-path finds it.
+            with their authors' weights; or module:factory. @PRICE at the end (hirl@0.05, oracle@0.05) charges agents
+            and searches that many dB per GFLOP. fixed is known for the toolsets hirl and paper; for another toolset,
+            give the path: fixed:TYPE-DEGREE,..., as hirl fixed-path finds it.
         crop: Side of the crops in pixels, or None for whole photographs.
-        per_image: Images of each photograph.
+        per_image: Number of images from each photograph.
         seed: Seed of crops and degradations.
-        toolset: Tools to choose among, as of hirl evaluate.
+        toolset: Tools to choose among, as in hirl evaluate.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
-        out: File in which results are kept batch by batch: the same command goes on where it was.
-        json: File to which settings and rows are written.
-        markdown: File to which the tables are written in Markdown, under the command that made them.
-        figure: PNG file to which the gain of every entrant is drawn over its GFLOP.
-        beside: Files that earlier runs on the same images wrote with --json: their gains are shown beside these.
+        out: File in which results are saved batch by batch, so that the same command resumes where it stopped.
+        json: File to write settings and rows to.
+        markdown: File to write the tables to in Markdown, under the command that made them.
+        figure: PNG file for a plot of every entrant's gain over its GFLOP.
+        beside: Files that earlier runs on the same images wrote with --json: their gains are shown next to these.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     precision = available_precision(precision, device)
@@ -103,10 +103,10 @@ def benchmark(
     photographs = image_sources.resolve(images)
     settings["photographs"] = of_photographs(photographs.files)
     before = [row for path in beside for row in earlier(path, settings)]
-    # All that may be wrong is opened now: what is asked last runs hours later.
+    # Everything is opened now, so that mistakes show before hours of computation.
     chosen = [registered_suites.resolve(name) for name in suites]
     opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed_path(toolset), trust)) for suite in chosen]
-    # By the names under which results are kept: two files may share one.
+    # By the names under which results are saved; two files may share one.
     named = {entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)}
     settings["weights"] = named | {"tools": of_toolset(toolset)}
     finished: Finished = {} if out is None else Records(out, settings)
@@ -134,7 +134,7 @@ def benchmark(
 
 
 def _gains_by_suite(chosen: Sequence[Suite], rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """By the names of suites that have several parts, what their entrants gain on these."""
+    """The gains of entrants on the parts of each suite that has several, by the names of suites."""
     compared = {}
     for suite in chosen:
         own = [row for row in rows if row["suite"] == suite.name]

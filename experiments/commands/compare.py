@@ -23,9 +23,9 @@ def compare(
 ) -> None:
     """Draw the learning curves of trainings: gain on validation photographs over environment steps.
 
-    Runs of one label (see hirl train; the preset's name unless given) make one curve: their mean, in a band that is the
-    bootstrap interval (95%) of the mean over seeds. Of two or three seeds that is no more than their range. The figure
-    has a panel, and the table rows, for the mean of the three levels and for whatever else was measured.
+    Runs with the same label (see hirl train; by default the preset's name) make one curve: their mean, in a band that
+    is the bootstrap interval (95%) of the mean over seeds. For two or three seeds that is at most their range. The
+    figure has a panel, and the table rows, for the mean of the three levels and for everything else that was measured.
 
     Args:
         runs: Folders that hirl train wrote.

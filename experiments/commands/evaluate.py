@@ -22,7 +22,7 @@ from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
-AGENT = "hirl-paper"  # of the default toolset
+AGENT = "hirl-paper"  # for the default toolset
 METHODS = (
     "distorted",
     "single",
@@ -39,7 +39,7 @@ Part = tuple[str, tuple[str, ...]]  # a degradation, and methods to measure on i
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What the results of `hirl evaluate` depend on.
+    """The settings that the results of `hirl evaluate` depend on.
 
     Attributes:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
@@ -48,10 +48,10 @@ class EvaluationSettings:
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of the crops and of the noise.
-        toolset: Tools: the name of a toolset, a YAML file that describes one, or where RL-Restore's twelve are (.npz,
-            .safetensors, or a folder).
+        toolset: Tools: the name of a toolset, a YAML file that describes one, or the path of RL-Restore's twelve tools
+            (.npz, .safetensors, or a folder).
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
 
@@ -74,10 +74,11 @@ def evaluate(
 ) -> None:
     """Distort photographs, restore them with every method, and print what each gains and costs.
 
-    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper and flat-dqn (of the toolset paper), hirl (of
-    the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their options
-    are stop (value, reference, quality, steps), max_steps and measure. Searches that see the reference: reverse, greedy
-    and brute-force (depth), search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90.
+    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper and flat-dqn (for the toolset paper), hirl
+    (for the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their
+    options are stop (value, reference, quality, steps), max_steps and measure. Searches that see the reference: greedy
+    and brute-force (depth), search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90; and
+    reverse, which knows the degradations.
     Others: distorted, single (every tool alone), chain (tools, as in chain:tools=deblur-2+dejpeg-0), pixel-rl (weights;
     five steps, shown as trials); with their authors' weights, owan:FILE and ffdnet:FILE (given the noise that was
     added).
@@ -86,7 +87,7 @@ def evaluate(
         settings: Settings of the evaluation.
         json: File to write settings and rows to, after each degradation.
         address: Address of a Ray cluster to run on, many methods at a time: HOST:PORT, or "auto" for the one that this
-            machine is part of. All its nodes have this package and see the files at the same places. Default: this
+            machine is part of. All its nodes must have this package and see the files at the same paths. Default: this
             machine alone.
     """
     distortions, methods = tuple(dict.fromkeys(settings.degradations)), tuple(dict.fromkeys(settings.methods))
@@ -96,7 +97,7 @@ def evaluate(
     at_least(1, per_image=settings.per_image)
     at_least(0, seed=settings.seed)
     some(degradations=distortions, methods=methods)
-    measured = _opened(settings)  # all that may be wrong is looked at now: what is asked last runs hours later
+    measured = _opened(settings)  # everything is opened now, so that mistakes show before hours of computation
     if address is None:
         parts: list[Part] = [(distortion, methods) for distortion in distortions]
         results: Iterable[tuple[Part, list[Row]]] = map(measured, parts)
@@ -122,7 +123,7 @@ def _lost(part: Part) -> NoReturn:
 
 
 def _opened(settings: EvaluationSettings) -> Callable[[Part], tuple[Part, list[Row]]]:
-    """What measures some methods on a degradation; raises ValueError where something is wrong with any."""
+    """A function that measures some methods on a degradation; raises ValueError if a setting is invalid."""
     resolved = {name: degradations.resolve(name) for name in settings.degradations}
     photographs = image_sources.resolve(settings.images)
     tools = tiled(toolsets.resolve(settings.toolset).to(settings.device))

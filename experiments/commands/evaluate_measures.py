@@ -26,9 +26,10 @@ def evaluate_measures(
 ) -> None:
     """Compare blind measures with those that see the reference, on distorted and on restored pictures.
 
-    Prints Spearman's rank correlation per distortion, on what random tools make of the three levels, and on both; and
-    in how many cases a measure orders a picture as it should (clean, mild, moderate, severe), and is not gamed: a tool
-    applied five times to a clean picture must lower its score, and so must a stronger blur, and noise in the hues.
+    Prints Spearman's rank correlation per distortion, on pictures of the three levels after random tools, and on both
+    together. Also prints in how many cases a measure orders versions of a picture correctly (clean, mild, moderate,
+    severe) and cannot be gamed: a tool applied five times to a clean picture, a stronger blur, and noise in the hues
+    must each lower its score.
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, ...).

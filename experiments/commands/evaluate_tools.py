@@ -1,4 +1,4 @@
-"""`hirl evaluate-tools`: measures every tool on its own distortion, and whether it moves the picture."""
+"""`hirl evaluate-tools`: measures every tool on its own distortion, and whether it shifts the picture."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def evaluate_tools(
     device: str = "cpu",
     parts: tuple[Part, ...] = ("gains",),
 ) -> None:
-    """Measure every tool on its own distortion at the paper's three settings, and by how much it moves pictures.
+    """Measure every tool on its own distortion at the paper's three settings, and by how much it shifts pictures.
 
-    Prints PSNR and SSIM before and after; and, for centred blurs, the pixels by which what the tool makes of them lies
-    beside the original, on average over the photographs: none, where the tool has learned nothing but to restore.
+    Prints PSNR and SSIM before and after; and, for centred blurs, by how many pixels the restored image is shifted
+    against the original, averaged over the photographs. A tool that only restores does not shift it.
 
     Args:
         images: Photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
@@ -56,9 +56,9 @@ def evaluate_tools(
         markdown: File to write the tables to in Markdown, under the command that made them.
         crop: Side of a random crop of each photograph; default: whole photographs.
         seed: Seed of the noise and the crops.
-        toolset: Tools to measure, as of hirl evaluate.
+        toolset: Tools to measure, as in hirl evaluate.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         parts: Parts to measure: gains, translations.
     """
     precision = available_precision(precision, device)
@@ -100,7 +100,7 @@ def _translations(photographs: Photographs, crop: int | None, seed: int, tools: 
     for sigma in tqdm(BLURS, desc="translations", unit="blur", leave=False, disable=None):
         blurred = evaluation_samples(photographs, GaussianBlur.of_sigma(sigma), crop, 1, seed)
         columns[f"sigma {sigma:g}"] = moves(blurred, tools, precision)
-    # Without a tool nothing moves: what is found then is the error of the measurement.
+    # Without a tool nothing is shifted, so that row shows the error of the measurement.
     rows: list[dict[str, Any]] = [
         {"tool": "none" if cell is None else tools[cell].name} | {name: by[cell] for name, by in columns.items()}
         for cell in (None, *tools.cells)
@@ -112,7 +112,7 @@ PARTS = {"gains": _gains, "translations": _translations}
 
 
 def _specialists(tools: Toolset, family: str) -> dict[str, Run]:
-    """Each tool that is made for a family of distortions, applied once, by its name."""
+    """Runs that apply each tool for a family of distortions once, by the tool's name."""
     chosen = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
     return {
         tools[cell].name: Chain((f"{tools.types[cell[0]]}-{cell[1]}",)).open(tools[cell].name, tools) for cell in chosen
@@ -120,7 +120,7 @@ def _specialists(tools: Toolset, family: str) -> dict[str, Run]:
 
 
 def _row(before: Row, after: Row) -> dict[str, Any]:
-    """A row of the table, from what was measured before and after a tool."""
+    """A row of the table, from the measurements before and after a tool."""
     return {
         **{"distortion": after.degradation, "tool": after.method},
         **{"psnr_before": before.psnr, "psnr": after.psnr, "ssim_before": before.ssim, "ssim": after.ssim},

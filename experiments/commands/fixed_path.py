@@ -26,7 +26,7 @@ def fixed_path(
 ) -> None:
     """Find the path of tools that gains most on a suite when every image takes it.
 
-    That is how the paths were chosen against which hirl benchmark scores: on training photographs, once.
+    The fixed paths that hirl benchmark scores against were found this way, once, on training photographs.
 
     Args:
         images: Clean photographs: a folder or a name.
@@ -35,7 +35,7 @@ def fixed_path(
         crop: Side of the crops in pixels.
         per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
-        toolset: Tools to choose among, as of hirl evaluate.
+        toolset: Tools to choose among, as in hirl evaluate.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
     """

@@ -1,4 +1,4 @@
-"""`hirl regret`: how much less agents gain than the best of all paths, which a table knows."""
+"""`hirl regret`: measures how much less agents gain than the best of all paths, which a table knows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, Entrant
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "% within 0.1": 1, "trials": 2, "crops": 0}
 CROPS = 32  # restored side by side
-NEAR = 0.1  # units of the measure: an agent that gets as near to the best has found it
+NEAR = 0.1  # units of the measure: an agent within this distance of the best counts as having found it
 DRIFT = 0.01  # units of the measure by which a score may differ on another machine
 
 
@@ -40,19 +40,19 @@ def regret(
     """Measure how much less agents gain than the best of all paths.
 
     Prints a row for each entrant: its mean gain, GFLOP and return (the gain less the price of the GFLOP) on the crops
-    of a table, the best return of all paths of the table, stopping at once among them, and the mean regret, which is
-    the difference; and on how many crops it is within 0.1. Agents and the oracle take at most as many steps as the
-    table is deep; other searches may go deeper, and beat it.
+    of a table, the best return of all paths of the table, including the empty one, the mean regret, which is the
+    difference, and on how many crops it is at most 0.1. Agents and the oracle take at most as many steps as the table
+    is deep; other searches may go deeper, and beat it.
 
     Args:
         table: Folder that hirl tabulate wrote.
-        entrants: Entrants to compare, as of hirl benchmark. Default: fixed where the table names its suite, hirl and
-            oracle.
-        price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents know nothing of
-            it: name them as hirl@PRICE to charge them.
-        toolset: Toolset of the table, where it names none, or it is no longer found by the name that it had.
+        entrants: Entrants to compare, as in hirl benchmark. Default: hirl and oracle, and fixed if the table names its
+            suite.
+        price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents do not know it: name
+            them as hirl@PRICE to charge them.
+        toolset: Toolset of the table, if the table names none, or it is no longer found under its name.
         device: Device on which the tools run: cpu, cuda, mps, or auto.
-        json: File to which settings and rows are written.
+        json: File to write settings and rows to.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
@@ -84,7 +84,7 @@ def regret(
 
 
 def _named_toolset(table: Table) -> str:
-    """The toolset that a table names as its own; raises ValueError where it names none."""
+    """The toolset that a table names as its own; raises ValueError if it names none."""
     named: str | None = table.spec.source.get("toolset")
     if named is None:
         raise ValueError(f"{table.folder} does not say which toolset it was made with: name it by --toolset")
@@ -104,7 +104,7 @@ def _begun(table: Table, root: Restoration, rows: slice) -> Restoration:
 
 
 def _check_tools(table: Table, root: Restoration, name: str) -> None:
-    """Raises ValueError where the tools are others than those of the table, in number, name, or what they do."""
+    """Raises ValueError if the tools differ from those of the table in number, name, or results."""
     toolset = root.toolset
     names = {
         kind: [toolset[number, degree].name for degree in range(toolset.n_degrees)]
@@ -126,9 +126,9 @@ def _check_tools(table: Table, root: Restoration, name: str) -> None:
 
 def _measured(entrant: Entrant, start: Restoration, bar: Any) -> np.ndarray:
     """The gain, GFLOP and trials of an entrant on each crop, (N, 3)."""
-    found = entrant.restore(start, [InOrder(())] * len(start.state))  # what degraded them is in no table
+    found = entrant.restore(start, [InOrder(())] * len(start.state))  # a table does not store the degradations
     bar.update(len(found.state))
-    # Agents with tools of their own, and networks, score themselves by other measures.
+    # Agents with tools of their own, and networks, are scored by other measures.
     after = start.branch()
     after.begin(found.state.images.clamp(0, 1), start.state.references)
     return np.stack([after.state.scores - start.state.scores, found.state.costs, found.trials], axis=1)

@@ -1,4 +1,4 @@
-"""`hirl reproduce`: the paper's tables and figures, measured here and set beside what the paper reports."""
+"""`hirl reproduce`: measures the paper's tables and figures, and compares them with what the paper reports."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ PARTS: dict[str, Callable[[Experiment], None]] = {
     "figure3": figure3,
     "figure4": figure4,
 }
-# The keys of PARTS, spelt out for --help.
+# The keys of PARTS, spelled out for --help.
 PartName = Literal["table1", "table2", "table3", "figure1", "figure3", "figure4", "all"]
 
 
 def reproduce(
     part: Annotated[PartName, tyro.conf.Positional], settings: Annotated[Settings, tyro.conf.arg(name="")]
 ) -> None:
-    """Measure a table or figure of the paper, and set it beside what the paper reports.
+    """Measure a table or figure of the paper, and compare it with what the paper reports.
 
     table1: PSNR and SSIM of every method on single and hybrid distortions. table2: brute force and HIRL's search with
     the same number of trials. table3: HIRL with longer paths. figure1: three strategies on one picture, step by step.
-    figure3: what methods make of the same pictures. figure4: pictures without a reference, restored as they are.
+    figure3: results of the methods on the same pictures. figure4: restored pictures without a reference.
 
-    Writes Markdown, JSON and PNG to --out, with what differs from the paper under each table. What is finished is kept
-    there too, batch by batch and method by method: stop with Ctrl-C, and the same command goes on. In memory there is
-    one photograph, or a few dozen crops, a few times over, beside at most 1 GiB of decoded photographs; table2's search
-    keeps an image for every trial, 4 GiB at most, and refuses at once photographs that are too large for that.
+    Writes Markdown, JSON and PNG to --out, with the differences from the paper under each table. Finished results are
+    saved there too, batch by batch and method by method: stop with Ctrl-C, and the same command resumes. Memory holds a
+    few copies of one photograph, or of a few dozen crops, and at most 1 GiB of decoded photographs; table2's search
+    keeps an image for every trial, 4 GiB at most, and refuses photographs that are too large for that at once.
 
     Args:
         part: Table or figure, or all of them.
@@ -52,7 +52,7 @@ def reproduce(
             try:
                 PARTS[name](experiment)
             except ValueError as error:
-                # What does not suit one part may suit the next.
+                # Settings that one part refuses may suit the next.
                 refused.append(f"{name}: {error}" if part == "all" else str(error))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on where it stopped") from None

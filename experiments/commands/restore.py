@@ -1,4 +1,4 @@
-"""`hirl restore`: restores picture files, and writes down what was done to each."""
+"""`hirl restore`: restores picture files, and logs what was done to each."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def restore(
 
     Reads PNG, JPEG, WebP, TIFF (all pages), BMP, PPM, AVIF, JPEG 2000, TGA and the first frame of GIFs; HEIC and JPEG
     XL with the extra formats. Format, 16 bits per channel, EXIF, XMP, IPTC, texts, colour profile, resolution and
-    transparency are kept; what is not is said. A picture with which nothing is to be done is copied as it is. Stop it
-    with Ctrl-C and run the same command again, from any folder: it goes on with the pictures that are not yet restored,
-    or have changed since.
+    transparency are kept; anything lost is reported. A picture on which the agent uses no tool is copied unchanged.
+    Stop it with Ctrl-C and run the same command again, from any folder: it resumes with the pictures that are not yet
+    restored, or have changed since.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         out: Folder for the restored pictures and the log restore.jsonl.
         settings: Settings of all pictures.
         references: Folder with the clean originals under the same names, for --stop reference.
-        max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
+        max_pixels: Most pixels of a picture. Default: as many as fit into free memory.
         dry_run: Whether to say what would be done, and save nothing.
-        force: Whether to overwrite what is in the way, and restore again what was restored.
+        force: Whether to overwrite existing files, and restore again what was restored.
         address: Address of a Ray cluster to restore on, many pictures at a time: HOST:PORT, or "auto" for the one that
-            this machine is part of. All its nodes have this package and see the files at the same places; only this
+            this machine is part of. All its nodes must have this package and see the files at the same paths; only this
             machine writes. Default: this machine alone.
     """
     settings = settings.prepared()
@@ -84,7 +84,7 @@ def restore(
 def _on_a_worker(
     settings: RestoreSettings, max_pixels: int | None, logged: Mapping[str, Any]
 ) -> Callable[[JobAndReference], RestoredFile]:
-    """What restores a picture on a node of a cluster; raises ValueError where that would not be to the same bits."""
+    """A function that restores a picture on a cluster node; raises ValueError if results would not be identical."""
     others = differences(logged, settings.as_logged())
     if others:
         raise ValueError(f"other settings than where the command runs: {', '.join(others)}")
@@ -100,7 +100,7 @@ def _check_references(references: Path | None, stop: str) -> None:
 
 
 def _rows(run: RestoreRun) -> list[Row]:
-    """Restores all pictures, and returns what the log says of each."""
+    """Restores all pictures, and returns the log's row of each."""
     try:
         return run.all()
     except KeyboardInterrupt:

@@ -38,19 +38,20 @@ def score(
     json: Path | None = None,
     max_pixels: int | None = None,
 ) -> None:
-    """Score pictures; larger is better. What is fully transparent does not count.
+    """Score pictures; larger is better. Fully transparent pixels do not count.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
         measure: Blind: hirl-biqa, paq2piq, brisque. With --references also psnr, ssim, ms-ssim, vif, fsim, vsi, mdsi,
             haarpsi, gmsd. Or a weighted sum: "0.5*psnr + 10*ssim".
         references: Folder with the clean originals under the same names; their suffixes may differ.
-        map: Whether to save where a picture is good (bright) and bad (dark), as NAME.map.png in --out (a.jpg.map.png).
+        map: Whether to save a map of where a picture is good (bright) and bad (dark), as NAME.map.png in --out
+            (a.jpg.map.png).
         out: Folder for the maps.
-        force: Whether to overwrite maps that are there already.
+        force: Whether to overwrite existing maps.
         device: Device to compute on: cpu, cuda, mps, or auto.
         json: File to write settings and rows to.
-        max_pixels: Most pixels of a picture. Default: as many as fit into the memory that is free.
+        max_pixels: Most pixels of a picture. Default: as many as fit into free memory.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
     judge = measures.resolve(measure)
@@ -72,7 +73,7 @@ def score(
             if map:
                 _save_map(judge.quality_map(image)[0], maps[file])
             rows.append(row)
-        except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
+        except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still scored
             kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
             reason = f"{file}: {kind}{error}".replace(f"{file}: {file}", str(file)).splitlines()[0]
             tqdm.write(f"hirl: {shown(reason)}", file=sys.stderr)
@@ -101,7 +102,7 @@ def _check(name: str, measure: Measure, references: Path | None, map: bool) -> N
 def _images(
     file: Path, original: Path | None, max_pixels: int | None, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What is seen of a picture and, where it is given, of its clean original, (1, 3, H, W)."""
+    """The visible pixels of a picture and, if given, of its clean original, (1, 3, H, W)."""
     page = read_picture(file, max_pixels).pages[0]
     image = as_batch(page.visible()).to(device)
     if original is None:

@@ -30,30 +30,30 @@ def sweep(
 ) -> None:
     """Train many settings, several seeds each, side by side on Ray Tune.
 
-    Takes the YAML of "wandb sweep": method grid or random, parameters named as the options of hirl train
-    (algorithm.gamma, env.degradation, total-steps), and early_terminate (type: hyperband), by which runs that lag
-    behind are stopped (Ray's ASHA). Stop it with Ctrl-C, or lose it to a power cut, and go on with
-    "hirl sweep --resume DIR --trust"; a run whose process or node is lost goes on from its last checkpoint by itself.
-    Writes to --out: sweep.json (settings and seeds), runs/ (what hirl train writes, a folder each), summary.md and
-    summary.json (mean over seeds and its bootstrap interval), curves.png, and tune/ (checkpoints and Ray's own notes).
+    Takes the YAML of "wandb sweep": method grid or random, parameters named like the options of hirl train
+    (algorithm.gamma, env.degradation, total-steps), and early_terminate (type: hyperband), which stops runs that lag
+    behind (Ray's ASHA). After Ctrl-C or a power cut, resume with "hirl sweep --resume DIR --trust"; a run whose process
+    or node is lost resumes from its last checkpoint by itself. Writes to --out: sweep.json (settings and seeds), runs/
+    (a folder of hirl train for each), summary.md and summary.json (mean over seeds and its bootstrap interval),
+    curves.png, and tune/ (checkpoints and Ray's own state).
 
     Args:
-        config: The sweep configuration, as experiments/configs/sweep_hirl_vs_flat.yaml.
-        images: Photographs to train on, where the configuration has no parameter of that name.
+        config: The sweep configuration, such as experiments/configs/sweep_hirl_vs_flat.yaml.
+        images: Photographs to train on, if the configuration has no parameter of that name.
         out: Folder for the sweep. Default: sweeps/NAME.
         seeds: Number of runs of each setting. Default: 2.
-        seed: Seed that the runs' seeds, and random settings, follow from. Default: 0.
-        resume: Folder of a sweep to go on with, failed runs too; all other options but --trust, --address and
-            --wandb are those it had.
-        trust: Whether to load what Ray noted of the sweep that is resumed: pickles, whose loading runs code that they
-            hold. Trust no folder that you, or those you trust, did not write.
-        address: Address of a Ray cluster that has this package on every node, and photographs at the same place; "auto"
+        seed: Seed that determines the runs' seeds and random settings. Default: 0.
+        resume: Folder of a sweep to resume, including its failed runs; all other options except --trust, --address and
+            --wandb are taken from it.
+        trust: Whether to load Ray's state of the resumed sweep: pickles, whose loading runs code that they hold. Only
+            trust a folder that was written by you or by people you trust.
+        address: Address of a Ray cluster that has this package on every node, and photographs at the same path; "auto"
             for the one this machine is part of. Default: this machine alone.
         storage: Storage of the runs' checkpoints, if nodes share no disk: a URI that all reach, as s3://BUCKET/FOLDER.
             Default: --out, which all nodes must see.
         cpus_per_trial: Number of processors for each run. Default: 1.
-        gpus_per_trial: Number of GPUs for each run; parts of one are fine. Default: 0.
-        max_failures: Number of times that a run that fails or is lost is tried again. Default: 3.
+        gpus_per_trial: Number of GPUs for each run; fractions are fine. Default: 0.
+        max_failures: Number of times to retry a run that fails or is lost. Default: 3.
         wandb: Whether to log to Weights & Biases, in a group with the sweep's name; as in hirl train.
     """
     import_ray("ray.tune", "sweep")
@@ -75,7 +75,7 @@ def sweep(
             raise ValueError(
                 f"{out} holds a sweep already; go on with it by --resume {out} --trust, or choose another --out"
             )
-        # Defaults stand here: --resume has to know what was given.
+        # Defaults are set here, because --resume has to know which options were given.
         plan = plan_sweep(
             wanted,
             images,
@@ -86,6 +86,6 @@ def sweep(
             gpus_per_trial or 0.0,
             3 if max_failures is None else max_failures,
         )
-    from hirl_experiments.sweeps.run import run_sweep  # which imports Ray
+    from hirl_experiments.sweeps.run import run_sweep  # imported here, because it imports Ray
 
     run_sweep(plan, out, address, wandb)

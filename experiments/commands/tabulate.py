@@ -1,4 +1,4 @@
-"""`hirl tabulate`: runs all paths of tools on a set of crops, once, and keeps what comes of them as a table."""
+"""`hirl tabulate`: runs all paths of tools on a set of crops, once, and saves the results as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_photographs, of_toolset
 
-OBSERVED = 2  # images of longer paths are kept where they are asked for
+OBSERVED = 2  # images of longer paths are kept only if asked for
 
 
 def tabulate(
@@ -33,24 +33,24 @@ def tabulate(
     precision: AnyPrecision = "float32",
     device: str = "cpu",
 ) -> None:
-    """Run all paths of tools on a set of crops, once, and keep what comes of them.
+    """Run all paths of tools on a set of crops, once, and save the results as a table.
 
-    The table makes HIRL-RestoreTable-v0, the same environment without its tools, and says what would have been best
-    (hirl regret). With m tools a crop has 1 + m + m^2 + ... paths; how large the table becomes is printed first. Stop
-    it with Ctrl-C, and the same command goes on where it was.
+    HIRL-RestoreTable-v0 is the same environment over such a table, without running tools; hirl regret reads the optimal
+    paths from it. With m tools a crop has 1 + m + m^2 + ... paths; the size of the table is printed first. Stop it with
+    Ctrl-C, and the same command resumes where it stopped.
 
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         out: Folder of the table.
         suite: Suite whose degradations are applied, all its parts: unknown-v1, light-v1, levels-v1, rl-restore-v1.
         depth: Number of tools of the longest paths.
-        observed: Number of tools of the longest paths whose images are kept: episodes of the environment are at most so
-            long. Default: 2, or the depth where that is less.
+        observed: Number of tools of the longest paths whose images are kept, which bounds the episodes of the
+            environment. Default: 2, or the depth if that is less.
         crop: Side of the crops in pixels.
         per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
-        toolset: Tools to choose among, as of hirl evaluate.
-        measure: Measure that rewards are gains of; a price on cost is set later, in the environment.
+        toolset: Tools to choose among, as in hirl evaluate.
+        measure: Measure whose gains are the rewards; a price on cost is set later, in the environment.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
     """
@@ -67,7 +67,7 @@ def tabulate(
         chosen.samples(photographs, part, crop, per_image, seed) for part in chosen.parts
     )
     first = next(samples)  # refuses what cannot be cut before anything is written
-    # Read once, for len() counts the damaged ones that nobody has met yet. Those that are too small are left out later.
+    # Counted by reading, because len() includes files that are too small, or damaged and not read yet.
     count = sum(min(photograph.pixels.shape[:2]) >= crop for photograph in photographs) * per_image * len(chosen.parts)
     source = {
         **{"images": photographs.name, "suite": chosen.name, "seed": seed, "per_image": per_image},

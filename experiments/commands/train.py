@@ -1,4 +1,4 @@
-"""`hirl train`: trains an agent, measures it while it learns, and goes on where it was stopped."""
+"""`hirl train`: trains an agent, evaluates it while it learns, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def train(
 ) -> None:
     """Train an agent on a folder of photographs.
 
-    Stop it with Ctrl-C, or lose it to a power cut, and go on with "hirl train --resume DIR". Writes to --out:
-    config.yaml (every setting, the command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs,
-    the last model with its replay buffer, and the best one as best.safetensors or, of PPO, best.zip: "hirl restore
-    --agent" and "hirl evaluate --methods" take it, with the --toolset that it was trained with. "hirl train --preset
-    NAME --help" shows the settings of a preset.
+    After Ctrl-C or a power cut, resume with "hirl train --resume DIR". Writes to --out: config.yaml (every setting, the
+    command, the code's revision, versions), evaluation.csv, TensorBoard and CSV logs, the last model with its replay
+    buffer, and the best model as best.safetensors or, for PPO, best.zip. Pass the best model to "hirl restore --agent"
+    or "hirl evaluate --methods", with the --toolset that it was trained with. "hirl train --preset NAME --help" shows
+    the settings of a preset.
 
     Args:
         config: Configuration of the training.
         preset: Settings to start from: hirl, hirl-transitions, paper, flat-dqn, ppo, rl-restore, or a YAML file.
         out: Folder for the run. Default: runs/LABEL-SEED.
-        resume: Folder of a run to go on with, by the settings it had.
+        resume: Folder of a run to resume, with its settings.
         threads: Number of processor threads. Default: all.
-        wandb: Whether to log to Weights & Biases: honours WANDB_MODE, and is offline where nobody is logged in.
+        wandb: Whether to log to Weights & Biases: honours WANDB_MODE, and is offline if nobody is logged in.
     """
     use_threads(threads)
     if resume is not None:
@@ -57,7 +57,7 @@ def train(
 
 
 def defaults_of(arguments: list[str]) -> dict[str, Any]:
-    """Defaults that other arguments decide on: those of the preset."""
+    """Defaults that follow from other arguments: those of the preset."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--preset", default=DEFAULT_PRESET)
     return {"config": preset(parser.parse_known_args(arguments)[0].preset)}

@@ -41,8 +41,7 @@ def train_biqa(
     """Train the blind measure hirl-biqa on a folder of photographs, against full-reference measures.
 
     First makes the examples, groups of better and worse versions of a crop, then trains on them. Stop it with Ctrl-C
-    and run the same command again: it goes on where it was. Writes hirl-biqa.safetensors, its model card and a log to
-    --out.
+    and run the same command again to resume. Writes hirl-biqa.safetensors, its model card and a log to --out.
 
     Args:
         settings: Settings of the training.
@@ -50,7 +49,7 @@ def train_biqa(
         device: Device to compute on: cpu, cuda, cuda:1, mps, or auto.
         threads: Number of processor threads. Default: all.
         every: Number of steps between log lines and checkpoints.
-        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
+        wandb: Whether to log to Weights & Biases as well (honours WANDB_MODE).
     """
     at_least(1, every=every)
     use_threads(threads)
@@ -67,14 +66,14 @@ def train_biqa(
         maker = ExampleMaker(photographs, toolset, agent, settings.crop, settings.precision)
         return cached_examples(maker, count, seed, examples / name)
 
-    # A twentieth as many are enough to watch by.
+    # A twentieth as many are enough to monitor progress.
     validation = groups_of(validation_split, max(1, settings.groups // 20), settings.seed + 1, "validation")
     trainer.set_examples(groups_of(train_split, settings.groups, settings.seed, "training"), validation)
     trainer.run(every, wandb)
 
 
 def _name_of_examples(settings: BiqaSettings, photographs: Photographs) -> str:
-    """A name after all that examples are made of, so that none are taken for others."""
+    """A name that depends on everything that the examples are made from, so that different ones never share it."""
     made_of = (of_photographs(photographs.files), of_toolset(TOOLSET), of_agent(settings.agent))
     options = (settings.hold_out, settings.crop, settings.precision)
     parts = (*made_of, *options, TEACHERS, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)

@@ -21,8 +21,8 @@ def train_pixel_rl(
 ) -> None:
     """Train PixelRL on a folder of photographs: an actor-critic for every pixel, over nine filters.
 
-    Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes to --out the best network so far
-    as pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl:weights=FILE", its model card pixel-rl.md, a log
+    Stop it with Ctrl-C and run the same command again to resume. Writes to --out the best network so far as
+    pixel-rl.safetensors, for "hirl evaluate --methods pixel-rl:weights=FILE", its model card pixel-rl.md, a log
     pixel-rl.csv, and a checkpoint.
 
     Args:
@@ -30,7 +30,7 @@ def train_pixel_rl(
         out: Folder for the weights, the model card, the log and the checkpoint.
         device: Device to compute on: cpu, cuda, cuda:1, mps, or auto.
         threads: Number of processor threads. Default: all.
-        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
+        wandb: Whether to log to Weights & Biases as well (honours WANDB_MODE).
     """
     use_threads(threads)
     PixelRLTrainer(settings, out, available_device(device)).run(settings.every, wandb)

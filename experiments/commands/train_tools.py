@@ -24,16 +24,16 @@ def train_tools(
 ) -> None:
     """Train one network of the toolset on a folder of photographs.
 
-    Stop it with Ctrl-C and run the same command again: it goes on where it was. Writes TOOL.safetensors, its model
-    card TOOL.md and a log TOOL.csv to --out.
+    Stop it with Ctrl-C and run the same command again to resume. Writes TOOL.safetensors, its model card TOOL.md and a
+    log TOOL.csv to --out.
 
     Args:
         settings: Settings of the training.
         out: Folder for the weights, the model card, the log and the checkpoint.
         device: Device to compute on: cpu, cuda, cuda:1, mps, or auto.
         threads: Number of processor threads. Default: all.
-        every: Steps between log lines and checkpoints.
-        wandb: Whether to log to Weights & Biases, too (honours WANDB_MODE).
+        every: Number of steps between log lines and checkpoints.
+        wandb: Whether to log to Weights & Biases as well (honours WANDB_MODE).
     """
     at_least(1, every=every)
     use_threads(threads)

@@ -29,17 +29,17 @@ def web(
 ) -> None:
     """Open a page on which pictures are restored step by step, by the agent or by hand. Needs no network.
 
-    Whoever can reach the page can use this machine's processor, and nothing else of it: no file can be read through it
-    but what was uploaded. One request is worked on at a time.
+    Anyone who can reach the page can use this machine's processor, but nothing else: only uploaded files can be read
+    through it. Requests are processed one at a time.
 
     Args:
         host: Address of the page: 127.0.0.1 can be reached from this machine only, 0.0.0.0 from others too.
         port: Port of the page.
-        agent: Agent that chooses the tools, as of hirl restore.
-        toolset: Toolset that it was trained with, as of hirl restore.
+        agent: Agent that chooses the tools, as in hirl restore.
+        toolset: Toolset that it was trained with, as in hirl restore.
         measure: The blind measure that scores each step: hirl-biqa or paq2piq.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
         max_pixels: Most pixels of a picture.
         max_megabytes: Most megabytes of a file.
     """
@@ -62,8 +62,8 @@ def serve(
     Args:
         restorer: Restorer whose agent and tools are used.
         measure: The blind measure's name.
-        folder: Folder for everything that is uploaded or made; removed by the caller.
-        host: Address of the page, as of `web`.
+        folder: Folder for everything that is uploaded or made; the caller removes it.
+        host: Address of the page, as in `web`.
         port: Port of the page.
         max_pixels: Most pixels of a picture.
         max_megabytes: Most megabytes of a file.
@@ -72,7 +72,7 @@ def serve(
         ImportError: If Gradio is not installed.
         OSError: If the port is taken.
     """
-    # Before Gradio is imported: it reads these once.
+    # Set before Gradio is imported, which reads these once.
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gr = optional("gradio", "web")
@@ -88,6 +88,6 @@ def serve(
         share=False,
         footer_links=[],
         css=STYLE,
-        # Fonts of the system: others would be asked for at Google.
+        # System fonts; others would be fetched from Google.
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )

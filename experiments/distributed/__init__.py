@@ -1,4 +1,4 @@
-"""Work on many machines: Ray clusters, and functions that are applied to many things side by side on one."""
+"""Work on many machines: Ray clusters, and parallel application of functions on them."""
 
 import os
 from typing import Any
@@ -18,7 +18,7 @@ def import_ray(module: str, extra: str) -> Any:
         extra: Name of the extra that installs it.
 
     Raises:
-        ImportError: If it is not installed; says what to install.
+        ImportError: If Ray is not installed; says what to install.
     """
     optional("ray", extra)
     return optional(module, extra)

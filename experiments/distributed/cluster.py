@@ -23,7 +23,7 @@ def connected(address: str | None) -> Iterator[None]:
 
     Raises:
         OSError: If Ray does not start, or there is no cluster.
-        ValueError: If the address is none of a cluster.
+        ValueError: If the address is not one of a cluster.
     """
     options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
@@ -47,7 +47,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def _check_answers(address: str) -> None:
-    """Ray itself would try for minutes."""
+    """Checks that the cluster answers, because Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()

@@ -1,6 +1,6 @@
 """Applies a function to many items side by side on a Ray cluster, through Ray Data.
 
-What a lost node was doing is done again at another: every result arrives, and once.
+The work of a lost node is repeated on another: every result arrives exactly once.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from hirl_experiments.distributed import import_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
-ATTEMPTS = 4  # at one item, where the process or the node that had it is lost
+ATTEMPTS = 4  # at one item, if its process or node is lost
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker process needs before its first item.
+    """The setup of a worker process before its first item.
 
     Attributes:
         folder: Working folder of the command, which the worker enters.
@@ -43,13 +43,13 @@ def map_on_cluster(
     """Applies a function to items on the processors of a cluster, each of which takes one at a time.
 
     Args:
-        address: Address of the cluster, as of `hirl_experiments.distributed.cluster.connected`.
-        device: Device that one item needs for itself, beside a processor: ``cuda``; others take none.
-        open: Function that returns the function to apply; called in every worker process once. It, items and results
-            can be pickled. What is a ValueError or an OSError there is a ValueError here.
-        lost: Function that makes the result of an item at which a worker died in every attempt, for want of memory,
-            say; or raises.
-        items: Items that it is applied to.
+        address: Address of the cluster, as in `hirl_experiments.distributed.cluster.connected`.
+        device: Device that one item needs for itself, in addition to a processor: ``cuda``; other devices reserve none.
+        open: Function that returns the function to apply; called once in every worker process. It, items and results
+            must be picklable. A ValueError or an OSError that it raises becomes a ValueError here.
+        lost: Function that makes the result of an item at which a worker died in every attempt, for example for lack of
+            memory; or raises.
+        items: Items that the function is applied to.
 
     Yields:
         Results, in the order in which they are ready.
@@ -72,7 +72,7 @@ def map_on_cluster(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         rows = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
-        # A block each: what is lost, is lost alone, and what is ready, waits for no other.
+        # One block per item, so that a lost item is lost alone, and a finished one waits for no other.
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         results = dataset.map(partial(_apply, work), num_cpus=1, num_gpus=int(device.startswith("cuda")))
         try:
@@ -85,7 +85,7 @@ def map_on_cluster(
 
 
 def _apply(work: Work, row: dict[str, Any]) -> dict[str, Any]:
-    """Takes one item, on a worker."""
+    """Processes one item, on a worker."""
     done = {"number": row["number"], "result": b"", "error": ""}
     if _attempt() > ATTEMPTS:
         return done
@@ -96,7 +96,7 @@ def _apply(work: Work, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempt() -> int:
-    """Which attempt at its item this worker makes, from 1. Ray Data itself makes no end of them."""
+    """The number of this attempt at the item, from 1; Ray Data itself would retry without end."""
     import ray
 
     attempts: int = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number()

@@ -1,1 +1,1 @@
-"""What methods gain on distorted photographs."""
+"""Evaluation: what methods gain on distorted photographs."""

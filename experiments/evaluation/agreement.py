@@ -1,4 +1,4 @@
-"""Whether blind measures agree with those that see the reference, and cannot be gamed."""
+"""Tests whether blind measures agree with those that see the reference, and cannot be gamed."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ FAMILIES = {
     "blur": tuple(f"blur-{size}" for size in BLUR_SIZES),
     **{level: (level,) for level in LEVELS},
 }
-PATH = 3  # random tools after each of the levels; every step counts
-TRIED = ("random tools", "levels and random tools")  # groups beside the distortions
+PATH = 3  # random tools after each of the levels; the image after every step is used
+TRIED = ("random tools", "levels and random tools")  # groups in addition to the distortions
 IN_ORDER = "in order"
 REPEATS = 5
 GAMES: dict[str, Cell] = {f"Sharpen x {REPEATS} lowers": (2, 0), f"FFDNet 35 x {REPEATS} lowers": (0, 2)}
-# By case: two degradations, of which the second is worse.
+# Two degradations by case, of which the second is worse.
 WORSE: dict[str, tuple[Degradation, Degradation]] = {
     "blur 4 below 3": (GaussianBlur.of_sigma(3), GaussianBlur.of_sigma(4)),
     "chroma noise lowers JPEG 75": (JpegCompression(75), InOrder((ChromaNoise(25), JpegCompression(75)))),
@@ -65,7 +65,7 @@ class Pictures:
     Attributes:
         distorted: Pictures of each degradation.
         tried: Pictures after each step of a random path, by level.
-        gamed: Pictures that games make of the clean ones, by game.
+        gamed: Clean pictures after each attempt to game a measure, by attempt.
     """
 
     distorted: dict[str | Degradation, State]
@@ -73,7 +73,7 @@ class Pictures:
     gamed: dict[str, State]
 
     def groups(self) -> dict[str, list[State]]:
-        """What correlations are reported on."""
+        """The groups of pictures that correlations are reported on."""
         groups = {name: [self.distorted[part] for part in parts] for name, parts in FAMILIES.items()}
         tried = [step for steps in self.tried.values() for step in steps]
         return groups | dict(zip(TRIED, (tried, [self.distorted[level] for level in LEVELS] + tried), strict=True))
@@ -81,11 +81,11 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How measures score pictures, and order versions of them.
+    """The scores of measures on pictures, and whether they order versions of them correctly.
 
     Attributes:
         scores: Scores of the pictures of a group, float64, by the names of the measure and the group.
-        ordered: Whether each picture is ordered as it should be, by the names of the measure and the case.
+        ordered: Whether each picture is ordered correctly, by the names of the measure and the case.
     """
 
     scores: dict[tuple[str, str], Floats]
@@ -97,7 +97,7 @@ class Agreement:
         return len(next(scores for (_, group), scores in self.scores.items() if group == LEVELS[0]))
 
     def correlations(self, measure: Measure, seeing: Sequence[Measure], group: str) -> dict[str, Any]:
-        """A row of the first table: how a measure agrees with each that sees the reference, on a group of pictures."""
+        """A row of the first table: correlations of a measure with those that see the reference, on one group."""
         row: dict[str, Any] = {"pictures": group, "measure": measure.name}
         for truth in seeing:
             scores = self.scores[measure.name, group], self.scores[truth.name, group]
@@ -105,7 +105,7 @@ class Agreement:
         return row
 
     def rates(self, measure: Measure) -> dict[str, Any]:
-        """A row of the second table: in how many cases, percent, a measure orders pictures as it should."""
+        """A row of the second table: the percentage of cases in which a measure orders pictures correctly."""
         rates = {case: 100 * float(self.ordered[measure.name, case].mean()) for case in CASES}
         return {"measure": measure.name, **rates}
 
@@ -127,13 +127,13 @@ def measure_agreement(
         crop: Side of the crops in pixels; None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of crops, noise and tools.
-        toolset: Tools that are tried on the pictures.
+        toolset: Tools that are applied to the pictures.
         precision: Precision of the tools' convolutions.
         blind: Blind measures.
         seeing: Measures that see the reference.
     """
     rng = np.random.default_rng(seed)
-    # The same pictures at every degradation, in the same batches.
+    # The same pictures for every degradation, in the same batches.
     side_by_side = zip(
         *(batches(evaluation_samples(photographs, one, crop, per_image, seed)) for one in DEGRADATIONS), strict=True
     )
@@ -156,7 +156,7 @@ def _joined(parts: Sequence[dict[tuple[str, str], npt.NDArray[Number]]]) -> dict
 def _pictures(
     samples: dict[str | Degradation, list[Sample]], toolset: Toolset, precision: Precision, rng: np.random.Generator
 ) -> Pictures:
-    """All versions of some pictures, from these by degradation."""
+    """All versions of some pictures, from their samples by degradation."""
     begun = {name: begin(batch, toolset, precision) for name, batch in samples.items()}
     cells = np.array(toolset.cells)
     tried: dict[str, list[State]] = {}
@@ -193,7 +193,7 @@ def _scores_of_groups(measures: Sequence[Measure], pictures: Pictures) -> dict[t
 
 
 def _ordered(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, str], Flags]:
-    """Whether pictures are ordered as they should be, or score less when gamed, by the names of measures and cases."""
+    """Whether pictures are ordered correctly, or score less when gamed, by the names of measures and cases."""
     ordered: dict[tuple[str, str], Flags] = {}
     originals = pictures.distorted[LEVELS[0]].references
     assert originals is not None

@@ -1,4 +1,4 @@
-"""What `hirl benchmark` compares: agents, baselines, and the paths that scores are made of."""
+"""Entrants of `hirl benchmark`: agents, baselines, and the paths that scores are computed from."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ FIXED, ORACLE = "fixed", "oracle"
 
 @dataclass(frozen=True)
 class Entrant:
-    """What restores a batch of distorted images.
+    """A named way to restore a batch of distorted images.
 
     Attributes:
         name: Name in tables.
-        restore: Function of the start of a restoration and of what degraded each image, to what is made of them.
-        chooses: Whether it weighs what tools gain against the price of what they cost.
+        restore: Function from the start of a restoration and the degradation of each image to the result.
+        chooses: Whether it weighs the gains of tools against the price of their cost.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Entrant:
     chooses: bool = False
 
     def run(self, start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
-        """The same as a method's run (see `hirl_experiments.evaluation.methods`)."""
+        """Restores a batch, as a method's run (see `hirl_experiments.evaluation.methods`)."""
         yield {self.name: self.restore(start, applied)}
 
 
 def run_entrant(name: str, run: Run, price: float, chooses: bool) -> Entrant:
-    """What a method makes of an image where a GFLOP has a price; of several rows, the last."""
+    """The entrant of a method under a price of a GFLOP; if the method has several rows, of the last."""
 
     def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
         *_, found = (result for rows in run(start.with_price(price), applied) for result in rows.values())
@@ -55,7 +55,7 @@ def run_entrant(name: str, run: Run, price: float, chooses: bool) -> Entrant:
 
 
 def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
-    """An agent that stops by itself, with its own tools where it has some."""
+    """The entrant of an agent that stops by itself, with its own tools if it has some."""
     steps = agent.max_steps if options.max_steps is None else min(options.max_steps, agent.max_steps)
     run = follow(agent, tools_of(agent, options.toolset), name, "value", steps)
     return run_entrant(name, run, options.price, chooses=True)
@@ -63,14 +63,14 @@ def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
 
 @dataclass(frozen=True)
 class EntrantOptions:
-    """What entrants are opened with.
+    """Options with which entrants are opened.
 
     Attributes:
         toolset: Tools of the benchmark.
-        fixed: Path of the suite with this toolset, TYPE-DEGREE; None where none is known.
+        fixed: Fixed path of the suite with this toolset, TYPE-DEGREE; None if none is known.
         trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
-        price: Price of a GFLOP, dB, for those who choose.
-        max_steps: Longest path of agents and the oracle; None for that of an agent's training, and 3.
+        price: Price of a GFLOP, dB, for entrants that choose.
+        max_steps: Longest path of agents and the oracle; None for that of an agent's training, and 3 for the oracle.
     """
 
     toolset: Toolset
@@ -86,7 +86,7 @@ def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entra
 
 
 def _fixed_entrant(path: tuple[str, ...] | None, options: EntrantOptions) -> Entrant:
-    """The same path for every image, which is the score 0."""
+    """The entrant that takes the same path for every image, which defines the score 0."""
     if path is None:
         raise ValueError(
             f"{FIXED}: no path is known of this suite with this toolset; find one with `hirl fixed-path` on training "
@@ -95,7 +95,7 @@ def _fixed_entrant(path: tuple[str, ...] | None, options: EntrantOptions) -> Ent
     return _method_entrant(FIXED, Chain(path), options)
 
 
-# By name: entrants that need nothing more, and those whose name goes on with a colon.
+# Entrants by name: first those whose name is complete, then those whose name continues after a colon.
 PLAIN: dict[str, Callable[[EntrantOptions], Entrant]] = {
     FIXED: lambda options: _fixed_entrant(options.fixed, options),
     ORACLE: lambda options: _method_entrant(
@@ -113,15 +113,16 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
     """An entrant from its name.
 
     Args:
-        name: Name: ``fixed`` (the suite's path), ``fixed:TYPE-DEGREE,...`` (another in its place), ``oracle``;
-            ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method as
-            of `hirl_experiments.evaluation.methods` (``owan:FILE`` with its authors' weights); ``rl-restore:FILE``,
-            likewise; or ``module:factory``, a function without arguments that returns an agent, or cell values
-            of images. ``NAME@PRICE`` is one that chooses, an agent or a search, where a GFLOP has a price in dB.
+        name: Name: ``fixed`` (the suite's path), ``fixed:TYPE-DEGREE,...`` (another path in its place), ``oracle``;
+            ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method of
+            `hirl_experiments.evaluation.methods` (such as ``owan:FILE``, with its authors' weights);
+            ``rl-restore:FILE``, also with its authors' weights; or ``module:factory``, a function without arguments
+            that returns an agent or a function from images to cell values. ``NAME@PRICE`` is an agent or a search under
+            a price of a GFLOP in dB.
         options: Toolset and options that it is opened with.
 
     Raises:
-        ValueError: If there is no such entrant, or one has a price that does not choose.
+        ValueError: If there is no such entrant, or an entrant that does not choose has a price.
     """
     unpriced, price = without_price(name)
     if unpriced != name:
@@ -150,7 +151,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
 
 
 def without_price(name: str) -> tuple[str, float]:
-    """The name of an entrant without the price at its end, and the price in dB per GFLOP; 0 where it has none."""
+    """The name of an entrant without the price at its end, and the price in dB per GFLOP; 0 if it has none."""
     entrant, _, price = name.rpartition("@")
     try:
         return (entrant, float(price)) if entrant else (name, 0.0)
@@ -159,15 +160,15 @@ def without_price(name: str) -> tuple[str, float]:
 
 
 def open_entrants(names: Sequence[str], options: EntrantOptions) -> list[Entrant]:
-    """Entrants from their names, as of `open_entrant`.
+    """Entrants from their names, as `open_entrant` takes them.
 
-    Those that would be called the same in tables have the name of their file's folder before theirs: ``a/best``.
+    If two would have the same name in tables, the folder of their file is put before it: ``a/best``.
 
     Raises:
-        ValueError: If there is no such entrant, or two would be called the same nevertheless.
+        ValueError: If there is no such entrant, or two would have the same name even so.
     """
     opened = {name: open_entrant(name, options) for name in names}
-    # Without prices, which tell apart but not what has them.
+    # Without prices, because one entrant at two prices needs no folder to tell it apart.
     bare = {name: (without_price(name)[0], without_price(entrant.name)[0]) for name, entrant in opened.items()}
     shared = Counter(called for _, called in set(bare.values()))
     named: dict[str, str] = {}
@@ -182,14 +183,14 @@ def open_entrants(names: Sequence[str], options: EntrantOptions) -> list[Entrant
 
 
 def _with_folder(name: str, called: str) -> str:
-    """What an entrant is called, after the name of the folder that its file is in, if it has one."""
+    """The name of an entrant, with that of its file's folder before it if it has a file."""
     kind, _, rest = name.partition(":")
     folder = Path(rest or kind).parent.name
     return f"{folder}/{called}" if folder else called
 
 
 def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
-    """Names of entrants, each once, with those of all tools in place of ``single``."""
+    """Names of entrants, each once, with the names of all tools in place of ``single``."""
     tools = [f"path:{toolset.types[kind]}-{degree}" for kind, degree in toolset.cells]
     return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 

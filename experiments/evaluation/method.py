@@ -1,4 +1,4 @@
-"""A way to restore distorted images that is measured."""
+"""The interface of methods: ways to restore distorted images that are measured."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 
-# What a method makes of a batch, given what degraded each image, by the names of its rows; each dictionary comes of one
-# run, in which the shorter paths of a search have their share.
+# A function from a batch and the degradation of each image to results by the names of rows. Each dictionary comes from
+# one run, whose time and operations the shorter paths of a search share.
 Run = Callable[[Restoration, Sequence[Degradation]], Iterator[dict[str, SearchResult]]]
 
 
@@ -22,20 +22,20 @@ class Method(ABC):
     """A way to restore images: its options, each with its default.
 
     Attributes:
-        chooses: Whether it weighs what tools gain against the price of what they cost, where a GFLOP has one.
+        chooses: Whether it weighs the gains of tools against the price of their cost, if a GFLOP has a price.
     """
 
     chooses: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Loads what it needs, and returns what it does with a batch.
+        """Loads what it needs, and returns a function that restores a batch.
 
         Args:
-            name: Name of its row, or what the names of its rows begin with.
+            name: Name of its row, or prefix of the names of its rows.
             toolset: Tools, over tiles.
             trust: Whether agents may be files of Stable-Baselines3, whose loading runs code that they hold.
 
         Raises:
-            ValueError: If an option names nothing known, or is out of range.
+            ValueError: If an option is unknown or out of range.
         """

@@ -1,4 +1,4 @@
-"""Ways to restore distorted images that are measured: searches, agents, and whatever else is registered.
+"""Methods to restore distorted images: searches, agents, and whatever else is registered.
 
 To add one, subclass `Method` as a frozen dataclass, and register it in `methods`.
 """
@@ -34,10 +34,10 @@ AGENT_FILES = (".safetensors", ".npz", ".zip")
 
 @dataclass(frozen=True)
 class Distorted(Method):
-    """Nothing is done."""
+    """The distorted images, unchanged."""
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Returns what the images are."""
+        """Returns a run that changes nothing."""
         return lambda start, _: iter([{name: SearchResult(start.state, np.zeros(len(start.state), dtype=np.int64))}])
 
 
@@ -46,13 +46,13 @@ class Single(Method):
     """Every tool alone, a row for each."""
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Returns what applies each tool once."""
+        """Returns a run that applies each tool once."""
         return lambda start, _: ({f"{name} {start.toolset[cell].name}": chain(start, [cell])} for cell in toolset.cells)
 
 
 @dataclass(frozen=True)
 class Chain(Method):
-    """The same tools for every image.
+    """The same path for every image.
 
     Args:
         tools: Tools as TYPE-DEGREE.
@@ -61,23 +61,23 @@ class Chain(Method):
     tools: tuple[str, ...] = ("deblur-2", "dejpeg-0")
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Returns what applies them in turn."""
+        """Returns a run that applies them in turn."""
         cells = tuple(toolset.cell(tool) for tool in self.tools)
         return lambda start, _: iter([{name: chain(start, cells)}])
 
 
 @dataclass(frozen=True)
 class Reverse(Method):
-    """The tools that undo the degradations, last one first: it knows what these are."""
+    """The tools that undo the degradations, last one first; it knows the degradations."""
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Returns what applies them."""
+        """Returns a run that applies them."""
         return lambda start, applied: iter([{name: reverse_order(start, applied)[-1]}])
 
 
 @dataclass(frozen=True)
 class Greedy(Method):
-    """The tool that gains most in PSNR, while one does: it sees the reference.
+    """The tool that gains most, as long as one gains; it sees the reference.
 
     Args:
         depth: Longest path.
@@ -94,7 +94,7 @@ class Greedy(Method):
 
 @dataclass(frozen=True)
 class BruteForce(Method):
-    """The best of all paths: it sees the reference. A row for each length; the longest has no number.
+    """The best of all paths; it sees the reference. A row for each length; the longest has no number.
 
     Args:
         depth: Longest path.
@@ -116,14 +116,14 @@ class BruteForce(Method):
 
 @dataclass(frozen=True)
 class Follow(Method):
-    """What an agent does.
+    """The rollout of an agent.
 
     Args:
         agent: Agent: a registered name, or a file.
-        stop: Rule by which it stops: value, when no tool is thought to gain or, where it has one, by its own action;
+        stop: Rule by which it stops: value, when no tool is predicted to gain or, if it has STOP, by that action;
             reference or quality, at the first step that does not raise the PSNR or the measure; steps, never.
         max_steps: Longest path. Default: that of its training.
-        measure: Blind measure of the stop quality.
+        measure: Blind measure for the stop quality.
     """
 
     chooses: ClassVar[bool] = True
@@ -133,7 +133,7 @@ class Follow(Method):
     measure: str = "hirl-biqa"
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
-        """Loads the agent, with its own tools where it has some, and returns its rollout."""
+        """Loads the agent, with its own tools if it has some, and returns its rollout."""
         _check_positive(name, max_steps=self.max_steps)
         judge = blind_measure(self.measure, name) if self.stop == "quality" else None
         agent = load_agent(self.agent, toolset, trust=trust)
@@ -149,9 +149,9 @@ def follow(
         agent: An agent.
         toolset: Tools that it chooses among.
         name: Name of the row.
-        stop: The stopping rule, as of `rollout`.
+        stop: The stopping rule, as in `rollout`.
         max_steps: Longest path; None for that of its training.
-        judge: Measure of the rule; None for that of the batch.
+        judge: Measure of the stopping rule; None for that of the batch.
     """
     toolset.count_costs()
 
@@ -165,11 +165,11 @@ def follow(
 
 @dataclass(frozen=True)
 class Search(Method):
-    """A search that an agent's values guide: it sees the reference. A row for each budget.
+    """A search that is guided by an agent's values; it sees the reference. A row for each budget.
 
     Args:
         agent: Agent: a registered name, or a file.
-        budgets: Trials an image that it may spend, rising.
+        budgets: Trials per image that it may spend, rising.
         max_steps: Longest path. Default: that of the agent's training.
     """
 
@@ -219,8 +219,8 @@ class PixelWise(Method):
 def _shorthand(text: Any) -> Method | None:
     """A method from ``NAME:OPTION=VALUE,OPTION=VALUE``, or the `Follow` of an agent's name or file.
 
-    Of options that take several values these have ``+`` between them: ``search:agent=hirl,budgets=9+90``. The name of
-    the first option may be left out where it is the only one: ``owan:FILE``.
+    Several values of one option are joined by ``+``: ``search:agent=hirl,budgets=9+90``. If only the first option is
+    given, its name may be left out: ``owan:FILE``.
     """
     if not isinstance(text, str):
         return None
@@ -230,7 +230,7 @@ def _shorthand(text: Any) -> Method | None:
         if rest and "=" not in rest and fields(method):
             rest = f"{fields(method)[0].name}={rest}"
     elif Path(text).suffix in AGENT_FILES:
-        return Follow(text)  # the whole of it: there may be a colon in a path
+        return Follow(text)  # the whole text, because a path may contain a colon
     elif name in agents.names() or Path(name).suffix in AGENT_FILES:
         method = Follow(name)
     else:
@@ -262,10 +262,10 @@ methods.register("ffdnet", Ffdnet)
 
 
 def open_methods(names: Sequence[str], toolset: Toolset, trust: bool = False) -> dict[str, Run]:
-    """Methods by their short-hands, opened; one that is named twice is there once.
+    """Opened methods by their short-hands; a method that is named twice is there once.
 
     Raises:
-        ValueError: If one is unknown, or cannot be opened.
+        ValueError: If a method is unknown, or cannot be opened.
     """
     return {name: methods.resolve(name).open(name, toolset, trust) for name in names}
 

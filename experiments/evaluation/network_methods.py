@@ -1,4 +1,4 @@
-"""Methods that are one network with its authors' weights, beside which agents and tools are measured."""
+"""Methods that are one network with its authors' weights, as baselines for agents and tools."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def _given(name: str, weights: str) -> str:
 def _run_network(
     name: str, network: Callable[[torch.Tensor, Sequence[Degradation]], torch.Tensor], gflop: float
 ) -> Run:
-    """What one network makes of images, in float32, as its authors measured it.
+    """A run of one network, in float32, as its authors measured it.
 
     Args:
         name: Name of the row.
-        network: Function of images (N, 3, H, W) and of what degraded each of them, to images, not clamped.
+        network: Function from images (N, 3, H, W) and the degradation of each to images, not clamped.
         gflop: GFLOP that it takes for a million pixels.
     """
 

@@ -1,4 +1,4 @@
-"""Counts what networks compute while they run, at next to no cost in time."""
+"""Counts the operations of networks while they run, with almost no overhead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-# Multiplications and additions for each number of a result: as many as it has inputs, by the second argument.
+# Multiplications for each number of a result: its number of inputs, from the shape of the second argument.
 _BY_OUTPUTS: dict[Callable[..., Any], Callable[[torch.Tensor], float]] = {
     F.conv2d: lambda weight: weight[0].numel(),
     F.linear: lambda weight: weight.shape[-1],
@@ -22,13 +22,13 @@ _BY_OUTPUTS: dict[Callable[..., Any], Callable[[torch.Tensor], float]] = {
 class CountedOperations(TorchFunctionMode):
     """A context in which the operations of convolutions and matrix products are counted, as PyTorch counts them.
 
-    Those of recurrent layers are not: the one network here that has such, RL-Restore's, spends next to nothing on it.
+    Recurrent layers are not counted: RL-Restore's, the only network here that has one, spends almost nothing on it.
 
-    `torch.utils.flop_counter.FlopCounterMode` counts the same, and looks at every operation for it: a network of many
-    small convolutions takes twice as long under it, and its time could not be measured along the way.
+    `torch.utils.flop_counter.FlopCounterMode` counts the same but intercepts every operation: a network of many small
+    convolutions takes twice as long under it, so its time could not be measured in the same run.
 
     Attributes:
-        gflop: Operations so far, 10^9; a multiplication and an addition are two.
+        gflop: GFLOP so far; a multiplication and an addition count as two operations.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class CountedOperations(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Runs a function of PyTorch, and counts."""
+        """Runs a function of PyTorch, and counts its operations."""
         result = func(*args, **(kwargs or {}))
         if func in _BY_OUTPUTS:
             self.gflop += 2e-9 * result.numel() * _BY_OUTPUTS[func](args[1])

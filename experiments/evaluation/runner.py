@@ -1,4 +1,4 @@
-"""Runs restoration methods on distorted images and counts what they gain, cost and take."""
+"""Runs restoration methods on distorted images, and measures their gains, costs and times."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images"
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one degradation: means over images, except for the time, which is that of all of them.
+    """One method on one degradation: means over images, and the total time for all of them.
 
     Attributes:
-        degradation: Name of what distorted the images.
-        method: Name of the method; ``single`` and ``brute-force`` with a suffix are its parts.
+        degradation: Name of the degradation of the images.
+        method: Name of the method; parts of ``single`` and ``brute-force`` have a suffix.
         psnr: PSNR, dB.
         ssim: SSIM, 0 to 1.
         gain: Gain in PSNR over the distorted image, dB.
@@ -51,10 +51,10 @@ class Row:
 
 
 class Measured(TypedDict):
-    """What a method made of a batch, image by image: names of the photographs, and what `Row` is made of.
+    """Measurements of a method on a batch, image by image: names of the photographs, and the values for a `Row`.
 
-    ``gflop`` is that of the tools that made the results; ``computed`` and ``seconds`` are what the batch took
-    altogether, with the networks that chose and with whatever was tried.
+    ``gflop`` is that of the tools that made the results; ``computed`` and ``seconds`` are totals for the batch,
+    including the networks that chose and every tool that was tried.
     """
 
     photographs: list[str]
@@ -67,22 +67,22 @@ class Measured(TypedDict):
     seconds: float
 
 
-# By what the samples are of, number of the batch, and method: what the rows of the method are made of, by their names.
+# Measurements by the names of a method's rows; keys are the label of the samples, the number of the batch, the method.
 Finished = MutableMapping[tuple[str | int, ...], dict[str, Measured]]
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs methods on distorted images, batch by batch, and measures what they make of them.
+    """Runs methods on distorted images, batch by batch, and measures their results.
 
     Attributes:
-        methods: Methods, opened, by the names that ``finished`` knows them by.
+        methods: Methods, opened, by their names in ``finished``.
         toolset: Tools that methods choose among.
         precision: Precision of the tools' convolutions.
-        finished: Results that need not be measured again; those of each method on a batch are added as they come.
+        finished: Results that need not be measured again; new results are added batch by batch.
         pixels: Number of pixels in a batch (see `batches`).
-        as_saved: Whether results are measured as files have them, in 8 bits.
-        on_batch: Function called with each batch and what every method made of it that had not finished it before.
+        as_saved: Whether results are measured after rounding to 8 bits, as files store them.
+        on_batch: Function called with each batch and the results of every method that had not finished it before.
     """
 
     methods: Mapping[str, Run]
@@ -99,10 +99,10 @@ class Runner:
         Args:
             samples: Distorted images with references.
             count: Number of samples, for the progress bar.
-            *label: Names of what the samples are of.
+            *label: Names that identify the samples.
 
         Returns:
-            Batch by batch, what is measured of each row; rows are in the order of ``methods``.
+            Measurements of each row, batch by batch; rows are in the order of ``methods``.
         """
         results: dict[str, list[Measured]] = {}
         self.toolset.count_costs()
@@ -124,14 +124,14 @@ class Runner:
         return results
 
     def rows(self, samples: Iterable[Sample], count: int, degradation: str) -> list[Row]:
-        """A row for each method on the samples of one degradation; arguments as of `measure`."""
+        """A row for each method on the samples of one degradation; arguments as in `measure`."""
         return [_row(degradation, name, parts) for name, parts in self.measure(samples, count, degradation).items()]
 
 
 def _run(
     run: Run, batch: Sequence[Sample], start: Restoration, as_saved: bool
 ) -> tuple[dict[str, SearchResult], dict[str, Measured]]:
-    """What a method makes of a batch, and how that measures."""
+    """The results of a method on a batch, and their measurements."""
     applied = [one.degradation or InOrder(()) for one in batch]
     everything: dict[str, SearchResult] = {}
     measured: dict[str, Measured] = {}
@@ -148,10 +148,10 @@ def _run(
 def _counted(
     run: Run, start: Restoration, applied: Sequence[Degradation]
 ) -> Iterator[tuple[dict[str, SearchResult], float, float]]:
-    """Results of a method as they come, each with the GFLOP and the seconds that it took."""
+    """Results of a method as they come, each with its GFLOP and seconds."""
 
     def begun() -> Iterator[dict[str, SearchResult]]:
-        yield from run(start, applied)  # many do all their work as they are called
+        yield from run(start, applied)  # many methods do all their work when they are called
 
     results = begun()
     while True:
@@ -166,7 +166,7 @@ def _counted(
 def _measured(
     batch: Sequence[Sample], start: Restoration, found: SearchResult, gflop: float, seconds: float, as_saved: bool
 ) -> Measured:
-    # Tools need not clamp; a picture does.
+    # Tools need not clamp, but a picture has values in [0, 1].
     restored, references = found.state.images.clamp(0, 1), found.state.references
     restored = (restored * 255).round() / 255 if as_saved else restored
     return {

@@ -1,4 +1,4 @@
-"""What entrants make of a suite, as rows of a table."""
+"""Results of entrants on a suite, as rows of a table."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def suite_rows(
     precision: Precision,
     finished: Finished,
 ) -> list[dict[str, Any]]:
-    """Rows of every part, and of all parts together where there are several.
+    """Rows of every part, and of all parts together if there are several.
 
     Args:
         suite: Suite.
-        entrants: What is compared, of different names.
-        samples: Function of the name of a part to its samples.
+        entrants: Entrants to compare, with different names.
+        samples: Function from the name of a part to its samples.
         count: Number of samples of each part, for the progress bar.
         toolset: Tools that entrants choose among.
         precision: Precision of the tools' convolutions.
-        finished: Results that need not be measured again; others are added as they come.
+        finished: Results that need not be measured again; new results are added as they come.
     """
     runs = {entrant.name: entrant.run for entrant in entrants}
     runner = Runner(runs, toolset, precision, finished, as_saved=True)

@@ -1,4 +1,4 @@
-"""By how much tools move the picture, which they should not: a shift is no restoration."""
+"""Measures by how much tools shift the picture, which they should not do."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.sampling import batches
 
 SMOOTH = 1.0  # standard deviation of the Gaussian whose derivatives are the gradients, pixels
-BORDER = 8  # pixels left out, where tools and Gaussians see beyond the image
-SMALLEST = 32  # pixels: a smaller image has too little inside
+BORDER = 8  # pixels left out, near which tools and Gaussians see beyond the image
+SMALLEST = 32  # pixels: a smaller image has too little left inside its border
 
 
 def translation(references: Iterable[torch.Tensor], restored: Iterable[torch.Tensor]) -> Floats:
-    """The rows and columns by which images are moved against others: the one translation that fits best to all.
+    """The rows and columns by which images are shifted against others: the single translation that best fits all.
 
-    A small translation changes an image by its gradient, and so does a blur or a sharpening, but evenly to both sides:
-    with the gradient of the unmoved image, what they change is uncorrelated (it is the instrument of the regression).
+    A small translation changes an image in proportion to its gradient. A blur or a sharpening changes edges
+    symmetrically, which is uncorrelated with the gradient of the unshifted image. That gradient is the instrument of
+    the regression.
 
     Args:
-        references: Images (3, H, W) that are where they should be.
-        restored: Images of the same shape that may have been moved; they lie lower and further to the right where the
-            result is positive.
+        references: Images (3, H, W) that are not shifted.
+        restored: Images of the same shape that may be shifted; a positive result means down and to the right.
 
     Returns:
         Rows and columns, (2,).
@@ -48,13 +48,13 @@ def translation(references: Iterable[torch.Tensor], restored: Iterable[torch.Ten
 
 
 def _inside(plane: Floats, order: tuple[int, int]) -> Floats:
-    """A plane's derivatives of that order down and to the right, without its borders, flat."""
+    """A plane's derivatives of that order (vertical, horizontal), without its borders, flattened."""
     smooth: Floats = gaussian_filter(plane, SMOOTH, order)
     return smooth[BORDER:-BORDER, BORDER:-BORDER].ravel()
 
 
 def moves(samples: Iterable[Sample], tools: Toolset, precision: Precision) -> dict[Cell | None, float]:
-    """By how many pixels each tool moves images, against their references; None is of no tool.
+    """The number of pixels by which each tool shifts images against their references; the key None is for no tool.
 
     Args:
         samples: Distorted images with references.

@@ -18,14 +18,14 @@ from hirl_env.data.photographs import Photographs
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.paper.experiment import Distortion, Experiment
 
-# Five levels of each, for those who do not have CSIQ: the paper's three settings, a milder and a harder one.
+# Five levels of each, for users without CSIQ: the paper's three settings, a milder and a harder one.
 MADE: dict[str, dict[str, Degradation]] = {
     "AWGN": {f"noise-{sigma}": GaussianNoise(sigma) for sigma in (5, 15, 25, 35, 45)},
     "JPEG": {f"jpeg-{quality}": JpegCompression(quality) for quality in (40, 30, 20, 10, 5)},
     "blur": {f"blur-{size}": GaussianBlur(size) for size in (3, 5, 10, 15, 20)},
 }
 CSIQ_NAMES = {"AWGN": "awgn", "JPEG": "jpeg", "blur": "blur"}
-# CSIQ numbers its levels and does not say how strong they are: which of the five made ones each is taken for.
+# CSIQ numbers its levels without giving their strength: the one of the five made levels that each is taken for.
 CSIQ_NOMINAL = (1, 1, 2, 3, 3)
 NETWORKS = ("SRCNN", "Fast AR-CNN", "SRN", "FFDNet")  # in the order of the paper's columns
 
@@ -45,7 +45,7 @@ def table1_rows(experiment: Experiment) -> dict[str, list[Distortion]]:
 
 
 def csiq_folder(experiment: Experiment) -> Path | None:
-    """Where CSIQ is, if the user has it."""
+    """The folder of CSIQ, if the user has it."""
     if experiment.settings.csiq is not None:
         return experiment.settings.csiq
     usual = Path(os.environ.get("HIRL_DATA", "")) / DATASETS["csiq"].title
@@ -70,9 +70,9 @@ def _csiq_row(folder: Path, row: str) -> list[Distortion]:
 
 
 def network_rows(toolset: Toolset, nominal: Degradation) -> dict[str, str]:
-    """The row of the method ``single`` that stands for each network: the tool whose degree fits the distortion.
+    """The row of the method ``single`` for each network: the tool whose degree fits the distortion.
 
-    Of a network's tools the one made for the nearest strength of its own kind of distortion, and the weakest where the
+    That is the network's tool for the nearest strength of its own kind of distortion, or its weakest tool if the
     distortion has nothing of that kind.
     """
     rows = {}
@@ -85,7 +85,7 @@ def network_rows(toolset: Toolset, nominal: Degradation) -> dict[str, str]:
 
 
 def single_notes(experiment: Experiment) -> list[str]:
-    """How the single distortions and the single networks came about."""
+    """Notes on how the single distortions were made, and how the single networks were chosen."""
     folder = csiq_folder(experiment)
     if folder is None:
         kinds = "; ".join(f"{row}: {', '.join(levels)}" for row, levels in MADE.items())

@@ -1,4 +1,4 @@
-"""What all tables and figures share: settings, photographs, tools and agents, and how methods are measured."""
+"""The experiment that all tables and figures share: settings, photographs, tools, agents, and measurements."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ BASELINES = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "fla
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user chooses.
+    """The settings that a user chooses.
 
     Attributes:
         images: Photographs: a folder, or a name (div2k-valid, cbsd68, photos, ...); the paper's are div2k-valid.
-        out: Folder for what is made, and for what is finished of it: the same command goes on where it was stopped.
+        out: Folder for the results, including unfinished ones: the same command resumes where it stopped.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of the crops and of the noise.
@@ -55,18 +55,18 @@ class Settings:
             one.
         pixel_rl: Network of PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
         rl_restore: Agent of RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
-            --preset rl-restore. Left out where not given.
+            --preset rl-restore. Without it, RL-Restore is left out.
         csiq: CSIQ's folder, for Table 1 and Figure 3. Default: the one in $HIRL_DATA. Without it, the single
             distortions are made from --images, at five levels each.
-        brute_force: Longest path of the brute force that Table 1 shows, too. Default: none; 3 takes 819 trials an
-            image.
-        max_trials: Most trials of a column of Table 2; those of more are left out. The paper's have 9, 90, 819 and
+        brute_force: Longest path of brute force as an additional column of Table 1. Default: none; 3 takes 819 trials
+            per image.
+        max_trials: Most trials of a column of Table 2; columns with more are left out. The paper's have 9, 90, 819 and
             7380.
         picture: Name of the photograph of Figure 1. Default: the first.
         pictures: Number of photographs (of each distortion) in Figures 3 and 4.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
-        wandb: Whether to log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline where nobody is
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
+        wandb: Whether to log tables and figures to Weights & Biases: honours WANDB_MODE, and is offline if nobody is
             logged in.
     """
 
@@ -99,9 +99,9 @@ class Distortion:
 
     Attributes:
         name: Name in rows and files.
-        photographs: Photographs that are distorted, or come so.
-        degradation: What distorts them; None where they come distorted.
-        nominal: Degradation, or what the distortion is taken for where the degree of a network has to be chosen by it.
+        photographs: Photographs to distort, or that come distorted.
+        degradation: Degradation that is applied; None if they come distorted.
+        nominal: Degradation by which the degree of a network's tool is chosen.
     """
 
     name: str
@@ -111,10 +111,10 @@ class Distortion:
 
 
 class Experiment:
-    """A user's settings with what they name, opened.
+    """A user's settings, with everything that they name opened.
 
-    Memory holds one batch of crops (`hirl_experiments.evaluation.sampling.PIXELS`) or one whole photograph, a few times
-    over; tools run over tiles, and agents look at crops of what is large.
+    Memory holds a few copies of one batch of crops (`hirl_experiments.evaluation.sampling.PIXELS`) or of one whole
+    photograph; tools run over tiles, and agents look at crops of large pictures.
 
     Attributes:
         photographs: Photographs of ``--images``.
@@ -172,13 +172,13 @@ class Experiment:
         return Distortion(name, self.photographs, resolved, resolved)
 
     def records(self, name: str, methods: Sequence[str], *others: Photographs, **settings: object) -> Records:
-        """What is finished of a table or figure.
+        """The finished results of a table or figure.
 
         Args:
             name: Name of the part: ``table1``, ...
             methods: Methods whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
             others: Photographs other than ``--images``.
-            settings: Settings that they depend on beside those of the user.
+            settings: Settings that the results depend on in addition to the user's.
 
         Raises:
             ValueError: If the file in ``--out`` was made with other settings.
@@ -206,8 +206,8 @@ class Experiment:
         """One crop each of a few photographs, evenly spread, for figures; only these are read.
 
         Args:
-            photographs: Photographs of which ``--pictures`` are chosen.
-            degradation: What distorts them; None takes them as they come.
+            photographs: Photographs from which ``--pictures`` are chosen.
+            degradation: Degradation that is applied; None uses them as they are.
         """
         count = self.settings.pictures
         if count < len(photographs):
@@ -222,7 +222,7 @@ class Experiment:
         name: str | None = None,
         pixels: int = PIXELS,
     ) -> list[Row]:
-        """Rows of methods on a distortion, from what is finished and what is not.
+        """Rows of methods on a distortion; finished results are reused, others measured.
 
         Args:
             distortion: Distorted photographs.
@@ -240,14 +240,14 @@ class Experiment:
         return runner.rows(samples, count, name or distortion.name)
 
     def data(self) -> str:
-        """What was measured on, in words."""
+        """A text on the photographs and crops of the measurements."""
         chosen = self.settings
         size = f"{chosen.crop}x{chosen.crop} pixels" if chosen.crop else "whole"
         crops = f", {chosen.per_image} of each" if chosen.per_image > 1 else ""
         return f"{self.photographs.name}, {len(self.photographs)} photographs, {size}{crops}"
 
     def notes(self) -> list[str]:
-        """What every table says of how it was made, where the paper may have done otherwise."""
+        """Notes of every table on how it was made, where the paper may differ."""
         return [
             f"Data: {self.data()}; the paper's hybrid distortions are on 100 photographs of DIV2K, of a size it does "
             "not say.",
@@ -258,7 +258,7 @@ class Experiment:
         ]
 
     def making(self) -> list[str]:
-        """By what everything was made."""
+        """Notes on the tools, agents and versions with which everything was made."""
         chosen = self.settings
         own = {
             "agent": None if chosen.agent in SHIPPED_AGENTS else chosen.agent,
@@ -273,7 +273,7 @@ class Experiment:
         ]
 
     def left_out(self) -> list[str]:
-        """A sentence on the method that is missing, and on what would bring it in; none if none is."""
+        """A sentence on the missing method and how to include it; empty if none is missing."""
         if "rl-restore" in self.baselines:
             return []
         return ["Left out: RL-Restore (give --rl-restore the authors' weights, or a file that hirl train wrote)."]

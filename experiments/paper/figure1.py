@@ -81,7 +81,7 @@ def _chosen_sample(experiment: Experiment) -> Sample:
 def _row(
     experiment: Experiment, strategy: str, start: Restoration, restored: Restoration, trials: int
 ) -> dict[str, Any]:
-    """What a strategy did here, and what the paper's tools gain on the same picture."""
+    """A strategy's path here, and the gain of the paper's tools on the same picture."""
     papers_path, papers_gain = FIGURE1[strategy]
     names = {experiment.toolset[cell].name: cell for cell in experiment.toolset.cells}
     same = _replayed(start, [names[tool] for tool in papers_path])[-1]
@@ -109,7 +109,7 @@ def _table_row(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _replayed(start: Restoration, path: Sequence[Cell]) -> list[Restoration]:
-    """The start, and what there is after each step of a path."""
+    """The start, and the restoration after each step of a path."""
     steps = [start]
     for cell in path:
         steps.append(steps[-1].branch())
@@ -120,7 +120,7 @@ def _replayed(start: Restoration, path: Sequence[Cell]) -> list[Restoration]:
 def _figure(
     picture: Sample, start: Restoration, steps: dict[str, list[Restoration]], rows: list[dict[str, Any]]
 ) -> Figure:
-    """On the left the reference and the distorted picture; a row of steps for each strategy beside them."""
+    """On the left the reference and the distorted picture; next to them, a row of steps for each strategy."""
     _, height, width = picture.distorted.shape
     tall = PANEL * height / width
     figure = Figure(figsize=(PANEL * (LENGTH + 1), (tall + 0.45) * len(steps) + 0.7), layout="constrained")

@@ -1,4 +1,4 @@
-"""Figure 3: what methods make of the same distorted pictures, for the eye."""
+"""Figure 3: the same distorted pictures restored by each method, for visual comparison."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TITLE = "Figure 3: the same pictures restored by each method"
 
 
 def figure3(experiment: Experiment) -> None:
-    """Restores a few pictures of each distortion and draws what came out.
+    """Restores a few pictures of each distortion and draws the results.
 
     The pictures are also saved whole, in figure3/DISTORTION/.
     """
@@ -73,7 +73,7 @@ def _restored(
     methods: Mapping[str, Run],
     records: Records,
 ) -> list[dict[str, Any]]:
-    """What each column shows of a picture: its scores, and the file that it is in."""
+    """The columns of a picture: scores, and the file of the result."""
     begun = begin([sample], experiment.toolset, experiment.precision)
     networks = {row: network for network, row in network_rows(experiment.toolset, distortion.nominal).items()}
     out, folder = experiment.settings.out, Path("figure3", distortion.name)

@@ -53,7 +53,7 @@ def figure4(experiment: Experiment) -> None:
 
 
 def _restored(experiment: Experiment, agent: Agent, number: int, sample: Sample) -> list[dict[str, Any]]:
-    """What each column shows of a picture."""
+    """The columns of a picture."""
     begun = begin([sample], experiment.toolset, experiment.precision, MEASURE)
     results = {"as given": begun.state}
     for column, stop in STOPS.items():

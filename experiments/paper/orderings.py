@@ -1,4 +1,4 @@
-"""What the paper claims, as orderings of measured figures that hold or do not."""
+"""The paper's claims, as orderings of measured figures that hold or do not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-ROUNDING = 5e-4  # dB: less is no difference in a table
+ROUNDING = 5e-4  # dB: smaller differences do not show in a table
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Ordering:
 
     Attributes:
         claim: Claim in words.
-        margin: Difference between the one figure and the other, dB.
-        may_tie: Whether figures that are the same satisfy it.
+        margin: Difference between the first figure and the second, dB.
+        may_tie: Whether equal figures satisfy it.
     """
 
     claim: str
@@ -25,7 +25,7 @@ class Ordering:
 
     @property
     def holds(self) -> bool:
-        """Whether what was measured is so."""
+        """Whether the measurements satisfy the claim."""
         return self.margin > (-ROUNDING if self.may_tie else ROUNDING)
 
     def __str__(self) -> str:

@@ -20,14 +20,14 @@ from hirl_experiments.training.weights_and_biases import start_wandb
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to say.
+    """The content of a table or figure.
 
     Attributes:
         name: Name of the files: ``table1``, ...
         title: Title, a line.
-        table: Table as people read it; rows share their keys.
-        rows: Numbers that were measured, and the paper's beside it where there is one.
-        notes: Notes on what differs from the paper, and how it was made.
+        table: Table with formatted values; rows share their keys.
+        rows: Measured numbers, each with the paper's if there is one.
+        notes: Notes on differences from the paper, and on how it was made.
         figures: Figures by the names of their files, without ending.
         orderings: Claims of the paper about these figures.
     """

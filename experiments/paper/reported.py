@@ -1,7 +1,7 @@
-"""What the paper reports: Tables 1 to 3 and the caption of Figure 1, as printed.
+"""The paper's reported results: Tables 1 to 3 and the caption of Figure 1, as printed.
 
-PSNR in dB, SSIM beside it. Its averages are not here: the one of FFDNet's SSIM (.7908) does not follow from the rows
-(.6908 does), so averages are taken anew.
+PSNR is in dB, followed by SSIM. The paper's averages are left out and computed again: that of FFDNet's SSIM (.7908)
+does not follow from the rows (.6908 does).
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def orderings(scores: dict[str, dict[str, Scores]]) -> list[Ordering]:
 
 
 def _mean_row(distortion: str, column: str, means: Scores) -> dict[str, Any]:
-    """What is not empty in the row of a distortion's levels together, beside what the paper reports."""
+    """The values in the row of all levels of a distortion together, with the paper's."""
     psnr, ssim = means
     papers = dict(zip(PAPERS, PAPER[distortion].get(column, (None, None)), strict=True))
     return {"distortion": distortion, "column": column, "degradation": "mean", "psnr": psnr, "ssim": ssim, **papers}
@@ -97,7 +97,7 @@ def _mean(scores: list[Scores]) -> Scores:
 
 
 def _table(here: dict[str, dict[str, Scores]]) -> list[dict[str, str]]:
-    """Two lines for each distortion: what was measured here, and what the paper reports."""
+    """Two lines for each distortion: the values measured here, and the paper's."""
     first = next(iter(here.values()))
     columns = [column for column in COLUMNS.values() if column in first]
     table = []

@@ -1,4 +1,4 @@
-"""Table 2: what brute force and the search guided by HIRL's values gain with the same number of trials."""
+"""Table 2: gains of brute force and of the search guided by HIRL's values with the same number of trials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table2(experiment: Experiment) -> None:
     """Measures and writes Table 2.
 
     Raises:
-        ValueError: If no column has that few trials, or the guided search would need too much memory.
+        ValueError: If every column has more trials than allowed, or the guided search would need too much memory.
     """
     budgets = _budgets(experiment)
     pixels = MEMORY // (PIXEL * budgets[-1])
@@ -80,7 +80,7 @@ def _budgets(experiment: Experiment) -> tuple[int, ...]:
 
 
 def _schemes(budgets: tuple[int, ...]) -> Iterator[tuple[str, int | None, str]]:
-    """What is measured: scheme, trials of its column (None where it has none), and the name of the method's row."""
+    """What is measured: scheme, trials of its column (None if it has no column), and the name of the method's row."""
     *shorter, longest = budgets
     for length, trials in enumerate(shorter, 1):
         yield "brute force", trials, f"brute-force-{length}"
@@ -99,7 +99,7 @@ def _row(scheme: str, trials: int | None, row: Row) -> dict[str, Any]:
 
 
 def _mean_row(scheme: str, trials: int, gain: float) -> dict[str, Any]:
-    """The mean over the levels, beside what the paper reports."""
+    """The mean over the levels, with the paper's."""
     return {
         **{"scheme": scheme, "level": "mean", "trials": trials, "gain": gain},
         **{"used": None, "seconds": None, "images": None, "paper": TABLE2[scheme].get(trials)},
@@ -128,7 +128,7 @@ def _table(gains: Mapping[str, Gains], means: Mapping[str, dict[int, float]]) ->
 
 
 def _check_sizes(experiment: Experiment, pixels: int) -> None:
-    """Refuses photographs on which the guided search would keep more images than there is room for."""
+    """Raises ValueError if the guided search would keep more images of a photograph than fit into memory."""
     crop = experiment.settings.crop
     sizes: Iterable[tuple[int, int]] = [(crop, crop)] if crop else _sizes(experiment)
     for height, width in sizes:

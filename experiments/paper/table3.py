@@ -1,4 +1,4 @@
-"""Table 3: HIRL with longer and longer paths."""
+"""Table 3: HIRL with paths of increasing length."""
 
 from __future__ import annotations
 

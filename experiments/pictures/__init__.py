@@ -1,1 +1,1 @@
-"""Picture files: finding, reading and writing them, with all that belongs to them."""
+"""Picture files: finding, reading and writing them, with their metadata."""

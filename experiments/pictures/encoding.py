@@ -1,4 +1,4 @@
-"""The file of a restored picture, with everything else of the one that it was made from."""
+"""Encodes a restored picture as a file, with the metadata and transparency of the original."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def encoded(
     Args:
         picture: Picture that format, transparency and metadata are taken from.
         results: Restored pixels of each page, of the shape and type of its pixels.
-        format: Format to save in. Default: the picture's, or PNG where that cannot be written.
-        quality: Quality of lossy formats, 1 to 100. Default: the format's own; nothing is lost of what has lost
-            nothing yet.
+        format: Format to save in. Default: the picture's, or PNG if that cannot be written.
+        quality: Quality of lossy formats, 1 to 100. Default: the format's default; a lossless original is saved
+            losslessly.
 
     Returns:
-        What to write, and notes on what is not the same.
+        The content of the file, and notes on what is not the same.
 
     Raises:
         OSError: If the format cannot hold it.
@@ -152,7 +152,7 @@ def _stored(page: Page, result: Pixels, holds: frozenset[str]) -> tuple[Stored, 
 
 
 def _is_black_and_white(pixels: Pixels) -> bool:
-    """Whether a restored page is one of text; where dots have become greys, they were those of a photograph."""
+    """Whether a restored page is text; if dots have become greys, it was a dithered photograph."""
     brightness = pixels / np.iinfo(pixels.dtype).max
     between = np.minimum(brightness, 1 - brightness) > GREY_BETWEEN
     return bool(between.mean() <= MOST_BETWEEN)

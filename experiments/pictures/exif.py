@@ -1,7 +1,7 @@
-"""EXIF and the directories of TIFFs as bytes: what nobody here understands survives, too.
+"""EXIF and the directories of TIFFs as bytes, so that unknown entries survive, too.
 
-Pillow reads directories into values and guesses types when it writes them: texts lose what is not ASCII, undefined
-bytes become numbers, and of several values where one is expected the first is left.
+Pillow reads directories into values and guesses types when it writes them: texts lose non-ASCII characters, undefined
+bytes become numbers, and if one value is expected, only the first of several is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZES = UNITS | {5: 8, 10: 8}
 SHORT, LONG = 3, 4
 FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 ORIENTATION, IPTC_TAG, MAKER_NOTE = ExifTags.Base.Orientation, 33723, ExifTags.Base.MakerNote
-# What cameras write into the first directory beside the tags of TIFF 6: copyright, ratings, Windows' texts.
+# Tags that cameras write into the first directory in addition to those of TIFF 6: copyright, ratings, Windows' texts.
 MAIN_TAGS = {*(tag for tag in ExifTags.TAGS if tag < 18000), 18246, 18249, 33432, *range(40091, 40096)}
 
 
@@ -67,10 +67,10 @@ def directory_bytes(directory: Directory, start: int) -> bytes:
 
 
 def upright_exif(exif: bytes) -> bytes:
-    """EXIF that asks for no turn, every other byte where it was; a thumbnail, which would lie on its side, is left out.
+    """EXIF without a rotation, every other byte where it was; a thumbnail, which would be rotated, is left out.
 
     Args:
-        exif: EXIF with its prefix or without. Damaged, it comes back as it is.
+        exif: EXIF with or without its prefix; if damaged, it is returned unchanged.
     """
     start = len(PREFIX) if exif.startswith(PREFIX) else 0
     data, order = bytearray(exif), _order(exif[start:])

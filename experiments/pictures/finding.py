@@ -1,4 +1,4 @@
-"""Finding pictures: the files that a command's arguments stand for, and what was left out."""
+"""Finds the pictures that a command's arguments stand for, and what was left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = frozenset(PICTURE_SUFFIXES).union(*(kind.suffixes for kind in FORMATS
 
 @dataclass(frozen=True)
 class FoundPictures:
-    """What one or several arguments stand for.
+    """The files that one or several arguments stand for.
 
     Attributes:
         files: Files, each once, with its name below the folder to save in, in the order found.
@@ -28,7 +28,7 @@ class FoundPictures:
     left_out: dict[Path, str] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """What was left out, in one line; empty where nothing was."""
+        """What was left out, in one line; empty if nothing was."""
         reasons = Counter(self.left_out.values())
         return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
@@ -129,8 +129,8 @@ def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _reason_left_out(path: Path) -> str:
-    """Why a file is no picture to take; empty where it is one."""
-    # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
+    """The reason why a file is left out; empty if it is taken."""
+    # Names that begin with a dot belong to the system: macOS puts "._a.jpg", which is not a picture, next to "a.jpg".
     if path.name.startswith("."):
         return "hidden files"
     if path.is_symlink() and not path.exists():

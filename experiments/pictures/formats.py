@@ -1,4 +1,4 @@
-"""Formats of picture files: which there are, how they are written, and what they can hold beside pixels."""
+"""Formats of picture files: their names, how they are written, and what they can hold in addition to pixels."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Format:
 
     Attributes:
         suffixes: Suffixes of its files, the usual one first.
-        holds: Names of what it can hold beside pixels, the fields of `hirl_experiments.pictures.metadata.Metadata`
-            and ``alpha``, ``16 bits``, ``black and white``, ``pages``.
-        quality: Quality of lossy saving where none is asked for, 1 to 100; None where saving loses nothing.
-        lossless: Arguments of Pillow's ``save`` that make saving lose nothing, where the format can do both.
+        holds: Names of what it can hold in addition to pixels: the fields of
+            `hirl_experiments.pictures.metadata.Metadata`, ``alpha``, ``16 bits``, ``black and white`` and ``pages``.
+        quality: Default quality of lossy saving, 1 to 100; None if saving is lossless.
+        lossless: Arguments of Pillow's ``save`` for lossless saving, if the format can do both.
         options: Arguments of Pillow's ``save`` in any case.
-        longest: Most bytes of what it can hold, by the names of `holds`; any number of what is not among them.
+        longest: Most bytes of what it can hold, by the names in `holds`; names that are missing have no limit.
         writable: Whether results can be saved in it.
     """
 

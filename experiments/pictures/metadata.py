@@ -1,4 +1,4 @@
-"""What belongs to a picture beside its pixels: EXIF, XMP, IPTC, texts, colour profile, resolution."""
+"""Metadata of a picture: EXIF, XMP, IPTC, texts, colour profile, resolution."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ WORDS = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "icc": "colour profile", 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What belongs to a picture, less an orientation that was applied; each None or empty where there is none.
+    """Metadata of a picture, without an orientation that was applied; fields are None or empty if there is none.
 
     Attributes:
         exif: EXIF, as a JPEG holds it.
@@ -89,12 +89,12 @@ class Metadata:
     tags: tuple[tuple[int, int, bytes], ...] = ()
 
     def kept_in(self, holds: frozenset[str]) -> tuple[Metadata, list[str]]:
-        """What a format can hold, and the names of what is lost in it."""
+        """The metadata that a format can hold, and the names of what is lost."""
         there = [field.name for field in fields(self) if getattr(self, field.name)]
         return self._without([name for name in there if name not in holds])
 
     def within(self, longest: Mapping[str, int]) -> tuple[Metadata, list[str]]:
-        """What has no more bytes than a format can hold, by their names, and the names of what is lost in it."""
+        """The metadata within a format's limits on bytes, given by name, and the names of what is lost."""
         return self._without([name for name, most in longest.items() if len(getattr(self, name) or b"") > most])
 
     def _without(self, lost: list[str]) -> tuple[Metadata, list[str]]:
@@ -108,7 +108,7 @@ _LISTS = ("text", "colour", "segments", "tags")
 
 
 def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes, index: int) -> tuple[Metadata, list[str]]:
-    """Reads what belongs to a picture.
+    """Reads the metadata of a picture.
 
     Args:
         picture: Picture as it was opened, at the page in question.
@@ -117,7 +117,7 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes, index:
         index: Number of the page.
 
     Returns:
-        What is kept, and notes on what is not.
+        The metadata that is kept, and notes on what is not.
     """
     info, notes = turned.info, []
     exif = _exif_of(picture, turned, data, index)
@@ -140,7 +140,7 @@ def read_metadata(picture: Image.Image, turned: Image.Image, data: bytes, index:
 def _of_jpeg(
     picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
 ) -> tuple[Metadata, str]:
-    """What a JPEG has beside what all formats have, and the names of what is lost; likewise below."""
+    """The metadata with what only JPEGs have, and the names of what is lost; the readers below do the same."""
     segments = [(name, part) for name, part in getattr(picture, "applist", []) if name != "COM"]
     iptc = b"".join(part.removeprefix(PHOTOSHOP) for name, part in segments if name == "APP13")
     extended = tuple(part for name, part in segments if name == "APP1" and part.startswith(EXTENDED_XMP))
@@ -259,7 +259,7 @@ def _unknown(name: str, part: bytes) -> bool:
 
 
 def _exif_of(picture: Image.Image, turned: Image.Image, data: bytes, index: int) -> bytes | None:
-    """What to write as EXIF, without an orientation that was applied."""
+    """The EXIF to write, without an orientation that was applied."""
     if picture.format == "TIFF":
         directory = read_directory(data, index)
         main = {tag: entry for tag, entry in directory.items() if tag in MAIN_TAGS and tag not in STORAGE_TAGS}
@@ -294,10 +294,10 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def with_png_chunks(data: bytes, metadata: Metadata) -> bytes:
-    """A PNG with everything that belongs to a picture, in front of its pixels.
+    """A PNG with the metadata of a picture, in front of its pixels.
 
     Args:
-        data: Content of a PNG that holds nothing but pixels.
+        data: Content of a PNG that holds only pixels.
         metadata: Metadata to put into it.
     """
     chunks: list[tuple[bytes, bytes]] = list(metadata.colour)
@@ -324,7 +324,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def pillow_arguments(metadata: Metadata, name: str) -> dict[str, Any]:
-    """The same as arguments of Pillow's ``save``, for formats other than PNG and TIFF.
+    """Metadata as arguments of Pillow's ``save``, for formats other than PNG and TIFF.
 
     Args:
         metadata: Metadata to save.
@@ -337,7 +337,7 @@ def pillow_arguments(metadata: Metadata, name: str) -> dict[str, Any]:
 
 
 def _segments(metadata: Metadata) -> bytes:
-    """What a JPEG holds that Pillow does not write; its comment too, for which Pillow's buffer may be too small."""
+    """The JPEG segments that Pillow does not write, and the comment, for which Pillow's buffer may be too small."""
     resources = metadata.iptc or b""
     parts = [(0xE1, part) for part in metadata.segments]
     parts += [(0xED, PHOTOSHOP + resources[start : start + MOST]) for start in range(0, len(resources), MOST)]

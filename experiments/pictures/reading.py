@@ -1,4 +1,4 @@
-"""Picture files: reading them with all that belongs to them."""
+"""Reads picture files with their metadata."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What a file holds.
+    """The content of a picture file.
 
     Attributes:
         pages: Pages; one, or several of a TIFF.
         format: Format, as Pillow names it.
         lossless: Whether the file's format, or its way of using it, loses nothing.
-        subsampling: Colours that it holds for its brightness: ``4:4:4`` (as many), ``4:2:2``, ``4:2:0``.
-        progressive: Whether it is a JPEG that is shown coarse first.
+        subsampling: Chroma subsampling: ``4:4:4`` (none), ``4:2:2``, ``4:2:0``.
+        progressive: Whether it is a progressive JPEG.
         notes: Notes on what will not be the same in the restored file.
     """
 
@@ -114,14 +114,14 @@ class Picture:
 
 
 def read_picture(path: Path, max_pixels: int | None = None) -> Picture:
-    """Reads a file with all that is to be kept.
+    """Reads a file with everything that is to be kept.
 
     Args:
         path: File to read.
-        max_pixels: Most pixels that it may have, as of `hirl_env.data.images.opened`.
+        max_pixels: Most pixels that it may have, as in `hirl_env.data.images.opened`.
 
     Raises:
-        UnreadablePicture: If it is missing, damaged, too large, or of a kind that is not known here.
+        UnreadablePicture: If it is missing, damaged, too large, or of an unknown kind.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's name no picture; what is lost becomes a note

@@ -1,1 +1,1 @@
-"""Figures, model cards, and what identifies a run."""
+"""Figures, model cards, and the provenance of runs."""

@@ -1,4 +1,4 @@
-"""What entrants of a benchmark gain, side by side: a line for each part of a suite, or for each entrant."""
+"""Gains of a benchmark's entrants side by side: a line for each part of a suite, or for each entrant."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ IMAGES = ("photographs", "crop", "per_image", "seed")  # settings that decide on
 
 
 def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of an earlier run on the same images; to the names of their entrants that of the file is added.
+    """Rows of an earlier run on the same images, with the name of the file added to the names of entrants.
 
     Args:
         path: File that ``hirl benchmark --json`` wrote.
-        settings: Settings of the run beside which they are shown; its ``photographs`` are their fingerprint.
+        settings: Settings of the current run; its ``photographs`` are their fingerprint.
 
     Raises:
-        ValueError: If it cannot be read, is no such file, or of a run on other images.
+        ValueError: If the file cannot be read, is not such a file, or is from a run on other images.
     """
     try:
         run = json.loads(path.read_text())
@@ -39,10 +39,10 @@ def earlier(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def by_part(rows: Iterable[Row]) -> list[dict[str, str]]:
-    """A line for each part of a suite: PSNR before, and what every entrant gains, with the share that it harms.
+    """A line for each part of a suite: PSNR before, and every entrant's gain, with the share of images it harms.
 
     Args:
-        rows: Rows of `hirl benchmark` of one suite, in its order; those of all parts together are left out.
+        rows: Rows of `hirl benchmark` for one suite, in its order; those of all parts together are left out.
     """
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -55,10 +55,10 @@ def by_part(rows: Iterable[Row]) -> list[dict[str, str]]:
 
 
 def by_entrant(rows: Iterable[Row], parts: Sequence[str]) -> list[dict[str, str]]:
-    """A line for each entrant: what it gains on two parts of a suite, and by how much more on the second.
+    """A line for each entrant: its gains on two parts of a suite, and how much more it gains on the second.
 
     Args:
-        rows: Rows of `hirl benchmark` of one suite.
+        rows: Rows of `hirl benchmark` for one suite.
         parts: Names of the two parts.
     """
     gains: dict[str, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""Learning curves: what the seeds of one label reached, and how they are drawn."""
+"""Learning curves: summaries over the seeds of one label, and their figure."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
 def summary(
     label: str, curves: list[list[dict[str, float]]], column: str = "gain", maximize: bool = True
 ) -> dict[str, Any]:
-    """What the seeds of one label reached.
+    """A summary of the results of all seeds of one label.
 
     Args:
         label: Label of the row.
         curves: Rows of evaluation.csv, per seed.
         column: Column of evaluation.csv.
-        maximize: Whether more of it is better.
+        maximize: Whether larger values are better.
 
     Returns:
         ``best``, ``last``: mean over seeds of each seed's best value, and of its last; ``low``, ``high`` and
         ``last low``, ``last high``: bootstrap intervals of these means, and ``spread`` the standard deviation of the
-        best (all None for one seed); ``step``: how far all have come.
+        best (all None for one seed); ``step``: the last step that all seeds have reached.
     """
     best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
     last = np.array([curve[-1][column] for curve in curves])

@@ -55,12 +55,12 @@ def table_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
 
 
 def save_image(image: torch.Tensor, path: Path) -> None:
-    """Writes an image (3, H, W) in [0, 1] as PNG, whole or not at all."""
+    """Writes an image (3, H, W) in [0, 1] as PNG, atomically."""
     with atomic_write(path) as file:
         Image.fromarray(to_pixels(image)).save(file, format="PNG")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a PNG, whole or not at all."""
+    """Writes a figure as PNG, atomically."""
     with atomic_write(path) as file:
         figure.savefig(file, dpi=DPI, format="png", metadata=MADE_BY)

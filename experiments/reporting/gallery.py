@@ -1,4 +1,4 @@
-"""The figure of eight pictures before and after: what people bring, and what needs nothing."""
+"""The figure of eight pictures before and after: everyday distortions, and pictures that need nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DRAWN = 3  # part of the seed: with 0 for the rest, text is drawn on white paper
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A picture of the gallery: distorted whole and cropped then, as pictures are that people have.
+    """A picture of the gallery: distorted as a whole and then cropped, like everyday pictures.
 
     Attributes:
         title: Title, which says what was done to it.

@@ -1,4 +1,4 @@
-"""What is written beside weights: what they are, how they were made, and what was measured."""
+"""Model cards next to weights: what they are, how they were made, and what was measured."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def model_card(
 
     Args:
         name: Name of the model.
-        network: Network, of which the docstring of its class says what it is.
-        made: Words on how it was made.
-        settings: Settings of the training. Of absolute paths only the last part is kept.
-        measured: Words on what the table shows.
+        network: Network; the docstring of its class describes it.
+        made: Text on how it was made.
+        settings: Settings of the training. Absolute paths are reduced to their last part.
+        measured: Text on what the table shows.
         columns: Titles of the table's columns.
         table: Measurements, row by row.
     """

@@ -1,4 +1,4 @@
-"""The figure of gains over costs: what choice is worth where compute has a price."""
+"""The figure of gains over costs, which shows what choosing tools is worth if compute has a price."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hirl_experiments.reporting.figures import FONT
 def gain_over_cost(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Mean gain over mean GFLOP of every entrant, a panel for each suite.
 
-    An entrant at several prices is a line. What costs nothing has no place on the axis, which is logarithmic. Above the
-    stairs, through those that nobody else beats in both, there is nobody.
+    An entrant at several prices is a line. Entrants without cost are left out, because the axis is logarithmic. A
+    staircase marks the Pareto front: no entrant lies above it.
 
     Args:
-        rows: Rows of `hirl benchmark`; of a suite of several parts those of all parts together are drawn.
+        rows: Rows of `hirl benchmark`; for a suite of several parts, those of all parts together are drawn.
 
     Raises:
         ValueError: If no entrant costs anything.
@@ -73,7 +73,7 @@ def _draw(axis: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def unbeaten(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that gain more than everything that costs as much or less, cheapest first."""
+    """The Pareto front: rows that gain more than any that costs as much or less, cheapest first."""
     best: list[Mapping[str, Any]] = []
     for row in sorted(rows, key=lambda row: (row["GFLOP"], -row["gain"])):
         if not best or row["gain"] > best[-1]["gain"]:

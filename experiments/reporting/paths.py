@@ -1,4 +1,4 @@
-"""The figure of what each method does to the same pictures, step by step."""
+"""The figure of the results of each method on the same pictures, with its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What identifies a run: its command line, the revision of this code, and the versions of what it stands on."""
+"""The provenance of a run: its command line, the revision of this code, and the versions of its dependencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def provenance(command: str | None = None) -> dict[str, Any]:
     """The command line, the git revision of this code (None outside a checkout), and versions of packages.
 
     Args:
-        command: Command line, where it is not that of this process.
+        command: Command line, if it is not that of this process.
     """
     versions = {}
     for package in PACKAGES:

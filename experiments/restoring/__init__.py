@@ -1,1 +1,1 @@
-"""What `hirl restore` does: jobs, their log, and one picture after the other."""
+"""The work of `hirl restore`: jobs, their log, and restoring each picture."""

@@ -1,4 +1,4 @@
-"""What to restore and where to save it, before anything is written."""
+"""Jobs: what to restore and where to save it, planned before anything is written."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Job:
         below: Name of the picture below the folder that it was found in.
         out: Folder that everything is saved in.
         target: File of the result.
-        steps: Files of the picture after each step; empty where that is not asked for.
-        sheet: File of the sheet of before and after; None where that is not asked for.
+        steps: Files of the picture after each step; empty if steps are not saved.
+        sheet: File of the sheet of before and after; None if no sheet is saved.
     """
 
     file: Path
@@ -35,11 +35,11 @@ class Job:
 
     @property
     def targets(self) -> tuple[Path, ...]:
-        """Everything that may be written."""
+        """All files that may be written."""
         return (*self.steps, *(() if self.sheet is None else (self.sheet,)), self.target)
 
     def name(self, path: Path) -> str:
-        """A path as the log names it: below ``out``, wherever that is."""
+        """A path as the log names it: relative to ``out``."""
         return path.relative_to(self.out).as_posix()
 
 
@@ -50,11 +50,11 @@ def plan(files: Mapping[Path, Path], out: Path, format: str | None, steps: int, 
         files: Pictures, each with its name below ``out``. Files that do not exist are allowed.
         out: Folder to save in.
         format: Format to save in, as Pillow names it; None for that of each file.
-        steps: Number of steps that are saved at most.
-        sheet: Whether sheets are to be saved.
+        steps: Largest number of steps that are saved.
+        sheet: Whether sheets are saved.
 
     Raises:
-        ValueError: If two pictures would get one name, or a picture would be overwritten by a restored one.
+        ValueError: If two pictures would get the same name, or a restored picture would overwrite an original.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out} is a file; name a folder")
@@ -64,7 +64,7 @@ def plan(files: Mapping[Path, Path], out: Path, format: str | None, steps: int, 
     for file, name in files.items():
         target = wanted[file]
         if target != name and times[target] > 1:
-            # "a.gif" beside "a.png": the former is saved as "a.gif.png".
+            # "a.gif" next to "a.png": the former is saved as "a.gif.png".
             target = name.with_name(name.name + target.suffix)
         whole = out / target
         jobs.append(

@@ -1,7 +1,7 @@
-"""The log of `hirl restore`: a line of JSON for every picture, by which a run goes on where another ended.
+"""The log of `hirl restore`: a line of JSON for every picture, from which a later run resumes.
 
-A line is written before what it tells of: a picture is finished where its result is what the line says. So a kill at
-any moment loses one picture at most, and the next run takes nothing of it for a file of the user's.
+A line is written before the files that it describes: a picture is finished if its files match the line. So a kill at
+any moment loses at most one picture, and the next run does not mistake a file of an earlier run for the user's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RestoreLog:
         os.ftruncate(descriptor, whole)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Writes a line, and waits until the disk has it.
+        """Writes a line, and waits until it is on the disk.
 
         Raises:
             OSError: If it cannot be written.
@@ -55,10 +55,10 @@ class RestoreLog:
 
 
 def logged_rows(out: Path) -> dict[str, Row]:
-    """What the log in a folder says of each target, for those who write nothing; nothing where there is no log.
+    """The rows of the log in a folder by target, for runs that write nothing; empty if there is no log.
 
     Raises:
-        ValueError: If it is no log.
+        ValueError: If the file is not a log.
         OSError: If it cannot be read.
     """
     path = out / LOG
@@ -66,7 +66,7 @@ def logged_rows(out: Path) -> dict[str, Row]:
 
 
 def _read(path: Path) -> tuple[dict[str, Row], int]:
-    """The last row of each target, and the number of bytes of whole lines: a kill may have cut the last one off."""
+    """The last row of each target, and the number of bytes in whole lines: a kill may have cut off the last one."""
     rows: dict[str, Row] = {}
     data = path.read_bytes()
     *lines, cut_off = data.split(b"\n")
@@ -83,10 +83,10 @@ def _read(path: Path) -> tuple[dict[str, Row], int]:
 
 @contextmanager
 def opened_log(out: Path) -> Iterator[RestoreLog]:
-    """The log in a folder, for this run alone; where nothing is written to it, no new file or folder stays.
+    """The log in a folder, for this run alone; if nothing is written to it, no new file or folder is left.
 
     Raises:
-        ValueError: If another run has it open, or it is no log.
+        ValueError: If another run has it open, or it is not a log.
         OSError: If it cannot be written to.
     """
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]

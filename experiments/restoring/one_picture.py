@@ -1,4 +1,4 @@
-"""Restores one picture file, and says what was done to it."""
+"""Restores one picture file, and records what was done to it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ JobAndReference = tuple[Job, Path | None]  # what to restore, and the file of it
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """How pictures are saved, the same for all of a run.
+    """How pictures are saved, the same for a whole run.
 
     Attributes:
         format: Format to save in, as Pillow names it; None for that of the file.
-        quality: Quality of lossy formats; None for the format's own.
+        quality: Quality of lossy formats; None for the format's default.
         strength: Share of the change that is kept, 0 to 1.
-        guard: Blind measure; a result that it likes less than the original is not saved.
-        max_pixels: Most pixels of a picture, as of `hirl_env.data.images.opened`.
+        guard: Blind measure; a result that scores lower than the original is not saved.
+        max_pixels: Most pixels of a picture, as in `hirl_env.data.images.opened`.
     """
 
     format: str | None = None
@@ -47,11 +47,11 @@ class SaveOptions:
 
 @dataclass
 class RestoredFile:
-    """What becomes of a picture.
+    """The result of a job.
 
     Attributes:
         row: Row of the log.
-        files: Contents of the files that are to be written, in this order.
+        files: Contents of the files to write, in this order.
     """
 
     row: Row
@@ -75,13 +75,13 @@ def restored_file(
         begin: Function called before each page, with the picture's name and the page's height and width.
 
     Returns:
-        What to write; where there is an error, nothing.
+        The row of the log and the files to write; no files if there is an error.
     """
     began = perf_counter()
     outcome = RestoredFile(empty_row(job))
     try:
         _restore(job, restorer, options, reference, begin, outcome)
-    except Exception as error:  # whatever one picture does (memory, a decoder), the others still have their turn
+    except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still restored
         known = {"error": _reason(job, error), "source_sha256": outcome.row["source_sha256"]}
         outcome = RestoredFile(empty_row(job) | known)
     outcome.row["seconds"] = round(perf_counter() - began, 3)
@@ -117,7 +117,7 @@ def _restore(
 
 
 def _reason(job: Job, error: Exception) -> str:
-    """What the log says of an error, a line that names the file."""
+    """The log's text for an error: one line that names the file."""
     if isinstance(error, UnreadablePicture):
         return str(error)
     if isinstance(error, MemoryError):
@@ -128,14 +128,14 @@ def _reason(job: Job, error: Exception) -> str:
 
 
 def lost_file(task: JobAndReference) -> RestoredFile:
-    """What becomes of a picture at which processes die."""
+    """The result for a picture at which processes die."""
     job, _ = task
     reason = "workers died at it again and again; it may need more memory than they have"
     return RestoredFile(empty_row(job) | {"error": f"{job.file}: {reason}"})
 
 
 def empty_row(job: Job) -> Row:
-    """The row of a picture of which nothing is known yet."""
+    """The row of a picture about which nothing is known yet."""
     lists: Row = {name: [] for name in ("path", "types", "degrees", "expected", "notes", "further_pages")}
     names = ("saved", "saved_sha256", "source_sha256", "reference_sha256", "final_value", "why", "error", "seconds")
     nothing: Row = {name: None for name in (*names, "score_before", "score_after", "guard_before", "guard_after")}
@@ -143,7 +143,7 @@ def empty_row(job: Job) -> Row:
 
 
 def _like(page: Page, clean: Page | None) -> Pixels | None:
-    """The clean original as the picture's page is: in its colours and its type."""
+    """The clean original in the form of the picture's page: with its channels and its type."""
     if clean is None:
         return None
     pixels = page.uncovered(clean.pixels) if clean.pixels.shape[:2] == page.pixels.shape[:2] else clean.pixels
@@ -156,7 +156,7 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
 
 
 def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixels, Row]:
-    """What is saved of a page, and what the log says of it."""
+    """The pixels to save for a page, and its row of the log."""
     page_row: Row = {
         "path": [step.tool for step in restored.steps],
         "types": [step.type for step in restored.steps],
@@ -187,13 +187,13 @@ def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
 
 
 def score(measure: Measure, pixels: Pixels) -> float:
-    """What a blind measure says of pixels (H, W, 3) or (H, W)."""
+    """The score of pixels (H, W, 3) or (H, W) by a blind measure."""
     with torch.no_grad():
         return float(measure.score(as_batch(pixels), None)[0])
 
 
 def covered(page: Page, pixels: Pixels) -> Pixels:
-    """Pixels with the original's colours where nobody sees them."""
+    """Pixels with the original's colours where they are fully transparent."""
     if page.alpha is None or not (hidden := page.alpha == 0).any():
         return pixels
     covered = pixels.copy()
@@ -216,7 +216,7 @@ def _save(
         content, notes = encoded(picture, results, options.format, options.quality)
         row["notes"] = [*picture.notes, *notes]
     else:
-        # Saving it anew could only lose something.
+        # Encoding it again could only lose something.
         content = job.file.read_bytes()
     if row["why"] == "guard":
         row["notes"].append(
@@ -228,10 +228,10 @@ def _save(
 
 
 def write(files: Mapping[Path, bytes]) -> None:
-    """Writes what a picture has become, itself last.
+    """Writes the files of a picture, the result itself last.
 
     Raises:
-        OSError: If there is no room.
+        OSError: If a file cannot be written.
     """
     for path, content in files.items():
         with atomic_write(path) as file:

@@ -1,4 +1,4 @@
-"""How far a run is: within a large picture, too, and where there is no terminal."""
+"""The progress of a run, also within a large picture, and without a terminal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hirl_agents.common.tiling import tiles_in
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
 
-EVERY = 15  # seconds between two lines where there is no terminal
+EVERY = 15  # seconds between two lines if there is no terminal
 
 
 class Progress:
-    """Tells of every tile that a tool is run on.
+    """Shows progress, tile by tile.
 
     Args:
         pictures: Number of pictures to restore.
-        clock: Seconds that have passed since some moment.
+        clock: Function that returns a time in seconds.
     """
 
     def __init__(self, pictures: int, clock: Callable[[], float] = monotonic) -> None:
@@ -32,12 +32,12 @@ class Progress:
         self._name, self._tiles, self._count = "", 1, 0
 
     def begin(self, name: str, height: int, width: int) -> None:
-        """A picture, or a page of one, comes next."""
+        """Begins a picture, or a page of one."""
         self._name, self._tiles, self._count = name, tiles_in(height, width), 0
         self._tell(f"{name}: looking")
 
     def tile(self, tool: str) -> None:
-        """A tool begins with a tile, of a picture or of what its cost is counted on before the first."""
+        """Counts a tile that a tool runs on: of a picture or, before the first, of the image for counting costs."""
         if not self._name:
             return
         step, tile = divmod(self._count, self._tiles)
@@ -45,11 +45,11 @@ class Progress:
         self._tell(f"{self._name}: step {step + 1}, {tool}, tile {tile + 1} of {self._tiles}")
 
     def end(self) -> None:
-        """A picture is done."""
+        """Ends a picture."""
         self._bar.update()
 
     def close(self) -> None:
-        """All are done."""
+        """Ends the display."""
         self._bar.close()
 
     def _tell(self, text: str) -> None:
@@ -61,18 +61,18 @@ class Progress:
 
 
 class ProgressTool(nn.Module):
-    """A tool that says when it begins."""
+    """A tool that reports when it begins."""
 
     def __init__(self, tool: Tool, begin: Callable[[str], None]) -> None:
         super().__init__()
         self.restore, self.name, self.begin = tool.restore, tool.name, begin
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """As the tool's ``restore``."""
+        """Restores images, as the tool's ``restore`` does."""
         self.begin(self.name)
         return self.restore(images)
 
 
 def with_progress(toolset: Toolset, begin: Callable[[str], None]) -> Toolset:
-    """The toolset with every tool calling ``begin`` with its name when it is run."""
+    """The toolset, with every tool calling ``begin`` with its name when it runs."""
     return toolset.mapped(lambda tool: replace(tool, restore=ProgressTool(tool, begin)))

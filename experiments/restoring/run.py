@@ -1,4 +1,4 @@
-"""A run of `hirl restore`: what is finished, what is in the way, and what became of each picture."""
+"""A run of `hirl restore`: it skips finished pictures, checks for obstacles, and logs the result of each."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class RestoreRun:
         jobs: Pictures to restore.
         restored: Function that restores pictures, each a job and the file of its clean original, in any order.
         references: Folder of the clean originals.
-        log: Log of what was done; None where nothing is to be saved.
-        rows: What is known of each target: the log's, by which it goes on where an earlier run ended.
-        settings: Settings that results depend on beside the pictures, as JSON has them.
-        force: Whether everything is restored anew, and overwrites what is there.
-        progress: Display of how far the run is.
+        log: Log of what was done; None if nothing is saved.
+        rows: Rows of the log by target, from which the run resumes.
+        settings: Settings that results depend on in addition to the pictures, as JSON values.
+        force: Whether everything is restored again, overwriting existing files.
+        progress: Progress display.
     """
 
     jobs: list[Job]
@@ -64,7 +64,7 @@ class RestoreRun:
     progress: Progress
 
     def all(self) -> list[Row]:
-        """Restores; returns what is known of each picture then."""
+        """Restores the pictures, and returns the row of each."""
         if not self.force:
             self._check_settings()
         for folder in {job.target.parent for job in self.jobs if self.log is not None}:
@@ -86,7 +86,7 @@ class RestoreRun:
         return None if self.references is None else reference_of(self.references, job.below)
 
     def _check_settings(self) -> None:
-        """Raises ValueError where a picture was restored with other settings: both results are wanted, perhaps."""
+        """Raises ValueError if a picture was restored with other settings, whose result may still be wanted."""
         for job in self.jobs:
             row = self._saved_row(job)
             if row is not None and job.target.exists() and (changed := differences(row["settings"], self.settings)):
@@ -100,7 +100,7 @@ class RestoreRun:
         return row if row is not None and row["saved"] is not None else None
 
     def _is_finished(self, job: Job) -> bool:
-        """Whether input, settings and output are what the log says."""
+        """Whether input and output files match the log."""
         row = self._saved_row(job)
         if row is None or row["source_sha256"] != sha256(job.file):
             return False
@@ -113,7 +113,7 @@ class RestoreRun:
         return all(sha256(job.out / name) == expected for name, expected in row["saved_sha256"].items())
 
     def _obstacle(self, job: Job) -> str | None:
-        """What keeps a picture from being restored, known before any is."""
+        """The reason why a picture cannot be restored, if there is one; checked before any is restored."""
         if not os.path.lexists(job.file):
             return f"{job.file}: no such file"
         try:
@@ -135,11 +135,11 @@ class RestoreRun:
         return None
 
     def _note(self, row: Row, files: Mapping[Path, bytes]) -> Row:
-        """Writes down and saves what became of a picture, and says so."""
+        """Logs, saves and prints the result of a picture."""
         before = self.rows.get(row["target"], {})
         row = row | {"settings": self.settings, "source": os.path.realpath(row["file"]), "ours_before": _ours(before)}
         if self.log is not None:
-            self.log.append(row)  # first: what is saved is known as ours then, whatever ends this run
+            self.log.append(row)  # first, so that saved files are known as ours however this run ends
             try:
                 write(files)
             except OSError as error:
@@ -180,8 +180,8 @@ def _print_row(row: Row, measure: str, guard: str | None) -> None:
 
 
 def print_notes(rows: list[Row]) -> None:
-    """Says once more, and in one line, what of several pictures is not the same."""
-    # What follows a colon is of one picture alone.
+    """Prints a summary in one line of what was not kept, if there are several pictures."""
+    # The part of a note after a colon is about a single picture.
     notes = Counter(note for row in rows for note in dict.fromkeys(note.partition(":")[0] for note in row["notes"]))
     if len(rows) > 1 and notes:
         count = sum(bool(row["notes"]) for row in rows)
@@ -190,7 +190,7 @@ def print_notes(rows: list[Row]) -> None:
 
 
 def print_left_out(found: FoundPictures, log: RestoreLog | None) -> None:
-    """Says what of the folders was no picture to restore, in one line and in the log."""
+    """Reports which files in the folders were left out, in one line and in the log."""
     if not found.left_out:
         return
     if log is not None:

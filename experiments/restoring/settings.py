@@ -1,4 +1,4 @@
-"""What the results of `hirl restore` depend on, beside the pictures."""
+"""The settings of `hirl restore`, on which results depend in addition to the pictures."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from hirl_experiments.restoring.progress import Progress, with_progress
 
 @dataclass(frozen=True)
 class RestoreSettings:
-    """What results depend on, beside the pictures.
+    """The settings that results depend on in addition to the pictures.
 
     Attributes:
-        agent: Agent that chooses the tools: hirl; hirl-paper or flat-dqn with --toolset paper; or a file: what hirl
-            train or Stable-Baselines3 saved, or RL-Restore's weights as its authors have them (.npz).
-        toolset: Toolset that it was trained with: a name, a YAML file, or where RL-Restore's twelve tools are.
-        max_steps: Tools to use on a picture at most. Default: as many as in the agent's training.
+        agent: Agent that chooses the tools: hirl; hirl-paper or flat-dqn with --toolset paper; or a file of hirl train,
+            Stable-Baselines3, or RL-Restore's authors (.npz).
+        toolset: Toolset that the agent was trained with: a name, a YAML file, or the path of RL-Restore's twelve tools.
+        max_steps: Largest number of tools to use on a picture. Default: as many as in the agent's training.
         only: Tools and types that may be used, such as denoise, "SRN" or deblur-2. Default: all.
         without: Tools and types that may not be used.
-        price: Gain that is asked of a GFLOP, counted for 64x64 pixels, in the units of the agent's values: dB,
-            unless it was trained for another reward. 0: the best quality; 0.1, say: cheaper tools, and fewer.
+        price: Gain that a GFLOP must bring, counted for 64x64 pixels, in the units of the agent's values: dB, unless it
+            was trained for another reward. 0 gives the best quality; 0.1, for example, uses cheaper tools, and fewer.
         strength: Share of the change that is kept, from 0 (the original) to 1 (the result).
-        stop: Rule by which the agent stops. value: when no tool is thought to gain anything; quality: when a step does
-            not raise the --measure, and is taken back; reference: when it does not raise the PSNR; steps: only after
-            --max-steps.
-        measure: Blind measure of --stop quality: hirl-biqa, paq2piq, brisque.
-        guard: A blind measure; a result that it likes less than the original is not saved, and the original is.
+        stop: Rule by which the agent stops. value: when no tool is predicted to gain anything; quality: when a step
+            does not raise the --measure, and is taken back; reference: when it does not raise the PSNR; steps: only
+            after --max-steps.
+        measure: Blind measure for --stop quality: hirl-biqa, paq2piq, brisque.
+        guard: A blind measure; if the result scores lower than the original, the original is saved instead.
         format: Format to save in: png, jpeg, tiff, webp, ... Default: that of each file.
-        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; what lost nothing stays so.
+        quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless files stay lossless.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
-        device: Device that they run on: cpu, cuda, mps, or auto.
-        save_steps: Whether to save the picture after each step, too, as NAME.step1.png and so on; of a TIFF, the first
-            page.
-        sheet: Whether to save a sheet of before and after, too, as NAME.sheet.png.
+        device: Device on which the tools run: cpu, cuda, mps, or auto.
+        save_steps: Whether to save the picture after each step as well, as NAME.step1.png and so on; for a TIFF, of the
+            first page.
+        sheet: Whether to save a sheet of before and after as well, as NAME.sheet.png.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
     """
 
@@ -64,7 +64,7 @@ class RestoreSettings:
     trust: bool = False
 
     def prepared(self) -> RestoreSettings:
-        """The same with the device and the precision that ``auto`` stands for here.
+        """The settings with ``auto`` replaced by this machine's device and precision.
 
         Raises:
             ValueError: If an option is out of range, or there is no such device.
@@ -80,7 +80,7 @@ class RestoreSettings:
         return replace(self, device=device, precision=available_precision(self.precision, device))
 
     def restorer(self, progress: Progress | None = None) -> Restorer:
-        """The restorer that is asked for, which tells of its progress.
+        """The restorer that these settings describe, which reports its progress.
 
         Raises:
             ValueError: If there is no such agent, toolset or measure, or they do not go together.
@@ -114,7 +114,7 @@ class RestoreSettings:
         return SaveOptions(format, self.quality, self.strength, guard, max_pixels)
 
     def as_logged(self) -> dict[str, Any]:
-        """The settings as they are found again in the log, with the hashes of agent and tools."""
+        """The settings as the log stores them, with the hashes of agent and tools."""
         kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         hashes = {"agent_sha256": of_agent(self.agent), "toolset_sha256": of_toolset(self.toolset)}
         return kept | hashes | {"version": version("hirl-restore")}

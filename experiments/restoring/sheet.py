@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hirl_experiments.pictures.reading import Pixels
 
-SIDE = 900  # pixels of a panel's longer side at most
+SIDE = 900  # most pixels of a panel's longer side
 GAP, TEXT, COLUMNS = 12, 20, 60
 
 
@@ -20,8 +20,8 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
     Args:
         before: Pixels before, uint8 or uint16, (H, W) or (H, W, 3).
         after: Pixels after, of the same shape and type.
-        title: Text over the panel of before.
-        path: Text over the panel of after: what was done.
+        title: Text above the first panel.
+        path: Text above the second panel: what was done.
     """
     panels = [thumbnail(pixels, SIDE) for pixels in (before, after)]
     width, height = panels[0].size
@@ -40,7 +40,7 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
 
 
 def thumbnail(pixels: Pixels, side: int) -> Image.Image:
-    """A picture in 8-bit RGB, made smaller where its longer side has more than ``side`` pixels."""
+    """A picture in 8-bit RGB, made smaller if its longer side has more than ``side`` pixels."""
     eight = (pixels / 257).round().astype(np.uint8) if pixels.dtype == np.uint16 else pixels
     picture = Image.fromarray(eight).convert("RGB")
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)

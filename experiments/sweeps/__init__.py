@@ -1,1 +1,1 @@
-"""Many trainings side by side."""
+"""Sweeps: many trainings side by side."""

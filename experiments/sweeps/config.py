@@ -1,4 +1,4 @@
-"""Sweep configurations in the format of Weights & Biases: what is varied, and the settings that come of it.
+"""Sweep configurations in the format of Weights & Biases: the parameters, and the settings that result from them.
 
 The format: https://docs.wandb.ai/models/sweeps/sweep-config-keys
 """
@@ -20,7 +20,7 @@ from hirl_env.data.degradations import degradations
 from hirl_experiments.distributed import import_ray
 from hirl_experiments.training.validation import AS_GIVEN
 
-# What says how W&B starts a run, and where it keeps the sweep, has no meaning here, where Ray does.
+# Entries on how W&B starts a run, and where it keeps the sweep, have no meaning here, because Ray does that.
 IGNORED = ("program", "command", "description", "project", "entity")
 KEYS = ("name", "method", "metric", "parameters", "run_cap", "early_terminate", *IGNORED)
 METHODS = ("grid", "random")
@@ -42,10 +42,10 @@ Value = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """What one option of a run may be: one of some values, or a number of a distribution.
+    """The possible values of one option of a run: a list of values, or a distribution of numbers.
 
     Attributes:
-        values: Values to choose from; empty for a distribution that has no end of them.
+        values: Values to choose from; empty for a distribution without a finite list.
         distribution: Function of ``ray.tune`` that makes the distribution, and its arguments; None for values alone.
     """
 
@@ -53,7 +53,7 @@ class Parameter:
     distribution: tuple[str, tuple[float, ...]] | None = None
 
     def space(self, method: str) -> Any:
-        """What Ray Tune's searchers take.
+        """The parameter in the form that Ray Tune's searchers take.
 
         Args:
             method: Method of the sweep.
@@ -67,19 +67,19 @@ class Parameter:
         return getattr(tune, function)(*arguments)
 
     def without_noise(self, value: Value) -> Value:
-        """What was drawn, without the noise of binary fractions by which 0.3 is above 0.3."""
+        """A drawn value without floating-point noise, so that 0.30000000000000004 becomes 0.3."""
         return _rounded(value) if self.distribution is not None and isinstance(value, float) else value
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """The rule by which runs that lag behind are stopped: asynchronous successive halving, which is Ray's ASHA.
+    """The rule that stops runs that lag behind: asynchronous successive halving, Ray's ASHA.
 
-    A run goes on past its evaluations ``min_iter``, ``min_iter * eta``, ``min_iter * eta**2``, ... if it is among the
-    best 1 in ``eta`` of those that have come as far.
+    A run continues past its evaluations ``min_iter``, ``min_iter * eta``, ``min_iter * eta**2``, ... if it is among the
+    best 1 in ``eta`` of the runs that have come as far.
 
     Attributes:
-        min_iter: Number of evaluations before the first of these comparisons; that of the untrained agent is none.
+        min_iter: Number of evaluations before the first comparison, not counting that of the untrained agent.
         eta: Factor between one comparison and the next.
     """
 
@@ -89,16 +89,16 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """What a sweep varies.
+    """The configuration of a sweep.
 
     Attributes:
         name: Name of the sweep.
         method: Method, ``grid`` or ``random``.
         parameters: Parameters by the options of ``hirl train`` (``algorithm.gamma``).
         metric: Column of evaluation.csv that settings are ranked by.
-        maximize: Whether more of it is better.
+        maximize: Whether larger values are better.
         run_cap: Largest number of settings to try.
-        early_stopping: Rule by which runs are stopped before their end; None for none.
+        early_stopping: Rule that stops runs before their end; None for none.
     """
 
     name: str
@@ -129,8 +129,8 @@ class SweepConfig:
         ]
 
     def label(self, setting: dict[str, Value]) -> str:
-        """What distinguishes a setting from the others."""
-        drawn = self.method == "random"  # with sixteen digits; of a grid, values are as they were given
+        """A label that distinguishes a setting from the others."""
+        drawn = self.method == "random"  # drawn values have sixteen digits; those of a grid are as they were given
         varied = {
             name: f"{value:.4g}" if drawn and isinstance(value, float) else value
             for name, value in setting.items()
@@ -140,14 +140,14 @@ class SweepConfig:
 
 
 def read_sweep_config(path: Path) -> SweepConfig:
-    """Reads what ``wandb sweep`` takes.
+    """Reads a sweep configuration in the format of ``wandb sweep``.
 
     Args:
         path: YAML file.
 
     Raises:
-        ValueError: If it is no sweep configuration, or asks for what only W&B's own sweeps can do; names the file and
-            the entry.
+        ValueError: If it is not a sweep configuration, or uses a feature that only W&B's own sweeps have; names the
+            file and the entry.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -296,7 +296,7 @@ def _check_range(name: str, entry: dict[str, Any], q: float | None) -> None:
 
 
 def _numbers(entry: dict[Any, Any]) -> None:
-    """Checks that all values are numbers, and makes them so where YAML reads text: 1e-4 is, 1.0e-4 is not."""
+    """Checks that all values are numbers, and converts those that YAML reads as text, such as 1e-4."""
     for key, given in entry.items():
         if isinstance(given, str):
             with contextlib.suppress(ValueError):
@@ -307,5 +307,5 @@ def _numbers(entry: dict[Any, Any]) -> None:
 
 
 def _rounded(number: float) -> float:
-    """A number without the noise of binary fractions; integers as they are."""
+    """A number without floating-point noise; integers are unchanged."""
     return number if isinstance(number, int) else float(f"{number:.12g}")

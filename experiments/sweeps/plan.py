@@ -1,4 +1,4 @@
-"""The plan of a sweep: every run with its configuration and its seed, as sweep.json keeps it."""
+"""The plan of a sweep: every run with its configuration and its seed, as stored in sweep.json."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def plan_sweep(
 
     Args:
         wanted: Configuration of the sweep.
-        images: Photographs to train on, where that is no parameter.
+        images: Photographs to train on, unless that is a parameter.
         seeds: Number of runs per setting.
-        seed: Seed that theirs follow from.
+        seed: Seed that determines the runs' seeds.
         storage: Folder or URI of the runs' checkpoints; None for the sweep's own folder.
         cpus: Number of processors for each run.
         gpus: Number of GPUs for each run.
-        max_failures: Number of times that a run that fails or is lost is tried again.
+        max_failures: Number of times to retry a run that fails or is lost.
 
     Raises:
-        ValueError: If a parameter is no option of ``hirl train``, or has a value it does not take.
+        ValueError: If a parameter is not an option of ``hirl train``, or has a value that the option does not accept.
     """
     return {
         "name": wanted.name,
@@ -71,15 +71,15 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
 
     Args:
         wanted: Configuration of the sweep.
-        images: Photographs to train on, where that is no parameter.
+        images: Photographs to train on, unless that is a parameter.
         seeds: Number of runs per setting.
-        seed: Seed that theirs follow from.
+        seed: Seed that determines the runs' seeds.
 
     Returns:
-        Of each its ``name`` (SETTING-REPETITION) and its ``config``.
+        The ``name`` (SETTING-REPETITION) and the ``config`` of each run.
 
     Raises:
-        ValueError: If a parameter is no option of ``hirl train``, or has a value it does not take.
+        ValueError: If a parameter is not an option of ``hirl train``, or has a value that the option does not accept.
     """
     fixed: dict[str, Value] = {} if images is None else {"images": images}
     if images is not None and "images" in wanted.parameters:
@@ -89,7 +89,7 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
     _check(wanted, configs)
     group = SweepGroup(wanted.name, secrets.token_hex(4))
     spread = iter(spaced_seeds(seed, len(configs) * seeds, max(map(_width, configs))))
-    # Every setting once before any for the second time, so that half a sweep compares something.
+    # Every setting once before any a second time, so that half a sweep already allows a comparison.
     return [
         {
             "name": f"{number}-{repetition}",
@@ -101,7 +101,7 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
 
 
 def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
-    """Raises ValueError where a run could not begin, or not be ranked: better now than after hours of others."""
+    """Raises ValueError if a run could not begin, or not be ranked: better now than after hours of other runs."""
     rewards = {str(config.env.reward) for config in configs}
     if len(rewards) > 1:
         names = " and ".join(sorted(rewards))
@@ -120,7 +120,7 @@ def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
 
 
 def _width(config: TrainConfig) -> int:
-    """How many numbers after its seed a run draws from: it resumes from the seed plus the steps it has taken."""
+    """The number of seeds that a run may use from its own on: it resumes from the seed plus the steps it has taken."""
     return config.total_steps + config.n_envs
 
 
@@ -128,7 +128,7 @@ def train_settings(options: dict[str, Value]) -> TrainConfig:
     """The configuration of a run from options of ``hirl train``, ``preset`` among them.
 
     Raises:
-        ValueError: If there is no such option, or it does not take the value; names both.
+        ValueError: If there is no such option, or it does not accept the value; names both.
     """
     options = dict(options)
     chosen = preset(str(options.pop("preset", DEFAULT_PRESET)))
@@ -142,7 +142,7 @@ def train_settings(options: dict[str, Value]) -> TrainConfig:
 
 
 def _absolute(storage: str | None) -> str | None:
-    """A folder so that it is found from anywhere; a URI as it is."""
+    """A folder as an absolute path; a URI unchanged."""
     return storage if storage is None or "://" in storage else str(Path(storage).resolve())
 
 

@@ -1,4 +1,4 @@
-"""Ray Tune runs trainings side by side, on this machine or a cluster, and starts those again that it loses."""
+"""Runs trainings side by side with Ray Tune, on this machine or a cluster, and restarts those that are lost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # tracebacks of what i
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What has become of a run.
+    """The outcome of a run.
 
     Attributes:
         name: Name of the run.
-        error: Error, a line; None where it did not fail.
-        stopped_early: Whether it lagged behind others, and is not to go on.
-        checkpoint: Checkpoint, the run's folder as it was last, in Ray's storage; None before the first.
+        error: Error, in one line; None if it did not fail.
+        stopped_early: Whether it was stopped because it lagged behind others.
+        checkpoint: Last checkpoint, a copy of the run's folder in Ray's storage; None before the first.
     """
 
     name: str
@@ -51,7 +51,7 @@ class RunOutcome:
 
 
 def check_resources(cpus: float, gpus: float) -> None:
-    """Raises ValueError where this machine has less than a run needs, for which Ray would wait."""
+    """Raises ValueError if this machine has less than a run needs, for which Ray would wait forever."""
     for name, needed in {"CPU": cpus, "GPU": gpus}.items():
         here = ray.cluster_resources().get(name, 0)
         if needed > here:
@@ -66,8 +66,8 @@ def successive_halving(
     Args:
         stopping: Rule by which it does so.
         metric: Column of evaluation.csv that runs are compared by.
-        maximize: Whether more of it is better.
-        runs: Runs, as of `train_all`.
+        maximize: Whether larger values are better.
+        runs: Runs, as in `train_all`.
 
     Raises:
         ValueError: If no run lasts until the first comparison.
@@ -101,24 +101,24 @@ def train_all(
     max_failures: int,
     scheduler: TrialScheduler | None,
 ) -> list[RunOutcome]:
-    """Trains every run to its end, from where it was left, on the Ray that this process is connected to.
+    """Trains every run to its end, resuming where it stopped, on the Ray cluster of this process.
 
     Args:
-        runs: Runs, each a ``name`` and a ``config``, as of `TrainConfig.as_dict`.
+        runs: Runs, each a ``name`` and a ``config``, as from `TrainConfig.as_dict`.
         storage: Folder or URI that all nodes reach.
-        name: Name of the folder there, for checkpoints and Ray's own notes. What it holds goes on.
+        name: Name of the folder there, for checkpoints and Ray's own state; runs that it holds are resumed.
         command: Command line to note in the runs' config.yaml.
         wandb: Whether to log to Weights & Biases.
         cpus: Number of processors that a run needs.
         gpus: Number of GPUs that a run needs.
-        max_failures: Number of times that a run that failed, or whose node was lost, goes on from its last checkpoint.
+        max_failures: Number of times that a run that failed, or whose node was lost, resumes from its last checkpoint.
         scheduler: Scheduler of Ray Tune, which may stop runs before their end; None for none.
 
     Returns:
-        One of each run; after Ctrl-C, some were not trained to their end, or not started.
+        An outcome for each run; after Ctrl-C, some were not trained to their end, or not started.
 
     Raises:
-        OSError: If Ray has lost all nodes; what it has noted goes on.
+        OSError: If Ray has lost all nodes; its saved state can be resumed.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
     # A driver that is killed is to lose next to nothing, so what it knows is written every second; Ray would warn.

@@ -1,4 +1,4 @@
-"""Carries out the plan of a sweep, and sums up what came of it."""
+"""Carries out the plan of a sweep, and summarises its results."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hirl_experiments.training.run_folder import read_curve
 
 
 def run_sweep(plan: dict[str, Any], out: Path, address: str | None, wandb: bool) -> None:
-    """Trains what is not trained yet, and sums up.
+    """Trains the runs that are not finished yet, and summarises the results.
 
     Args:
-        plan: Plan as of `plan_sweep`.
+        plan: Plan, as from `plan_sweep`.
         out: Folder of the sweep.
         address: Address of a Ray cluster; None for this machine alone.
         wandb: Whether to log to Weights & Biases.

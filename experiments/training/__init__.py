@@ -1,1 +1,1 @@
-"""How agents, tools and the blind measure are trained."""
+"""Training of agents, tools and the blind measure."""

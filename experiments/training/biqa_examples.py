@@ -1,9 +1,9 @@
 """Examples for the blind measure: versions of one crop, better and worse, each with its computed score.
 
-A group holds one crop of a photograph: clean, at the three levels, with some other distortion, and what two chains of
-tools make of these. The first is an agent's, from one of the levels, with random steps in between. The second begins
-with any of these versions, and is random, a single tool over and over, or the agent's; so over-sharpened and
-over-smoothed pictures are among them, and what an agent leaves behind.
+A group holds versions of one crop of a photograph: clean, at the three levels, with some other distortion, and after
+each step of two chains of tools. The first chain is an agent's, from one of the levels, with random steps in between.
+The second begins with any of these versions, and is random, a single tool over and over, or the agent's. So the
+versions include over-sharpened and over-smoothed pictures, and results of an agent.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.tools.toolset import Toolset
 
-# They follow perception better than PSNR, each in its own way. VSI agrees with their mean rank at 0.94 and is kept for
-# tests. GMSD ranks as HaarPSI does; MDSI goes by colour, agrees with the others least, and a network learned it worst.
+# They follow perception better than PSNR, each in its own way. VSI agrees with their mean rank at 0.94 and is used for
+# tests only. GMSD ranks like HaarPSI; MDSI judges colour, agrees least with the others, and was the hardest to learn.
 TEACHERS = ("ssim", "haarpsi", "fsim")
 OTHER_DISTORTIONS = Mixture(
     tuple(
@@ -55,7 +55,7 @@ class ExampleGroups:
     Attributes:
         pictures: Pictures, uint8 (groups, versions, H, W, 3).
         scores: Scores by the teachers, float32 (groups, versions, teachers).
-        parents: Version that a tool made each of, int64 (groups, versions); itself where no tool did.
+        parents: Version from which a tool made each, int64 (groups, versions); its own number if no tool made it.
     """
 
     pictures: npt.NDArray[np.uint8]
@@ -103,7 +103,7 @@ class ExampleMaker:
             parents[:, number : number + steps] -= 1
             parents[:, number] = origin
             versions = torch.cat([versions, self._chain(versions, origin, kind, references, steps, rng)], dim=1)
-        # Scored as they are kept: in 8 bits.
+        # Scored in 8 bits, as they are stored.
         rounded = ((versions * 255).round() / 255).flatten(0, 1)
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
@@ -125,7 +125,7 @@ class ExampleMaker:
         steps: int,
         rng: np.random.Generator,
     ) -> torch.Tensor:
-        """What a chain of tools makes of one version of each group, step by step: (count, steps, 3, H, W)."""
+        """The results of a chain of tools on one version of each group, step by step: (count, steps, 3, H, W)."""
         count = len(versions)
         restoration = Restoration(self.toolset, measures.resolve("psnr"), precision=self.precision)
         restoration.begin(versions[torch.arange(count), torch.from_numpy(origins)], references)
@@ -135,7 +135,7 @@ class ExampleMaker:
         made = []
         for _ in range(steps):
             with torch.no_grad():
-                # Without STOP, where the agent has it: every version but the first is made by a tool.
+                # Without the agent's STOP, because every version after the first must be made by a tool.
                 values = look(np.arange(count))[:, : self.toolset.n_types]
                 best = values.flatten(1).argmax(dim=1).cpu().numpy()
             random = cells[rng.integers(len(cells), size=count)]
@@ -147,7 +147,7 @@ class ExampleMaker:
 
 
 def cached_examples(maker: ExampleMaker, count: int, seed: int, folder: Path) -> ExampleGroups:
-    """``count`` groups, kept in files of ``folder``; what is there already is not made again."""
+    """``count`` groups, cached in files of ``folder``; existing files are reused."""
     parts = []
     with tqdm(total=count, desc=f"examples of {maker.photographs.name}", unit="group", disable=None) as bar:
         for block in range(-(-count // BLOCK)):
@@ -170,7 +170,7 @@ def cached_examples(maker: ExampleMaker, count: int, seed: int, folder: Path) ->
 
 
 def targets(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """One score, 0 to 100, from those of the teachers: the mean of the ranks that they give.
+    """One score, 0 to 100, from those of the teachers: the mean of their ranks.
 
     Args:
         scores: Scores of the teachers, (groups, versions, teachers); ranks are among all groups and versions.

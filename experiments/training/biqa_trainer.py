@@ -31,7 +31,7 @@ BETA = 20.0  # points of the score; errors above it count linearly
 
 @dataclass(frozen=True)
 class BiqaSettings:
-    """How to train; saved with the run, and a resumed run must have the same.
+    """Settings of the training; they are saved with the run, and a resumed run must have the same.
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
@@ -43,10 +43,10 @@ class BiqaSettings:
         batch: Number of groups in a step.
         crop: Side of the crops in pixels.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
-        precision: Precision of the convolutions, those of the tools too; bf16 is faster where the processor has it.
+        precision: Precision of all convolutions, including those of the tools; bf16 is faster if the processor has it.
         seed: Seed of everything random.
         start_from: Weights to start from instead of random ones.
-        examples: Name after all that the examples are made of; the command sets it.
+        examples: Name that identifies what the examples are made from; the command sets it.
 
     Raises:
         ValueError: If one is out of range.
@@ -73,7 +73,7 @@ class BiqaSettings:
 
 
 class BiqaTrainer(Training):
-    """One training run; `set_examples` comes before it runs."""
+    """One training run; call `set_examples` before running it."""
 
     project = NAME
 
@@ -88,7 +88,7 @@ class BiqaTrainer(Training):
         self.resume()
 
     def set_examples(self, training: ExampleGroups, validation: ExampleGroups) -> None:
-        """Takes the groups to learn from, and those to measure progress on."""
+        """Sets the groups to learn from, and those to measure progress on."""
         parts = training.pictures, training.parents, targets(training.scores)
         self.pictures, self.parents, self.goals = (torch.from_numpy(part).to(self.device) for part in parts)
         self.validation = validation
@@ -103,15 +103,15 @@ class BiqaTrainer(Training):
             return self.network(images).unflatten(0, pictures.shape[:2])
 
     def train_step(self) -> dict[str, float]:
-        """One step on a batch of groups, all turned alike."""
+        """One step on a batch of groups, all rotated alike."""
         chosen = torch.from_numpy(self.rng.integers(len(self.pictures), size=self.settings.batch))
         pictures = torch.rot90(self.pictures[chosen], int(self.rng.integers(4)), dims=(2, 3))
         if self.rng.random() < 0.5:
             pictures = pictures.flip(3)
         self.network.train()
         errors = self.scores(pictures) - self.goals[chosen]
-        # Of all pictures; of those of one crop against each other; and of those after a tool against those before, by
-        # which agents are rewarded and stopped.
+        # Errors of the scores; of differences between versions of one crop; and of differences between after and before
+        # a tool, by which agents are rewarded and stopped.
         each = errors, errors - errors.mean(1, True), errors - errors.gather(1, self.parents[chosen])
         loss = torch.stack([F.smooth_l1_loss(part, torch.zeros_like(part), beta=BETA) for part in each]).sum()
         descend(loss, self.optimiser, self.schedule)
@@ -119,7 +119,7 @@ class BiqaTrainer(Training):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """How its order agrees with the teachers': over all validation pictures, and of the versions of one."""
+        """The agreement of its ranking with the teachers': over all validation pictures, and within a group."""
         self.network.eval()
         parts = np.array_split(self.validation.pictures, 20)
         scores = torch.cat([self.scores(torch.from_numpy(part)) for part in parts if len(part)])

@@ -1,4 +1,4 @@
-"""Checkpoints of stand-alone trainings: written whole, and only gone on with under the same settings."""
+"""Checkpoints of stand-alone trainings: written atomically, and resumed only under the same settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hirl_experiments.command_line.settings import differences
 
 def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
     """Writes the state of a run, with its settings."""
-    # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+    # Through memory, because torch reports a full disk as a RuntimeError without the file's name.
     buffer = io.BytesIO()
     torch.save(state | {"settings": settings}, buffer)
     with atomic_write(path) as file:
@@ -23,15 +23,15 @@ def write_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]
 
 
 def read_checkpoint(path: Path, weights: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The state of a run, its tensors on the CPU; None where none has begun.
+    """The state of a run, its tensors on the CPU; None if no run has begun.
 
     Args:
         path: The checkpoint.
-        weights: File that the run will write; not overwritten where it is of another.
-        settings: Settings of the run that is to go on.
+        weights: File that the run will write; a file of another run is not overwritten.
+        settings: Settings of the run to resume.
 
     Raises:
-        ValueError: If the checkpoint is damaged or of other settings, or weights are there without one.
+        ValueError: If the checkpoint is damaged or has other settings, or weights exist without a checkpoint.
     """
     if not path.is_file():
         if weights.exists():

@@ -1,4 +1,4 @@
-"""`TrainConfig`: what a training is; filled by presets, the command line, sweeps and a run's config.yaml alike."""
+"""`TrainConfig`: the configuration of a training, from presets, the command line, sweeps or a run's config.yaml."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ FOLLOWING = ("images", "flat", "stop_action", "full_feedback")
 
 
 def _plain(annotation: Any) -> Any:
-    """The part of an annotation that a shell and a YAML file can give: numbers, strings, choices."""
+    """The part of an annotation that a shell or a YAML file can express: numbers, strings, choices."""
     if get_origin(annotation) in (Union, types.UnionType):
         return Union[tuple(part for part in map(_plain, get_args(annotation)) if part is not None)]  # noqa: UP007
     return annotation if annotation in PLAIN or get_origin(annotation) is Literal else None
 
 
 def _plain_environment() -> type[EnvConfig]:
-    """`EnvConfig` with the short-hands of its objects only, and without what follows from others."""
+    """`EnvConfig` with only the short-hands of its objects, and without the fields that follow from others."""
     hints = get_type_hints(EnvConfig)
     fields = []
     for one in dataclasses.fields(EnvConfig):
         kind = _plain(hints[one.name])
         kind = Annotated[kind, tyro.conf.Suppress] if one.name in FOLLOWING else kind
-        # As other commands call it.
+        # Other commands call it --toolset.
         kind = Annotated[kind, tyro.conf.arg(aliases=["--toolset"])] if one.name == "toolset" else kind
         fields.append((one.name, kind, field(default=one.default)))
     plain: type[EnvConfig] = dataclasses.make_dataclass("EnvConfig", fields, bases=(EnvConfig,), frozen=True)
@@ -69,17 +69,17 @@ class SweepGroup:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What is trained, on what, and for how long.
+    """What is trained, on which photographs, and for how long.
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set. (required)
         validate: Photographs to measure progress and choose the best model on. Default: some of --images.
-        hold_out: Number of --images that make the validation split where --validate is not given.
-        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. What the new
-            agent sees and the old one did not (the start, the tool used last) has no effect at first.
-        memory: Folder of a run whose replay buffer to begin with, instead of an empty one: of the same toolset and
-            algorithm, n_envs and buffer_size.
-        label: Name of the curve that this run is part of in hirl compare, with other seeds.
+        hold_out: Number of --images that make the validation split if --validate is not given.
+        start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Inputs that the
+            new agent sees and the old one did not (the first image, the tool used last) have no effect at first.
+        memory: Folder of a run whose replay buffer to begin with, instead of an empty one; that run must have the same
+            toolset, algorithm, n_envs and buffer_size.
+        label: Name of the curve of this run and of runs with other seeds in hirl compare.
         total_steps: Number of environment steps (tools applied) to train for.
         every: Number of environment steps between evaluations, each with a checkpoint.
         lr_schedule: Course of the learning rate: constant, or linear, which falls to zero.
@@ -106,7 +106,7 @@ class TrainConfig:
     algorithm: AlgorithmConfig = HIRLConfig()  # noqa: RUF009
 
     def prepared(self) -> TrainConfig:
-        """The same with paths that are found from anywhere, checked as far as that takes no photographs.
+        """The configuration with absolute paths, checked as far as possible without opening photographs.
 
         Raises:
             ValueError: If a setting is out of range, or does not fit the others.
@@ -135,7 +135,7 @@ class TrainConfig:
 
     @property
     def environment(self) -> EnvConfig:
-        """The environment with what follows from the algorithm."""
+        """The environment's configuration, with the fields that follow from the algorithm."""
         return dataclasses.replace(self.env, **self.algorithm.environment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,13 +149,13 @@ class TrainConfig:
 
 
 def _absolute(source: str) -> str:
-    """A folder so that it is found from anywhere; the name of a data set as it is."""
+    """A folder as an absolute path; the name of a data set unchanged."""
     is_place = source not in image_sources.names() and Path(source).is_dir()
     return str(Path(source).resolve()) if is_place else source
 
 
 def _located(toolset: Any) -> Any:
-    """Where tools are read from, so that it is found from anywhere; the name of a toolset as it is."""
+    """The path of a toolset as an absolute path; the name of a toolset unchanged."""
     named = not isinstance(toolset, str) or toolset in toolsets.names() or not os.path.exists(toolset)
     return toolset if named else str(Path(toolset).resolve())
 
@@ -166,10 +166,10 @@ def train_config(content: Mapping[str, Any], label: str) -> TrainConfig:
     Args:
         content: Values by name: ``algo``, and settings of `TrainConfig` by their names; those that are missing have
             their defaults.
-        label: Label where the content has none.
+        label: Label to use if the content has none.
 
     Raises:
-        ValueError: If an option is unknown, or does not take its value.
+        ValueError: If an option is unknown, or does not accept its value.
     """
     settings = dict(content)
     algorithm = algorithms.resolve(settings.pop("algo", ""))
@@ -180,7 +180,7 @@ def train_config(content: Mapping[str, Any], label: str) -> TrainConfig:
 
 
 def preset_names() -> list[str]:
-    """Names of the presets: those that are shipped, and algorithms without one, whose defaults they are."""
+    """Names of the presets: the shipped ones, and algorithms without one, which stand for their defaults."""
     folder = files("hirl_experiments") / "configs"
     shipped = [file.name.removesuffix(".yaml") for file in folder.iterdir() if not file.name.startswith("sweep_")]
     return sorted({*shipped, *algorithms.names()})
@@ -190,7 +190,7 @@ def preset(name: str) -> TrainConfig:
     """A preset.
 
     Args:
-        name: Name as of `preset_names`, or a YAML file.
+        name: Name, one of `preset_names`, or a YAML file.
 
     Raises:
         ValueError: If there is no such preset, or it has a mistake.

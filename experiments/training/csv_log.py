@@ -1,4 +1,4 @@
-"""What a training measures, as rows of a CSV file that can be gone on with."""
+"""The measurements of a training, as rows of a CSV file that a resumed run continues."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CsvLog:
             self.path.unlink(missing_ok=True)
 
     def read(self) -> list[dict[str, str]]:
-        """The rows so far, but for a last one that was cut off while it was written."""
+        """The rows so far, without a last one that was cut off while it was written."""
         if not self.path.exists():
             return []
         text = self.path.read_text()

@@ -1,4 +1,4 @@
-"""Trainings outside Stable-Baselines3: the loop, the checkpoints and the logs that all of them share."""
+"""The loop, checkpoints and logs that all trainings outside Stable-Baselines3 share."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from hirl_experiments.training.weights_and_biases import start_wandb
 
 
 class Stateful(Protocol):
-    """What a checkpoint keeps: networks, optimisers, schedules, remembered examples."""
+    """An object with a state for checkpoints: a network, an optimiser, a schedule, stored examples."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What there is to keep."""
+        """The state to save."""
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
-        """Goes on from what was kept."""
+        """Restores a saved state."""
 
 
 class Training(ABC):
-    """A training that goes on where it was interrupted.
+    """A training that can be interrupted and resumed.
 
-    A subclass has what is learned, and says what a step is, how progress is measured, and what becomes of the result.
+    A subclass holds the networks, and defines a step, how progress is measured, and how the result is published.
 
     Args:
         name: Name of the files: NAME.checkpoint.pt, NAME.safetensors, NAME.csv.
@@ -61,11 +61,11 @@ class Training(ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, Stateful]:
-        """What a checkpoint keeps, by name."""
+        """The objects whose states a checkpoint holds, by name."""
 
     @abstractmethod
     def train_step(self) -> dict[str, float]:
-        """One step; returns what is to be logged of it."""
+        """One step; returns the values to log."""
 
     @abstractmethod
     def measure(self) -> dict[str, float]:
@@ -73,30 +73,30 @@ class Training(ABC):
 
     @abstractmethod
     def progress_text(self, row: dict[str, Any]) -> str:
-        """Of a row of the log, what the progress bar shows."""
+        """The progress bar's text for a row of the log."""
 
     def keep(self, row: dict[str, Any]) -> None:  # noqa: B027  (most keep the last network only)
         """Called with every row of the log, before it is written."""
 
     @abstractmethod
     def publish(self, measured: dict[str, float]) -> None:
-        """Writes the result; called at the end, with what was measured then."""
+        """Writes the result; called at the end, with the last measurements."""
 
     @property
     def weights(self) -> Path:
-        """Where the result goes."""
+        """The file of the result."""
         return self.out / f"{self.name}.safetensors"
 
     @property
     def checkpoint(self) -> Path:
-        """Where the training stands."""
+        """The file of the checkpoint."""
         return self.out / f"{self.name}.checkpoint.pt"
 
     def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one; called when everything is made.
+        """Resumes from the checkpoint, if there is one; called once everything is constructed.
 
         Raises:
-            ValueError: If the checkpoint is damaged or of other settings, or weights or a log are there without one.
+            ValueError: If the checkpoint is damaged or has other settings, or weights or a log exist without one.
         """
         state = read_checkpoint(self.checkpoint, self.weights, dataclasses.asdict(self.settings))
         if state is not None:
@@ -134,7 +134,7 @@ class Training(ABC):
         measured: dict[str, float] = {}
         with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
             if not self.step:
-                # Weights may come before the next checkpoint, and alone they are taken for another run's.
+                # Saved now, because weights without a checkpoint would be taken for those of another run.
                 self.save()
             while self.step < self.steps and not interrupted:
                 recent.append(self.train_step())
@@ -156,5 +156,5 @@ class Training(ABC):
             self.save()
         if self.step < self.steps:
             raise KeyboardInterrupt(f"stopped at {self.unit} {self.step}; the same command goes on from there")
-        # A run that was killed before it could publish has measured nothing since.
+        # A run that was killed before it could publish has no measurements after resuming.
         self.publish(measured or self.measure())

@@ -1,4 +1,4 @@
-"""Steps of optimisers, and the course of their learning rate, in trainings outside Stable-Baselines3."""
+"""Optimiser steps and learning-rate schedules of trainings outside Stable-Baselines3."""
 
 from __future__ import annotations
 

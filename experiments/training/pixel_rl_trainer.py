@@ -30,21 +30,21 @@ EVALUATION_CROP = 64
 
 @dataclass(frozen=True)
 class PixelRLSettings:
-    """How to train; saved with the run, and a resumed run must have the same. The defaults are those of the paper.
+    """Settings of the training, saved with the run; a resumed run must have the same. The defaults are the paper's.
 
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
         degradation: Distortion to restore: levels (mild, moderate and severe alike), mild, noise-25, mixture, ...
         validate: Photographs to measure progress and choose the best on. Default: some of --images.
-        hold_out: Number of --images that make the validation split where --validate is not given.
+        hold_out: Number of --images that make the validation split if --validate is not given.
         episodes: Length of the training, five steps and one update each.
         batch: Number of crops side by side.
         crop: Side of the crops in pixels.
-        lr: Learning rate of Adam at first; after e of N episodes it is lr (1 - e / N)^0.9.
+        lr: Initial learning rate of Adam; after e of N episodes it is lr (1 - e / N)^0.9.
         grey: Whether there is one channel, as published; photographs are turned grey.
-        precision: Precision of the convolutions; bf16 is faster where the processor has it.
+        precision: Precision of the convolutions; bf16 is faster if the processor has it.
         seed: Seed of everything random.
-        every: Number of episodes between evaluations (with checkpoints), of which the best is kept.
+        every: Number of episodes between evaluations (with checkpoints); the best network is kept.
 
     Raises:
         ValueError: If one is out of range.
@@ -72,22 +72,22 @@ class PixelRLSettings:
 
 
 class Sampler:
-    """What actions are drawn with, as a part of checkpoints."""
+    """The random generator of actions, as a part of checkpoints."""
 
     def __init__(self, device: torch.device, seed: int) -> None:
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands."""
+        """The generator's state."""
         return {"state": self.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from there."""
+        """Restores a saved state."""
         self.generator.set_state(state_dict["state"].cpu())
 
 
 class PixelRLTrainer(Training):
-    """One training run, of which the best network is kept."""
+    """One training run; its best network is kept."""
 
     unit = "episode"
     project = "hirl-pixel-rl"
@@ -95,7 +95,7 @@ class PixelRLTrainer(Training):
     def __init__(self, settings: PixelRLSettings, out: Path, device: torch.device) -> None:
         super().__init__(NAME, settings, out, device, settings.episodes)
         photographs, validation = open_splits(settings.images, settings.validate, settings.hold_out)
-        # Made now, so that a picture that is too small is found before hours of training.
+        # Made now, so that a picture that is too small shows before hours of training.
         self.validation = {
             level: list(batches(evaluation_samples(validation, level, EVALUATION_CROP, 1, EVALUATION_SEED)))
             for level in LEVELS
@@ -118,7 +118,7 @@ class PixelRLTrainer(Training):
         }
 
     def train_step(self) -> dict[str, float]:
-        """One episode and one update; the mean sum of rewards, and the mean entropy of the policy (nats)."""
+        """One episode and one update; returns the mean sum of rewards, and the mean entropy of the policy (nats)."""
         steps = play(self.network, self.environment, self.rng, self.sampler.generator, self.settings.precision)
         self.learner.update(steps)
         reward = sum(step.reward.mean().item() for step in steps)

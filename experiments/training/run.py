@@ -1,4 +1,4 @@
-"""A run: an agent learns, is evaluated, and goes on where it was stopped."""
+"""A run: trains and evaluates an agent, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from hirl_experiments.training.weights_and_biases import WandbWriter, start_wand
 def run(
     config: TrainConfig, out: Path, wandb: bool, on_evaluation: Callable[[dict[str, float]], None] | None = None
 ) -> None:
-    """Trains to the end of a run, from its last checkpoint where there is one.
+    """Trains to the end of a run, from its last checkpoint if there is one.
 
     Args:
         config: Configuration of the run, prepared.
@@ -58,7 +58,7 @@ def run(
     if done >= config.total_steps and evaluation.last_step() >= done:
         print(f"{out} is complete: {done} steps")
         return
-    # First of all: where it refuses, nothing is left behind that would be in the way.
+    # First of all, so that nothing is left behind if it refuses.
     tracked = start_wandb("hirl", out.name, out, config.as_dict()) if wandb else None
     if not (out / CONFIG).exists():
         write_config(config, out)
@@ -66,7 +66,7 @@ def run(
     with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
         interruption = Interruption(interrupted)
         bar = ProgressBar(out.name, config.total_steps)
-        # Counted in episodes by agents with a memory, in rollouts by others.
+        # Counted in episodes by off-policy algorithms, in rollouts by others.
         interval = 4 * env.num_envs if isinstance(model, OffPolicyAlgorithm) else 1
         remaining = max(0, config.total_steps - done)
         model.learn(remaining, [bar, evaluation, actions, interruption], interval, reset_num_timesteps=False)
@@ -83,7 +83,7 @@ def run(
 
 
 def _seed(config: TrainConfig) -> int:
-    # Those of a sweep lie apart already.
+    # The seeds of a sweep are spaced already.
     return config.seed if config.sweep else spaced_seed(config.seed)
 
 
@@ -106,10 +106,10 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
 
 
 def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | None:
-    """The model of the last checkpoint, with its replay buffer; None where there is none yet.
+    """The model of the last checkpoint, with its replay buffer; None if there is no checkpoint yet.
 
     Raises:
-        ValueError: If the checkpoint is damaged, of other settings, or missing.
+        ValueError: If the checkpoint is damaged, incomplete, or has other settings.
     """
     if not (out / MODEL).exists():
         if CsvLog(out / CURVE).read():
@@ -129,9 +129,9 @@ def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | Non
 
 
 def _cut_off_episodes(model: OffPolicyAlgorithm) -> None:
-    """Ends the episodes that were in progress, which are lost, so that no sum of rewards runs on into others.
+    """Ends the episodes that were in progress, which are lost, so that no n-step return runs into the next ones.
 
-    Memories that know no timeouts see to that by themselves.
+    Replay buffers without timeouts handle this themselves.
     """
     memory = model.replay_buffer
     assert memory is not None

@@ -1,4 +1,4 @@
-"""The folder of a run: which files it has, its configuration and its evaluations."""
+"""The folder of a run: its files, its configuration and its evaluations."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hirl_experiments.training.csv_log import CsvLog
 CONFIG = "config.yaml"
 CURVE = "evaluation.csv"
 MODEL = "model.safetensors"
-MEMORY = "replay_buffer.safetensors"  # beside the model, of algorithms that have one
+MEMORY = "replay_buffer.safetensors"  # next to the model, for algorithms that have a replay buffer
 BEST = "best"  # .safetensors or .zip, with its card, .md
-PROVENANCE = ("command", "git_revision", "versions")  # keys of config.yaml that are no settings
+PROVENANCE = ("command", "git_revision", "versions")  # keys of config.yaml that are not settings
 
 
 def write_config(config: TrainConfig, out: Path, command: str | None = None) -> None:
-    """Writes config.yaml: what a run is, and which command (default: this one) and which code made it."""
+    """Writes config.yaml: the settings of a run, the command (default: this one), and the version of the code."""
     atomic_write_text(out / CONFIG, yaml.safe_dump(config.as_dict() | provenance(command), sort_keys=False))
 
 

@@ -1,17 +1,17 @@
-"""Seeds of runs that have no randomness in common."""
+"""Seeds for runs that share no randomness."""
 
 from __future__ import annotations
 
 import numpy as np
 
 BITS = 32  # of the seeds that NumPy's and Stable-Baselines3's generators take
-APART = 10**7  # how far seeds that people count up by one are moved from each other
+APART = 10**7  # distance between the spaced seeds of consecutive seeds
 
 
 def spaced_seed(seed: int) -> int:
-    """The seed that a run with ``--seed`` draws from: those of seeds 0, 1, 2, ... 428 have nothing in common.
+    """The seed that a run with ``--seed`` draws from; runs with seeds 0, 1, 2, ... 428 share no random numbers.
 
-    A run seeds sub-environment i with its seed + i, and starts from its seed + steps where it was resumed.
+    A run seeds sub-environment i with its seed + i, and a resumed run starts from its seed + steps.
 
     Args:
         seed: Seed of the run, not negative; 0 stays 0.
@@ -20,21 +20,21 @@ def spaced_seed(seed: int) -> int:
 
 
 def spaced_seeds(entropy: int, count: int, width: int) -> list[int]:
-    """Seeds that `numpy.random.SeedSequence` draws, with nothing in common between ``seed + i`` of any two.
+    """Seeds drawn by `numpy.random.SeedSequence`, such that the ranges ``seed + i`` of any two do not overlap.
 
-    As `spaced_seed`, for any number of seeds.
+    Like `spaced_seed`, for any number of seeds.
 
     Args:
-        entropy: Number that the seeds follow from, not negative. More seeds from the same entropy begin with the same
-            seeds.
+        entropy: Number that determines the seeds, not negative. A longer list from the same entropy begins with the
+            same seeds.
         count: Number of seeds.
-        width: Number of successive numbers, the seed first, that belong to each.
+        width: Number of successive integers, from the seed on, that belong to each seed.
 
     Returns:
-        Multiples of ``width``; each with its successors is below 2**32.
+        Multiples of ``width``; the whole range of each is below 2**32.
 
     Raises:
-        ValueError: If there is no room for so many.
+        ValueError: If that many ranges do not fit.
     """
     slots = 2**BITS // width
     if count > slots:

@@ -11,10 +11,10 @@ def open_splits(images: str, validate: str | None, hold_out: int) -> tuple[Photo
     Args:
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to validate on; None takes some of ``images``.
-        hold_out: Number of photographs that it takes.
+        hold_out: Number of photographs to take from ``images`` for validation.
 
     Raises:
-        ValueError: If there are none, or too few to take some out.
+        ValueError: If there are no photographs, or too few to split.
     """
     found = image_sources.resolve(images)
     if validate is not None:

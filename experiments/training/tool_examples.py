@@ -1,4 +1,4 @@
-"""Examples that a tool's network learns from: distorted patches, and patches that tools have been at before."""
+"""Examples that a tool's network learns from: distorted patches, and patches that tools have already processed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hirl_experiments.training.tool_recipes import ToolRecipe
 from hirl_experiments.training.tool_settings import ToolSettings
 
 DRAWN_TOOLS = 3
-LEFTOVERS = 1024  # kept, to be learned from again: to make one costs more than to learn from it
-FRESH = 0.1  # share of them that is made anew
-ITSELF = 0.3  # share of these that the network itself has been at
-ATTEMPTS = 1000  # to draw a patch that is distorted as much as the recipe asks
+LEFTOVERS = 1024  # stored for reuse, because making one costs more than learning from it
+FRESH = 0.1  # share of leftover examples that is made anew
+ITSELF = 0.3  # share of new leftovers that the network itself has processed
+ATTEMPTS = 1000  # to draw a patch with at least the error that a recipe asks for
 GREY_SHARE = 0.05  # of examples, so that a tool does not colour what is grey
 _LIGHT = degradations.resolve("light")
 
@@ -37,7 +37,7 @@ class ToolExamples:
         photographs: Clean photographs.
         recipe: Recipe of the network that is trained.
         settings: Shares of the kinds of examples, sides of the patches.
-        itself: Function that restores images as the network does that is trained, by now.
+        itself: Function that restores images with the current weights of the trained network.
     """
 
     def __init__(self, photographs: Photographs, recipe: ToolRecipe, settings: ToolSettings, itself: Restore) -> None:
@@ -47,7 +47,7 @@ class ToolExamples:
             self.toolset = toolsets.resolve(settings.toolset)
 
     def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch: two images (N, 3, side, side), and (N,) strengths, 0 for a network that is given none."""
+        """A batch: two images (N, 3, side, side), and (N,) strengths, 0 for a network that takes none."""
         side = int(rng.choice(self.settings.patch))
         count = max(1, self.settings.batch * min(self.settings.patch) ** 2 // side**2)
         images, references, strengths = zip(*(self._example(side, rng) for _ in range(count)), strict=True)
@@ -65,10 +65,10 @@ class ToolExamples:
         return self._hybrid(side, rng)
 
     def _hybrid(self, side: int, rng: np.random.Generator) -> Example:
-        """A distorted patch that is as far from its reference as the recipe asks.
+        """A distorted patch with at least the error that the recipe asks for.
 
         Raises:
-            ValueError: If none of many is: what is flat cannot be blurred.
+            ValueError: If many attempts find none, as with photographs that are flat.
         """
         for _ in range(ATTEMPTS):
             image, reference, strength = self._distorted(self.recipe.hybrid.draw(rng), side, rng)
@@ -92,7 +92,7 @@ class ToolExamples:
     def _strength(
         self, degradation: Degradation, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator
     ) -> float:
-        """What a conditional network is given: the truth, give or take what an agent may err."""
+        """The strength given to a conditional network: the true one, perturbed by as much as an agent may err."""
         if self.recipe.condition is None:
             return 0.0
         truth = self.recipe.condition(degradation, _error(image, reference))
@@ -106,12 +106,12 @@ class ToolExamples:
         return {"leftovers": {side: list(kept) for side, kept in self.leftovers.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on with them."""
+        """Restores saved leftovers."""
         for side, kept in state_dict["leftovers"].items():
             self.leftovers[side].extend(kept)
 
     def _leftover(self, side: int, rng: np.random.Generator) -> Example:
-        """A half-restored patch, new or from memory; one from memory is turned anew."""
+        """A half-restored patch, new or from memory; one from memory is rotated again."""
         kept = self.leftovers[side]
         if kept and rng.random() >= FRESH:
             image, reference, strength = kept[rng.integers(len(kept))]
@@ -124,13 +124,13 @@ class ToolExamples:
         else:
             image = self._half_restored(distorted, reference, rng)
         left = self._strength(degradation, image, reference, rng)
-        # What was there is the most that can be left.
+        # No more can be left than there was.
         example = image, reference, min(left, strength * float(rng.uniform(0, 1)))
         kept.append(example)
         return example
 
     def _half_restored(self, image: torch.Tensor, reference: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """What a fair agent leaves after one or two steps: of a few tools drawn, the one that helps most is taken."""
+        """An image after one or two steps of a fair agent, which takes the best of a few randomly drawn tools."""
         cells = self.toolset.cells
         for _ in range(rng.integers(1, 3)):
             drawn = rng.choice(len(cells), size=DRAWN_TOOLS, replace=False)

@@ -1,10 +1,10 @@
-"""What each tool is trained on.
+"""Training recipes of the tools.
 
-A tool is the specialist of its cell over a range of strengths, so most of its examples carry its own distortion alone.
-In an episode it meets the others too, what other tools and itself leave behind, and pictures that need nothing. So
-shares of the examples are hybrids, hybrids that tools have been at before, and `light`; the target is always the clean
-reference. A conditional network, which is given the strength of its distortion, is now and then given too much: it must
-not take away what is not there.
+A tool is the specialist of its cell over a range of strengths, so most of its examples have its own distortion alone.
+In an episode it also meets other distortions, results of other tools and of itself, and pictures that need nothing. So
+shares of the examples are hybrids, hybrids that tools have already processed, and `light`; the target is always the
+clean reference. A conditional network, which is given the strength of its distortion, is sometimes given too large a
+strength, so that it learns not to remove what is not there.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ Condition = Callable[[Degradation, float], float]
 
 @dataclass(frozen=True)
 class ToolRecipe:
-    """How one network is made.
+    """The training recipe of one network.
 
     Attributes:
         network: Function that builds the network, untrained.
         own: Function that draws its own distortion at a strength that it is meant for.
         hybrid: Hybrid distortions that it meets.
         validation: Distortions on which progress is measured.
-        lr: Learning rate of Muon that suits it: plain ReLU layers die of what residual blocks need.
-        condition: Strength that a conditional network is given, by what was done to an image and its root mean square
-            error (of 255); None for other networks.
+        lr: Learning rate of Muon: plain ReLU layers need a smaller one than residual blocks, or they die.
+        condition: Function from an image's degradation and root mean square error (of 255) to the strength that a
+            conditional network is given; None for other networks.
         strongest: Largest strength that it is given.
-        erring: How far a strength that it is given may lie from the truth, in its logarithm, for agents err. Where that
-            is far, the network looks for itself, and the strength is a hint.
-        least_error: Root mean square error (of 255) under which a hybrid is drawn anew: too weak to be meant for it.
+        erring: Largest error of the strength that it is given, in its logarithm, because agents err. If it is large,
+            the network learns to estimate the strength itself, and takes the given one as a hint.
+        least_error: Root mean square error (of 255) below which a hybrid is drawn again, because it is too weak.
         stored: Type of numbers in which its weights are written.
     """
 
@@ -83,12 +83,12 @@ _HYBRIDS = Mixture((_UNKNOWN, _MIXED, degradations.resolve("rl-restore-any"), de
 
 
 def strongest(degradation: Degradation, family: str) -> float:
-    """The strength of the strongest distortion of a family that was applied; 0 where none was."""
+    """The strength of the strongest distortion of a family that was applied; 0 if none was."""
     return max((step.strength for step in degradation.steps if step.family == family), default=0.0)
 
 
 def _noise_strength(degradation: Degradation, error: float) -> float:
-    # What JPEG has swallowed of the noise, or a tool taken away, is not there any more.
+    # Noise that JPEG or a tool has removed no longer counts.
     return min(strongest(degradation, "noise"), error)
 
 
@@ -115,7 +115,7 @@ _RESTORE = ToolRecipe(
     stored=torch.int8,
 )
 
-# The toolset `hirl`: each network's range of strengths, and what it meets.
+# The toolset `hirl`: each network's range of strengths, and the distortions it meets.
 _HIRL: dict[str, ToolRecipe] = {
     "hirl-denoise": ToolRecipe(
         FFDNet,
@@ -153,7 +153,7 @@ _HIRL: dict[str, ToolRecipe] = {
 
 
 def _paper_noise(rng: np.random.Generator) -> Degradation:
-    # Near the three settings of its map, and mostly the strongest, which is learned last.
+    # Near the three strengths that its map is set to, and mostly the strongest, which is learned last.
     return GaussianNoise(float(rng.choice(NOISE_SIGMAS, p=(0.15, 0.25, 0.6)) + rng.uniform(-2, 2)))
 
 

@@ -12,7 +12,7 @@ from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.training.tool_recipes import RECIPES
 
 SMALLEST = 16  # pixels: SRN works on multiples of it
-# The keys of RECIPES, spelt out for --help.
+# The keys of RECIPES, spelled out for --help.
 ToolName = Literal[
     "hirl-denoise",
     "hirl-dejpeg-80",
@@ -45,7 +45,7 @@ ToolName = Literal[
 
 @dataclass(frozen=True)
 class ToolSettings:
-    """How to train; saved with the run, and a resumed run must have the same.
+    """Settings of the training; they are saved with the run, and a resumed run must have the same.
 
     Args:
         tool: Network to train: hirl-* of the toolset hirl, ffdnet to srn of the toolset paper; rl-restore-1 to
@@ -53,17 +53,17 @@ class ToolSettings:
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
         steps: Length of the training; the learning rate falls linearly to zero over it.
-        batch: Number of patches in a step, of the smallest side; of larger ones as many as have no more pixels.
-        patch: Sides of patches in pixels, multiples of 16; each step draws one of them. A network that sees far, as
-            SRN, learns the borders of 64 alone and is then of little use for whole photographs: give it 64 128.
+        batch: Number of patches in a step for the smallest side; for larger sides as many as have no more pixels.
+        patch: Sides of patches in pixels, multiples of 16; each step draws one of them. A network with a large
+            receptive field, such as SRN, overfits to the borders of patches of 64 alone, and then does poorly on whole
+            photographs: give it 64 128.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it. Default: the recipe's.
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
-        light_share: Share of the examples that need nothing or next to nothing, half of which a conditional network
-            takes for strongly distorted.
-        leftover_share: Share of the hybrid examples that tools, the one that is trained among them, have been at
-            before.
+        light_share: Share of the examples that need little or no restoration; for half of these a conditional network
+            is given a large strength.
+        leftover_share: Share of the hybrid examples that tools, including the trained one, have already processed.
         toolset: Toolset of these tools.
-        precision: Precision of the convolutions; bf16 is about three times faster where the processor has it.
+        precision: Precision of the convolutions; bf16 is about three times faster if the processor has it.
         seed: Seed of everything random.
         start_from: Weights to start from instead of random ones.
 

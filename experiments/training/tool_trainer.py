@@ -30,7 +30,7 @@ VALIDATION_CROP = 128
 
 
 class ToolTrainer(Training):
-    """One training run of a network of the toolset; what is validated and published is its average over steps."""
+    """One training run of a tool's network; its average over steps is validated and published."""
 
     project = "hirl-tools"
 
@@ -63,7 +63,7 @@ class ToolTrainer(Training):
 
     @torch.no_grad()
     def restored(self, images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
-        """What the averaged network makes of images (N, 3, H, W), of strengths (N,); on the CPU."""
+        """The averaged network's result for images (N, 3, H, W) and strengths (N,); on the CPU."""
         with self._autocast():
             results = run_network(self.average.module, images.to(self.device), strengths.to(self.device))
         return results[-1].float().clamp(0, 1).cpu()
@@ -77,7 +77,7 @@ class ToolTrainer(Training):
         for result in results:
             scale = references.shape[-1] // result.shape[-1]
             target = F.avg_pool2d(references, scale) if scale > 1 else references
-            # Weighted by its pixels: coarse scales have little blur to learn from, and would hold the finest back.
+            # Weighted by pixels: coarse scales have little blur to learn from, and would hold back the finest scale.
             losses.append((result.float() - target).square().mean(dim=(1, 2, 3)).add(1e-8).sqrt().mean() / scale**2)
         descend(torch.stack(losses).sum(), self.optimiser, self.schedule)
         self.average.update_parameters(self.network)
@@ -122,7 +122,7 @@ class ToolTrainer(Training):
 
 
 def _average_in(averages: Any, values: Any, count: Any) -> None:
-    """Exponential moving average, which forgets faster while it is young."""
+    """Exponential moving average, which forgets faster at the beginning."""
     decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
     for average, value in zip(averages, values, strict=True):
         average.lerp_(value, 1 - decay)

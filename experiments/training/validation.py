@@ -1,4 +1,4 @@
-"""What a training measures of its agent: gains on crops of validation photographs, the same every time."""
+"""Validation of an agent in training: gains on crops of validation photographs, the same every time."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samp
 from hirl_experiments.training.config import TrainConfig
 
 EVALUATION_SEED, MARGINS_SEED = 2_000_003, 1_000_003  # the same crops for every run, so that curves compare
-CROPS = 4  # of a photograph: margins that each tool has for itself need some hundred pictures
+CROPS = 4  # per photograph, because a stop margin for each tool needs some hundred pictures
 SHOWN = 4  # pictures before and after, per level
-AS_GIVEN = "as given"  # the one level of photographs that come distorted
+AS_GIVEN = "as given"  # the only level of photographs that come distorted
 NOT_LEVELS = ("step", "gain", "trials", "margin")  # all other columns of evaluation.csv are gains, one per level
 OF_THE_PAPER = ("levels", "mixture")  # degradations that are made of what every agent is evaluated on
 
 
 @dataclass(frozen=True, eq=False)
 class Validated:
-    """What an agent gained.
+    """The result of a validation.
 
     Attributes:
         gains: Mean sum of rewards by level.
         trials: Mean number of tools used.
-        network: The Q-network with its stop margin; None of an agent that does not stop by values.
-        pictures: Crops before and after, some of them, uint8 (H, W, 3).
+        network: The Q-network with its stop margin; None for an agent that does not stop by values.
+        pictures: Some of the crops before and after, uint8 (H, W, 3).
     """
 
     gains: dict[str, float]
@@ -62,15 +62,15 @@ class Validation:
     def __init__(self, config: TrainConfig, photographs: Photographs) -> None:
         self.algorithm, self.env = config.algorithm, config.environment
         self.toolset = toolsets.resolve(self.env.toolset).to(self.env.device)
-        # Paths are as long as in training: of longer ones an agent knows little.
+        # Paths are as long as in training, because values of longer ones are unreliable.
         self.max_steps = self.env.max_steps or MAX_STEPS
         levels = evaluated_levels(self.env, photographs)
         self._measured_on = {level: self._crops(photographs, level, EVALUATION_SEED) for level in levels}
-        # Margins are found on other crops than they are judged on.
+        # Margins are calibrated on other crops than the ones they are evaluated on.
         self._found_on = [batch for level in levels for batch in self._crops(photographs, level, MARGINS_SEED)]
 
     def measure(self, model: BaseAlgorithm) -> Validated:
-        """What the agent gains that a model is now."""
+        """Measures the gains of the current model's agent."""
         network = self.algorithm.q_network(model, self.toolset.n_degrees)
         if network is None:
             return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
@@ -102,12 +102,12 @@ class Validation:
 
 
 def evaluated_levels(env: EnvConfig, photographs: Photographs) -> tuple[str, ...]:
-    """What agents are evaluated on, a column of evaluation.csv each.
+    """The degradations that agents are evaluated on, each a column of evaluation.csv.
 
     Returns:
-        `AS_GIVEN` where pictures come distorted, or are trained on as they are. Else the levels, and single distortions
-        too: an agent that is good on the levels may be one that has given up on these. And what it is trained on,
-        where that is something else.
+        `AS_GIVEN` if pictures come distorted, or are trained on as they are. Otherwise the levels, and single
+        distortions as well, because an agent that is good on the levels may fail on these; and the degradation of the
+        training if it is another one.
     """
     if env.degradation is None or next(iter(photographs)).distorted is not None:
         return (AS_GIVEN,)

@@ -1,4 +1,4 @@
-"""Runs of Weights & Biases, for those who want them."""
+"""Optional logging to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 
 
 def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -> Any:
-    """A run of Weights & Biases; the same folder and configuration go on with the same run.
+    """A run of Weights & Biases; the same folder and configuration continue the same run.
 
-    Honours ``WANDB_MODE``; offline where that is not set and nobody is logged in, and, with a warning, where the server
-    does not answer within ten seconds. The runs of a sweep (``config["sweep"]``, with ``name`` and ``id``) are a group,
-    and go on in any folder.
+    Honours ``WANDB_MODE``. It is offline if that is not set and nobody is logged in, or, with a warning, if the server
+    does not answer within ten seconds. The runs of a sweep (``config["sweep"]``, with ``name`` and ``id``) form a
+    group, and continue in any folder.
 
     Raises:
-        ValueError: If Weights & Biases refuses: the key is wrong, the mode unknown.
+        ValueError: If Weights & Biases refuses, for example because of a wrong key or an unknown mode.
     """
     import wandb
 
     remedy = "set WANDB_MODE=offline, or leave Weights & Biases out"
-    # Given outright: wandb itself reads the variable once, when a process first asks it anything.
+    # Passed explicitly, because wandb reads the variable only once per process.
     mode = os.environ.get("WANDB_MODE")
     if mode and mode not in WANDB_MODES:
         raise ValueError(f"WANDB_MODE must be one of {', '.join(WANDB_MODES)}, got {mode!r}; {remedy}")
@@ -64,22 +64,22 @@ def start_wandb(project: str, name: str, folder: Path, config: dict[str, Any]) -
 
 
 def _answers(server: str) -> bool:
-    """Whether a server answers at all within ten seconds; wandb itself would try for minutes."""
+    """Whether a server answers within ten seconds; wandb itself would try for minutes."""
     answered = threading.Event()
 
     def ask() -> None:
-        with contextlib.suppress(OSError, ValueError):  # the error is that nobody is there
-            with contextlib.suppress(urllib.error.HTTPError):  # an answer, too
+        with contextlib.suppress(OSError, ValueError):  # no server there
+            with contextlib.suppress(urllib.error.HTTPError):  # an error page is an answer, too
                 urllib.request.urlopen(server, timeout=PATIENCE).close()
             answered.set()
 
-    # Looking up a name may take longer than any timeout.
+    # In a thread, because looking up a name may take longer than any timeout.
     threading.Thread(target=ask, daemon=True).start()
     return answered.wait(PATIENCE)
 
 
 class WandbWriter(KVWriter):
-    """Passes what Stable-Baselines3 logs on to Weights & Biases."""
+    """Passes the logs of Stable-Baselines3 on to Weights & Biases."""
 
     def __init__(self, run: Any) -> None:
         self.run = run

@@ -1,4 +1,4 @@
-"""The page: what is on it, and what its buttons do."""
+"""The page: its components, and the actions of its buttons."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
 
 @dataclass(frozen=True)
 class Actions:
-    """What is done when somebody acts on the page; all but `look_back` return what is shown then, as of `shown`.
+    """The actions of the page; all except `look_back` return the new content of the page, as from `shown`.
 
     Attributes:
         restorer: Restorer whose agent and tools are used.
@@ -86,7 +86,7 @@ class Actions:
         return [session, *shown(session, 1.0, False)]
 
     def take(self, session: Session | None, tool: str, strength: float, map: bool) -> list[Any]:
-        """Uses a tool."""
+        """Applies a tool."""
         if session is not None and tool in self.tools:
             try:
                 session.take(self.tools[tool])
@@ -101,13 +101,13 @@ class Actions:
         return shown(session, strength, map)
 
     def go_on(self, session: Session | None, strength: float, map: bool) -> list[Any]:
-        """Lets the agent go on."""
+        """Lets the agent continue."""
         if session is not None:
             session.go_on()
         return shown(session, strength, map)
 
     def look_back(self, session: Session | None, event: gr.SelectData) -> str:
-        """What the agent expected of each tool after the step that was clicked on, in HTML."""
+        """The agent's values of all tools after the step that was clicked on, in HTML."""
         return "" if session is None else bars(session, min(int(event.index), len(session.steps) - 1))
 
 
@@ -128,7 +128,7 @@ def _pictures(measure: str) -> dict[str, gr.Component]:
 
 
 def _controls(tools: list[str]) -> dict[str, gr.Component]:
-    """The right column: the agent's values, the tools, and what is done with the result."""
+    """The right column: the agent's values, the tools, and the controls for the result."""
     controls: dict[str, gr.Component] = {
         "values": gr.HTML(label="What the agent expects of each tool from here on", elem_id="values"),
         "tool": gr.Dropdown(tools, label="Tool", value=tools[0], elem_id="tool"),
@@ -149,7 +149,7 @@ def _controls(tools: list[str]) -> dict[str, gr.Component]:
 
 
 def _connect(session: gr.State, pictures: Mapping[str, Any], controls: Mapping[str, Any], actions: Actions) -> None:
-    """Says which action follows what somebody does, and what it is given."""
+    """Connects the page's events to actions, with their inputs and outputs."""
     seen = [pictures["slider"], pictures["path"]]
     seen += [controls[name] for name in ("values", "drawn map", "download", "notes")]
     options: dict[str, Any] = {"concurrency_id": "restore", "concurrency_limit": 1, "api_visibility": "private"}
@@ -166,7 +166,7 @@ def _connect(session: gr.State, pictures: Mapping[str, Any], controls: Mapping[s
 
 
 def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
-    """What the page shows of a session: slider, path, values, quality map, download, notes."""
+    """The content of the page for a session: slider, path, values, quality map, download, notes."""
     if session is None:
         nothing = gr.DownloadButton(interactive=False, value=None)
         return [None, None, "", gr.Image(None, visible=False), nothing, ""]
@@ -186,14 +186,14 @@ def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
 
 
 def caption(session: Session, number: int) -> str:
-    """Under a thumbnail of the path: the tool, and the blind score."""
+    """The caption of a thumbnail of the path: the tool, and the blind score."""
     step = session.steps[number]
     score = "" if step.score is None else f" · {step.score:.1f}"
     return f"{number}: {step.tool or 'as given'}{score}"
 
 
 def bars(session: Session, number: int) -> str:
-    """What the agent thinks of every tool after a step, as bars in HTML."""
+    """The agent's values of all tools after a step, as bars in HTML."""
     values, toolset = session.steps[number].values, session.restorer.toolset
     largest = max(float(np.abs(values).max()), 1e-9)
     rows = []

@@ -1,4 +1,4 @@
-"""One picture on the page: what was done to it, what each tool is thought to be worth, and the way back."""
+"""A session of the page: one picture, the steps taken on it, and the agent's values after each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hirl_experiments.pictures.formats import FORMATS
 from hirl_experiments.pictures.reading import Pixels, read_picture
 from hirl_experiments.restoring.one_picture import blended, covered
 
-MOST_STEPS = 20  # that a path may have: each keeps a picture in memory
+MOST_STEPS = 20  # in a path, because each step keeps a picture in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class Step:
     Attributes:
         state: The image, and what was done to it.
         tool: The name of the tool used last; empty at first.
-        values: Values of the tools from here on, as the agent sees them, (types, degrees).
-        best: The tool that the agent would take from here on; None where it would stop.
-        score: Score by the blind measure; None of pictures too small for it.
+        values: The agent's values of the tools as the next step, (types, degrees).
+        best: The tool that the agent would take next; None if it would stop.
+        score: Score by the blind measure; None for pictures too small for it.
     """
 
     state: State
@@ -53,7 +53,7 @@ class Session:
         max_pixels: Most pixels that the picture may have.
 
     Raises:
-        UnreadablePicture: If the file is no picture, or too large.
+        UnreadablePicture: If the file is not a picture, or too large.
 
     Attributes:
         steps: The picture as it was given, and after each step.
@@ -74,14 +74,14 @@ class Session:
         self.steps = [self._step(self._restoration.state, "")]
 
     def best(self, step: int = -1) -> Cell | None:
-        """The tool that the agent would take after a step; None where it would stop."""
+        """The tool that the agent would take after a step; None if it would stop."""
         return self.steps[step].best
 
     def take(self, cell: Cell) -> None:
-        """Uses a tool.
+        """Applies a tool.
 
         Raises:
-            ValueError: If the path is as long as it may be, or the agent remembers its steps, as RL-Restore's.
+            ValueError: If the path has its largest length, or the agent is recurrent, like RL-Restore's.
         """
         if len(self.steps) > MOST_STEPS:
             raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
@@ -91,7 +91,7 @@ class Session:
         self.steps.append(self._step(restoration.state, self.restorer.toolset[cell].name))
 
     def go_on(self) -> None:
-        """Lets the agent choose until it stops, or has taken as many steps as it knows."""
+        """Lets the agent choose until it stops, or reaches its largest number of steps."""
         while len(self.steps) <= self.restorer.max_steps and (cell := self.best()) is not None:
             self.take(cell)
 
@@ -113,7 +113,7 @@ class Session:
         return self._page.seen(pixels)
 
     def quality_map(self) -> npt.NDArray[np.float32] | None:
-        """Where the picture is good, (20, 20), 0 to 100; None of pictures too small for it."""
+        """The quality map of the picture, (20, 20), 0 to 100; None for pictures too small for it."""
         try:
             with torch.no_grad():
                 return self.measure.quality_map(self.steps[-1].state.images)[0].cpu().numpy()

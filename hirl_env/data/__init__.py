@@ -1,4 +1,4 @@
-"""Where episodes come from: photographs, and what distorts them."""
+"""The images that episodes begin with: photographs, and the degradations that distort them."""
 
 from hirl_env.data.datasets import DATASETS
 from hirl_env.data.degradations import (

@@ -1,4 +1,4 @@
-"""Pictures that are no photographs: flat colours, drawings and text, and greys that are not quite grey."""
+"""Pictures other than photographs: flat colours, drawings and text, patterns, and greys that are not quite grey."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hirl_env.data.patterns import patterned
 
 Colour = tuple[int, int, int]
 
-LARGEST = 256  # pixels: the longer side of what is drawn, or more where the crop needs it
+LARGEST = 256  # pixels: the longer side of drawn pictures, or more if the crop needs it
 
 
 def shrunk(pixels: Pixels, factor: float) -> Pixels:
-    """A picture made smaller by Lanczos' filter.
+    """A picture made smaller with a Lanczos filter.
 
     Args:
         pixels: Picture, uint8 (H, W, 3).
-        factor: Factor by which it becomes smaller, at least 1; 1 leaves it as it is.
+        factor: Factor by which it becomes smaller, at least 1; 1 leaves it unchanged.
 
     Returns:
         uint8, at least 1 x 1.
@@ -40,14 +40,14 @@ def photograph(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixel
 
 
 def near_grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """The photograph in greys of which each channel may be one level off: by a tint, or pixel by pixel."""
+    """The photograph in grey, with each channel off by at most one 8-bit step: by a tint, or pixel by pixel."""
     grey = (pixels @ np.array(LUMA)).round()[..., None]
     shape = (1, 1, 3) if rng.random() < 0.5 else (*grey.shape[:2], 3)
     return (grey + rng.integers(-1, 2, size=shape)).clip(0, 255).astype(np.uint8)
 
 
 def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """Areas of one colour, of which many are saturated, or a gradient from one to another."""
+    """Areas of flat colour, many of them saturated, or a gradient from one colour to another."""
     width, height = _canvas(pixels, smallest)
     if rng.random() < 0.25:
         ends = np.array([_colour(rng), _colour(rng)], dtype=np.float64)
@@ -65,7 +65,7 @@ def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
 
 
 def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """Text and line art on paper of one colour; the edges of the text are smooth, or hard one time in four."""
+    """Text and line art on paper of one colour; the text is antialiased, except one time in four."""
     width, height = _canvas(pixels, smallest)
     paper: Colour = (255, 255, 255) if rng.random() < 0.5 else _colour(rng)
     picture = Image.new("RGB", (width, height), paper)
@@ -109,14 +109,14 @@ CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
 
 
 def _canvas(pixels: Pixels, smallest: int) -> tuple[int, int]:
-    """Width and height of what is drawn in place of a photograph."""
+    """Width and height of the picture that is drawn in place of a photograph."""
     height, width = pixels.shape[:2]
     scale = min(1.0, max(LARGEST / max(height, width), smallest / min(height, width)))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _colour(rng: np.random.Generator) -> Colour:
-    """A corner of the RGB cube, a saturated colour, or any, equally often."""
+    """A corner of the RGB cube, a saturated colour, or any colour, equally often."""
     kind = int(rng.integers(3))
     if kind == 0:
         red, green, blue = (int(value) * 255 for value in rng.integers(0, 2, size=3))

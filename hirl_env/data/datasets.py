@@ -30,7 +30,7 @@ class Dataset:
         """Lists the data set under ``root`` (default: ``$HIRL_DATA/<title>``).
 
         Raises:
-            ValueError: If it is not there; says what to download, from where, and where to put it.
+            ValueError: If it is missing; says what to download, from where, and where to put it.
         """
         if root is None and "HIRL_DATA" not in os.environ:
             raise ValueError(f"{self._advice('a folder of your choice')}; then set HIRL_DATA to that folder")
@@ -73,7 +73,7 @@ def _csiq_entries(*distortions: str) -> Callable[[Path], list[Entry]]:
 
 
 def _clive_entries(folder: Path) -> list[Entry]:
-    # Images/trainingImages/ holds seven pictures that the study showed its participants beforehand.
+    # Images/trainingImages/ holds seven pictures that the participants of the study saw as examples.
     files = [file for file in picture_files(folder / "Images") if file.parent.name != "trainingImages"]
     return [Entry(file.stem, distorted=file) for file in files]
 

@@ -21,17 +21,17 @@ PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
-BYTES_PER_PIXEL = 80  # of memory that restoring a picture takes: several copies of it in float32
+BYTES_PER_PIXEL = 80  # memory that restoring a picture takes: several copies of it in float32
 
 
 class UnreadablePicture(ValueError):
-    """A file that should hold a picture and does not."""
+    """Raised for a file that should hold a picture and does not."""
 
 
 def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     """Reads a picture of any common kind as 8-bit RGB.
 
-    EXIF orientation is applied, 16-bit greys are scaled (Pillow alone would clip them), alpha is dropped.
+    EXIF orientation is applied, 16-bit greys are scaled (Pillow alone would clip them), and alpha is dropped.
 
     Args:
         path: A file that Pillow can open.
@@ -40,7 +40,7 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
         uint8, (H, W, 3).
 
     Raises:
-        UnreadablePicture: If the file is missing, no picture, or damaged.
+        UnreadablePicture: If the file is missing, not a picture, or damaged.
     """
     with opened(path) as picture:
         turned = upright(picture)
@@ -57,15 +57,14 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
 
     Args:
         path: File, which must be an ordinary one.
-        max_pixels: Most pixels that a picture may declare. Default: as many as can be restored in the memory that is
-            free.
+        max_pixels: Most pixels that a picture may have. Default: as many as can be restored in the memory that is free.
         data: Content to read instead of the file's.
 
     Raises:
-        UnreadablePicture: If the file is missing, no picture, too large, or damaged.
+        UnreadablePicture: If the file is missing, not a picture, too large, or damaged.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # opening a pipe waits for somebody to write to it
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
         raise UnreadablePicture(f"{path}: not a file")
     source = path if data is None else io.BytesIO(data)
     with _without_pillows_limit, named_problems(path), Image.open(source) as picture:
@@ -74,9 +73,9 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
 
 
 class _WithoutPillowsLimit:
-    """A context without Pillow's own limit of pixels, of which the whole process has one; ours has a remedy.
+    """A context without Pillow's own limit on pixels, which is global to the process; our own names a remedy.
 
-    Contexts of several threads may overlap: the last to end puts the limit back.
+    Contexts of several threads may overlap: the last to end restores the limit.
     """
 
     def __init__(self) -> None:
@@ -101,7 +100,7 @@ _without_pillows_limit = _WithoutPillowsLimit()
 
 @contextmanager
 def named_problems(path: Path) -> Iterator[None]:
-    """Raises UnreadablePicture, with the file's name and the reason, for whatever is raised while it is read."""
+    """Turns whatever is raised while a file is read into UnreadablePicture, with the file's name and the reason."""
     try:
         yield
     except FileNotFoundError:
@@ -122,7 +121,7 @@ def named_problems(path: Path) -> Iterator[None]:
 
 
 def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
-    """Raises UnreadablePicture where a picture has too many pixels, as of `opened`."""
+    """Raises UnreadablePicture if a picture has too many pixels (see `opened`)."""
     most = free_memory() // BYTES_PER_PIXEL if max_pixels is None else max_pixels
     if width * height > most:
         size = f"{width}x{height} pixels"
@@ -135,12 +134,12 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """A picture turned as its EXIF data say; as it is, and without them, where they are damaged."""
+    """A picture rotated as its EXIF data say; unchanged and without EXIF data if these are damaged."""
     try:
         return ImageOps.exif_transpose(picture)
     except (struct.error, TypeError, AttributeError, ValueError, LookupError, SyntaxError, OverflowError):
-        # What Pillow raises while it reads them, or writes them anew less the orientation. The pixels may be whole,
-        # and where they are not, this raises once more.
+        # Pillow raises these while it reads the EXIF data, or rewrites them without the orientation. The pixels may
+        # still be intact; if they are not, load() raises again.
         picture.load()
         bare = picture.copy()
         bare.info.pop("exif", None)
@@ -149,14 +148,14 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """A picture of 16-bit greys (mode ``I``, ``I;16``, ...) with 8 bits, uint8 (H, W)."""
+    """A 16-bit grey picture (mode ``I``, ``I;16``, ...) in 8 bits, uint8 (H, W)."""
     return (np.asarray(picture).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
 
 
 def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
     """uint8 or uint16 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1]."""
     white = np.iinfo(pixels.dtype).max
-    # A copy: pictures that Pillow lends may not be written to, which PyTorch warns of.
+    # A copy, because arrays from Pillow are read-only, which PyTorch warns about.
     return torch.from_numpy(np.array(np.moveaxis(pixels, -1, -3), order="C")).float().div_(white)
 
 
@@ -172,13 +171,13 @@ def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
 
 
 def to_deep_pixels(images: torch.Tensor) -> npt.NDArray[np.uint16]:
-    """The same as uint16: ``round(65535 x)``."""
+    """Float (..., 3, H, W) in [0, 1] to uint16 (..., H, W, 3): ``round(65535 x)``, in new memory."""
     rounded = (images.detach().to("cpu", torch.float64) * 65535).round().clamp(0, 65535).numpy().astype(np.uint16)
     return np.ascontiguousarray(np.moveaxis(rounded, -3, -1))
 
 
 def mirrored(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Images continued by their mirror images to at least ``side`` pixels each way."""
+    """Images padded by reflection to at least ``side`` pixels each way."""
     for dim in (-2, -1):
         length = images.shape[dim]
         if length < side:
@@ -188,6 +187,6 @@ def mirrored(images: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def rgb_to_grey(images: torch.Tensor) -> torch.Tensor:
-    """Images (..., 3, H, W) without their colours, in three equal channels (the luma of ITU-R BT.601)."""
+    """Images (..., 3, H, W) in grey, as three equal channels (the luma of ITU-R BT.601)."""
     weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
     return torch.einsum("c,...chw->...hw", weights, images).unsqueeze(-3).expand_as(images).contiguous()

@@ -1,6 +1,6 @@
 """Clean pictures that are mostly a regular pattern: stripes, weaves, tiles, the dots of print, and dithering.
 
-To whoever learns from photographs alone they look like noise.
+To a network trained on photographs alone they look like noise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
 
 
 def patterned(photograph: Pixels, rng: np.random.Generator) -> Pixels:
-    """A photograph printed in dots, dithered, or with a pattern over it, from faint to all that there is.
+    """A photograph printed in dots, dithered, or with a pattern over it, from faint to covering it entirely.
 
     Args:
         photograph: Photograph, uint8 (H, W, 3).
@@ -35,7 +35,7 @@ def patterned(photograph: Pixels, rng: np.random.Generator) -> Pixels:
     drawn = (_stripes, _weave, _tiles, _screen)[kind - 2](height, width, rng)
     ends = rng.uniform(0, 255, size=(2, 3)) if rng.random() < 0.5 else rng.uniform(0, 255, size=(2, 1))
     pattern = ends[0] + drawn[..., None] * (ends[1] - ends[0])
-    # Faint, it is a photograph of something that has a pattern: of cloth, of paving.
+    # If faint, it looks like a photograph of something patterned, such as cloth or paving.
     share = 1.0 if rng.random() < 0.5 else rng.uniform(0.1, 0.9)
     return _as_seen(photograph + share * (pattern - photograph), rng)
 
@@ -60,22 +60,22 @@ def _weave(height: int, width: int, rng: np.random.Generator) -> Field:
 
 
 def _tiles(height: int, width: int, rng: np.random.Generator) -> Field:
-    """A small tile of anything, again and again."""
+    """A small random tile, repeated."""
     tall, wide = (int(side) for side in rng.integers(2, 13, size=2))
     tile = rng.random((tall, wide)) if rng.random() < 0.5 else rng.integers(0, 2, size=(tall, wide)).astype(float)
-    # Every row of tiles may begin a little further on, as bricks do.
+    # Each row of tiles may be offset from the one before, like bricks.
     shift = int(rng.integers(wide)) if rng.random() < 0.5 else 0
     rows, columns = np.mgrid[0:height, 0:width]
     return _spread(tile[rows % tall, (columns + rows // tall * shift) % wide])
 
 
 def _screen(height: int, width: int, rng: np.random.Generator) -> Field:
-    """Dots of one size in a turned grid."""
+    """Dots of one size in a rotated grid."""
     return _spread((_dots(height, width, rng) < rng.uniform(0.2, 0.8)).astype(float))
 
 
 def _printed(photograph: Pixels, rng: np.random.Generator) -> Pixels:
-    """The photograph in dots that are the larger the darker it is, in grey or in each of its colours."""
+    """The photograph in dots that grow with its darkness, in grey or in each of its colours."""
     height, width = photograph.shape[:2]
     light = photograph / 255
     if rng.random() < 0.5:
@@ -84,7 +84,7 @@ def _printed(photograph: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _dithered(photograph: Pixels, rng: np.random.Generator) -> Pixels:
-    """The photograph in few colours, by thresholds in a square or by passing errors on, as it was saved."""
+    """The photograph in few colours, by ordered dithering or by error diffusion."""
     picture = Image.fromarray(photograph)
     if rng.random() < 0.5:
         return np.asarray(picture.convert("1" if rng.random() < 0.5 else "P").convert("RGB"))
@@ -96,7 +96,7 @@ def _dithered(photograph: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _dots(height: int, width: int, rng: np.random.Generator) -> Field:
-    """Heights in 0 to 1 of a turned grid of bumps, evenly spread, so that a threshold sets the share that is below."""
+    """Heights in 0 to 1 of a rotated grid of bumps, evenly distributed: a threshold sets the share below it."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     angle, period = rng.uniform(0, np.pi / 2), rng.uniform(3, 10)
     along = (columns * np.cos(angle) + rows * np.sin(angle)) * 2 * np.pi / period
@@ -106,7 +106,7 @@ def _dots(height: int, width: int, rng: np.random.Generator) -> Field:
 
 
 def _bent(height: int, width: int, rng: np.random.Generator) -> tuple[Field, Field]:
-    """Rows and columns of every pixel, in half of the pictures a little out of place, as cloth lies."""
+    """Rows and columns of every pixel, slightly warped in half of the pictures, as cloth is."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     bend = rng.uniform(0, 6) if rng.random() < 0.5 else 0.0
     wave = 2 * np.pi / rng.uniform(60, 200)
@@ -114,17 +114,17 @@ def _bent(height: int, width: int, rng: np.random.Generator) -> tuple[Field, Fie
 
 
 def _round(places: Field) -> Field:
-    """The brightness of a round thread where it is cut: 1 in its middle, 0 at its sides."""
+    """The brightness across a round thread: 1 in its middle, 0 at its sides."""
     return np.sqrt(np.clip(1 - (2 * (places % 1) - 1) ** 2, 0, 1))
 
 
 def _spread(values: Field) -> Field:
-    """Values from 0 to 1."""
+    """The values rescaled to 0 to 1."""
     return (values - values.min()) / max(np.ptp(values), 1e-9)
 
 
 def _as_seen(picture: Field, rng: np.random.Generator) -> Pixels:
-    """A picture as a lens shows it, in half of the cases: softer by less than a pixel."""
+    """A picture that is softened by less than a pixel, as by a lens, in half of the cases."""
     pixels = picture.round().clip(0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         return pixels

@@ -9,10 +9,10 @@ from hirl_env.data.images import read_image
 
 
 class PictureCache:
-    """Decoded pictures, each until its file changes; where room runs out, those read first go first.
+    """A cache of decoded pictures, each kept until its file changes; when room runs out, the first read go first.
 
     Args:
-        room: Memory for all of them together, bytes.
+        room: Memory for all pictures together, bytes.
     """
 
     def __init__(self, room: int) -> None:
@@ -24,12 +24,12 @@ class PictureCache:
         """A picture, uint8 (H, W, 3), from memory or from its file.
 
         Raises:
-            UnreadablePicture: If the file is missing, no picture, or damaged.
+            UnreadablePicture: If the file is missing, not a picture, or damaged.
         """
         try:
             file = path.stat()
         except OSError:
-            return read_image(path)  # which says what is wrong
+            return read_image(path)  # raises, saying what is wrong
         key = (path.absolute(), file.st_mtime_ns, file.st_size)
         pixels = self._pictures.get(key)
         if pixels is None:

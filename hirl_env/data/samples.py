@@ -1,4 +1,4 @@
-"""Draws what episodes and trainings start from: a distorted image, and its reference where there is one."""
+"""Draws the samples that episodes and trainings start from: a distorted image, and its reference if there is one."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from hirl_env.data.degradations import LEVELS, Degradation, degradations
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photograph, Photographs
 
-MARGIN = 32  # pixels: wider than half of any kernel, so that what borders do to a filter stays outside
-GRID = 8  # pixels: the blocks of a JPEG begin at any of as many rows and columns of a crop
+MARGIN = 32  # pixels: wider than half of any kernel, so that border effects of filters stay outside the crop
+GRID = 8  # pixels: side of a JPEG's blocks, which begin at any of as many rows and columns of a crop
 
 Grid = Literal["anywhere", "aligned", "shifted"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A distorted image and what is known of it.
+    """A distorted image and what is known about it.
 
     Attributes:
         name: Name of the photograph.
         distorted: Distorted image, float32, (3, H, W), in [0, 1].
-        reference: Clean original, the same shape; None where the picture is taken as it was found, and no clean one
-            came with it.
-        degradation: Degradation that was applied, settled; None where the picture is taken as it was found.
+        reference: Clean original, the same shape; None if the picture is used as it is and came without one.
+        degradation: Degradation that was applied, with its random choices settled; None if the picture is used as it
+            is.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Sample:
 
     @property
     def labels(self) -> tuple[str, str, str]:
-        """Names of the photograph, its degradation and, if it is one of the three, its level; ``""`` for none."""
+        """Names of the photograph, of its degradation and, if it is one of the three, of its level; ``""`` for none."""
         if self.degradation is None:
             return self.name, "", ""
         levels = [level for level in LEVELS if degradations.resolve(level) == self.degradation]
@@ -47,7 +47,7 @@ class Sample:
 
 
 class SampleSource(Protocol):
-    """Where episodes come from."""
+    """A source of the samples that episodes begin with."""
 
     @property
     def have_references(self) -> bool:
@@ -56,11 +56,11 @@ class SampleSource(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of samples, pixels; where these differ, of the first."""
+        """Height and width of samples, pixels; if sizes differ, those of the first sample."""
         ...
 
     def draw(self, rng: np.random.Generator) -> Sample:
-        """One sample, at random."""
+        """A random sample."""
         ...
 
 
@@ -68,16 +68,16 @@ class SampleSource(Protocol):
 class Samples:
     """Makes samples from photographs and a degradation.
 
-    The degradation is applied to a window that is larger than the crop by `MARGIN` pixels on every side, where the
-    picture has them, and the crop is cut from the result. Its position in the window is drawn pixel by pixel: a JPEG's
-    blocks begin anywhere in it, as in any cropped photograph, and what a filter does at borders stays outside. (Those
-    of its colours, where they are 16 pixels wide, begin at half of the places only; no tool minds that.)
+    The degradation is applied to a window that is larger than the crop by `MARGIN` pixels on every side, if the
+    picture has them, and the crop is cut from the result. So border effects of filters stay outside the crop. The
+    position of the crop in the window is drawn pixel by pixel, so a JPEG's blocks begin anywhere in it, as in any
+    cropped photograph. (Colour blocks that are 16 pixels wide begin at only half of the positions; no tool minds that.)
 
     Args:
-        photographs: Source of pictures. One that comes with a distorted version keeps it.
-        degradation: Degradation of pictures that come without a distorted version. None takes them as they are:
-            what they should look like is not known, so they have no reference (``InOrder(())`` makes them their own).
-        crop_size: Side of the square cut out at random, in pixels; None for whole pictures, degraded as they are.
+        photographs: Source of pictures. A picture that comes with a distorted version keeps it.
+        degradation: Degradation of pictures that come without a distorted version. None uses them as they are: their
+            clean originals are unknown, so they have no reference (with ``InOrder(())`` each is its own reference).
+        crop_size: Side of the square cut out at random, in pixels; None for whole pictures.
         smallest: Pixels that the shorter side of a whole picture must have.
         grid: Position of a JPEG's blocks in the image: ``anywhere`` (in whole pictures at their first pixel),
             ``aligned``, at its first pixel, or ``shifted``, anywhere else, for which whole pictures lose up to seven
@@ -91,16 +91,16 @@ class Samples:
     grid: Grid = "anywhere"
 
     def draw(self, rng: np.random.Generator) -> Sample:
-        """One sample, from a photograph drawn at random of those that are large enough.
+        """One sample, from a photograph drawn at random from those that are large enough.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If no photograph is large enough.
         """
         return self.of(self.photographs.draw(rng, self.crop_size or self.smallest), rng)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of samples, pixels; of whole pictures, which differ, those of the first."""
+        """Height and width of samples, pixels; those of the first picture if pictures are whole and so differ."""
         if self.crop_size is not None:
             return self.crop_size, self.crop_size
         height, width = next(iter(self.photographs)).pixels.shape[:2]
@@ -115,12 +115,12 @@ class Samples:
         )
 
     def of(self, photograph: Photograph, rng: np.random.Generator) -> Sample:
-        """One sample from a given photograph; crop and degradation are drawn.
+        """One sample from a given photograph, with a random crop and degradation.
 
         Raises:
             ValueError: If the photograph is smaller than the crop.
         """
-        # Drawn first, so that crops are the same whatever the degradation draws.
+        # Drawn first, so that crops do not depend on what the degradation draws.
         position = CropPosition.drawn(rng)
         try:
             if photograph.distorted is not None or self.degradation is None:
@@ -180,13 +180,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class CropPosition:
-    """Where a crop lies in a picture of any size, and where the window around it begins.
+    """The position of a crop in a picture of any size, and of the window around it.
 
     Attributes:
-        down: Share of the rows that the window could begin at that lie above it, in [0, 1).
-        right: Share of the columns that it could begin at that lie to its left, in [0, 1).
-        row: Rows by which the crop lies lower in the window than it must, 0 to `GRID` - 1.
-        column: Columns by which it lies further to the right.
+        down: Vertical position of the window, from 0, at the top, towards 1, as low as it can be; in [0, 1).
+        right: Horizontal position of the window, from 0, at the left, towards 1, at the right; in [0, 1).
+        row: Rows by which the crop is shifted down in the window, 0 to `GRID` - 1.
+        column: Columns by which the crop is shifted to the right in the window, 0 to `GRID` - 1.
     """
 
     down: float
@@ -196,7 +196,7 @@ class CropPosition:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> CropPosition:
-        """A position of which all are equally likely."""
+        """A random position, with all equally likely."""
         down, right = rng.random(2)
         row, column = rng.integers(GRID, size=2)
         return cls(float(down), float(right), int(row), int(column))
@@ -227,16 +227,16 @@ class CropPosition:
     def on(
         self, grid: Grid, window: tuple[slice, slice], crop: tuple[slice, slice]
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """A window and the crop in it, with the window moved to where blocks begin in the crop as of `Samples`.
+        """A window and the crop in it, with the window moved so that blocks begin in the crop as ``grid`` asks.
 
-        Of a whole picture it is the crop that is moved.
+        In a whole picture, the crop is moved instead. See `Samples` for ``grid``.
         """
         if grid == "anywhere":
             return window, crop
         if crop[0].start is None:
             moves = (self.row, self.column) if self.row or self.column else (GRID // 2, GRID // 2)
             return window, (crop if grid == "aligned" else (slice(moves[0], None), slice(moves[1], None)))
-        # The blocks of colours are twice as wide.
+        # Colour blocks are twice as wide.
         rows, columns = (part.start % (2 * GRID) for part in crop)
         if grid == "shifted":
             rows, columns = (0, 0) if rows or columns else (GRID // 2, GRID // 2)
@@ -245,7 +245,7 @@ class CropPosition:
 
 
 def _later(window: slice, crop: slice, by: int) -> tuple[slice, slice]:
-    """A window that begins later by some pixels, where it can, and the same crop in it."""
+    """A window that begins up to ``by`` pixels later, as far as the crop allows, and the same crop in it."""
     by = min(by, crop.start)
     return slice(window.start + by, window.stop), slice(crop.start - by, crop.stop - by)
 
@@ -255,19 +255,19 @@ def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, sli
     window = min(length, crop + 2 * MARGIN + GRID - 1)
     begin = int(where * (length - window + 1))
     room = window - crop
-    # In a picture with little room around the crop, the margins give way before the position of the grid does.
+    # In a picture with little room around the crop, the margins shrink before the choice of grid positions does.
     offset = max(0, room - (GRID - 1)) // 2 + shift * min(room, GRID - 1) // (GRID - 1)
     return slice(begin, begin + window), slice(offset, offset + crop)
 
 
 def stacked(samples: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Samples of one size side by side, as `Restoration.begin` takes them.
+    """Samples of the same size stacked, as `Restoration.begin` takes them.
 
     Returns:
-        The distorted images (N, 3, H, W), and their references, the same shape, or None.
+        The distorted images (N, 3, H, W), and their references of the same shape, or None.
 
     Raises:
-        ValueError: If some have a reference and some have none.
+        ValueError: If some have a reference and others have none.
     """
     images = torch.stack([sample.distorted for sample in samples])
     references = [sample.reference for sample in samples if sample.reference is not None]

@@ -1,4 +1,4 @@
-"""Quality measures: what scores an image, and so what an episode's reward is a gain of."""
+"""Quality measures: they score images, and the gain in score over a step is its reward."""
 
 from hirl_env.quality.full_reference import psnr, ssim
 from hirl_env.quality.measure import BlindNetwork, Measure

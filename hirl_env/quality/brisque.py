@@ -10,11 +10,11 @@ import torch
 from brisque import BRISQUE
 
 SMALLEST = 14  # pixels: its window of 7, at half the size
-FLAT = -100.0  # about what pictures score that are flat but for a few pixels: a crop of clear sky must end no training
+FLAT = -100.0  # about the score of almost flat pictures; a crop of clear sky must not end a training with NaN
 
 
 class _Model(BRISQUE):
-    """Release 0.2.0 hands on arrays of one element as numbers, which NumPy 2.4 refuses."""
+    """A workaround: release 0.2.0 uses arrays of one element as numbers, which NumPy 2.4 refuses."""
 
     def scale_features(self, features: np.ndarray) -> np.ndarray:
         scaled: np.ndarray = super().scale_features([np.ravel(feature)[0] for feature in features])
@@ -31,11 +31,11 @@ class Brisque:
         self._model = _Model()
 
     def __reduce__(self) -> tuple[type[Brisque], tuple[()]]:
-        """A copy reads the model anew: it lies in memory of C."""
+        """Makes copies read the model again, because it lies in C's memory."""
         return Brisque, ()
 
     def __call__(self, images: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
-        """Scores (N,), float32, of images (N, 3, H, W) in [0, 1]; -100 of flat ones, which have no statistics."""
+        """Scores (N,), float32, of images (N, 3, H, W) in [0, 1]; -100 for flat images, which have no statistics."""
         pixels = images.clamp(0, 1).permute(0, 2, 3, 1).double().cpu().numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = [-float(self._model.score(picture)) for picture in pixels]

@@ -9,14 +9,14 @@ import torch
 from hirl_env.extras import optional
 
 PSNR_CAP = 100.0  # dB; equal images would score infinity
-SEEN_CAP = 50.0  # dB: beyond it nobody sees a difference
+SEEN_CAP = 50.0  # dB, beyond which no difference is visible
 SSIM_WINDOW = 11  # pixels
 
 
 def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     """Peak signal-to-noise ratio over RGB in dB, at most 100, of (N, 3, H, W) in [0, 1]; returns float64 (N,).
 
-    piq's own adds 1e-8 to the error, which caps it at 80 dB and bends it from 50 dB on.
+    piq's version adds 1e-8 to the error, which caps it at 80 dB and bends it from 50 dB on.
     """
     assert references is not None
     squares = (images - references).square().flatten(1)
@@ -27,12 +27,12 @@ def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
 
 
 def capped_psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-    """The same, at most `SEEN_CAP`: whoever learns from it need not tell apart what looks the same."""
+    """PSNR capped at `SEEN_CAP`, so that networks that learn from it need not distinguish what looks the same."""
     return psnr(images, references).clamp_max(SEEN_CAP)
 
 
 def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-    """Structural similarity over RGB without down-sampling, of (N, 3, H, W) in [0, 1]; returns (N,).
+    """Structural similarity over RGB without downsampling, of (N, 3, H, W) in [0, 1]; returns (N,).
 
     Raises:
         ValueError: If an image is smaller than the window of 11 pixels.
@@ -42,7 +42,7 @@ def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
 
 
 def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
-    """Raises ValueError where images (N, 3, H, W) have a side of fewer than ``smallest`` pixels."""
+    """Raises ValueError if images (N, 3, H, W) have a side of fewer than ``smallest`` pixels."""
     height, width = images.shape[-2:]
     if min(height, width) < smallest:
         raise ValueError(f"{name} needs at least {smallest}x{smallest} pixels, got {width}x{height}")
@@ -51,13 +51,13 @@ def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
 def _from_piq(
     name: str, distance: bool = False, **options: bool
 ) -> Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]:
-    """A function of piq's as one of images and references; a distance is negated, so that larger is better."""
+    """One of piq's functions, as a function of images and references; distances are negated: larger is better."""
 
     def score(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        piq = optional("piq", "measures")  # here, as it takes torchvision with it, which only few need
+        piq = optional("piq", "measures")  # imported here, because it imports torchvision, which few users need
         assert references is not None
         function: Callable[..., torch.Tensor] = getattr(piq, name)
-        # piq refuses what is a rounding error outside of the range.
+        # piq refuses values outside the range, even by a rounding error.
         scores = function(images.clamp(0, 1), references.clamp(0, 1), data_range=1.0, reduction="none", **options)
         return 0 - scores if distance else scores
 
@@ -65,13 +65,13 @@ def _from_piq(
 
 
 def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-    """HaarPSI; its mean over the places with structure is 1 where neither image has any, and piq's infinite."""
+    """HaarPSI, a mean over positions with structure; 1 if neither image has any, for which piq returns infinity."""
     scores = _from_piq("haarpsi")(images, references)
     return torch.where(scores.isinf(), 1.0, scores)
 
 
-# Names to functions of images and references, and the smallest side in pixels of pictures that they can tell apart.
-# Equal images score 1; MDSI and GMSD are distances, negated, so there it is 0.
+# Functions of images and references by name, each with the smallest side in pixels of pictures that it can tell apart.
+# Equal images score 1, except by MDSI and GMSD, which are negated distances: there they score 0.
 FROM_PIQ: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor], int]] = {
     "ssim": (ssim, SSIM_WINDOW),
     "ms-ssim": (_from_piq("multi_scale_ssim"), 161),  # the window of 11 on the coarsest of five scales

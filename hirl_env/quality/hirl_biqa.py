@@ -15,10 +15,10 @@ from hirl_env.weights import load_weights, preserves_rng_state
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 SMALLEST = 32  # pixels: one cell of the trunk's last stage
-CROP = 64  # pixels, in training
-BATCH = 256  # crops looked at at once
-MIRRORS = (), (-1,), (-2,), (-2, -1)  # the sides that are turned
-MAP = 20  # cells of a quality map each way, as of PaQ-2-PiQ
+CROP = 64  # pixels, as in training
+BATCH = 256  # crops per forward pass
+MIRRORS = (), (-1,), (-2,), (-2, -1)  # the dimensions that are flipped
+MAP = 20  # cells of a quality map each way, as in PaQ-2-PiQ
 
 
 class LogVariances(nn.Module):
@@ -30,11 +30,11 @@ class LogVariances(nn.Module):
 
 
 class BlindQuality(nn.Module):
-    """A ResNet-18 that scores every place of an image; the image's score is their mean.
+    """A ResNet-18 that scores every position of an image; the image's score is the mean of these.
 
-    Of the kind of PaQ-2-PiQ (Ying et al., CVPR 2020): a ResNet-18 trunk, of which regions are pooled. Here the head
-    scores first and pools last, as the full-reference measures do that it learns from: so a score does not depend on
-    the size of the picture, and a map shows where it comes from. Beside the image it sees its local variances
+    It resembles PaQ-2-PiQ (Ying et al., CVPR 2020), which pools regions of a ResNet-18 trunk. Here the head scores
+    first and pools last, like the full-reference measures that it learns from: so a score does not depend on the size
+    of the picture, and a map shows where it comes from. In addition to the image it sees its local variances
     (`with_log_variances`).
 
     Args:
@@ -52,32 +52,32 @@ class BlindQuality(nn.Module):
         return self.local_scores(images).mean(dim=(1, 2))
 
     def local_scores(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (N, h, w) of places about 32 pixels apart, crop by crop: where crops overlap, so do the places."""
-        # From (row of crops, column of crops, image, places) to the places of the crops in the image.
+        """Scores (N, h, w) of positions about 32 pixels apart, crop by crop: where crops overlap, positions do too."""
+        # From (row of crops, column of crops, image, positions) to the positions of the crops in the image.
         return self._scores_of_crops(images).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
 
     def _scores_of_crops(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (rows of crops, columns of crops, N, h, w) of the places in each crop.
+        """Scores (rows of crops, columns of crops, N, h, w) of the positions in each crop.
 
-        Images are looked at in crops as large as those in training: a network that has seen borders everywhere goes
-        astray where there are none.
+        Images are cut into crops as large as those in training: a network trained on small crops, where borders are
+        always near, is unreliable where there are none.
         """
         tops, lefts = (_offsets(length) for length in images.shape[-2:])
         crops = torch.cat([images[..., top : top + CROP, left : left + CROP] for top in tops for left in lefts])
         local = torch.cat([self.head(self.trunk(part))[:, 0] for part in crops.split(BATCH)]).float()
-        # The network works in units about one; people read hundredths.
+        # The network's outputs are about one in size; scores are on a scale of about 0 to 100.
         return 50 + 25 * local.unflatten(0, (len(tops), len(lefts), len(images)))
 
     def quality_map(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (N, 20, 20) of the parts of images that a grid of 20x20 cuts them into.
 
-        A pixel has the score of its place; where crops overlap, the mean of theirs. It is the mean of what four mirror
-        images say: training knows the scores of whole crops alone, and leaves some places of a crop above others.
+        A pixel has the score of its position; where crops overlap, the mean of theirs. The map is averaged over four
+        mirror images: training sees only the scores of whole crops, so some positions in a crop score above others.
         """
         return torch.stack([self._map(images.flip(sides)).flip(sides) for sides in MIRRORS]).mean(0)
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (N, 20, 20), of images seen once."""
+        """Scores (N, 20, 20) of images, without averaging over mirror images."""
         height, width = images.shape[-2:]
         sums, counts = images.new_zeros((len(images), height, width)), images.new_zeros((height, width))
         for top, row in zip(_offsets(height), self._scores_of_crops(images), strict=True):
@@ -90,7 +90,7 @@ class BlindQuality(nn.Module):
 
 
 def _offsets(length: int) -> list[int]:
-    """Where crops start along one side: side by side, or with as little overlap as covers it."""
+    """Where crops start along one side: they cover it with as little overlap as possible."""
     count = math.ceil(length / CROP)
     return [round(number * (length - CROP) / (count - 1)) for number in range(count)] if count > 1 else [0]
 
@@ -100,7 +100,7 @@ def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
     """The network with trained weights, ready for inference.
 
     Raises:
-        ValueError: If the file is missing, damaged, or of another network.
+        ValueError: If the file is missing, damaged, or made for another network.
     """
     network = BlindQuality()
     load_weights(network, path)

@@ -20,11 +20,11 @@ class Measure:
 
     Attributes:
         name: Name in tables.
-        function: Function of images and references (N, 3, H, W), float32 in [0, 1], to scores (N,). References are None
-            where there are none and the measure needs none. A module in evaluation mode will do, too, which follows the
-            images to their device.
-        needs_reference: Whether it cannot do without references.
-        smallest: Side in pixels of the smallest pictures that it can score.
+        function: Function from images and references (N, 3, H, W), float32 in [0, 1], to scores (N,). References are
+            None if there are none and the measure needs none. It may be a module in evaluation mode, which is moved to
+            the device of the images.
+        needs_reference: Whether it needs references.
+        smallest: Side in pixels of the smallest images that it can score.
     """
 
     name: str
@@ -76,11 +76,11 @@ class Measure:
 
 
 class BlindNetwork:
-    """The score function of a network that needs no reference: made at the first score, on the images' device.
+    """The score function of a network that needs no reference; the network is made at its first use.
 
     Args:
-        make: Function that makes the network, which maps images (N, 3, H, W) to scores (N,), and by its ``quality_map``
-            to scores of their parts, (N, 20, 20).
+        make: Function that makes the network, which maps images (N, 3, H, W) to scores (N,), and with its
+            ``quality_map`` to scores of their parts, (N, 20, 20).
     """
 
     def __init__(self, make: Callable[[], nn.Module]) -> None:
@@ -92,7 +92,7 @@ class BlindNetwork:
         return scores
 
     def quality_map(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network's ``quality_map`` says."""
+        """The result of the network's ``quality_map``."""
         scores: torch.Tensor = self._on(images.device).quality_map(images)  # type: ignore[operator]
         return scores
 
@@ -104,6 +104,6 @@ class BlindNetwork:
 
 
 def _follow(network: nn.Module, device: torch.device) -> None:
-    """Moves a network to a device, in place, where it is not there already."""
+    """Moves a network to a device, in place, unless it is there already."""
     if any(tensor.device != device for tensor in chain(network.parameters(), network.buffers())):
         network.to(device)

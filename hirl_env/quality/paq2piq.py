@@ -1,4 +1,4 @@
-"""PaQ-2-PiQ (Ying et al., CVPR 2020): a network that rates pictures, and their parts, as people did."""
+"""PaQ-2-PiQ (Ying et al., CVPR 2020): a network trained on people's ratings of pictures and their parts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ URL = f"https://github.com/baidut/PaQ-2-PiQ/releases/download/v1.0/{NAME}"
 CHUNK = 2**16  # bytes
 TIMEOUT = 30  # seconds without a byte
 GRID = 20  # blocks of the quality map, in each direction
-STRIDE = 32  # pixels to a cell of ResNet-18's last features
+STRIDE = 32  # pixels per cell of ResNet-18's last features
 
-# Beside the weights, the checkpoint may hold the state of fastai's optimiser, whose rates are NumPy's numbers. Pickles
-# of NumPy 1 name their maker so; it makes numbers and nothing else.
+# In addition to the weights, the checkpoint may hold the state of fastai's optimiser, with rates as NumPy scalars. This
+# is their constructor under its name in pickles of NumPy 1; it makes scalars and nothing else.
 _NUMBERS: list[Any] = [
     (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
     np.dtype,
@@ -41,8 +41,8 @@ class _MaxAndMean(nn.Module):
 class PaQ2PiQ(nn.Module):
     """The published RoIPool network: features of ResNet-18, pooled per region, rated by two dense layers.
 
-    Images are RGB in [0, 1] at their native size, without ImageNet's normalisation. Names of parameters are those of
-    the authors' checkpoint. 11,704,897 parameters, random until `load_paq2piq` fills them.
+    Images are RGB in [0, 1] at their native size, without ImageNet's normalisation. The parameters have the names of
+    the authors' checkpoint. There are 11,704,897, random until `load_paq2piq` fills them.
     """
 
     def __init__(self) -> None:
@@ -88,22 +88,23 @@ def load_paq2piq(path: str | Path | None = None) -> PaQ2PiQ:
 
     Args:
         path: The authors' checkpoint; None for the one in the cache (``$HIRL_CACHE``, else the user's cache folder),
-            which is fetched on first use. Its licence (CC BY-NC-SA 4.0) is the authors'. They publish no hash: what is
-            fetched must be whole, a checkpoint that runs no code when read, and made for exactly this network.
+            which is fetched on first use. Its licence (CC BY-NC-SA 4.0) is the authors'. They publish no hash, so it is
+            checked that the fetched checkpoint is whole, runs no code when read, and fits exactly this network.
 
     Raises:
-        ValueError: If the file is missing, damaged, another file, or cannot be fetched; says what to put where.
+        ValueError: If the file is missing, damaged, of another kind, or cannot be fetched; says which file to put
+            where.
     """
     return _read(_cached() if path is None else Path(path))
 
 
 def cached_paq2piq() -> Path:
-    """Where the checkpoint is, or goes when fetched."""
+    """The path of the checkpoint in the cache, whether or not it has been fetched."""
     return cache_folder() / NAME
 
 
 def _cached() -> Path:
-    """The checkpoint in the cache; fetched, and proven to be one, where it is not there yet."""
+    """The path of the checkpoint in the cache; it is fetched and checked if it is not there yet."""
     path = cached_paq2piq()
     if path.is_file():
         return path
@@ -132,13 +133,13 @@ def _read(path: Path, fetched: io.BytesIO | None = None) -> PaQ2PiQ:
             checkpoint = torch.load(fetched or path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(f"weights {path}: {error.strerror}; download them from {URL}") from None
-    except Exception as error:  # bytes that are no checkpoint fail in any way they like
+    except Exception as error:  # bytes that are not a checkpoint can fail in any way
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"weights {path}: not a whole PyTorch checkpoint ({reason}); download them again") from None
     state = checkpoint.get("model") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f"weights {path}: not PaQ-2-PiQ's checkpoint, which has its weights under 'model'")
-    with torch.device("meta"):  # nothing to initialise, so nothing is drawn from torch's generator
+    with torch.device("meta"):  # no initialisation, so that nothing is drawn from torch's generator
         network = PaQ2PiQ().eval()
     expected = network.state_dict()
     wrong = sorted(

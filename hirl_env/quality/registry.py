@@ -25,7 +25,7 @@ def _brisque() -> Measure:
 
 @lru_cache(maxsize=1)
 def _paq2piq() -> Measure:
-    """Made once per process and shared, so that many environments hold one network."""
+    """The measure, made once per process, so that many environments share one network."""
     return Measure("paq2piq", BlindNetwork(load_paq2piq), needs_reference=False)
 
 
@@ -35,7 +35,7 @@ def _hirl_biqa() -> Measure:
 
 
 def _of_piq(name: str) -> Measure:
-    """One of piq's measures; where that is missing, it is said now, and not when the first image is scored."""
+    """One of piq's measures; raises ImportError now, and not at the first score, if piq is missing."""
     optional("piq", "measures")
     function, smallest = FROM_PIQ[name]
     return Measure(name, function, smallest=smallest)
@@ -44,8 +44,8 @@ def _of_piq(name: str) -> Measure:
 def _shorthand(value: Any) -> Measure | None:
     """A measure from a sum like ``0.5*psnr + 10*ssim``, or from a bare function.
 
-    A bare function of images and references is given whatever references there are, None included; one that cannot do
-    without them is wrapped in a `Measure`, as those of this package are.
+    A bare function of images and references is called with None if there are no references. Wrap a function that needs
+    references in a `Measure`; those of this package are resolved to theirs.
     """
     if callable(value):
         known = {"psnr": psnr} | {name: function for name, (function, _) in FROM_PIQ.items()}
@@ -69,12 +69,12 @@ measures.register("paq2piq", _paq2piq)
 
 
 def weighted(weights: Mapping[str | Measure, float] | Mapping[str, float]) -> Measure:
-    """The weighted sum of measures, as of `hirl_env.quality.sums.weighted_sum`.
+    """The weighted sum of measures, as `hirl_env.quality.sums.weighted_sum` makes it.
 
     Args:
         weights: Weights by measures or their names, such as ``{"psnr": 1, "ssim": 10}``.
 
     Raises:
-        ValueError: If there are none, a weight is not a finite number, or a name is unknown.
+        ValueError: If there are no measures, a weight is not a finite number, or a name is unknown.
     """
     return weighted_sum([(measures.resolve(measure), float(weight)) for measure, weight in weights.items()])

@@ -16,13 +16,13 @@ _TERM = re.compile(
 
 
 def weighted_sum(parts: Sequence[tuple[Measure, float]]) -> Measure:
-    """The weighted sum of measures, float64; blind where all of them are.
+    """The weighted sum of measures, float64; blind if all of them are blind.
 
     Args:
         parts: Measures, each with its weight.
 
     Raises:
-        ValueError: If there are none, or a weight is not a finite number.
+        ValueError: If there are no measures, or a weight is not a finite number.
     """
     if not parts:
         raise ValueError("a weighted sum needs at least one measure")
@@ -46,7 +46,7 @@ def parse_sum(text: str) -> dict[str, float]:
     """The weights in a sum of measures' names with optional factors, such as ``0.5*psnr + ssim``.
 
     Raises:
-        ValueError: If it is no such sum, or names a measure twice.
+        ValueError: If the text is not such a sum, or names a measure twice.
     """
     weights: dict[str, float] = {}
     position, more = 0, "+"

@@ -1,4 +1,4 @@
-"""The restoration tools: one file per family, and the grids they stand in."""
+"""The restoration tools, one file per family, and the toolsets that they form."""
 
 from hirl_env.tools.registry import tools, toolsets
 from hirl_env.tools.tool import Tool

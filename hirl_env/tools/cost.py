@@ -1,4 +1,4 @@
-"""What tools cost: floating-point operations, counted by PyTorch."""
+"""The cost of tools: floating-point operations, counted by PyTorch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ MEGAPIXELS = SIDE**2 / 1e6
 
 @torch.no_grad()
 def gflop_per_megapixel(network: nn.Module | object, device: torch.device | str = "cpu") -> float:
-    """Operations (10^9, a multiplication and an addition counted as two) of a network for a million pixels.
+    """GFLOP of a network for a million pixels, with a multiplication and an addition counted as two operations.
 
     Args:
         network: Network from images (N, 3, H, W) to images; convolutions and matrix products are counted.
-        device: Device that it is on.
+        device: Device of the network.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # here, as few of those who import this count
+    from torch.utils.flop_counter import FlopCounterMode  # imported here, because most importers never count
 
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, SIDE, SIDE, device=device))  # type: ignore[operator]

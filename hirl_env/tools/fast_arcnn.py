@@ -12,8 +12,8 @@ class FastARCNN(nn.Module):
 
     Layers: 9x9 stride 2, 64; 1x1, 32; 7x7, 32; 1x1, 64; 9x9 transposed stride 2, 3; PReLU between them.
 
-    Deviation: a global skip (the network predicts what to add), without which training on RGB stays for long at
-    blurred copies of the input.
+    Deviation: a global skip (the network predicts what to add), without which training on RGB yields blurred copies of
+    the input for a long time.
     """
 
     def __init__(self) -> None:

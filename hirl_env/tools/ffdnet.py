@@ -12,9 +12,9 @@ class FFDNet(nn.Module):
 
     The image is unshuffled into 12 channels of half its size; a constant map of the noise level is the 13th.
 
-    Deviation: the network's output is added to the unshuffled image (a global skip), and the hidden layers start as
-    identities plus noise, which measured 4 dB ahead of He initialisation after 190 steps of Adam;
-    the layers and their count are as published.
+    Deviations: the network's output is added to the unshuffled image (a global skip), and the hidden layers start as
+    identities plus noise, which was 4 dB ahead of He initialisation after 190 steps of Adam. The layers and their count
+    are as published.
     """
 
     def __init__(self, width: int = 96, hidden_layers: int = 10) -> None:

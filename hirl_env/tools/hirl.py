@@ -1,4 +1,4 @@
-"""The toolset that restores photographs best: 4 x 4, three types of specialists and one of generalists."""
+"""The default toolset for restoring photographs: 4 x 4, three types of specialists and one of generalists."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hirl_env.tools.unet import UNet
 from hirl_env.weights import preserves_rng_state
 
 NOISES = (6, 15, 28, 48)  # standard deviations of noise, of 255
-QUALITIES = {80: (66, 95), 50: (38, 65), 28: (20, 37), 14: (10, 19)}  # of JPEGs, each with its range
+QUALITIES = {80: (66, 95), 50: (38, 65), 28: (20, 37), 14: (10, 19)}  # JPEG qualities, each with its range
 BLURS = (0.7, 1.3, 2.1, 3.2)  # standard deviations of blurs, pixels
-ERRORS = {5: "restore", 9: "restore", 15: "restore-strong", 24: "restore-strong"}  # of mixtures, each with its network
+ERRORS = {5: "restore", 9: "restore", 15: "restore-strong", 24: "restore-strong"}  # strengths of mixtures: the network
 BLUR_UNIT = 2.0  # strengths that the maps of the U-Nets show as 1
 ERROR_UNIT = 16.0
 

@@ -21,7 +21,7 @@ from hirl_env.tools.tool import Conditioned, Tool, shipped
 from hirl_env.tools.toolset import ShippedToolset, Toolset
 from hirl_env.weights import preserves_rng_state
 
-FFDNET_WIDTH = 72  # published: 96, with which the three of a toolset cost 5.2 GFLOP for 64x64 pixels, and not 3.0
+FFDNET_WIDTH = 72  # published: 96, with which the toolset's three FFDNets cost 5.2 GFLOP for 64x64 pixels, not 3.0
 
 
 @lru_cache(maxsize=1)
@@ -34,7 +34,7 @@ def paper_toolset() -> Toolset:
         Tool(f"Fast AR-CNN {quality}", shipped(FastARCNN(), "paper", f"fast-arcnn-{quality}"), JpegCompression(quality))
         for quality in JPEG_QUALITIES
     ]
-    # The paper sorts the three deblurring tools by what they measure on Gaussian blur.
+    # The paper sorts the three deblurring tools by their results on Gaussian blur.
     sorted_tools = {
         "Sharpen": Sharpen(),
         "SRCNN": shipped(SRCNN(), "paper", "srcnn"),

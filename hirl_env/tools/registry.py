@@ -16,21 +16,21 @@ from hirl_env.tools.toolset_file import YAML_SUFFIXES, read_toolset
 
 
 def _shorthand(value: Any) -> Toolset | None:
-    """A toolset from its tools, from a file that describes it, or from where RL-Restore's twelve tools are.
+    """A toolset from a list of its tools, from a file that describes it, or from the path of RL-Restore's tools.
 
     Args:
-        value: Path of a YAML file as of `hirl_env.tools.toolset_file.read_toolset`, or a path as of
+        value: Path of a YAML file for `hirl_env.tools.toolset_file.read_toolset`, or a path for
             `hirl_env.tools.rl_restore.read_tools`: an .npz or .safetensors file, or a folder. Or types with their
-            tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where a tool is a
+            tools, weak to strong, as in ``light=own-1,own-2;jpeg=paper:dejpeg-0,paper:dejpeg-2``, where each tool is a
             registered one, or one of a toolset.
     """
-    # Where a text is too long for a path, Path.exists and Path.is_dir fail.
+    # Not Path.exists and Path.is_dir, which fail if the text is too long for a path.
     if isinstance(value, str) and "=" in value and not os.path.exists(value):
         types = [_type_of(part, value) for part in value.split(";")]
         if len(dict(types)) < len(types):
             raise ValueError(f"toolset {value!r}: a type is there twice")
         return Toolset(dict(types))
-    if value and isinstance(value, str | Path):  # an empty text is a path, too: the working directory
+    if value and isinstance(value, str | Path):  # as a path, an empty text would be the working directory
         path = Path(value)
         if path.suffix in YAML_SUFFIXES:
             return read_toolset(path, _tool_of)
@@ -39,7 +39,7 @@ def _shorthand(value: Any) -> Toolset | None:
     return None
 
 
-# For short-hands of toolsets; shipped ones go by their toolsets.
+# Registered tools, for short-hands of toolsets; shipped tools are named by their toolset and cell instead.
 tools: Registry[Tool] = Registry("tool", Tool, shorthand_help="tools of a toolset, as in paper:dejpeg-0")
 toolsets: Registry[Toolset] = Registry("toolset", Toolset, _shorthand)
 toolsets.register("paper", paper_toolset)

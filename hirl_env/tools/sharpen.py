@@ -12,7 +12,7 @@ RADIUS = 12  # three times the largest sigma
 
 
 class Sharpen(nn.Module):
-    """Multi-scale detail boosting (Kim et al., ICIP 2015): adds the differences between blurs of growing width.
+    """Multi-scale detail boosting (Kim et al., ICIP 2015): adds differences between blurs of increasing width.
 
     With B1, B2, B3 the image blurred by Gaussians of sigma 1, 2, 4 and D1 = I - B1, D2 = B1 - B2, D3 = B2 - B3, the
     result is I + (1 - w1 sgn(D1)) D1 + w2 D2 + w3 D3, w = 0.5, 0.5, 0.25. It amplifies noise.

@@ -1,7 +1,7 @@
-"""Networks of others as tools: whatever spandrel reads that maps colour images to images of their size.
+"""Third-party networks as tools: any that spandrel reads and that maps colour images to images of their size.
 
-Spandrel (https://github.com/chaiNNer-org/spandrel) knows an architecture and its sizes by the names and shapes of its
-weights: SCUNet, NAFNet, FBCNN, SwinIR, DRUNet, Uformer, KBNet, DnCNN and some forty others.
+Spandrel (https://github.com/chaiNNer-org/spandrel) recognises an architecture and its sizes by the names and shapes of
+its weights: SCUNet, NAFNet, FBCNN, SwinIR, DRUNet, Uformer, KBNet, DnCNN and some forty others.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ COLOURS = 3
 
 
 def _with_map(model: nn.Module, images: torch.Tensor, strength: float) -> torch.Tensor:
-    """Of networks that take a noise map as a fourth channel."""
+    """The result of a network that takes a noise map as a fourth channel."""
     restored: torch.Tensor = model(torch.cat([images, torch.full_like(images[:, :1], strength / 255)], dim=1))
     return restored
 
 
 def _with_quality(model: nn.Module, images: torch.Tensor, strength: float) -> torch.Tensor:
-    """Of FBCNN, whose factor is 0 for quality 100, and 1 for quality 0."""
+    """The result of FBCNN, whose factor is 0 for quality 100, and 1 for quality 0."""
     restored: torch.Tensor = model(images, images.new_full((len(images), 1), 1 - strength / 100))[0]
     return restored
 
 
-# By spandrel's name of the architecture, and whether inputs have a channel more than colours.
+# Keys are spandrel's name of the architecture, and whether inputs have one channel more than the colours.
 STRENGTHS: dict[tuple[str, bool], Callable[[nn.Module, torch.Tensor, float], torch.Tensor]] = {
     ("DRUNet", True): _with_map,
     ("DnCNN", True): _with_map,
     ("FBCNN", False): _with_quality,
 }
-MAP_STRENGTH = 15.0  # of 255: what spandrel shows to networks with a map
+MAP_STRENGTH = 15.0  # of 255, as spandrel gives it to networks with a noise map
 
 
 class SpandrelTool(nn.Module):
-    """A network that spandrel knows, as a tool: images are mirrored to a size that it takes, and cut to their own.
+    """A network that spandrel knows, as a tool: images are padded by reflection to a valid size, and cropped back.
 
     Args:
         descriptor: Network as spandrel describes it (a `spandrel.ImageModelDescriptor`).
@@ -55,7 +55,7 @@ class SpandrelTool(nn.Module):
             the former two, FBCNN's own estimate for the latter.
 
     Raises:
-        ValueError: If it takes no strength and is given one.
+        ValueError: If a strength is given and the network takes none.
     """
 
     def __init__(self, descriptor: Any, strength: float | None = None) -> None:
@@ -63,7 +63,7 @@ class SpandrelTool(nn.Module):
         self.network, self.descriptor, self.strength = descriptor.model, descriptor, strength
         key = (descriptor.architecture.id, _has_map(descriptor))
         if strength is None and key[1]:
-            self.strength = MAP_STRENGTH  # spandrel's own call takes one image at a time
+            self.strength = MAP_STRENGTH  # spandrel's own call, without a strength, takes one image at a time
         if self.strength is not None:
             if key not in STRENGTHS:
                 raise ValueError(f"a network of {descriptor.architecture.name} takes no strength; leave it out")
@@ -71,7 +71,7 @@ class SpandrelTool(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, 3, H, W) in [0, 1] to the same shape."""
-        # Some architectures view what only lies so in the usual layout.
+        # Some architectures use views that need the contiguous layout.
         restored: torch.Tensor = self.descriptor(images.contiguous())
         return restored
 
@@ -107,13 +107,13 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
     """A tool from a file of weights, ready for inference; no code in the file is run.
 
     Args:
-        path: A .safetensors file, or what ``torch.save`` wrote (.pth, .pt, .ckpt), of which tensors only are read.
-        strength: Strength, as of `SpandrelTool`. Tools from one file share its network.
+        path: A .safetensors file, or a file of ``torch.save`` (.pth, .pt, .ckpt), of which only tensors are read.
+        strength: Strength, as in `SpandrelTool`. Tools from the same file share its network.
 
     Raises:
         ImportError: If spandrel is not installed.
-        ValueError: If the file is missing or damaged or holds more than tensors, or its network is of no known
-            architecture, or does not map colour images to images of their size.
+        ValueError: If the file is missing or damaged or holds more than tensors, or the architecture of its network is
+            unknown, or the network does not map colour images to images of their size.
     """
     try:
         changed = path.stat().st_mtime_ns
@@ -128,7 +128,7 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
 @lru_cache(maxsize=32)
 @preserves_rng_state
 def _descriptor(path: Path, changed: int) -> Any:
-    """What spandrel makes of a file, once for as long as it is not changed (``changed``, its time)."""
+    """Spandrel's descriptor of a file, cached until the file changes (``changed`` is its modification time)."""
     optional("spandrel", "spandrel")
     from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError, canonicalize_state_dict
 
@@ -137,7 +137,7 @@ def _descriptor(path: Path, changed: int) -> Any:
         descriptor = ModelLoader().load_from_state_dict(state).eval()
     except UnsupportedModelError:
         raise ValueError("spandrel knows no architecture with these weights") from None
-    except Exception as error:  # of each architecture's own making, where weights are not quite its own
+    except Exception as error:  # each architecture raises errors of its own if weights do not quite fit
         raise ValueError(
             f"spandrel cannot make a network of it ({type(error).__name__}: {_first_line(error)})"
         ) from None

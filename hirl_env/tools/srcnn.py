@@ -9,7 +9,7 @@ from torch import nn
 class SRCNN(nn.Module):
     """SRCNN 9-5-5 for RGB (Dong et al., IEEE TPAMI 2015) at scale 1: 69,251 parameters.
 
-    Deviation: a global skip, so that three layers spend themselves on what blur took away rather than on copying.
+    Deviation: a global skip, so that the three layers restore what blur removed instead of copying the image.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from hirl_env.tools.residual import ResidualBlock
 
 SCALES = 3
-STRIDE = 4  # of the encoder; times the coarsest scale, sizes must divide by 16
+STRIDE = 4  # of the encoder; with the coarsest scale of 1/4, sizes must be multiples of 16
 
 
 def _blocks(width: int, kernel: int) -> list[nn.Module]:
@@ -27,12 +27,12 @@ class Stage(nn.Sequential):
 class SRN(nn.Module):
     """The scale-recurrent network (Tao et al., CVPR 2018) without its LSTM, the same weights at 1/4, 1/2 and full size.
 
-    Each scale sees the image beside the enlarged, detached result of the coarser scale; encoder stages of ``width``,
-    2 and 4 times ``width`` channels with three residual blocks each, a mirrored decoder with 4x4 transposed
-    convolutions and additive skips.
+    Each scale sees the image and the enlarged, detached result of the coarser scale. The encoder has stages of
+    ``width``, 2 and 4 times ``width`` channels with three residual blocks each; the decoder mirrors it, with 4x4
+    transposed convolutions and additive skips.
 
-    Deviations: a global skip: each scale predicts what to add to the image, which trains in a fraction of the steps.
-    Smaller: 32 channels and kernels of 5 as published cost 10.4 GFLOP for 64x64 pixels, these 1.0.
+    Deviations: it has a global skip: each scale predicts what to add to the image, which trains in a fraction of the
+    steps. And it is smaller: the published 32 channels and kernels of 5 cost 10.4 GFLOP for 64x64 pixels, these 1.0.
 
     Args:
         width: Channels at full size; the lower levels have 2 and 4 times as many.
@@ -62,7 +62,7 @@ class SRN(nn.Module):
         return images + self.output(features1)
 
     def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The result at every scale, coarse to fine; for training, whose loss is their sum.
+        """The result at every scale, coarse to fine; the training loss is a sum over them.
 
         Args:
             images: Images (N, 3, H, W) with H and W multiples of 16.

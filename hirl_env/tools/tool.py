@@ -21,11 +21,11 @@ class Tool:
 
     Attributes:
         name: Name in paths and tables.
-        restore: Function of images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape; need not clamp. A
-            module in evaluation mode will do, too.
-        undoes: Distortion that it is the specialist of, if of any: for the reverse order, and to be measured on.
-        clamp: Whether its results are clamped to [0, 1]. RL-Restore's are not: its tools were trained on, and its agent
-            decides by, what lies beyond.
+        restore: Function from images (N, 3, H, W), float32 in [0, 1], to new ones of the same shape, which need not be
+            clamped. It may be a module in evaluation mode.
+        undoes: Distortion that the tool specialises in, if any; used by the reverse order, and to evaluate the tool.
+        clamp: Whether results are clamped to [0, 1]. RL-Restore's are not: its tools and its agent were trained on
+            values beyond this range.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Conditioned(nn.Module):
 
     Args:
         network: Network from images (N, 3, H, W) and strengths (N,) to images.
-        strength: Strength that it is to take the distortion for, in the network's unit.
+        strength: Strength of the distortion that the network assumes, in the network's unit.
     """
 
     def __init__(self, network: nn.Module, strength: float) -> None:

@@ -1,6 +1,6 @@
-"""Toolsets as YAML files: for every type its tools, weak to strong.
+"""Toolsets as YAML files: for every type, its tools from weak to strong.
 
-Each is a network that spandrel reads, a Python function, or a tool that has a name::
+Each tool is a network that spandrel reads, a Python function, or a registered tool::
 
     denoise:
       - {network: drunet.safetensors, strength: 10}
@@ -36,15 +36,15 @@ def read_toolset(path: Path, named: Callable[[str], Tool]) -> Toolset:
     """The toolset that a YAML file describes.
 
     Args:
-        path: A file that maps each type to a list of tools, from weak to strong. Of a tool exactly one is given:
-            ``network``, a file as of `hirl_env.tools.spandrel.read_network`, named from the folder of the YAML file,
+        path: A file that maps each type to a list of tools, from weak to strong. Each tool has exactly one of
+            ``network``, a file for `hirl_env.tools.spandrel.read_network`, relative to the folder of the YAML file,
             for some with a ``strength``; ``function``, as MODULE:FUNCTION, which maps images (N, 3, H, W) to new ones;
-            or ``tool``, a registered one, or TOOLSET:TYPE-DEGREE. Then, if wanted, its ``name`` in tables, and the
+            or ``tool``, a registered one, or TOOLSET:TYPE-DEGREE. Optional are its ``name`` in tables, and the
             degradation that it ``undoes``.
-        named: Tools by their names.
+        named: Function that returns the tool of a name.
 
     Raises:
-        ValueError: If the file cannot be read, or has a mistake; names file and tool.
+        ValueError: If the file cannot be read, or has a mistake; names the file and the tool.
     """
     rows = {}
     for kind, cells in _rows(path).items():
@@ -59,17 +59,17 @@ def read_toolset(path: Path, named: Callable[[str], Tool]) -> Toolset:
 
 
 def cells_of(path: Path) -> list[Mapping[str, Any]]:
-    """What a toolset file says of each of its tools; raises ValueError as `read_toolset`."""
+    """The entries of a toolset file, one for each tool; raises ValueError as `read_toolset` does."""
     return [cell for row in _rows(path).values() for cell in row]
 
 
 def files_of(path: Path) -> list[Path]:
-    """What a toolset depends on: its YAML file, and those of its networks; raises ValueError as `read_toolset`."""
+    """The files of a toolset: its YAML file, and those of its networks; raises ValueError as `read_toolset` does."""
     return [path, *(path.parent / str(cell["network"]) for cell in cells_of(path) if "network" in cell)]
 
 
 def _rows(path: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """By the names of types, what the file says of their tools."""
+    """The entries of a toolset file, by the names of types."""
     rows = {}
     for kind, cells in _content(path).items():
         if not isinstance(cells, list) or not cells:
@@ -98,7 +98,7 @@ def _content(path: Path) -> Mapping[Any, Any]:
 
 
 def _tool(cell: Mapping[str, Any], folder: Path, named: Callable[[str], Tool]) -> Tool:
-    """One tool from what the file says of it."""
+    """One tool, from its entry in the file."""
     unknown = [key for key in cell if key not in (*KINDS, *OPTIONS, "strength")]
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; known are: {', '.join((*KINDS, 'strength', *OPTIONS))}")

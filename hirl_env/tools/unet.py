@@ -1,4 +1,4 @@
-"""A residual U-Net that is given the strength of a distortion: for blurs, and for mixtures of everything."""
+"""A residual U-Net that is given the strength of a distortion: for blurs, and for mixtures of distortions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from hirl_env.tools.residual import ResidualBlock
 
 LEVELS = 3
-MULTIPLE = 2**LEVELS  # of both sides: the pixel-unshuffle halves them once, each level below the first once more
+MULTIPLE = 2**LEVELS  # of both sides: the pixel-unshuffle halves them once, and each level below the first once more
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
@@ -19,14 +19,14 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 class UNet(nn.Module):
     """A U-Net of residual blocks at 1/2, 1/4 and 1/8 of the size, with additive skips and a global one.
 
-    Like FFDNet (Zhang, Zuo and Zhang, IEEE TIP 2018) it works on the unshuffled image and sees a strength as
-    a constant map; its blocks are EDSR's (Lim et al., CVPRW 2017), and the whole is near DRUNet (Zhang et al., IEEE
-    TPAMI 2021), whose widths are larger. It has neither attention nor norm: what it makes of a pixel depends on its
-    surroundings alone, so that tiles agree and large pictures are treated as crops are.
+    Like FFDNet (Zhang, Zuo and Zhang, IEEE TIP 2018) it works on the unshuffled image and sees the strength as
+    a constant map. Its blocks are EDSR's (Lim et al., CVPRW 2017), and the whole resembles DRUNet (Zhang et al., IEEE
+    TPAMI 2021), which is wider. It has neither attention nor norm: its result at a pixel depends only on the pixel's
+    surroundings, so that tiles agree and large pictures are treated like crops.
 
     Args:
         width: Channels at half the size; the lower levels have 2 and 4 times as many.
-        blocks: Residual blocks of each level, before and after the lower ones.
+        blocks: Residual blocks of each level, in the encoder and again in the decoder.
         unit: Strength that the map shows as 1.
     """
 

@@ -1,1 +1,1 @@
-"""What happens beside the learning, a module each."""
+"""Callbacks of a training: evaluation, checkpoints, the best model, progress and interruption."""

@@ -1,4 +1,4 @@
-"""Which tools were used."""
+"""Statistics of the tools used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ActionShares(BaseCallback):
         return True
 
     def record(self) -> None:
-        """Records what was taken since the last time, for the next dump of the logger."""
+        """Records the actions taken since the last call, for the next dump of the logger."""
         if not self.actions:
             return
         actions = np.concatenate(self.actions)

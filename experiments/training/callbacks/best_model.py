@@ -20,7 +20,7 @@ from hirl_experiments.training.validation import CROPS, NOT_LEVELS, Validated, m
 
 
 class BestModel:
-    """Keeps the model with the highest mean of the gains on all that it is evaluated on.
+    """Keeps the model with the highest mean gain over everything that it is evaluated on.
 
     Args:
         config: Configuration of the run.
@@ -33,11 +33,11 @@ class BestModel:
         self.config, self.out, self.toolset, self.curve = config, out, toolset, curve
 
     def step(self) -> int:
-        """Environment step of the best model; -1 where there is none yet."""
+        """Environment step of the best model; -1 if there is none yet."""
         return self._best(self.curve.read())[1]
 
     def keep(self, model: BaseAlgorithm, validated: Validated, step: int) -> None:
-        """Writes a model that is better than all before."""
+        """Writes a model if it is better than all before."""
         if mean_over(validated.gains, validated.gains) <= self._best(self.curve.read())[0]:
             return
         if validated.network is not None:
@@ -63,7 +63,7 @@ class BestModel:
         return f"Its stop margins are those with which stopping gained most there: {each}."
 
     def _card(self, network: Any, validated: Validated, step: int, margin: str = "") -> str:
-        """The model card; ``margin`` is empty where an agent stops by an action of its own."""
+        """The model card; ``margin`` is empty if the agent stops by an action of its own."""
         config = self.config
         made = f"By `hirl train`, {step:,} of {config.total_steps:,} environment steps: of the evaluations on"
         return model_card(

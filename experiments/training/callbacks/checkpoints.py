@@ -1,4 +1,4 @@
-"""The last model with its memory, from which a run goes on."""
+"""Checkpoints: the last model with its replay buffer, from which a run resumes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hirl_experiments.training.run_folder import MEMORY, MODEL
 
 
 def save_checkpoint(model: BaseAlgorithm, out: Path) -> None:
-    """Writes a model, and its replay buffer where it has one, so that a kill at any time leaves a run to resume."""
-    # The model last: a kill in between leaves an older model with a newer memory, which go together.
+    """Writes a model, and its replay buffer if it has one, so that a run can resume after a kill at any time."""
+    # The model last: a kill in between leaves an older model with a newer replay buffer, which is consistent.
     if isinstance(model, OffPolicyAlgorithm):
         save_replay_buffer(model, out / MEMORY)
     save_model(model, out / MODEL)

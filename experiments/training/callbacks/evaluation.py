@@ -18,9 +18,9 @@ from hirl_experiments.training.validation import AS_GIVEN, Validation, mean_over
 
 
 class Evaluation(BaseCallback):
-    """Measures the agent before it learns, at intervals and at the end; each time writes a checkpoint and logs.
+    """Evaluates the agent before it learns, at intervals and at the end; each time, writes a checkpoint and logs.
 
-    A row of evaluation.csv has the gain on each of what is evaluated on, and as ``gain`` the mean of the levels alone.
+    A row of evaluation.csv has the gain on each evaluated degradation, and as ``gain`` the mean of the levels alone.
 
     Args:
         every: Number of environment steps between evaluations.
@@ -29,7 +29,7 @@ class Evaluation(BaseCallback):
         curve: Rows of the evaluations so far.
         best: Keeper of the best model.
         actions: Counter of the tools used.
-        on_evaluation: Function called with each row, when it and its checkpoint are written.
+        on_evaluation: Function called with each row, once it and its checkpoint are written.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Evaluation(BaseCallback):
             self.evaluate()
 
     def _on_rollout_start(self) -> None:
-        # Here, between updates and steps, the model and its memory agree with each other.
+        # Here, between updates and steps, the model and its replay buffer are consistent.
         if self.model.num_timesteps // self.every > self.evaluated // self.every:
             self.evaluate()
 
@@ -67,12 +67,12 @@ class Evaluation(BaseCallback):
         return True
 
     def finish(self) -> None:
-        """Evaluates what was learned since the last evaluation, if anything."""
+        """Evaluates the agent, if it has learned since the last evaluation."""
         if self.evaluated < self.model.num_timesteps:
             self.evaluate()
 
     def evaluate(self) -> None:
-        """Measures, keeps and logs the agent as it is now."""
+        """Evaluates, saves and logs the current agent."""
         step = self.evaluated = self.model.num_timesteps
         self.model.policy.set_training_mode(False)
         validated = self.validation.measure(self.model)
@@ -84,7 +84,7 @@ class Evaluation(BaseCallback):
             "trials": validated.trials,
             "margin": 0.0 if validated.network is None else float(validated.network.stop_margin[0]),
         }
-        # The checkpoint first, the row last: after a kill in between, the same evaluation is made again.
+        # The checkpoint first, the row last: after a kill in between, the same evaluation is repeated.
         save_checkpoint(self.model, self.out)
         for key, value in row.items():
             if key != "step":
@@ -92,7 +92,7 @@ class Evaluation(BaseCallback):
         self.logger.record("evaluation/pictures", Image(validated.pictures, "HWC"), exclude=("csv", "stdout"))
         self.actions.record()
         self.logger.dump(step)
-        # A line of its own, which stays in a log where there is no bar.
+        # A separate line, which stays in a log without a progress bar.
         tqdm.write(f"step {step:,}: gain " + ", ".join(f"{level} {gain:+.2f}" for level, gain in gains.items()))
         self.best.keep(self.model, validated, step)
         self.curve.write(row)

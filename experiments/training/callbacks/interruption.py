@@ -1,4 +1,4 @@
-"""Ends the learning where it was asked to stop."""
+"""Ends the learning when asked to stop."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Interruption(BaseCallback):
         received: Signals received so far, a list that grows.
 
     Attributes:
-        stopped: Whether it did.
-        learned: Environment steps that were learned from: the last one was taken and not learned from.
+        stopped: Whether it ended the learning.
+        learned: Number of environment steps that were learned from, which excludes the last one taken.
     """
 
     def __init__(self, received: Sequence[int]) -> None:
@@ -24,7 +24,7 @@ class Interruption(BaseCallback):
         self.stopped, self.learned = False, 0
 
     def _on_rollout_start(self) -> None:
-        # Here, between updates and steps, the model and its memory agree with each other.
+        # Here, between updates and steps, the model and its replay buffer are consistent.
         self.learned = self.model.num_timesteps
 
     def _on_step(self) -> bool:

@@ -7,10 +7,10 @@ from tqdm import tqdm
 
 
 class ProgressBar(BaseCallback):
-    """Shows how many environment steps were taken.
+    """Shows the number of environment steps taken.
 
     Args:
-        name: Text beside the bar.
+        name: Text next to the bar.
         total_steps: Environment steps of the whole training.
     """
 

@@ -1,11 +1,10 @@
-"""What turns a reference into a distorted image.
+"""Degradations: what turns a reference into a distorted image.
 
 A degradation is a small frozen value. It may be random in its kind or strength (`Unknown`, `Mixture`,
-`RLRestoreRecipe`); `draw` settles that, and what it returns lists its `steps` in the order of application. Applying it
-draws the noise itself. All randomness comes from the generator that is passed in.
+`RLRestoreRecipe`); `draw` settles that, and returns a degradation that lists its `steps` in the order of application.
+Applying it draws the noise itself. All randomness comes from the generator that is passed in.
 
-Every step ends in 8 bits, as if the picture had been saved: a distorted image is a picture, not a tensor. No step moves
-the picture, by half a pixel neither.
+Every step rounds to 8 bits, as if the picture had been saved. No step shifts the picture, not even by half a pixel.
 """
 
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur, opencv_sigma

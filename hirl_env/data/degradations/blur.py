@@ -1,4 +1,4 @@
-"""Blurs: Gaussian, anisotropic, out of focus, and motion. Every kernel is centred: none moves the picture."""
+"""Blurs: Gaussian, anisotropic, defocus, and motion. Every kernel is centred, so no blur shifts the picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from hirl_env.data.degradations.degradation import Degradation, whole
 
 REACH = 3.5  # standard deviations that a Gaussian kernel reaches to either side
-SAMPLES = 8  # points a pixel and axis by which a disc is drawn
+SAMPLES = 8  # points per pixel and axis with which a disc is drawn
 
 
 def opencv_sigma(size: int) -> float:
@@ -31,7 +31,7 @@ def correlate(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 def correlate_along(image: torch.Tensor, taps: torch.Tensor, dim: int) -> torch.Tensor:
     """Correlates each channel of an image (3, H, W) with an odd number of taps along one dimension; mirrored borders.
 
-    Tap by tap: on CPUs, PyTorch's convolutions of one channel take twice as long.
+    This goes tap by tap: on CPUs, PyTorch's single-channel convolutions take twice as long.
     """
     reach, length = len(taps) // 2, image.shape[dim]
     bordered = _bordered(image, reach if dim == 1 else 0, reach if dim == 2 else 0)
@@ -42,8 +42,8 @@ def correlate_along(image: torch.Tensor, taps: torch.Tensor, dim: int) -> torch.
 
 
 def _bordered(image: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """An image (3, H, W) with mirrored borders of as many rows and columns on either side."""
-    # Mirroring needs a border narrower than the image; a picture that small repeats its edge instead.
+    """An image (3, H, W) with mirrored borders of that many rows and columns on either side."""
+    # Mirroring needs a border narrower than the image; smaller images repeat their edge instead.
     fits = image.shape[-1] > columns and image.shape[-2] > rows
     return F.pad(image[:, None], (columns, columns, rows, rows), mode="reflect" if fits else "replicate")[:, 0]
 
@@ -56,17 +56,17 @@ def _gaussian_taps(size: int, sigma: float) -> torch.Tensor:
 
 
 def _reach(sigma: float) -> int:
-    """Pixels to either side at which a Gaussian is cut off."""
+    """Number of pixels to either side after which a Gaussian is cut off."""
     return max(1, math.ceil(REACH * sigma))
 
 
 def _size(sigma: float) -> int:
-    """Taps that a Gaussian of a standard deviation takes."""
+    """Number of taps of a Gaussian of that standard deviation."""
     return 2 * _reach(sigma) + 1
 
 
 def gaussian_taps(sigma: float) -> torch.Tensor:
-    """A Gaussian of a standard deviation in pixels, float32 (taps,), of sum 1 and an odd length."""
+    """A Gaussian of that standard deviation in pixels, float32 (taps,), with sum 1 and an odd length."""
     return _gaussian_taps(_size(sigma), sigma)
 
 
@@ -76,7 +76,7 @@ def blurred(image: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
 
 
 def positive(what: str, value: float) -> None:
-    """Raises ValueError where a value is not a positive number; ``what`` says which it is."""
+    """Raises ValueError if a value is not a positive number; ``what`` names the value."""
     if not 0 < value < math.inf:
         raise ValueError(f"{what} must be positive, got {value}")
 
@@ -86,10 +86,10 @@ class GaussianBlur(Degradation):
     """Blurs with a Gaussian kernel.
 
     Args:
-        size: Taps, an odd number; an even one, as the paper's 10, has one more: with an even number a kernel moves the
-            picture by half a pixel.
-        sigma: Standard deviation in pixels. Default: that which OpenCV gives to ``size``, for the paper gives sizes
-            only (5, 10, 15).
+        size: Number of taps, odd. An even number, such as the paper's 10, gets one more tap, because an even kernel
+            shifts the picture by half a pixel.
+        sigma: Standard deviation in pixels. Default: OpenCV's for ``size``, because the paper gives sizes only (5, 10,
+            15).
 
     Raises:
         ValueError: If one is not positive.
@@ -108,7 +108,7 @@ class GaussianBlur(Degradation):
 
     @classmethod
     def of_sigma(cls, sigma: float) -> GaussianBlur:
-        """A blur of that standard deviation (pixels) with as many taps as it takes."""
+        """A blur of that standard deviation (pixels), with as many taps as it needs."""
         positive("GaussianBlur: sigma", sigma)
         return cls(_size(sigma), sigma)
 
@@ -122,12 +122,12 @@ class GaussianBlur(Degradation):
 
 @dataclass(frozen=True)
 class AnisotropicBlur(Degradation):
-    """Blurs with a Gaussian that is wider one way than the other.
+    """Blurs with a Gaussian that is wider along one axis than along the other.
 
     Args:
         long: Standard deviation along the longer axis, pixels.
         short: Standard deviation along the shorter axis, pixels.
-        angle: Angle of the longer axis against the horizontal, degrees.
+        angle: Angle of the longer axis to the horizontal, degrees.
 
     Raises:
         ValueError: If a deviation is not positive.
@@ -157,7 +157,7 @@ class AnisotropicBlur(Degradation):
 
 @dataclass(frozen=True)
 class DefocusBlur(Degradation):
-    """Blurs with a disc, as a lens that is out of focus.
+    """Blurs with a disc, like a lens that is out of focus.
 
     Args:
         radius: Radius of the disc, pixels.
@@ -179,9 +179,9 @@ class DefocusBlur(Degradation):
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         reach = math.ceil(self.radius)
         side = 2 * reach + 1
-        # Each pixel's share of the disc, by points that lie evenly in it.
+        # Each pixel's share of the disc, from evenly spaced points in the pixel.
         points = (torch.arange(side * SAMPLES) + 0.5) / SAMPLES - side / 2
-        radius = max(self.radius, 1 / SAMPLES)  # which has points in it; a smaller disc is one, too
+        radius = max(self.radius, 1 / SAMPLES)  # a smaller disc might contain no point
         inside = (points[:, None] ** 2 + points[None, :] ** 2 <= radius**2).float()
         kernel = F.avg_pool2d(inside[None], SAMPLES)[0]
         return correlate(image, kernel / kernel.sum())
@@ -193,10 +193,10 @@ class MotionBlur(Degradation):
 
     Args:
         length: Length of the line, pixels.
-        angle: Angle of the line against the horizontal, degrees. Default: drawn for each image.
+        angle: Angle of the line to the horizontal, degrees. Default: drawn for each image.
 
     Raises:
-        ValueError: If the length is no positive whole number.
+        ValueError: If the length is not a positive whole number.
     """
 
     length: int
@@ -219,7 +219,7 @@ class MotionBlur(Degradation):
         angle = np.deg2rad(rng.uniform(0, 180) if self.angle is None else self.angle)
         size = self.length | 1
         kernel = torch.zeros(size, size)
-        # Points along the line, dense enough that none of its pixels is missed, shared out bilinearly.
+        # Points along the line, dense enough to miss none of its pixels, distributed bilinearly.
         along = torch.linspace(-(self.length - 1) / 2, (self.length - 1) / 2, 4 * self.length)
         x, y = along * float(np.cos(angle)) + size // 2, -along * float(np.sin(angle)) + size // 2
         left, top = x.floor(), y.floor()

@@ -1,4 +1,4 @@
-"""A small picture made large."""
+"""Enlargement: a small picture scaled up."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Interpolation = Literal["bilinear", "bicubic"]
 
 @dataclass(frozen=True)
 class Enlargement(Degradation):
-    """Makes a picture smaller, and as large as it was again.
+    """Scales a picture down, and back up to its size.
 
     Args:
-        factor: Factor by which it becomes smaller, at least 1.
-        interpolation: Interpolation by which it becomes larger; smaller it becomes by an antialiased bicubic one.
+        factor: Factor by which it is scaled down, at least 1.
+        interpolation: Interpolation for scaling up; scaling down is antialiased bicubic.
 
     Raises:
-        ValueError: If there is no such factor or interpolation.
+        ValueError: If the factor or the interpolation is invalid.
     """
 
     factor: float
@@ -40,11 +40,11 @@ class Enlargement(Degradation):
 
     @property
     def strength(self) -> float:
-        return self.factor / 2  # the standard deviation of a mean of blocks and of bilinear interpolation together
+        return self.factor / 2  # the standard deviation of block averaging and bilinear interpolation together
 
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         height, width = image.shape[-2:]
         smaller = [max(1, round(side / self.factor)) for side in (height, width)]
         small = F.interpolate(image[None], smaller, mode="bicubic", antialias=True)
-        # The small picture was a file, too.
+        # The small picture was a file with 8 bits, too.
         return F.interpolate(eight_bits(small), (height, width), mode=self.interpolation)[0]

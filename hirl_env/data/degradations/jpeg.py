@@ -1,4 +1,4 @@
-"""JPEG compression, by Pillow's encoder."""
+"""JPEG compression, with Pillow's encoder."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _checked(name: str, quality: int) -> int:
 
 @dataclass(frozen=True)
 class JpegCompression(Degradation):
-    """Saves as a JPEG and reads it back; colour at half the resolution (4:2:0), as most files have it.
+    """Saves as a JPEG and reads it back, with colour at half the resolution (4:2:0), as in most files.
 
     Args:
         quality: Quality, 1 to 100.
 
     Raises:
-        ValueError: If it is no such whole number.
+        ValueError: If it is not a whole number from 1 to 100.
     """
 
     quality: int
@@ -59,20 +59,20 @@ class JpegCompression(Degradation):
 
 @dataclass(frozen=True)
 class FullColourJpeg(JpegCompression):
-    """The same with colour at full resolution (4:4:4)."""
+    """`JpegCompression` with colour at full resolution (4:4:4)."""
 
     subsampling: ClassVar[str] = "4:4:4"
 
 
 @dataclass(frozen=True)
 class DoubleJpeg(Degradation):
-    """Saves as a JPEG twice, with the blocks of the first time moved against those of the second.
+    """Saves as a JPEG twice, with the blocks of the first compression offset from those of the second.
 
     Args:
-        first: Quality of the first time, 1 to 100.
-        second: Quality of the second time.
-        down: Rows by which the blocks of the first time begin outside the image, 0 to 7.
-        right: Columns by which they do, 0 to 7.
+        first: Quality of the first compression, 1 to 100.
+        second: Quality of the second compression, 1 to 100.
+        down: Rows by which the blocks of the first compression begin outside the image, 0 to 7.
+        right: Columns by which the blocks of the first compression begin outside the image, 0 to 7.
 
     Raises:
         ValueError: If one is out of range.

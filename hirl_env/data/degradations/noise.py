@@ -1,4 +1,4 @@
-"""Noise: Gaussian in colour, in grey, in hues alone, and shot noise."""
+"""Noise: Gaussian in colour, in grey and in hues alone, shot noise, and coarse noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Noise(Degradation):
         sigma: Standard deviation, of 255.
 
     Raises:
-        ValueError: If it is negative.
+        ValueError: If it is negative or not finite.
     """
 
     sigma: float
@@ -66,7 +66,7 @@ class GreyNoise(_Noise):
 
 @dataclass(frozen=True)
 class ChromaNoise(_Noise):
-    """Adds Gaussian noise that changes the hues and not the brightness, as cameras leave it where they denoise."""
+    """Adds Gaussian noise that changes the hues but not the brightness, as denoising in cameras leaves it."""
 
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         noise = _normal(rng, *image.shape)
@@ -76,10 +76,9 @@ class ChromaNoise(_Noise):
 
 @dataclass(frozen=True)
 class ShotNoise(_Noise):
-    """Adds noise whose variance is proportional to the brightness, as the counting of photons has it.
+    """Adds noise whose variance is proportional to the brightness, as photon counting produces.
 
-    ``sigma`` is its standard deviation where the image is half as bright as it can be. The counts are large enough to
-    be taken for Gaussian.
+    ``sigma`` is its standard deviation at half of the full brightness. Counts are assumed large enough to be Gaussian.
     """
 
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -88,7 +87,7 @@ class ShotNoise(_Noise):
 
 @dataclass(frozen=True)
 class CoarseNoise(_Noise):
-    """Adds noise whose grains are larger than a pixel, as film has it, and cameras that fill in colours.
+    """Adds noise whose grains are larger than a pixel, as from film, or from cameras that interpolate colours.
 
     Args:
         sigma: Standard deviation, of 255.
@@ -96,7 +95,7 @@ class CoarseNoise(_Noise):
         grey: Whether the noise is the same in all channels.
 
     Raises:
-        ValueError: If ``sigma`` is negative, or ``grain`` not positive.
+        ValueError: If ``sigma`` is negative, or ``grain`` is not positive.
     """
 
     grain: float = 0.7
@@ -108,6 +107,6 @@ class CoarseNoise(_Noise):
 
     def _noise(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         taps = gaussian_taps(self.grain)
-        # Each of the two passes leaves that share of the variance.
         white = _normal(rng, 1 if self.grey else len(image), *image.shape[1:])
+        # Each of the two passes multiplies the variance by this sum of squares.
         return blurred(white, taps) / taps.square().sum()

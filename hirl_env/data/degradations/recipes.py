@@ -1,4 +1,4 @@
-"""Random degradations: what people bring, what needs next to nothing, and RL-Restore's."""
+"""Random degradations: those of everyday pictures, light ones, and RL-Restore's."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ LIGHT_KINDS = ("clean", "jpeg", "noise", "blur", "shrunk")
 
 @dataclass(frozen=True)
 class Unknown(Random):
-    """What people bring: each of blur, noise and JPEG with a probability of its own, at any strength, in this order.
+    """Degradations of everyday pictures: blur, noise and JPEG, in this order, each with its own probability.
 
     Args:
         blurred: Probability of a blur.
         noisy: Probability of noise.
         compressed: Probability of a JPEG.
         blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
-        other_blur: Share of blurs that are not round Gaussians but, equally often, anisotropic, a disc or a motion.
+        other_blur: Share of blurs that are not round Gaussians but, equally often, anisotropic, defocus or motion blur.
         disc_radius: Range of the radius of discs, pixels; uniform.
-        motion_length: Range of the length of motions, whole pixels; uniform.
+        motion_length: Range of the length of motion blurs, whole pixels; uniform.
         noise_sigma: Range of the standard deviation of noise, of 255; uniform.
         other_noise: Share of noise that is not Gaussian in colour but, equally often, grey or shot noise.
         jpeg_quality: Range of the quality of JPEGs; uniform.
         full_colour: Share of JPEGs with colour at full resolution (4:4:4).
-        twice: Share of JPEGs that were compressed once before, with the blocks elsewhere.
+        twice: Share of JPEGs that were compressed once before, with other block positions.
 
     Raises:
-        ValueError: If a share is no probability, or a range does not rise within what is possible.
+        ValueError: If a share is not a probability, or a range does not rise within its bounds.
     """
 
     blurred: float = 0.5
@@ -68,7 +68,7 @@ class Unknown(Random):
         return InOrder(tuple(draw(rng) for share, draw in steps if rng.random() < share))
 
     def draw_blur(self, rng: np.random.Generator) -> Degradation:
-        """A blur as it occurs."""
+        """A blur of random kind and strength."""
         if rng.random() >= self.other_blur:
             return GaussianBlur.of_sigma(float(rng.uniform(*self.blur_sigma)))
         kind = int(rng.integers(3))
@@ -81,14 +81,14 @@ class Unknown(Random):
         return MotionBlur(int(rng.integers(shortest, longest + 1)), float(rng.uniform(0, 180)))
 
     def draw_noise(self, rng: np.random.Generator) -> Degradation:
-        """Noise as it occurs."""
+        """Noise of random kind and strength."""
         sigma = float(rng.uniform(*self.noise_sigma))
         if rng.random() >= self.other_noise:
             return GaussianNoise(sigma)
         return GreyNoise(sigma) if rng.random() < 0.5 else ShotNoise(sigma)
 
     def draw_jpeg(self, rng: np.random.Generator) -> Degradation:
-        """JPEG compression as it occurs."""
+        """JPEG compression of random kind and quality."""
         lowest, highest = self.jpeg_quality
         quality, before = (int(value) for value in rng.integers(lowest, highest + 1, size=2))
         if rng.random() < self.twice:
@@ -98,9 +98,9 @@ class Unknown(Random):
 
 @dataclass(frozen=True)
 class Slight(Unknown):
-    """What a photograph of today's cameras brings: less of everything, and the noise of sensors and of film.
+    """Degradations of photographs from today's cameras: less of everything, and the noise of sensors and of film.
 
-    A third of the noise is as in `Unknown`, a third coarse (half of it grey), a third of a camera.
+    A third of the noise is as in `Unknown`, a third coarse (half of it grey), and a third a camera's.
 
     Args:
         grain: Range of the ``grain`` of coarse noise, pixels; uniform.
@@ -134,12 +134,12 @@ class Slight(Unknown):
 
 @dataclass(frozen=True)
 class Pictured(Degradation):
-    """A degradation of something else than the photograph: of a drawing, say, or of the photograph made smaller.
+    """A degradation of other content than the photograph: of a drawing, say, or of the photograph made smaller.
 
     Args:
-        kind: Kind of picture: a key of `hirl_env.data.contents.CONTENTS`.
-        degradation: Degradation of it, settled.
-        shrink: Factor by which it is made smaller before, at least 1.
+        kind: Kind of content: a key of `hirl_env.data.contents.CONTENTS`.
+        degradation: Degradation of that content, settled.
+        shrink: Factor by which the content is made smaller first, at least 1.
     """
 
     kind: str
@@ -160,16 +160,16 @@ class Pictured(Degradation):
 
 @dataclass(frozen=True)
 class OtherPictures(Random):
-    """A degradation of other pictures than the photographs as they are.
+    """A degradation of other contents than the photographs as they are.
 
     Args:
-        degradation: Degradation of them.
+        degradation: Degradation that is applied.
         contents: Contents of pictures, each equally likely: keys of `hirl_env.data.contents.CONTENTS`.
-        shrunk: Share of pictures that are made smaller before, by Lanczos' filter, and so are sharp.
-        shrink: Range of the factor by which they are; uniform.
+        shrunk: Share of pictures that are first made smaller, with a Lanczos filter, which makes them sharp.
+        shrink: Range of the factor by which these are made smaller; uniform.
 
     Raises:
-        ValueError: If the share is no probability, the range does not rise within 1 to 100, or a content is unknown.
+        ValueError: If the share is not a probability, the range does not rise within 1 to 100, or a content is unknown.
     """
 
     degradation: Degradation
@@ -190,11 +190,11 @@ class OtherPictures(Random):
 
 @dataclass(frozen=True)
 class Light(Random):
-    """What needs nothing or next to nothing, of photographs and of what is none, each content equally likely.
+    """Light or no degradation, of photographs and of other contents, each content equally likely.
 
     Args:
-        kinds: Kinds of degradation, each equally likely: ``clean``, nothing; ``jpeg``, ``noise`` and ``blur``, a little
-            of it; ``shrunk``, made smaller by Lanczos' filter (the small picture is the reference, and needs nothing).
+        kinds: Kinds of degradation, each equally likely: ``clean``, none; ``jpeg``, ``noise`` and ``blur``, a little of
+            it; ``shrunk``, made smaller with a Lanczos filter (the small picture is the reference, and needs nothing).
         jpeg_quality: Range of the quality of JPEGs; uniform.
         noise_sigma: Range of the standard deviation of noise, of 255; uniform.
         blur_sigma: Range of the standard deviation of blurs, pixels; uniform.
@@ -202,7 +202,7 @@ class Light(Random):
         contents: Contents of pictures: keys of `hirl_env.data.contents.CONTENTS`.
 
     Raises:
-        ValueError: If a range does not rise within what is possible, or a content is unknown.
+        ValueError: If a range does not rise within its bounds, or a kind or content is unknown.
     """
 
     kinds: tuple[str, ...] = LIGHT_KINDS
@@ -235,15 +235,15 @@ class Light(Random):
 
 @dataclass(frozen=True)
 class Enlarged(Random):
-    """Small pictures made large, as the web has them, and in part saved as JPEGs after that.
+    """Small pictures scaled up, as found on the web, some of them saved as JPEGs afterwards.
 
     Args:
         factor: Range of the factor; uniform.
         compressed: Probability of a JPEG.
-        jpeg_quality: Range of its quality; uniform.
+        jpeg_quality: Range of the quality of JPEGs; uniform.
 
     Raises:
-        ValueError: If the probability is none, or a range does not rise within what is possible.
+        ValueError: If the probability is not one, or a range does not rise within its bounds.
     """
 
     factor: Range = (1.5, 4.0)
@@ -275,7 +275,7 @@ class RLRestoreRecipe(Random):
         highest: Largest strength drawn.
 
     Raises:
-        ValueError: If they do not rise within 1 to 28.
+        ValueError: If the strengths do not rise within 1 to 28.
     """
 
     lowest: int

@@ -45,9 +45,9 @@ _register("unknown", Unknown())
 _register("light", Light())
 _register("clean", InOrder(()))
 _register("enlarged", Enlarged())
-# What agents are to train on: everything that a picture may bring, and nothing at all. Blur alone, and other shapes of
-# it, have parts of their own: as rare as in `unknown` they are hardly learned. So have slight faults of sharp
-# photographs, and clean patterns, which are easily taken for noise.
+# What agents train on: everything that a picture may suffer from, and nothing at all. Blur alone, and other shapes of
+# blur, have shares of their own: in `unknown` they are so rare that they are hardly learned. So have slight distortions
+# of sharp photographs, and clean patterns, which are easily taken for noise.
 _blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25)
 _shaped = replace(_blurred, other_blur=0.75)
 _light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern"))

@@ -80,7 +80,7 @@ class LargeTool(nn.Module):
         return images + residual
 
 
-# Of each type two small ones, then two large ones.
+# For each type two small ones, then two large ones.
 TOOL_CLASSES = tuple(SmallTool if tool % DEGREES < 2 else LargeTool for tool in range(TOOLS))
 
 

@@ -1,6 +1,6 @@
 """The authors' weights of RL-Restore, which are not part of this package.
 
-`hirl_agents.rl_restore.released` says how to make one file of them.
+`hirl_agents.rl_restore.released` explains how to convert them to one file.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ RELEASED_LAYERS = {
 class Released:
     """The authors' weights, by the names of their TensorFlow variables.
 
-    Their kernels are (height, width, in, out), and for images whose height and width are swapped.
+    Their kernels are (height, width, in, out), for images whose height and width are swapped.
 
     Args:
         path: An .npz file with arrays ``tool01/conv1/weights``, ``policy/l1/w``, ...; `hirl_agents.rl_restore.released`
-            says how to make it.
+            explains how to make it.
 
     Raises:
-        ValueError: If the file is missing or no .npz file.
+        ValueError: If the file is missing or not an .npz file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +45,7 @@ class Released:
             raise ValueError(f"weights {path}: not a readable .npz file ({error})") from None
 
     def take(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """The array of a name; raises ValueError where it is missing or of another shape."""
+        """The array of that name; raises ValueError if it is missing or has another shape."""
         if name not in self.arrays:
             raise ValueError(f"weights {self.path}: the array {name!r} is missing; make the file again")
         array = self.arrays[name]
@@ -55,7 +55,7 @@ class Released:
 
     @torch.no_grad()
     def fill(self, layer: nn.Conv2d, kernel: str, biases: str) -> None:
-        """Fills a convolution from the arrays of two names."""
+        """Fills a convolution from the arrays of those names."""
         outputs, inputs, height, width = layer.weight.shape
         array = self.take(kernel, (width, height, inputs, outputs))
         layer.weight.copy_(torch.from_numpy(array).permute(3, 2, 1, 0))

@@ -1,4 +1,4 @@
-"""RL-Restore's toolset, with the authors' weights or with others that `hirl train-tools rl-restore-N` trained."""
+"""RL-Restore's toolset, with the authors' weights or with weights that `hirl train-tools rl-restore-N` trained."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ JPEG_BANDS = _bands(tuple(RLRestoreRecipe.QUALITIES[edge] for edge in (0, 2, 5, 
 
 @preserves_rng_state
 def read_tools(path: str | Path) -> nn.ModuleList:
-    """The twelve networks with the weights that are at a place, ready for inference.
+    """The twelve networks with the weights at a path, ready for inference.
 
     Args:
         path: The released weights as an .npz file, a .safetensors file of an agent that has these tools, or a folder
@@ -68,7 +68,7 @@ def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device
     Args:
         networks: The twelve tools in the authors' order: four that deblur, denoise, and remove JPEG artefacts, each
             from weak to strong, as `hirl_env.tools.rl_restore.read_tools` returns them.
-        device: Device that they are on.
+        device: Device of the networks.
     """
     undone: dict[str, list[Degradation]] = {
         "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],

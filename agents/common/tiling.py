@@ -46,7 +46,7 @@ class Tiles(nn.Module):
         Raises:
             ValueError: If the tool changes the shape of a tile.
         """
-        rows, columns = (self._spans(length) for length in images.shape[-2:])
+        rows, columns = (_spans(length, self.tile, self.overlap) for length in images.shape[-2:])
         if len(rows) == len(columns) == 1:
             return self.restore(images)
         whole = torch.empty_like(images)
@@ -59,24 +59,24 @@ class Tiles(nn.Module):
                 whole[..., row, column] = restored[..., row_kept, column_kept]
         return whole
 
-    def _spans(self, length: int) -> list[tuple[slice, slice, slice]]:
-        """Slices along one side, per tile: what it fills, what it sees, and which part of its result is kept."""
-        spans = []
-        start = 0
-        while start < length:
-            stop = start + self.tile
-            # A tile that sees up to the border is the last.
-            stop = length if stop + self.overlap >= length else stop
-            first, last = max(0, start - self.overlap), min(length, stop + self.overlap)
-            spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
-            start = stop
-        return spans
+
+def _spans(length: int, tile: int, overlap: int) -> list[tuple[slice, slice, slice]]:
+    """Slices along one side, per tile: what it fills, what it sees, and which part of its result is kept."""
+    spans = []
+    start = 0
+    while start < length:
+        stop = start + tile
+        # A tile that sees up to the border is the last.
+        stop = length if stop + overlap >= length else stop
+        first, last = max(0, start - overlap), min(length, stop + overlap)
+        spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+        start = stop
+    return spans
 
 
 def tiles_in(height: int, width: int, tile: int = TILE, overlap: int = OVERLAP) -> int:
     """Number of tiles that a tool runs on for a picture of that size; arguments as in `Tiles`."""
-    spans = Tiles(lambda images: images, tile, overlap)._spans
-    return len(spans(height)) * len(spans(width))
+    return len(_spans(height, tile, overlap)) * len(_spans(width, tile, overlap))
 
 
 def tiled(toolset: Toolset, tile: int = TILE, overlap: int = OVERLAP) -> Toolset:

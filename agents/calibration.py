@@ -16,7 +16,9 @@ from hirl_env.restoration import Restoration
 DOUBTS = range(5)  # standard deviations, tried
 MARGINS = 51  # tried, on either side of zero
 HARM = 0.1  # units of the reward: an image that loses more is harmed
-FORBIDDEN = 1e3  # units of the reward that a share of 1 of images harmed beyond the bound is taken to cost
+# The price of an image that is harmed beyond the bound, in units of the reward.
+FORBIDDEN = 1e3  # where margins are fitted
+TOO_MANY = 10.0  # on other images, where no bound can be kept exactly
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +49,20 @@ class FullPaths:
             self.n_tools,
         )
 
-    def worth(self, margins: npt.NDArray[np.float64], harm: float = 1.0) -> float:
+    def worth(self, margins: npt.NDArray[np.float64], harm: float = 1.0, price: float = FORBIDDEN) -> float:
         """The mean gain where margins end the paths, in units of the reward, less what too much harm is taken to cost.
 
         Args:
             margins: Stop margins, float64 (tools + 1,), by the number of the tool used last; or (1,), of all.
             harm: Largest share of the images that may be harmed, 0 to 1: may lose more than `HARM`, or be perfect and
                 take a step.
+            price: Price of an image that is harmed beyond that, in units of the reward.
         """
         stops = self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools]
         length = np.where(stops.any(axis=1), stops.argmax(axis=1), self.values.shape[1])
         gained = self.gains[np.arange(len(length)), length]
         harmed = (gained < -HARM) | (self.perfect & (length > 0))
-        return float(gained.mean() - FORBIDDEN * max(0.0, harmed.mean() - harm))
+        return float(gained.mean() - price * max(0.0, harmed.mean() - harm))
 
 
 def full_paths(
@@ -128,8 +131,8 @@ def doubt_and_margins(
 ) -> tuple[int, npt.NDArray[np.float64]]:
     """The doubt of an agent that is worth most, and the stop margins with it.
 
-    Margins that harm no more images than they may harm more of others. How many more, depends on the doubt; so each
-    doubt is judged on images that its margins were not fitted on.
+    Margins that keep the bound on harm where they are fitted may exceed it on other images. By how much depends on the
+    doubt, so each doubt is judged on images that its margins were not fitted on.
 
     Args:
         halves: Paths on two sets of images, each without doubt and with a doubt of 1.
@@ -149,7 +152,10 @@ def doubt_and_margins(
 
     def worth_on_others(doubt: int) -> float:
         one, other = paths(doubt)
-        return sum(judge.worth(stop_margins(fit, per_tool, harm), harm) for fit, judge in ((one, other), (other, one)))
+        return sum(
+            judge.worth(stop_margins(fit, per_tool, harm), harm, TOO_MANY)
+            for fit, judge in ((one, other), (other, one))
+        )
 
     doubt = max(DOUBTS, key=worth_on_others)
     one, other = paths(doubt)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 import numpy.typing as npt
@@ -127,15 +129,15 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
 
 
 def doubt_and_margins(
-    halves: Sequence[tuple[FullPaths, FullPaths]], per_tool: bool, harm: float = 1.0
+    parts: Sequence[tuple[FullPaths, FullPaths]], per_tool: bool, harm: float = 1.0
 ) -> tuple[int, npt.NDArray[np.float64]]:
     """The doubt of an agent that is worth most, and the stop margins with it.
 
     Margins that keep the bound on harm where they are fitted may exceed it on other images. By how much depends on the
-    doubt, so each doubt is judged on images that its margins were not fitted on.
+    doubt, so it is chosen by cross-validation.
 
     Args:
-        halves: Paths on two sets of images, each without doubt and with a doubt of 1.
+        parts: Paths on at least two sets of images, each without doubt and with a doubt of 1.
         per_tool: Whether each tool has a margin of its own, as of `stop_margins`.
         harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
 
@@ -147,16 +149,16 @@ def doubt_and_margins(
         # Values fall in proportion to the doubt, which changes no choice.
         return [
             replace(without, values=without.values + doubt * (with_doubt.values - without.values))
-            for without, with_doubt in halves
+            for without, with_doubt in parts
         ]
 
     def worth_on_others(doubt: int) -> float:
-        one, other = paths(doubt)
+        every = paths(doubt)
+        others = (reduce(add, every[:index] + every[index + 1 :]) for index in range(len(every)))
         return sum(
             judge.worth(stop_margins(fit, per_tool, harm), harm, TOO_MANY)
-            for fit, judge in ((one, other), (other, one))
+            for judge, fit in zip(every, others, strict=True)
         )
 
     doubt = max(DOUBTS, key=worth_on_others)
-    one, other = paths(doubt)
-    return doubt, stop_margins(one + other, per_tool, harm)
+    return doubt, stop_margins(reduce(add, paths(doubt)), per_tool, harm)

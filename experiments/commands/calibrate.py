@@ -11,12 +11,14 @@ from hirl_agents.calibration import doubt_and_margins, full_paths
 from hirl_agents.loading import check_tools
 from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
-from hirl_env.data.photographs import image_sources
+from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
+
+PARTS = 4  # of the photographs, for cross-validation
 
 
 def calibrate(
@@ -71,15 +73,24 @@ def calibrate(
     photographs = image_sources.resolve(images)
     no_margins = np.zeros(len(network.stop_margin))
     bare = [q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1)]
-    halves = []
-    for half in photographs.split(len(photographs) // 2):
+    parts = []
+    for part in _parts(photographs):
         starts = [
             begin(batch, tools, precision)
             for degradation in degradations
-            for batch in batches(evaluation_samples(half, degradation, crop, per_image, seed))
+            for batch in batches(evaluation_samples(part, degradation, crop, per_image, seed))
         ]
         without, with_doubt = (full_paths(starts, one, network.max_steps, CAP) for one in bare)
-        halves.append((without, with_doubt))
-    doubt, margins = doubt_and_margins(halves, network.sees_tool, harm)
+        parts.append((without, with_doubt))
+    doubt, margins = doubt_and_margins(parts, network.sees_tool, harm)
     save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
     print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")
+
+
+def _parts(photographs: Photographs) -> list[Photographs]:
+    """Parts of about equal size."""
+    parts, rest = [], photographs
+    for left in range(min(PARTS, len(photographs)), 1, -1):
+        rest, part = rest.split(len(rest) // left)
+        parts.append(part)
+    return [*parts, rest]

@@ -88,7 +88,7 @@ def _register(suite: Suite) -> None:
 
 
 for _suite in (
-    Suite("unknown-v1", _named("unknown"), {"hirl": ("denoise-3", "restore-1"), "paper": ()}),
+    Suite("unknown-v1", _named("unknown"), {"hirl": ("deblur-0", "restore-0"), "paper": ()}),
     Suite("light-v1", {kind: Light(kinds=(kind,)) for kind in LIGHT_KINDS}),
     Suite("levels-v1", _named(*LEVELS), _ON_LEVELS),
     Suite(

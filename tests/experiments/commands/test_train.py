@@ -196,7 +196,7 @@ def test_help_explains_the_options_of_every_algorithm(hirl, capsys):
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for option in ("--algorithm.double-q", "--env.crop-size", "--n-envs"):
         assert option in shown
-    assert "one may always stop" in shown
+    assert "an agent can always stop" in shown
     assert "preset)" not in shown, "defaults are values"
     assert "(default: 8)" in shown, "those of the preset"
     for name, option in {"flat-dqn": "exploration-fraction", "ppo": "clip-range", "rl-restore": "units"}.items():

@@ -71,6 +71,8 @@ def calibrate(
     check_tools(network, tools)
     network.to(tools.device)
     photographs = image_sources.resolve(images)
+    if len(photographs) < 2:
+        raise ValueError(f"--images {images}: cross-validation needs at least two photographs")
     no_margins = np.zeros(len(network.stop_margin))
     bare = [q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1)]
     parts = []

@@ -58,3 +58,10 @@ def test_an_agent_may_be_given_by_name_and_must_have_a_margin(agent, folder, tmp
     assert load_q(out).stop_margin.max() > 0.5
     with pytest.raises(ValueError, match="--agent indifferent: has no stop margin"):
         calibrate("indifferent", str(folder), tmp_path / "other.safetensors", toolset="toy")
+
+
+def test_one_photograph_is_too_few(agent, folder, tmp_path):
+    for picture in sorted(folder.iterdir())[1:]:
+        picture.unlink()
+    with pytest.raises(ValueError, match="cross-validation needs at least two photographs"):
+        calibrate(str(agent), str(folder), tmp_path / "new.safetensors", ("clean",), crop=16, toolset="toy")

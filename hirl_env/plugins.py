@@ -55,15 +55,15 @@ def _load_file(path: Path) -> None:
     """Imports a file as the module of its name, once.
 
     Raises:
-        ImportError: If there is another module of that name, which everybody else would miss.
+        ImportError: If there is another module of that name, which the file would hide.
     """
     present = sys.modules.get(path.stem)
-    # One that nobody has imported yet counts, too.
-    installed = PathFinder.find_spec(path.stem) if present is None else present.__spec__
-    if present is not None or (installed is not None and installed.origin is not None):
-        place = getattr(installed, "origin", None) or getattr(present, "__file__", None) or "Python itself"
-        if Path(place).resolve() != path.resolve():
-            raise ImportError(f"there is another module {path.stem}, of {place}; rename the file")
+    if present is not None:
+        place = getattr(present, "__file__", None) or "Python itself"
+    else:  # a module that has not been imported yet; a mere folder of that name has no origin
+        place = getattr(PathFinder.find_spec(path.stem), "origin", None)
+    if place is not None and Path(place).resolve() != path.resolve():
+        raise ImportError(f"there is another module {path.stem}, of {place}; rename the file")
     if present is not None:
         return
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -42,7 +42,7 @@ class CellQ(nn.Module):
     Attributes:
         stop_margin: Gain that a step must promise to be worth taking, in units of the reward, float32 (tools + 1,), by
             the number of the tool used last, 0 for none; or (1,), where the network does not see that tool.
-        architecture: Arguments beside these that the network was made with, by name.
+        architecture: Further arguments that the network was made with, by name.
     """
 
     stop_margin: torch.Tensor

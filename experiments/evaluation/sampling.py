@@ -31,8 +31,8 @@ def evaluation_samples(
         per_image: Number of crops of each picture.
         seed: Seed of crops and degradations.
     """
-    settled = None if degradation is None else degradations.resolve(degradation)
-    return Samples(photographs, settled, crop).of_each(per_image, seed)
+    resolved = None if degradation is None else degradations.resolve(degradation)
+    return Samples(photographs, resolved, crop).of_each(per_image, seed)
 
 
 def batches(samples: Iterable[Sample], pixels: int = PIXELS) -> Iterator[list[Sample]]:

@@ -84,10 +84,9 @@ class CameraNoise(Degradation):
         light = image.clamp(0, 1) ** GAMMA
         height, width = image.shape[1:]
         seen = _bayer(height, width, int(rng.integers(2)), int(rng.integers(2)))
-        gains = torch.tensor([self.red, 1.0, self.blue])
-        middle = 0.5**GAMMA
-        # A gain amplifies what fewer photons were counted of.
-        variance = (1 - self.read) * gains[:, None, None] * light / middle + self.read * gains[:, None, None] ** 2
+        gains = torch.tensor([self.red, 1.0, self.blue])[:, None, None]
+        # Amplified light is counted from fewer photons: its variance grows with the gain, that of read-out squared.
+        variance = (1 - self.read) * gains * light / 0.5**GAMMA + self.read * gains**2
         white = torch.from_numpy(rng.standard_normal((height, width), dtype=np.float32))
         mosaic = (variance * seen).sum(dim=0).sqrt() * white
         slope = GAMMA * 0.5 ** (GAMMA - 1)  # of light over what is stored, at a middle grey

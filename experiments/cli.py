@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,7 +18,7 @@ DESCRIPTION = """Restore photographs step by step, choosing among tools for nois
 
 Start with "hirl demo". "hirl COMMAND --help" explains a command."""
 
-PLUGIN = "module or .py file that registers tools, degradations, measures, agents or methods; with every command"
+PLUGIN = "module or .py file that registers tools, degradations, measures, agents and more; with every command"
 
 # Packages that commands import but the environment does not, and the extras that install them.
 THIRD_PARTY = {
@@ -110,11 +111,19 @@ _register_shipped("bench", "time environments, agents and measures")
 def main() -> None:
     """Runs a sub-command; a user's mistake ends in one line on standard error and exit code 1.
 
-    When asked to stop, it exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to resume.
+    When asked to stop, it exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to resume. When nobody
+    reads its output any more, it exits with 141.
     """
     with raised_interrupts():
         try:
-            _main(sys.argv[1:])
+            try:
+                _main(sys.argv[1:])
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough, and Python is not to try again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)  # as a process that SIGPIPE ends
         except (ValueError, OSError) as error:
             sys.exit(f"hirl: {error}")
         except ModuleNotFoundError as error:

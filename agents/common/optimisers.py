@@ -36,7 +36,7 @@ class MuonAndAdam(torch.optim.Optimizer):
     def __init__(self, params: Iterable[torch.nn.Parameter], lr: float = 2e-2) -> None:
         super().__init__(params, {"lr": lr})
         ours: list[torch.nn.Parameter] = self.param_groups[0]["params"]
-        _, *self._kernels, _ = [parameter for parameter in ours if parameter.ndim >= 2]
+        self._kernels = [parameter for parameter in ours if parameter.ndim >= 2][1:-1]
         by_muon = {id(kernel) for kernel in self._kernels}
         self._adam = torch.optim.Adam([one for one in ours if id(one) not in by_muon], lr=lr * ADAMS_SHARE)
 

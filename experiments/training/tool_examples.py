@@ -15,7 +15,7 @@ from hirl_env.data.images import rgb_to_grey
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Samples
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.training.tool_recipes import ToolRecipe
+from hirl_experiments.training.tool_recipe import ToolRecipe
 from hirl_experiments.training.tool_settings import ToolSettings
 
 DRAWN_TOOLS = 3

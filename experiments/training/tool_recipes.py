@@ -1,4 +1,4 @@
-"""Training recipes of the tools.
+"""Training recipes of the tools: to add one, register it in `tool_recipes`.
 
 A tool is the specialist of its cell over a range of strengths, so most of its examples have its own distortion alone.
 In an episode it also meets other distortions, results of other tools and of itself, and pictures that need nothing. So
@@ -10,7 +10,7 @@ strength, so that it learns not to remove what is not there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -32,6 +32,7 @@ from hirl_env.data.degradations import (
     Unknown,
     degradations,
 )
+from hirl_env.registry import Registry
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.tools.hirl import BLUR_UNIT, BLURS, ERROR_UNIT, ERRORS, NOISES, QUALITIES
@@ -40,41 +41,9 @@ from hirl_env.tools.rl_restore import BLUR_BANDS, JPEG_BANDS, NOISE_BANDS, TOOL_
 from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
 from hirl_env.tools.unet import UNet
+from hirl_experiments.training.tool_recipe import Draw, ToolRecipe
 
-Draw = Callable[[np.random.Generator], Degradation]
-Condition = Callable[[Degradation, float], float]
-
-
-@dataclass(frozen=True)
-class ToolRecipe:
-    """The training recipe of one network.
-
-    Attributes:
-        network: Function that builds the network, untrained.
-        own: Function that draws its own distortion at a strength that it is meant for.
-        hybrid: Hybrid distortions that it meets.
-        validation: Distortions on which progress is measured.
-        lr: Learning rate of Muon: plain ReLU layers need a smaller one than residual blocks, or they die.
-        condition: Function from an image's degradation and root mean square error (of 255) to the strength that a
-            conditional network is given; None for other networks.
-        strongest: Largest strength that it is given.
-        erring: Largest error of the strength that it is given, in its logarithm, because agents err. If it is large,
-            the network learns to estimate the strength itself, and takes the given one as a hint.
-        least_error: Root mean square error (of 255) below which a hybrid is drawn again, because it is too weak.
-        stored: Type of numbers in which its weights are written.
-    """
-
-    network: Callable[[], nn.Module]
-    own: Draw
-    hybrid: Degradation
-    validation: tuple[Degradation, ...]
-    lr: float
-    condition: Condition | None = None
-    strongest: float = 0.0
-    erring: float = 0.25
-    least_error: float = 0.0
-    # Half the download of float32, and the PSNR is the same to the second decimal.
-    stored: torch.dtype = torch.float16
+tool_recipes: Registry[ToolRecipe] = Registry("network to train", ToolRecipe)
 
 
 _UNKNOWN = degradations.resolve("unknown")
@@ -184,7 +153,7 @@ _PAPER_TOOLS: dict[str, ToolRecipe] = {
         for jpeg in map(JpegCompression, JPEG_QUALITIES)
     },
     "srcnn": ToolRecipe(SRCNN, _paper_blur, Mixture(_BLURS), _BLURS, lr=0.004),
-    "srn": ToolRecipe(SRN, _paper_blur, Mixture(_BLURS), _BLURS, lr=0.01),
+    "srn": ToolRecipe(SRN, _paper_blur, Mixture(_BLURS), _BLURS, lr=0.01, pyramid=True),
 }
 
 
@@ -203,31 +172,20 @@ def _rl_restore(network: Callable[[], nn.Module], band: Band, make: Callable[[fl
     return ToolRecipe(network, own, degradations.resolve("rl-restore-moderate"), (make(band.middle),), lr=0.004)
 
 
-RECIPES: dict[str, ToolRecipe] = {
-    **_HIRL,
-    **_PAPER_TOOLS,
-    **{
-        f"rl-restore-{number}": _rl_restore(network, band, make)
-        for number, network, (band, make) in zip(
-            range(1, 13),
-            TOOL_CLASSES,
-            [(band, make) for bands, make in _RL_RESTORE for band in bands],
-            strict=True,
-        )
-    },
+_RL_RESTORE_TOOLS: dict[str, ToolRecipe] = {
+    f"rl-restore-{number}": _rl_restore(network, band, make)
+    for number, network, (band, make) in zip(
+        range(1, 13),
+        TOOL_CLASSES,
+        [(band, make) for bands, make in _RL_RESTORE for band in bands],
+        strict=True,
+    )
 }
 
 
-def run_network(network: nn.Module, images: torch.Tensor, strengths: torch.Tensor) -> list[torch.Tensor]:
-    """Results of a network whose targets are known, coarse to fine (only SRN has more than one).
+def _register(name: str, recipe: ToolRecipe) -> None:
+    tool_recipes.register(name, lambda: recipe)
 
-    Args:
-        network: Network of any recipe.
-        images: Images (N, 3, H, W) in [0, 1].
-        strengths: Strengths of the distortions, (N,), for conditional networks.
-    """
-    if isinstance(network, FFDNet | UNet):
-        return [network(images, strengths)]
-    if isinstance(network, SRN):
-        return network.pyramid(images)
-    return [network(images)]
+
+for _name, _recipe in {**_HIRL, **_PAPER_TOOLS, **_RL_RESTORE_TOOLS}.items():
+    _register(_name, _recipe)

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from hirl_env.devices import Precision
 from hirl_experiments.command_line.checks import at_least
-from hirl_experiments.training.tool_recipes import RECIPES
+from hirl_experiments.training.tool_recipes import tool_recipes
 
 SMALLEST = 16  # pixels: SRN works on multiples of it
-# The keys of RECIPES, spelled out for --help.
-ToolName = Literal[
-    "hirl-denoise",
-    "hirl-dejpeg-80",
-    "hirl-dejpeg-50",
-    "hirl-dejpeg-28",
-    "hirl-dejpeg-14",
-    "hirl-deblur",
-    "hirl-restore",
-    "hirl-restore-strong",
-    "ffdnet",
-    "fast-arcnn-30",
-    "fast-arcnn-20",
-    "fast-arcnn-10",
-    "srcnn",
-    "srn",
-    "rl-restore-1",
-    "rl-restore-2",
-    "rl-restore-3",
-    "rl-restore-4",
-    "rl-restore-5",
-    "rl-restore-6",
-    "rl-restore-7",
-    "rl-restore-8",
-    "rl-restore-9",
-    "rl-restore-10",
-    "rl-restore-11",
-    "rl-restore-12",
-]
 
 
 @dataclass(frozen=True)
@@ -48,8 +19,10 @@ class ToolSettings:
     """Settings of the training; they are saved with the run, and a resumed run must have the same.
 
     Args:
-        tool: Network to train: hirl-* of the toolset hirl, ffdnet to srn of the toolset paper; rl-restore-1 to
-            rl-restore-12, all in one --out, are RL-Restore's tools, and that folder is a --toolset.
+        tool: Network to train. Of the toolset hirl: hirl-denoise, hirl-dejpeg-80, -50, -28 or -14, hirl-deblur,
+            hirl-restore, hirl-restore-strong. Of the toolset paper: ffdnet, fast-arcnn-30, -20 or -10, srcnn, srn.
+            RL-Restore's tools: rl-restore-1 to rl-restore-12; all in one --out, that folder is a --toolset. Or one
+            that a plugin registers.
         images: Photographs to train on: a folder, or the name of a data set.
         validate: Photographs to measure progress on (never trained on). Default: none, and no validation.
         steps: Length of the training; the learning rate falls linearly to zero over it.
@@ -71,7 +44,7 @@ class ToolSettings:
         ValueError: If one is out of range.
     """
 
-    tool: Annotated[ToolName, tyro.conf.Positional]
+    tool: Annotated[str, tyro.conf.Positional]
     images: str
     validate: str | None = None
     steps: int = 20_000
@@ -88,7 +61,7 @@ class ToolSettings:
 
     def __post_init__(self) -> None:
         if self.lr is None:
-            object.__setattr__(self, "lr", RECIPES[self.tool].lr)
+            object.__setattr__(self, "lr", tool_recipes.resolve(self.tool).lr)
         if not self.patch or any(side < SMALLEST or side % SMALLEST for side in self.patch):
             raise ValueError(f"--patch must be multiples of {SMALLEST}, got {' '.join(map(str, self.patch)) or 'none'}")
         at_least(1, steps=self.steps, batch=self.batch)

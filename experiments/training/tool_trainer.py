@@ -22,7 +22,7 @@ from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
 from hirl_experiments.training.optimisers import descend, rise_and_fall
 from hirl_experiments.training.tool_examples import ToolExamples
-from hirl_experiments.training.tool_recipes import RECIPES, run_network
+from hirl_experiments.training.tool_recipes import tool_recipes
 from hirl_experiments.training.tool_settings import SMALLEST, ToolSettings
 
 EMA_DECAY = 0.998
@@ -36,7 +36,7 @@ class ToolTrainer(Training):
 
     def __init__(self, settings: ToolSettings, out: Path, device: torch.device) -> None:
         super().__init__(settings.tool, settings, out, device, settings.steps)
-        self.recipe = RECIPES[settings.tool]
+        self.recipe = tool_recipes.resolve(settings.tool)
         self.validation = [] if settings.validate is None else _centres(image_sources.resolve(settings.validate))
         network = self.recipe.network()
         if settings.start_from is not None:
@@ -65,14 +65,14 @@ class ToolTrainer(Training):
     def restored(self, images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
         """The averaged network's result for images (N, 3, H, W) and strengths (N,); on the CPU."""
         with self._autocast():
-            results = run_network(self.average.module, images.to(self.device), strengths.to(self.device))
+            results = self.recipe.results(self.average.module, images.to(self.device), strengths.to(self.device))
         return results[-1].float().clamp(0, 1).cpu()
 
     def train_step(self) -> dict[str, float]:
         """One step of the optimiser; the loss is the root mean square error per image."""
         images, references, strengths = (part.to(self.device) for part in self.examples.batch(self.rng))
         with self._autocast():
-            results = run_network(self.network, images.to(memory_format=torch.channels_last), strengths)
+            results = self.recipe.results(self.network, images.to(memory_format=torch.channels_last), strengths)
         losses = []
         for result in results:
             scale = references.shape[-1] // result.shape[-1]

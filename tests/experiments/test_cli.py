@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import os
 import subprocess
 import sys
 from typing import Any, get_args
@@ -31,6 +32,15 @@ def test_version_and_help_from_the_shell():
     assert subprocess.check_output([*command, "--version"], text=True) == f"hirl {__version__}\n"
     shown = subprocess.check_output([*command, "--help"], text=True)
     assert all(f" {name} " in shown and command.help in shown for name, command in cli.COMMANDS.items())
+
+
+def test_output_that_nobody_reads_ends_a_command_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "hirl_experiments.cli", "score", "--help"]
+    ran = subprocess.run(command, check=False, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])

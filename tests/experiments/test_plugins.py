@@ -82,6 +82,21 @@ class FirstTool(Method):
 
 methods.register("first-tool", FirstTool)
 """,
+    "toy_recipe": """
+from torch import nn
+
+from hirl_env.data import GaussianNoise
+from hirl_experiments.training.tool_recipe import ToolRecipe
+from hirl_experiments.training.tool_recipes import tool_recipes
+
+
+def network():
+    return nn.Conv2d(3, 3, 3, padding=1)
+
+
+noise = GaussianNoise(25)
+tool_recipes.register("toy", lambda: ToolRecipe(network, lambda rng: noise, noise, (noise,), lr=0.01))
+""",
     "toy_command": '''
 from hirl_experiments.cli import Command, register
 
@@ -107,9 +122,10 @@ def plugin(tmp_path, monkeypatch) -> list[str]:
     from hirl_env import degradations, measures
     from hirl_env.tools import tools
     from hirl_experiments.evaluation.methods import methods
+    from hirl_experiments.training.tool_recipes import tool_recipes
 
     monkeypatch.setattr(cli, "COMMANDS", dict(cli.COMMANDS))
-    for registry in (algorithms, degradations, measures, tools, methods):
+    for registry in (algorithms, degradations, measures, tools, methods, tool_recipes):
         monkeypatch.setattr(registry, "factories", dict(registry.factories))
     arguments = []
     for name, code in PLUGINS.items():
@@ -142,6 +158,9 @@ def test_a_module_adds_each_kind_of_thing_to_every_command(plugin, folder, tmp_p
     assert hirl(*restore, *plugin) == 0, capsys.readouterr().err
     assert len(list(out.glob("*.png"))) == 3
     assert hirl("score", str(folder), "--references", str(folder), "--measure", "closeness", *plugin) == 0
+    short = ["--images", str(folder), "--steps", "2", "--batch", "2", "--patch", "16", "--toolset", toolset]
+    assert hirl("train-tools", "toy", *short, "--out", str(tmp_path / "tools"), "--threads", "1", *plugin) == 0
+    assert "\ntool: toy\n" in (tmp_path / "tools" / "toy.md").read_text()
     capsys.readouterr()
     assert hirl("shout", "--text", "done", *plugin) == 0
     assert capsys.readouterr().out == "DONE\n"

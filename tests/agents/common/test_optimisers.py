@@ -111,3 +111,16 @@ def test_it_follows_a_network_that_moves():
     before = model[2].weight.detach().clone()
     descend(model, optimiser)
     assert not torch.equal(model[2].weight, before)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_network_without_hidden_kernels_is_adams(layers):
+    torch.manual_seed(0)
+    small = nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(layers)))
+    twin = copy.deepcopy(small)
+    optimisers = MuonAndAdam(small.parameters(), 0.1), torch.optim.Adam(twin.parameters(), 0.1 / 20)
+    for one, optimiser in zip((small, twin), optimisers, strict=True):
+        one(torch.ones(1, 3, 8, 8)).square().sum().backward()
+        optimiser.step()
+    for one, other in zip(small.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,8 +14,8 @@ from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradati
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
 from hirl_experiments.commands.train_tools import train_tools
-from hirl_experiments.training.tool_recipes import RECIPES
-from hirl_experiments.training.tool_settings import ToolName, ToolSettings
+from hirl_experiments.training.tool_recipes import tool_recipes
+from hirl_experiments.training.tool_settings import ToolSettings
 from hirl_experiments.training.tool_trainer import ToolTrainer
 
 
@@ -49,7 +48,7 @@ def test_a_seed_repeats_the_run(folder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", RECIPES)
+@pytest.mark.parametrize("tool", tool_recipes.names())
 def test_every_network_learns_from_its_recipe(tool, folder, tmp_path):
     settings = ToolSettings(
         tool,
@@ -190,10 +189,10 @@ def test_starting_from_weights(folder, tmp_path):
 
 
 def test_rl_restores_tools_learn_their_own_bands():
-    assert set(get_args(ToolName)) == set(RECIPES)
     rng = np.random.default_rng(0)
     drawn = {
-        number: [RECIPES[f"rl-restore-{number}"].own(rng).strength for _ in range(200)] for number in (1, 4, 7, 9, 12)
+        number: [recipe.own(rng).strength for _ in range(200)]
+        for number, recipe in ((number, tool_recipes.resolve(f"rl-restore-{number}")) for number in (1, 4, 7, 9, 12))
     }
     ranges = {number: (min(strengths), max(strengths)) for number, strengths in drawn.items()}
     assert ranges[1] == pytest.approx((0, 1.25), abs=0.05)
@@ -201,7 +200,8 @@ def test_rl_restores_tools_learn_their_own_bands():
     assert ranges[7] == pytest.approx((25, 37.5), abs=0.5)
     assert ranges[9] == pytest.approx((0, 40), abs=1), "100 less the quality"
     assert ranges[12] == pytest.approx((80, 90), abs=1)
-    sizes = [sum(value.numel() for value in RECIPES[f"rl-restore-{n}"].network().parameters()) for n in range(1, 13)]
+    networks = [tool_recipes.resolve(f"rl-restore-{number}").network() for number in range(1, 13)]
+    sizes = [sum(value.numel() for value in network.parameters()) for network in networks]
     assert sizes == [21_827, 21_827, 50_851, 50_851] * 3
 
 
@@ -217,7 +217,7 @@ def test_rl_restores_tools_learn_their_own_bands():
     ],
 )
 def test_a_conditional_network_is_given_the_strength_of_what_is_there(tool, degradation, error, strength):
-    assert RECIPES[tool].condition(degradation, error) == pytest.approx(strength)
+    assert tool_recipes.resolve(tool).condition(degradation, error) == pytest.approx(strength)
 
 
 def test_a_conditional_network_learns_from_strengths_that_are_too_large(folder, tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hirl_agents.networks import MAX_STEPS, CellValues, FlatQ, TurnAveraged, TwoLevelQ
+from hirl_agents.networks import CellValues, FlatQ, TurnAveraged, TwoLevelQ
+from hirl_env.config import MAX_STEPS
 from hirl_env.restoration import Restoration
 
 RowValues = Callable[[npt.NDArray[np.int64]], torch.Tensor]  # from rows to the cell values of their current images

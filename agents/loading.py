@@ -15,10 +15,11 @@ from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.crops import cell_values, network_values
 from hirl_agents.common.saving import saved_algorithm
 from hirl_agents.common.tiling import GRID, TILE, tiled
-from hirl_agents.networks import VIEW, CellValues, FlatQ, TwoLevelQ
+from hirl_agents.networks import CellValues, FlatQ, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
 from hirl_agents.registry import agents
 from hirl_agents.rl_restore.agent import RLRestoreAgent
+from hirl_env.config import CROP_SIZE
 from hirl_env.tools.toolset import Toolset
 
 
@@ -45,7 +46,7 @@ def load_agent(
     if isinstance(source, BaseAlgorithm):
         source = source.policy
     own = source.observation_space.shape if isinstance(source, BasePolicy) else None
-    side = view or max(GRID, own[-1] if own else getattr(source, "view", VIEW))
+    side = view or max(GRID, own[-1] if own else getattr(source, "view", CROP_SIZE))
 
     def viewed(values: CellValues) -> CellValues:
         return partial(cell_values, values, crop=side)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from hirl_agents.agent import Agent, RowValues
-from hirl_agents.networks import VIEW
+from hirl_env.config import CROP_SIZE
 from hirl_env.restoration import Restoration
 
 
@@ -37,7 +37,7 @@ class Priced:
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, as `hirl_agents.agent.Agent.begin` does."""
         look = self.agent.begin(restoration)
-        prices = torch.as_tensor(self.price * restoration.toolset.costs * (VIEW**2 / 1e6), dtype=torch.float32)
+        prices = torch.as_tensor(self.price * restoration.toolset.costs * (CROP_SIZE**2 / 1e6), dtype=torch.float32)
 
         def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             cells = look(rows).clone()

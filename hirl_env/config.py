@@ -20,6 +20,9 @@ from hirl_env.restoration import Stop
 from hirl_env.reward import Reward
 from hirl_env.tools.toolset import Toolset
 
+# Agents and their networks have the same defaults.
+CROP_SIZE, MAX_STEPS = 64, 7
+
 
 @dataclass(frozen=True)
 class EnvConfig:
@@ -65,8 +68,8 @@ class EnvConfig:
     degradation: str | Degradation | None = "levels"
     reward: str | Measure | ScoreFunction | Reward = "psnr"
     toolset: str | Path | Toolset = "paper"
-    crop_size: int | None = 64
-    max_steps: int | None = 7
+    crop_size: int | None = CROP_SIZE
+    max_steps: int | None = MAX_STEPS
     stop: Stop | None = None
     stop_action: bool = False
     observe_start: bool = False

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from hirl_agents.common.tiling import GRID
-from hirl_agents.networks import VIEW, CellValues, TurnAveraged
+from hirl_agents.networks import CellValues, TurnAveraged
+from hirl_env.config import CROP_SIZE
 from hirl_env.data.images import mirrored
 
 LOOK = 1024  # the strategies look at no more than LOOK x LOOK pixels of an image
 BATCH = 2**18  # pixels at a time, so that features of crops take little memory compared to a large picture
 
 
-def cell_values(values: CellValues, images: torch.Tensor, crop: int = VIEW) -> torch.Tensor:
+def cell_values(values: CellValues, images: torch.Tensor, crop: int = CROP_SIZE) -> torch.Tensor:
     """Cell values of images of any size, with bounded memory: means over crops of each image.
 
     Args:

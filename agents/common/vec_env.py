@@ -12,8 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_norm
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import hirl_env  # noqa: F401  (registers the ids)
-from hirl_agents.networks import MAX_STEPS
-from hirl_env.config import EnvConfig
+from hirl_env.config import MAX_STEPS, EnvConfig
 from hirl_env.vector_env import RestoreVectorEnv
 
 

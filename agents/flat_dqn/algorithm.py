@@ -10,7 +10,8 @@ from stable_baselines3.common.type_aliases import GymEnv
 from torch import nn
 
 from hirl_agents.common.off_policy import OffPolicyAgent
-from hirl_agents.networks import MAX_STEPS, FlatQ, ResNet18Extractor
+from hirl_agents.networks import FlatQ, ResNet18Extractor
+from hirl_env.config import MAX_STEPS
 
 
 class FlatDQN(OffPolicyAgent, DQN):

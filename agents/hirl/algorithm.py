@@ -20,7 +20,7 @@ from hirl_agents.hirl.config import HIRLConfig, check_full_feedback
 from hirl_agents.hirl.feedback import Feedback
 from hirl_agents.hirl.learning import FromFeedback, FromTransitions, Learning, Transitions
 from hirl_agents.hirl.policy import HIRLPolicy
-from hirl_agents.networks import MAX_STEPS
+from hirl_env.config import MAX_STEPS
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": F.mse_loss,

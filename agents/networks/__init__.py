@@ -1,6 +1,6 @@
 """Q-networks and their files."""
 
-from hirl_agents.networks.cell_q import MAX_STEPS, VIEW, CellQ, CellValues
+from hirl_agents.networks.cell_q import CellQ, CellValues
 from hirl_agents.networks.extractor import ResNet18Extractor
 from hirl_agents.networks.files import NETWORKS, SUFFIX, load_q, save_q
 from hirl_agents.networks.flat_q import FlatQ
@@ -10,11 +10,9 @@ from hirl_agents.networks.self_ensemble import TurnAveraged, turned
 from hirl_agents.networks.two_level_q import DegreeHead, TwoLevelQ
 
 __all__ = [
-    "MAX_STEPS",
     "NETWORKS",
     "SUFFIX",
     "TOOL_WEIGHT",
-    "VIEW",
     "CellQ",
     "CellValues",
     "DegreeHead",

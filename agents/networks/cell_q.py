@@ -21,8 +21,6 @@ from hirl_env.tools.toolset import Toolset
 
 CellValues = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound="CellQ")
-VIEW = 64  # pixels: the side of the crops that environments show by default
-MAX_STEPS = 7  # of their episodes, likewise
 LEAST_MARGIN = 0.1  # units of the reward: however many crops of an image agree, no margin is lowered below this
 
 

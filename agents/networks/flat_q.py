@@ -7,8 +7,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from hirl_agents.networks.cell_q import MAX_STEPS, VIEW, CellQ
+from hirl_agents.networks.cell_q import CellQ
 from hirl_agents.networks.q_network import QNetwork
+from hirl_env.config import CROP_SIZE, MAX_STEPS
 from hirl_env.resnet import Norm
 
 
@@ -32,7 +33,7 @@ class FlatQ(CellQ):
         n_degrees: int,
         width: int = 64,
         norm: Norm = "batch",
-        view: int = VIEW,
+        view: int = CROP_SIZE,
         max_steps: int = MAX_STEPS,
         doubt: int = 0,
         tools: str = "",

@@ -6,9 +6,10 @@ from typing import Literal, cast
 
 import torch
 
-from hirl_agents.networks.cell_q import MAX_STEPS, VIEW, CellQ
+from hirl_agents.networks.cell_q import CellQ
 from hirl_agents.networks.q_network import QNetwork
 from hirl_agents.networks.rescaling import squashed, unsquashed
+from hirl_env.config import CROP_SIZE, MAX_STEPS
 from hirl_env.log_variances import SCALES, with_log_variances
 from hirl_env.resnet import Norm
 
@@ -51,7 +52,7 @@ class TwoLevelQ(CellQ):
         sees_tool: bool = False,
         squash: bool = False,
         log_variances: bool = False,
-        view: int = VIEW,
+        view: int = CROP_SIZE,
         max_steps: int = MAX_STEPS,
         doubt: int = 0,
         tools: str = "",

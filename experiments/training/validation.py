@@ -12,9 +12,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents.agent import Agent, q_agent
 from hirl_agents.calibration import full_paths, stop_margins
-from hirl_agents.networks import MAX_STEPS, FlatQ, TwoLevelQ
+from hirl_agents.networks import FlatQ, TwoLevelQ
 from hirl_agents.rollout import Stopping, rollout
-from hirl_env.config import EnvConfig
+from hirl_env.config import MAX_STEPS, EnvConfig
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
 from hirl_env.data.photographs import Photographs

@@ -9,8 +9,9 @@ from operator import add
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from hirl_agents.agent import Agent
+from hirl_agents.agent import Agent, begin_episodes
 from hirl_agents.networks import CellValues
 from hirl_agents.rollout import rollout
 from hirl_env.restoration import Restoration
@@ -28,7 +29,8 @@ class FullPaths:
     """What an agent that never stops makes of N images, and how it values its steps.
 
     Attributes:
-        values: Value of the best tool before each step, float64 (N, steps).
+        values: Value of the best tool before each step, without doubt, float64 (N, steps).
+        doubts: By how much a doubt of 1 lowers that value, float64 (N, steps).
         gains: What an image has gained after no step, one, two ..., in units of the reward, float64 (N, steps + 1).
         tools: Number of the tool used last before each step, 0 for none, int64 (N, steps).
         perfect: Whether an image had the largest score that counts from the start, bool (N,).
@@ -36,6 +38,7 @@ class FullPaths:
     """
 
     values: npt.NDArray[np.float64]
+    doubts: npt.NDArray[np.float64]
     gains: npt.NDArray[np.float64]
     tools: npt.NDArray[np.int64]
     perfect: npt.NDArray[np.bool_]
@@ -45,11 +48,16 @@ class FullPaths:
         """The paths of both."""
         return FullPaths(
             np.concatenate([self.values, other.values]),
+            np.concatenate([self.doubts, other.doubts]),
             np.concatenate([self.gains, other.gains]),
             np.concatenate([self.tools, other.tools]),
             np.concatenate([self.perfect, other.perfect]),
             self.n_tools,
         )
+
+    def doubted(self, doubt: float) -> FullPaths:
+        """The same paths, with the values of an agent of that doubt, which changes none of its choices."""
+        return replace(self, values=self.values - doubt * self.doubts)
 
     def worth(self, margins: npt.NDArray[np.float64], harm: float = 1.0, price: float = FORBIDDEN) -> float:
         """The mean gain where margins end the paths, in units of the reward, less what too much harm is taken to cost.
@@ -68,7 +76,11 @@ class FullPaths:
 
 
 def full_paths(
-    starts: Iterable[Restoration], values: CellValues | Agent, max_steps: int, most: float = np.inf
+    starts: Iterable[Restoration],
+    values: CellValues | Agent,
+    max_steps: int,
+    most: float = np.inf,
+    doubting: CellValues | Agent | None = None,
 ) -> FullPaths:
     """Follows an agent to the end of its paths, whatever it thinks of the steps.
 
@@ -77,23 +89,34 @@ def full_paths(
         values: Cell values, or an agent, that stop by no margin yet.
         max_steps: Length of the paths.
         most: Largest score that counts: what an image loses beyond is no loss.
+        doubting: The same with a doubt of 1; None if doubt is not asked for, which then lowers no value.
     """
-    every_value, every_gain, every_tool, every_perfect = [], [], [], []
+    every_value, every_doubt, every_gain, every_tool, every_perfect = [], [], [], [], []
     for start in starts:
         steps = [start]
         result = rollout(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
         worth = np.stack([start.worth(step.state, most) for step in steps], axis=1)
-        every_value.append(result.values)
+        reached, ahead = np.array(result.values), steps[:-1]
+        every_value.append(reached)
+        every_doubt.append(np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead))
         every_gain.append(worth - worth[:, :1])
-        every_tool.append(np.stack([step.last_tools for step in steps[:-1]], axis=1))
+        every_tool.append(np.stack([step.last_tools for step in ahead], axis=1))
         every_perfect.append(start.state.scores >= most)
     return FullPaths(
         np.concatenate(every_value),
+        np.concatenate(every_doubt),
         np.concatenate(every_gain),
         np.concatenate(every_tool),
         np.concatenate(every_perfect),
         len(start.toolset.cells),
     )
+
+
+@torch.no_grad()
+def _best_values(values: CellValues | Agent, steps: Sequence[Restoration]) -> npt.NDArray[np.float64]:
+    """Value of the best tool at each of several stages of a batch, (N, stages)."""
+    best = [begin_episodes(values, step)(np.arange(len(step.state))).flatten(1).amax(dim=1) for step in steps]
+    return torch.stack(best, dim=1).double().cpu().numpy()
 
 
 def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDArray[np.float64]:
@@ -129,7 +152,7 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
 
 
 def doubt_and_margins(
-    parts: Sequence[tuple[FullPaths, FullPaths]], per_tool: bool, harm: float = 1.0
+    parts: Sequence[FullPaths], per_tool: bool, harm: float = 1.0
 ) -> tuple[int, npt.NDArray[np.float64]]:
     """The doubt of an agent that is worth most, and the stop margins with it.
 
@@ -137,7 +160,7 @@ def doubt_and_margins(
     doubt, so it is chosen by cross-validation.
 
     Args:
-        parts: Paths on at least two sets of images, each without doubt and with a doubt of 1.
+        parts: Paths on at least two sets of images.
         per_tool: Whether each tool has a margin of its own, as of `stop_margins`.
         harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
 
@@ -145,15 +168,8 @@ def doubt_and_margins(
         The doubt, as of `CellQ`, and margins, as of `stop_margins`, fitted on all images.
     """
 
-    def paths(doubt: int) -> list[FullPaths]:
-        # Values fall in proportion to the doubt, which changes no choice.
-        return [
-            replace(without, values=without.values + doubt * (with_doubt.values - without.values))
-            for without, with_doubt in parts
-        ]
-
     def worth_on_others(doubt: int) -> float:
-        every = paths(doubt)
+        every = [part.doubted(doubt) for part in parts]
         others = (reduce(add, every[:index] + every[index + 1 :]) for index in range(len(every)))
         return sum(
             judge.worth(stop_margins(fit, per_tool, harm), harm, TOO_MANY)
@@ -161,4 +177,4 @@ def doubt_and_margins(
         )
 
     doubt = max(DOUBTS, key=worth_on_others)
-    return doubt, stop_margins(reduce(add, paths(doubt)), per_tool, harm)
+    return doubt, stop_margins(reduce(add, parts).doubted(doubt), per_tool, harm)

@@ -74,16 +74,15 @@ def calibrate(
     if len(photographs) < 2:
         raise ValueError(f"--images {images}: cross-validation needs at least two photographs")
     no_margins = np.zeros(len(network.stop_margin))
-    bare = [q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1)]
+    sure, doubting = (q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1))
     parts = []
     for part in _parts(photographs):
-        starts = [
+        starts = (
             begin(batch, tools, precision)
             for degradation in degradations
             for batch in batches(evaluation_samples(part, degradation, crop, per_image, seed))
-        ]
-        without, with_doubt = (full_paths(starts, one, network.max_steps, CAP) for one in bare)
-        parts.append((without, with_doubt))
+        )
+        parts.append(full_paths(starts, sure, network.max_steps, CAP, doubting))
     doubt, margins = doubt_and_margins(parts, network.sees_tool, harm)
     save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
     print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -118,12 +116,21 @@ def test_a_doubt_is_chosen_that_tells_good_images_from_others(start):
         needs = np.arange(60) % 2 == 0
         values = 1.0 + rng.uniform(0, 0.5, (60, 1))
         gains = np.stack([np.zeros(60), np.where(needs, 2.0, -1.0)], axis=1)
-        without = FullPaths(values, gains, np.zeros((60, 1), dtype=np.int64), np.zeros(60, dtype=np.bool_), 4)
-        halves.append((without, replace(without, values=values - np.where(needs, 0.1, 0.6)[:, None])))
+        doubts = np.where(needs, 0.1, 0.6)[:, None]
+        halves.append(FullPaths(values, doubts, gains, np.zeros((60, 1), np.int64), np.zeros(60, np.bool_), 4))
     doubt, margins = doubt_and_margins(halves, per_tool=False, harm=0.0)
     assert doubt > 0
-    all_of_them = halves[0][0] + halves[1][0]
-    lowered = np.tile(np.where(np.arange(60) % 2 == 0, 0.1, 0.6), 2)[:, None]
-    assert replace(all_of_them, values=all_of_them.values - doubt * lowered).worth(margins, harm=0.0) == 1.0
-    (sure, _), (other, _) = halves
-    assert (sure + other).worth(stop_margins(sure + other, per_tool=False, harm=0.0), harm=0.0) < 0.5
+    both = halves[0] + halves[1]
+    assert both.doubted(doubt).worth(margins, harm=0.0) == 1.0
+    assert both.worth(stop_margins(both, per_tool=False, harm=0.0), harm=0.0) < 0.5
+
+
+def test_doubt_is_what_an_agent_that_doubts_says_at_the_same_steps(start):
+    def doubting(images: torch.Tensor) -> torch.Tensor:
+        return brighten(0)(images) - images[:, 0, 0, 0, None, None]
+
+    paths = full_paths([start], brighten(0), 3, doubting=doubting)
+    levels = np.array([[97, 98, 99], [96, 97, 98], [95, 96, 97]]) / 255
+    assert paths.doubts == pytest.approx(levels, abs=1e-5)
+    assert paths.doubted(2).values == pytest.approx(paths.values - 2 * levels, abs=1e-5)
+    assert (full_paths([start], brighten(0), 3).doubts == 0).all()

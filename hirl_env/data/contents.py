@@ -1,4 +1,4 @@
-"""Pictures other than photographs: flat colours, drawings and text, patterns, and greys that are not quite grey."""
+"""Pictures other than photographs: flat colours, drawings and text, patterns, textures, near-greys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hirl_env.arrays import Pixels
 from hirl_env.data.images import LUMA
 from hirl_env.data.patterns import patterned
+from hirl_env.data.textures import textured
 
 Colour = tuple[int, int, int]
 
@@ -94,9 +95,12 @@ def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
 
 def pattern(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """A part of the photograph that is dithered, printed in dots, or has a regular pattern over it."""
-    width, height = _canvas(pixels, smallest)
-    top, left = (int(rng.integers(side - part + 1)) for side, part in zip(pixels.shape, (height, width), strict=False))
-    return patterned(pixels[top : top + height, left : left + width], rng)
+    return patterned(_part(pixels, smallest, rng), rng)
+
+
+def texture(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """Fine irregular texture, such as gravel or straw, in colours of the photograph."""
+    return textured(_part(pixels, smallest, rng), rng)
 
 
 CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
@@ -105,6 +109,7 @@ CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
     "drawing": drawing,
     "near-grey": near_grey,
     "pattern": pattern,
+    "texture": texture,
 }
 
 
@@ -113,6 +118,13 @@ def _canvas(pixels: Pixels, smallest: int) -> tuple[int, int]:
     height, width = pixels.shape[:2]
     scale = min(1.0, max(LARGEST / max(height, width), smallest / min(height, width)))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _part(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """A random part of the photograph, of the size of a drawn picture."""
+    width, height = _canvas(pixels, smallest)
+    top, left = (int(rng.integers(side - part + 1)) for side, part in zip(pixels.shape, (height, width), strict=False))
+    return pixels[top : top + height, left : left + width]
 
 
 def _colour(rng: np.random.Generator) -> Colour:

@@ -37,7 +37,7 @@ def patterned(photograph: Pixels, rng: np.random.Generator) -> Pixels:
     pattern = ends[0] + drawn[..., None] * (ends[1] - ends[0])
     # If faint, it looks like a photograph of something patterned, such as cloth or paving.
     share = 1.0 if rng.random() < 0.5 else rng.uniform(0.1, 0.9)
-    return _as_seen(photograph + share * (pattern - photograph), rng)
+    return as_seen(photograph + share * (pattern - photograph), rng)
 
 
 def _stripes(height: int, width: int, rng: np.random.Generator) -> Field:
@@ -47,7 +47,7 @@ def _stripes(height: int, width: int, rng: np.random.Generator) -> Field:
     for _ in range(int(rng.integers(1, 4))):
         angle, period = rng.uniform(0, np.pi), rng.uniform(2, 14)
         total += np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / period + rng.uniform(0, 6))
-    return _spread(total if rng.random() < 0.5 else np.sign(total))
+    return spread(total if rng.random() < 0.5 else np.sign(total))
 
 
 def _weave(height: int, width: int, rng: np.random.Generator) -> Field:
@@ -56,7 +56,7 @@ def _weave(height: int, width: int, rng: np.random.Generator) -> Field:
     period, step = rng.uniform(3, 12), int(rng.integers(2, 5))
     warp, weft = columns / period, rows / period
     over = (np.floor(warp) + np.floor(weft)) % step == 0
-    return _spread(np.where(over, _round(warp), rng.uniform(0.3, 1) * _round(weft)))
+    return spread(np.where(over, _round(warp), rng.uniform(0.3, 1) * _round(weft)))
 
 
 def _tiles(height: int, width: int, rng: np.random.Generator) -> Field:
@@ -66,12 +66,12 @@ def _tiles(height: int, width: int, rng: np.random.Generator) -> Field:
     # Each row of tiles may be offset from the one before, like bricks.
     shift = int(rng.integers(wide)) if rng.random() < 0.5 else 0
     rows, columns = np.mgrid[0:height, 0:width]
-    return _spread(tile[rows % tall, (columns + rows // tall * shift) % wide])
+    return spread(tile[rows % tall, (columns + rows // tall * shift) % wide])
 
 
 def _screen(height: int, width: int, rng: np.random.Generator) -> Field:
     """Dots of one size in a rotated grid."""
-    return _spread((_dots(height, width, rng) < rng.uniform(0.2, 0.8)).astype(float))
+    return spread((_dots(height, width, rng) < rng.uniform(0.2, 0.8)).astype(float))
 
 
 def _printed(photograph: Pixels, rng: np.random.Generator) -> Pixels:
@@ -79,8 +79,8 @@ def _printed(photograph: Pixels, rng: np.random.Generator) -> Pixels:
     height, width = photograph.shape[:2]
     light = photograph / 255
     if rng.random() < 0.5:
-        return _as_seen(255.0 * (light.mean(axis=2) > _dots(height, width, rng))[..., None].repeat(3, axis=2), rng)
-    return _as_seen(255.0 * np.stack([light[..., part] > _dots(height, width, rng) for part in range(3)], axis=2), rng)
+        return as_seen(255.0 * (light.mean(axis=2) > _dots(height, width, rng))[..., None].repeat(3, axis=2), rng)
+    return as_seen(255.0 * np.stack([light[..., part] > _dots(height, width, rng) for part in range(3)], axis=2), rng)
 
 
 def _dithered(photograph: Pixels, rng: np.random.Generator) -> Pixels:
@@ -118,12 +118,12 @@ def _round(places: Field) -> Field:
     return np.sqrt(np.clip(1 - (2 * (places % 1) - 1) ** 2, 0, 1))
 
 
-def _spread(values: Field) -> Field:
+def spread(values: Field) -> Field:
     """The values rescaled to 0 to 1."""
     return (values - values.min()) / max(np.ptp(values), 1e-9)
 
 
-def _as_seen(picture: Field, rng: np.random.Generator) -> Pixels:
+def as_seen(picture: Field, rng: np.random.Generator) -> Pixels:
     """A picture that is softened by less than a pixel, as by a lens, in half of the cases."""
     pixels = picture.round().clip(0, 255).astype(np.uint8)
     if rng.random() < 0.5:

@@ -47,11 +47,11 @@ _register("clean", InOrder(()))
 _register("enlarged", Enlarged())
 # What agents train on: everything that a picture may suffer from, and nothing at all. Blur alone, and other shapes of
 # blur, have shares of their own: in `unknown` they are so rare that they are hardly learned. So have slight distortions
-# of sharp photographs, and clean patterns, which are easily taken for noise.
+# of sharp photographs, and clean patterns and textures, which are easily taken for noise.
 _blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25)
 _shaped = replace(_blurred, other_blur=0.75)
-_light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern"))
-_slight = OtherPictures(Slight(), contents=("photograph", "photograph", "near-grey", "pattern"))
+_light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern", "texture"))
+_slight = OtherPictures(Slight(), contents=("photograph", "photograph", "near-grey", "pattern", "texture"))
 _camera = OtherPictures(Slight(blurred=0.1, noisy=1.0, compressed=0.4))
 _register("slight", Slight())
 _register("camera", _camera)

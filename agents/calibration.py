@@ -144,7 +144,7 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
     if not per_tool:
         return margins
     every = np.arange(paths.n_tools + 1)
-    margins = np.broadcast_to(margins, every.shape)
+    margins = np.full(every.shape, margins[0])
     for tool in [*every, *every]:
         tried = [np.where(every == tool, candidate, margins) for candidate in candidates]
         margins = max((margins, *tried), key=worth)

@@ -77,8 +77,9 @@ def _grains(photograph: Pixels, rng: np.random.Generator) -> Field:
     waves /= waves.std() + 1e-9
     shapes = (np.abs(waves).clip(0, 2.5), np.tanh(3 * waves), np.exp(waves.clip(-3, 1.5)), waves.clip(-1, 3))
     shaped = spread(shapes[int(rng.integers(len(shapes)))])[..., None]
-    dark, bright = _colours(photograph, 2, rng)
-    bright = bright + rng.uniform(40, 160)
+    dark, hue = _colours(photograph, 2, rng)
+    dark *= rng.uniform(0.4, 1)
+    bright = hue - hue.mean() + dark.mean() + rng.uniform(40, 160)
     return dark + shaped * (bright - dark)
 
 

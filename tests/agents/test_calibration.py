@@ -39,8 +39,11 @@ def test_the_margin_makes_up_for_values_that_are_too_high(start, bias):
 
 
 def test_no_margin_where_none_is_needed(start):
-    margins = stop_margins(full_paths([start], brighten(-0.01), 7), per_tool=False)
-    assert (margins == 0).all()
+    paths = full_paths([start], brighten(-0.01), 7)
+    for per_tool in (False, True):
+        margins = stop_margins(paths, per_tool)
+        assert (margins == 0).all()
+        assert margins.flags.writeable, "PyTorch warns about others"
 
 
 def test_values_that_are_too_low_are_raised(start):

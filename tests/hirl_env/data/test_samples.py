@@ -191,11 +191,12 @@ def test_light_samples_show_drawings_colours_and_greys_beside_photographs(pictur
             assert torch.equal(sample.distorted, sample.reference)
 
 
-def test_agents_for_photographs_meet_clean_patterns_and_patterns_with_faults(pictures, noise):
+@pytest.mark.parametrize("content", ["pattern", "texture"])
+def test_agents_for_photographs_meet_other_pictures_clean_and_with_faults(content, pictures, noise):
     samples = Samples(pictures, degradations.resolve("everything"), 64)
     drawn = [samples.of(noise, np.random.default_rng(n)) for n in range(300)]
-    patterns = [one for one in drawn if getattr(one.degradation, "kind", "") == "pattern"]
-    clean = [one for one in patterns if not one.degradation.steps]
+    others = [one for one in drawn if getattr(one.degradation, "kind", "") == content]
+    clean = [one for one in others if not one.degradation.steps]
     assert clean
-    assert len(clean) < len(patterns) < 60
+    assert len(clean) < len(others) < 60
     assert all(torch.equal(one.distorted, one.reference) for one in clean)

@@ -21,8 +21,9 @@ def registries(monkeypatch):
     """Forgets at the end what a page registers."""
     from hirl_env import degradations, measures, toolsets
     from hirl_env.tools import tools
+    from hirl_experiments.training.tool_recipes import tool_recipes
 
-    for registry in (degradations, measures, toolsets, tools):
+    for registry in (degradations, measures, toolsets, tools, tool_recipes):
         monkeypatch.setattr(registry, "factories", dict(registry.factories))
 
 

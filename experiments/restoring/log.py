@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,23 +93,34 @@ def opened_log(out: Path) -> Iterator[RestoreLog]:
     path = out / LOG
     try:
         out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        descriptor = _open_locked(path)
     except OSError as error:
         raise unwritable(path, error) from error
+    empty = False
     try:
-        if not lock(descriptor):
-            raise ValueError(f"another `hirl restore` is saving in {out}; wait for it, or choose another --out")
-        yield RestoreLog(path, descriptor)
-        empty = os.fstat(descriptor).st_size == 0
-    except BaseException:
-        empty = os.fstat(descriptor).st_size == 0
-        raise
+        try:
+            yield RestoreLog(path, descriptor)
+        finally:
+            empty = os.fstat(descriptor).st_size == 0
+            if empty:
+                path.unlink(missing_ok=True)
     finally:
-        if empty:
-            path.unlink(missing_ok=True)
         os.close(descriptor)
         for folder in missing if empty else ():
             _remove_if_empty(folder)
+
+
+def _open_locked(path: Path) -> int:
+    """Opens the log, which is made if it is missing, for this process alone; returns its descriptor."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        if not lock(descriptor):
+            os.close(descriptor)
+            raise ValueError(f"another `hirl restore` is saving in {path.parent}; wait for it, or choose another --out")
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)  # another run, which ended without a line, removed it before it was locked
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -170,6 +170,8 @@ def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixel
     if not restored.steps or options.strength == 0:
         return page.pixels, page_row
     result = blended(before, restored.image, options.strength)
+    if np.array_equal(result, before):  # too little to be seen in whole numbers
+        return page.pixels, page_row
     if options.guard is not None:
         page_row["guard_before"], page_row["guard_after"] = score(options.guard, before), score(options.guard, result)
         if page_row["guard_after"] < page_row["guard_before"]:

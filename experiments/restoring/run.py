@@ -143,7 +143,8 @@ class RestoreRun:
             try:
                 write(files)
             except OSError as error:
-                row = row | {"saved": None, "saved_sha256": None, "error": f"{row['file']}: {error}"}
+                failed = {"saved": None, "saved_sha256": None, "error": f"{row['file']}: {error}"}
+                row = row | failed | {"ours_before": _ours(row)}  # of which some may be saved
                 self.log.append(row)
         _print_row(row, self.settings["measure"], self.settings["guard"])
         self.progress.end()

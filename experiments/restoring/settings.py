@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 from hirl_agents.restorer import Restorer
+from hirl_agents.rollout import Stopping
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, blind_measure
@@ -52,7 +53,7 @@ class RestoreSettings:
     without: tuple[str, ...] = ()
     price: float = 0.0
     strength: float = 1.0
-    stop: Literal["value", "quality", "reference", "steps"] = "value"
+    stop: Stopping = "value"
     measure: str = "hirl-biqa"
     guard: str | None = None
     format: str | None = None

@@ -499,6 +499,12 @@ def test_a_wrong_agent_is_one_line(place, hirl, capsys):
 # Control
 
 
+def test_a_change_too_small_for_whole_numbers_is_none(brighter, place):
+    content = picture("a.jpg", quality=60).read_bytes()
+    run(("a.jpg",), strength=0.05)
+    assert Path("out/a.jpg").read_bytes() == content
+
+
 def test_strength_keeps_a_part_of_the_change(brighter, place):
     picture("a.png")
     run(("a.png",), strength=0.5)

@@ -1,5 +1,6 @@
 """`hirl restore` goes on: what counts as finished, whatever happened to inputs, outputs and runs in between."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import pytest
 from PIL import Image
 
 from hirl_env.files import lock
+from hirl_experiments.restoring.log import logged_rows, opened_log
+from hirl_experiments.restoring.one_picture import write
 from tests.conftest import colours
 from tests.experiments.commands.conftest import log, names, picture, run
 
@@ -99,6 +102,31 @@ def test_a_run_beside_another_into_one_folder_is_refused():
         with pytest.raises(ValueError, match="another `hirl restore` is saving in out; wait for it, or choose another"):
             run(("a.png",))
     run(("a.png",))
+
+
+def test_a_run_that_is_refused_leaves_the_log_of_the_other_which_may_still_be_empty(place):
+    with opened_log(place) as log:
+        with pytest.raises(ValueError, match="another `hirl restore`"), opened_log(place):
+            pass
+        log.append({"target": "a.png"})
+    assert logged_rows(place) == {"a.png": {"target": "a.png"}}
+
+
+def test_files_that_were_saved_before_a_disk_was_full_are_known_as_ours(monkeypatch):
+    picture("a.png")
+
+    def full(files):
+        write(dict(list(files.items())[:1]))
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hirl_experiments.restoring.run.write", full)
+        with pytest.raises(ValueError, match="1 of 1"):
+            run(("a.png",), save_steps=True)
+    before = names()
+    assert len(before) == 1
+    run(("a.png",), save_steps=True)
+    assert before < names()
 
 
 def test_what_is_missing_is_said_before_the_first_picture(capsys):

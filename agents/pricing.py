@@ -9,25 +9,23 @@ import numpy.typing as npt
 import torch
 
 from hirl_agents.agent import Agent, RowValues
-from hirl_env.config import CROP_SIZE
 from hirl_env.restoration import Restoration
 
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """An agent whose values of tools are lowered by the price of their cost.
-
-    The cost is that of a crop of 64x64 pixels, on which agents are trained, whatever the size of the image. So a tool
-    that is worth its price on a crop is worth it on the photograph, and the price is that of the reward
-    ``psnr - PRICE*cost``.
+    """An agent whose values of tools are lowered by the price of their cost, as the reward ``psnr - PRICE*cost`` is.
 
     Attributes:
         agent: Agent whose values are gains.
         price: Price of a GFLOP, in units of the values.
+        crop: Side in pixels of a crop that the cost is counted on, whatever the size of the image, so that a tool that
+            is worth its price on the crop is worth it on a photograph; None for the cost on the image itself.
     """
 
     agent: Agent
     price: float
+    crop: int | None = None
 
     @property
     def max_steps(self) -> int:
@@ -37,7 +35,8 @@ class Priced:
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, as `hirl_agents.agent.Agent.begin` does."""
         look = self.agent.begin(restoration)
-        prices = torch.as_tensor(self.price * restoration.toolset.costs * (CROP_SIZE**2 / 1e6), dtype=torch.float32)
+        costs = restoration.tool_costs if self.crop is None else restoration.toolset.costs * (self.crop**2 / 1e6)
+        prices = torch.as_tensor(self.price * costs, dtype=torch.float32)
 
         def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
             cells = look(rows).clone()
@@ -47,6 +46,6 @@ class Priced:
         return priced
 
 
-def priced(agent: Agent, price: float) -> Agent:
-    """An agent under a price of a GFLOP; the agent itself if the price is 0."""
-    return Priced(agent, price) if price else agent
+def priced(agent: Agent, price: float, crop: int | None = None) -> Agent:
+    """An agent under a price of a GFLOP, as of `Priced`; the agent itself if the price is 0."""
+    return Priced(agent, price, crop) if price else agent

@@ -24,6 +24,7 @@ from hirl_agents.networks import CellValues
 from hirl_agents.pricing import priced
 from hirl_agents.rollout import Stopping, rollout
 from hirl_env.checks import is_count
+from hirl_env.config import CROP_SIZE
 from hirl_env.data.images import as_batch, to_deep_pixels, to_pixels
 from hirl_env.devices import Precision, check_precision
 from hirl_env.quality import Measure, measures, psnr
@@ -106,8 +107,8 @@ class Restorer:
             the shipped agent predicted gains of 5 dB that were losses.
         only: Names of the tools and types that the agent may use. Default: all.
         without: Names of tools and types that it may not use.
-        price: Price of a GFLOP, as in `hirl_agents.pricing.Priced`: the gain that it must be predicted to bring. 0 for
-            the best quality.
+        price: Price of a GFLOP: the gain that it must be predicted to bring. GFLOP are those of a crop of 64x64 pixels,
+            so that a price means the same for pictures of any size. 0 for the best quality.
         trust: Whether the agent may be a .zip file of Stable-Baselines3, whose loading runs code that it holds.
 
     Raises:
@@ -154,7 +155,7 @@ class Restorer:
         self.toolset = tools_of(self.agent, self.toolset, tile)
         # Counted now, because it runs every tool once, which would look like steps of the first picture.
         self.costs = self.toolset.costs
-        self.agent = priced(self.agent, price)
+        self.agent = priced(self.agent, price, CROP_SIZE)
         if only or without:
             self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))
         self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)

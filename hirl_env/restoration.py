@@ -214,6 +214,11 @@ class Restoration:
         self._begin(images.to(self.toolset.device), references, rows)
 
     def _begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None) -> None:
+        if rows is not None and images.shape[1:] != self.state.images.shape[1:]:
+            raise ValueError(
+                f"images {tuple(images.shape)} do not fit the other rows, {tuple(self.state.images.shape)}; begin a "
+                "new batch with images of another size"
+            )
         fresh = State.first(images, references, *self._score(images, references))
         self.state = fresh if rows is None else self.state.replace(rows, fresh)
 
@@ -284,6 +289,11 @@ class Restoration:
         after = replace(after, steps=before.steps + 1, ended=terminated | truncated)
         self.state = self.state.replace(rows, after)
         return Outcome(gains, terminated, truncated, tool_gains)
+
+    @property
+    def tool_costs(self) -> Floats:
+        """GFLOP that each tool takes for an image of this size, float64 (types, degrees)."""
+        return self.toolset.costs * self._megapixels(self.state.images)
 
     @property
     def last_tools(self) -> Indices:

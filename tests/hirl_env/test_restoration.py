@@ -153,6 +153,16 @@ def test_rows_may_be_given_in_any_order(toy_toolset):
     assert restoration.state.paths == [((0, 1),), ((1, 0),), ((0, 0),)]
 
 
+@pytest.mark.parametrize("side", [1, 4, 13])
+def test_images_of_another_size_do_not_fit_the_other_rows(toy_toolset, side):
+    restoration = begun(toy_toolset, (100, 104, 108))
+    before = restoration.state
+    other = torch.zeros(1, 3, side, side)
+    with pytest.raises(ValueError, match=r"do not fit the other rows, \(3, 3, 12, 12\); begin a new batch"):
+        restoration.begin(other, other, np.array([1]))
+    assert restoration.state is before
+
+
 def test_a_refused_beginning_leaves_what_there_is(toy_toolset, grey):
     restoration = begun(toy_toolset)
     images = restoration.state.images

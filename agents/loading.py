@@ -51,13 +51,13 @@ def load_agent(
     def viewed(values: CellValues) -> CellValues:
         return partial(cell_values, values, crop=side)
 
-    if isinstance(source, BasePolicy):
-        return policy_agent(source.to(toolset.device), toolset, viewed)
-    if isinstance(source, Agent):
-        return source.to(toolset.device) if isinstance(source, RLRestoreAgent) and source is not agent else source
-    if isinstance(source, nn.Module):
+    if isinstance(source, nn.Module) and not isinstance(source, Agent):
         # A copy, so that restoring leaves a network in training as it is.
         source = copy.deepcopy(source).to(toolset.device).eval()
+    if isinstance(source, BasePolicy):
+        return policy_agent(source, toolset, viewed)
+    if isinstance(source, Agent):
+        return source.to(toolset.device) if isinstance(source, RLRestoreAgent) and source is not agent else source
     if not callable(source):
         raise ValueError(f"an agent must be a name, a file, or a function of images; got {agent!r}")
     check_tools(source, toolset)

@@ -60,8 +60,8 @@ def _crops(images: torch.Tensor, crop: int) -> list[torch.Tensor]:
 
 
 def crop_offsets(length: int, crop: int) -> list[int]:
-    """Where crops start along one side: evenly spread, on the grid, and no more of them than fit into `LOOK`."""
+    """Where crops start along one side: evenly spread, on the grid, no two alike, no more than fit into `LOOK`."""
     room = max(0, length - crop)
     count = min(math.ceil(length / crop), max(1, LOOK // crop))
     offsets = np.linspace(0, room, count) if count > 1 else np.array([room / 2])
-    return [int(offset) // GRID * GRID for offset in offsets]
+    return list(dict.fromkeys(int(offset) // GRID * GRID for offset in offsets))

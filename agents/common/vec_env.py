@@ -174,8 +174,12 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
 
 def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
     """Steps after which the environments' episodes are truncated; ``otherwise`` if they do not say."""
-    known = [] if env is None else configs_of(env)
-    return max((config.max_steps or otherwise for config in known), default=otherwise)
+    if env is None or not configs_of(env):
+        return otherwise
+    # A TimeLimit around an environment is in its spec; the vector environment has it in its own rules.
+    own = [task.restoration.rules.max_steps for task in env.get_attr("task")]
+    around = [spec and spec.max_episode_steps for spec in env.get_attr("spec")]
+    return max(min(filter(None, bounds), default=otherwise) for bounds in zip(own, around, strict=True))
 
 
 def configs_of(env: VecEnv) -> list[EnvConfig]:

@@ -118,7 +118,8 @@ def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | Non
     model = _built(config, env)
     try:
         fill_model(model, out / MODEL)
-        if isinstance(model, OffPolicyAlgorithm) and model.num_timesteps < config.total_steps:
+        # Of a run at its end, too: its last evaluation may still be missing, which saves the buffer again.
+        if isinstance(model, OffPolicyAlgorithm):
             fill_replay_buffer(model, out / MEMORY)
             _cut_off_episodes(model)
     except ValueError as error:

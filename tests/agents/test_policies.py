@@ -37,6 +37,23 @@ def test_what_was_saved_chooses_as_the_model_does(algorithm, flat, toy_toolset, 
         assert torch.stack([best // 2, best % 2], dim=1).tolist() == chosen.tolist()
 
 
+def test_restoring_with_a_model_in_training_leaves_it_as_it_is(toy_toolset):
+    env = make_vec_env(n_envs=2, toolset=toy_toolset, crop_size=36, stop_action=True)
+    model = PPO("CnnPolicy", env, policy_kwargs=SMALL, seed=0)
+    model.policy.set_training_mode(True)
+    agent = load_agent(model, toy_toolset)
+    assert model.policy.training
+    start = Restoration(toy_toolset, measures.resolve("psnr"))
+    images = torch.rand(2, 3, 36, 36, generator=torch.Generator().manual_seed(0))
+    start.begin(images, images)
+    look = begin_episodes(agent, start)
+    before = look(torch.arange(2).numpy())
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.zero_()
+    assert torch.equal(before, look(torch.arange(2).numpy()))
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "model.zip"])
 def test_a_saved_agent_of_this_package_is_read_without_trust(name, toy_toolset, tmp_path, grey):
     env = make_vec_env(n_envs=1, toolset=toy_toolset, crop_size=16)

@@ -39,6 +39,7 @@ def test_crops_are_spread_over_the_picture(length, crop):
     places = crop_offsets(length, crop)
     assert all(place % 16 == 0 and 0 <= place <= max(0, length - crop) for place in places)
     assert places[0] == 0
+    assert len(places) == len(set(places)), "a crop that is seen twice is one look"
     assert places[-1] > length - crop - 16
     steps = np.diff(places)
     assert len(steps) == 0 or steps.max() - steps.min() <= 16

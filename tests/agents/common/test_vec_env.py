@@ -6,10 +6,11 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecNormalize, is_vecenv_wrapped
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecNormalize, is_vecenv_wrapped
 from stable_baselines3.common.vec_env.vec_monitor import VecMonitor
 
 from hirl_agents import HIRL, FlatDQN, RestoreVecEnv, RLRestore, make_vec_env
+from hirl_agents.common.vec_env import longest_episode
 from hirl_agents.networks import ResNet18Extractor
 
 TRUNK = {"features_extractor_class": ResNet18Extractor, "features_extractor_kwargs": {"width": 8}}
@@ -178,3 +179,18 @@ def test_agents_refuse_a_stop_that_they_would_not_use(algorithm, env_id, task):
 def test_agents_do_not_train_on_whole_pictures(algorithm, env_id):
     with pytest.raises(ValueError, match="crop_size=None restores whole pictures: give a crop_size"):
         algorithm(env=gym.make(env_id, crop_size=None), buffer_size=64)
+
+
+def test_the_longest_episode_is_that_of_the_configuration_or_of_a_limit_around_it(toy_toolset):
+    def single(**arguments):
+        return DummyVecEnv([lambda: gym.make("HIRL-Restore-v0", toolset=toy_toolset, crop_size=16, **arguments)])
+
+    def native(**arguments):
+        return make_vec_env(n_envs=2, toolset=toy_toolset, crop_size=16, **arguments)
+
+    for make in (single, native):
+        assert longest_episode(make()) == 7
+        assert longest_episode(make(max_steps=None), otherwise=5) == 5
+        assert longest_episode(make(max_steps=4, max_episode_steps=3)) == 3
+        assert longest_episode(make(max_steps=2, max_episode_steps=3)) == 2
+    assert longest_episode(None, otherwise=5) == 5

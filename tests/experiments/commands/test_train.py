@@ -248,12 +248,13 @@ def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp
     out = tmp_path / "run"
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *LEARNING]
     assert hirl("train", *arguments) == 0
-    rows = curve(out)
+    rows, memory = curve(out), (out / "replay_buffer.safetensors").read_bytes()
     written = (out / "evaluation.csv").read_text().splitlines(keepends=True)
     (out / "evaluation.csv").write_text("".join(written[:-1]))
     assert hirl("train", "--resume", str(out), "--threads", "1", "--no-wandb") == 0
     assert "is complete" not in capsys.readouterr().out
     assert curve(out) == rows
+    assert (out / "replay_buffer.safetensors").read_bytes() == memory
 
 
 @pytest.mark.slow

@@ -234,13 +234,15 @@ class CropPosition:
         if grid == "anywhere":
             return window, crop
         if crop[0].start is None:
-            moves = (self.row, self.column) if self.row or self.column else (GRID // 2, GRID // 2)
-            return window, (crop if grid == "aligned" else (slice(moves[0], None), slice(moves[1], None)))
-        # Colour blocks are twice as wide.
-        rows, columns = (part.start % (2 * GRID) for part in crop)
-        if grid == "shifted":
-            rows, columns = (0, 0) if rows or columns else (GRID // 2, GRID // 2)
-        moved = [_later(outer, inner, by) for outer, inner, by in zip(window, crop, (rows, columns), strict=True)]
+            row, column = (self.row, self.column) if self.row or self.column else (GRID // 2, GRID // 2)
+            return window, (crop if grid == "aligned" else (slice(row, None), slice(column, None)))
+        if grid == "aligned":  # with colour blocks, which are twice as wide
+            moves = [part.start % (2 * GRID) for part in crop]
+        else:
+            moves = [0 if any(part.start % GRID for part in crop) else GRID // 2] * 2
+        moved = [_later(outer, inner, by) for outer, inner, by in zip(window, crop, moves, strict=True)]
+        if grid == "shifted" and not any(inner.start % GRID for _, inner in moved):
+            raise ValueError("there are no pixels around the crop by which blocks could be shifted")
         return (moved[0][0], moved[1][0]), (moved[0][1], moved[1][1])
 
 

@@ -147,7 +147,7 @@ class Pictured(Degradation):
     shrink: float = 1.0
 
     def content(self, pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-        picture = CONTENTS[self.kind](pixels, smallest, rng)
+        picture = CONTENTS[self.kind](self.degradation.content(pixels, smallest, rng), smallest, rng)
         return shrunk(picture, max(1.0, min(self.shrink, min(picture.shape[:2]) / smallest)))
 
     @property

@@ -289,6 +289,13 @@ def test_other_pictures_are_of_the_contents_named_and_in_part_made_smaller():
     assert all(one.shrink == 1 or 1.2 <= one.shrink <= 3 for one in drawn)
 
 
+def test_other_pictures_of_a_degradation_with_content_of_its_own_have_that():
+    pixels = np.random.default_rng(0).integers(0, 256, size=(40, 60, 3), dtype=np.uint8)
+    shrinking = OtherPictures(Light(kinds=("shrunk",), contents=("photograph",), shrink=(2, 2)), shrunk=0.0)
+    drawn = shrinking.draw(np.random.default_rng(0))
+    assert drawn.content(pixels, 16, np.random.default_rng(0)).shape == (20, 30, 3)
+
+
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_an_enlarged_picture_keeps_its_place_its_brightness_and_what_its_small_one_shows(interpolation, photograph):
     rng = np.random.default_rng(0)

@@ -126,6 +126,22 @@ def test_jpegs_blocks_begin_where_it_is_asked(pictures, crop):
         assert shifted.reference.shape == shifted.distorted.shape
 
 
+def test_blocks_are_shifted_wherever_there_are_pixels_around_the_crop(pictures):
+    for side in (66, 72, 87, 104):
+        rows, columns = np.mgrid[0:side, 0:side]
+        slope = Photograph("slope", np.repeat((rows + columns)[..., None], 3, axis=2).astype(np.uint8), None)
+        samples = Samples(pictures, JpegCompression(1), 64, grid="shifted")
+        found = set()
+        for seed in range(60):
+            try:
+                found.add(blocks(samples.of(slope, np.random.default_rng(seed)).distorted))
+            except ValueError as error:
+                assert side < 70
+                assert "there are no pixels around the crop by which blocks could be shifted" in str(error)
+        assert found
+        assert (0, 0) not in found
+
+
 @pytest.mark.parametrize("degradation", [GaussianBlur(15), InOrder((GaussianBlur(10), JpegCompression(20)))])
 def test_what_borders_do_to_a_filter_stays_outside_of_a_crop(pictures, noise, degradation):
     samples = Samples(pictures, degradation, 48)

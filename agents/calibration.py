@@ -59,7 +59,7 @@ class FullPaths:
         """The same paths, with the values of an agent of that doubt, which changes none of its choices."""
         return replace(self, values=self.values - doubt * self.doubts)
 
-    def worth(self, margins: npt.NDArray[np.float64], harm: float = 1.0, price: float = FORBIDDEN) -> float:
+    def objective(self, margins: npt.NDArray[np.float64], harm: float = 1.0, price: float = FORBIDDEN) -> float:
         """The mean gain where margins end the paths, in units of the reward, less what too much harm is taken to cost.
 
         Args:
@@ -128,7 +128,7 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
     Args:
         paths: What the agent makes of the images where nothing stops it.
         per_tool: Whether each tool has a margin of its own, for steps after it.
-        harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
+        harm: Largest share of the images that may be harmed, as of `FullPaths.objective`.
 
     Returns:
         Margins in units of the reward, float64 (tools + 1,), by the number of the tool used last, 0 for none; or (1,).
@@ -138,7 +138,7 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
     candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
 
     def worth(margins: npt.NDArray[np.float64]) -> float:
-        return paths.worth(margins, harm)
+        return paths.objective(margins, harm)
 
     margins = max((np.array([candidate]) for candidate in candidates), key=worth)
     if not per_tool:
@@ -162,7 +162,7 @@ def doubt_and_margins(
     Args:
         parts: Paths on at least two sets of images.
         per_tool: Whether each tool has a margin of its own, as of `stop_margins`.
-        harm: Largest share of the images that may be harmed, as of `FullPaths.worth`.
+        harm: Largest share of the images that may be harmed, as of `FullPaths.objective`.
 
     Returns:
         The doubt, as of `CellQ`, and margins, as of `stop_margins`, fitted on all images.
@@ -172,7 +172,7 @@ def doubt_and_margins(
         every = [part.doubted(doubt) for part in parts]
         others = (reduce(add, every[:index] + every[index + 1 :]) for index in range(len(every)))
         return sum(
-            judge.worth(stop_margins(fit, per_tool, harm), harm, TOO_MANY)
+            judge.objective(stop_margins(fit, per_tool, harm), harm, TOO_MANY)
             for judge, fit in zip(every, others, strict=True)
         )
 

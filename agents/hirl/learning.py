@@ -97,7 +97,7 @@ class FromFeedback(Learning[Feedback]):
 
     def batch(self, sample: Feedback) -> Feedback:
         """The images as the networks see them, and the gains of all tools."""
-        return sample._replace(images=self.policy.images(sample.images))
+        return sample._replace(images=self.policy.seen(sample.images))
 
     def degree_targets(self, values: torch.Tensor, batch: Feedback) -> tuple[torch.Tensor, torch.Tensor]:
         """All values, and all gains."""
@@ -168,7 +168,7 @@ class FromTransitions(Learning[Transitions]):
         discounts: torch.Tensor,
     ) -> Transitions:
         types, degrees = actions.long().unbind(dim=1)
-        images, next_images = self.policy.images(observations), self.policy.images(next_observations)
+        images, next_images = self.policy.seen(observations), self.policy.seen(next_observations)
         return Transitions(images, types, degrees, rewards, next_images, discounts)
 
     def degree_targets(self, values: torch.Tensor, batch: Transitions) -> tuple[torch.Tensor, torch.Tensor]:

@@ -96,7 +96,7 @@ class HIRLPolicy(BasePolicy):
         return self._predict(observation, deterministic)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> torch.Tensor:
-        values = self.acting(self._pixels(observation))
+        values = self.acting(self._images(observation))
         best = values.flatten(1).argmax(dim=1)
         return torch.stack([best // self.q.n_degrees, best % self.q.n_degrees], dim=1)
 
@@ -132,11 +132,11 @@ class HIRLPolicy(BasePolicy):
         """The networks that choose actions."""
         return self.q_target if self.acts_by_target else self.q
 
-    def images(self, observation: PyTorchObs) -> torch.Tensor:
-        """Observations, uint8 (N, C, H, W), as the strategies see them."""
-        return self.q.seen(self._pixels(observation))
+    def seen(self, observation: PyTorchObs) -> torch.Tensor:
+        """The input of the strategies, with their maps, for observations, uint8 (N, C, H, W)."""
+        return self.q.seen(self._images(observation))
 
-    def _pixels(self, observation: PyTorchObs) -> torch.Tensor:
+    def _images(self, observation: PyTorchObs) -> torch.Tensor:
         """Observations as images in [0, 1], in the fastest layout for convolutions."""
         images = preprocess_obs(observation, self.observation_space)
         assert isinstance(images, torch.Tensor)

@@ -83,7 +83,7 @@ class CellQ(nn.Module):
         Raises:
             ValueError: If images have other channels.
         """
-        return self.values(self.checked(images), looks)
+        return self.values(self.input_of(images), looks)
 
     def values(self, seen: torch.Tensor, looks: int) -> torch.Tensor:
         """Cell values of what is `seen`; ``looks`` as of `forward`."""
@@ -92,8 +92,8 @@ class CellQ(nn.Module):
         margin = torch.maximum(margin / looks**0.5, margin.clamp(max=LEAST_MARGIN))
         return returns - margin[:, None, None]
 
-    def checked(self, images: torch.Tensor) -> torch.Tensor:
-        """What is `seen` of images.
+    def input_of(self, images: torch.Tensor) -> torch.Tensor:
+        """What is `seen` of images, if they have the right channels.
 
         Raises:
             ValueError: If images have other channels.

@@ -27,7 +27,7 @@ class TurnAveraged(nn.Module):
         """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as in `CellQ.forward`."""
         # Rotations of one crop share its content, and much of their error, so they do not count as looks.
         turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
-        seen = self.network.checked(images)  # once, because its maps rotate with the images
+        seen = self.network.input_of(images)  # once, because its maps rotate with the images
         values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns])
         deviations, means = torch.std_mean(values, dim=0, correction=0)
         largest = means.flatten(1).argmax(dim=1, keepdim=True)

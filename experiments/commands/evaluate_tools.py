@@ -16,18 +16,13 @@ from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.command_line.checks import at_least, check_writable, some
 from hirl_experiments.command_line.invocation import command_line
 from hirl_experiments.command_line.results import markdown_table, print_table, write_json, write_markdown
+from hirl_experiments.evaluation.agreement import SETTINGS
 from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.methods import Chain, Distorted
 from hirl_experiments.evaluation.runner import Row, Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 from hirl_experiments.evaluation.translation import moves
 
-# The three settings at which the paper trains and tests the tools of each type (section 3.1).
-SETTINGS = {
-    "noise": ("noise-15", "noise-25", "noise-35"),
-    "jpeg": ("jpeg-30", "jpeg-20", "jpeg-10"),
-    "blur": ("blur-5", "blur-10", "blur-15"),
-}
 BLURS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # standard deviations of centred blurs, pixels
 Part = Literal["gains", "translations"]
 Table = tuple[str, list[dict[str, Any]], dict[str, int]]  # title, rows, decimals

@@ -21,9 +21,9 @@ from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
+from hirl_experiments.evaluation.sampling import PIXELS
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "% within 0.1": 1, "trials": 2, "crops": 0}
-CROPS = 32  # restored side by side
 NEAR = 0.1  # units of the measure: an agent within this distance of the best counts as having found it
 DRIFT = 0.01  # units of the measure by which a score may differ on another machine
 
@@ -92,8 +92,9 @@ def _named_toolset(table: Table) -> str:
 
 
 def _starts(table: Table, root: Restoration) -> Iterator[Restoration]:
-    for first in range(0, len(table), CROPS):
-        yield _begun(table, root, slice(first, first + CROPS))
+    count = max(1, PIXELS // table.spec.crop_size**2)  # side by side
+    for first in range(0, len(table), count):
+        yield _begun(table, root, slice(first, first + count))
 
 
 def _begun(table: Table, root: Restoration, rows: slice) -> Restoration:

@@ -33,12 +33,13 @@ from hirl_env.restoration import State
 from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 
-FAMILIES = {
+# The three settings at which the paper trains and tests the tools of each type (section 3.1).
+SETTINGS = {
     "noise": tuple(f"noise-{sigma}" for sigma in NOISE_SIGMAS),
     "jpeg": tuple(f"jpeg-{quality}" for quality in JPEG_QUALITIES),
     "blur": tuple(f"blur-{size}" for size in BLUR_SIZES),
-    **{level: (level,) for level in LEVELS},
 }
+FAMILIES = {**SETTINGS, **{level: (level,) for level in LEVELS}}
 PATH = 3  # random tools after each of the levels; the image after every step is used
 TRIED = ("random tools", "levels and random tools")  # groups in addition to the distortions
 IN_ORDER = "in order"

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
+from hirl_agents.calibration import HARM
 from hirl_env.arrays import Floats
 from hirl_env.quality.full_reference import SEEN_CAP
 
 CAP = SEEN_CAP  # of PSNR, in all that suites measure
-HARM = 0.1  # dB: an image that loses more is harmed
 ALTERED = 45.0  # dB: a clean image that comes out below is not what it was
 RESAMPLES = 2000
 CONFIDENCE = 0.95

@@ -133,7 +133,7 @@ class ToolExamples:
         """An image after one or two steps of a fair agent, which takes the best of a few randomly drawn tools."""
         cells = self.toolset.cells
         for _ in range(rng.integers(1, 3)):
-            drawn = rng.choice(len(cells), size=DRAWN_TOOLS, replace=False)
+            drawn = rng.choice(len(cells), size=min(DRAWN_TOOLS, len(cells)), replace=False)
             tried = [self.toolset.apply(image[None], cells[index], self.settings.precision)[0] for index in drawn]
             image = min(tried, key=lambda result: (result - reference).square().mean().item())
         return image

@@ -93,7 +93,7 @@ _HIRL: dict[str, ToolRecipe] = {
         tuple(GaussianNoise(sigma) for sigma in NOISES),
         lr=0.005,
         condition=_noise_strength,
-        strongest=60.0,
+        strongest=Unknown.noise_sigma[1],
     ),
     **{
         f"hirl-dejpeg-{quality}": ToolRecipe(
@@ -112,7 +112,7 @@ _HIRL: dict[str, ToolRecipe] = {
         tuple(GaussianBlur.of_sigma(sigma) for sigma in BLURS),
         lr=0.012,
         condition=_blur_strength,
-        strongest=4.0,
+        strongest=Unknown.blur_sigma[1],
         erring=0.7,
         stored=torch.int8,
     ),

@@ -42,7 +42,7 @@ class ToolTrainer(Training):
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
         self.network = network.to(device)
-        self.average = AveragedModel(self.network, multi_avg_fn=_average_in)
+        self.average = AveragedModel(self.network, multi_avg_fn=_average_in).eval()
         self.examples = ToolExamples(image_sources.resolve(settings.images), self.recipe, settings, self.restored)
         assert settings.lr is not None
         self.optimiser = MuonAndAdam(self.network.parameters(), settings.lr)

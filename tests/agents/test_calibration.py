@@ -53,7 +53,7 @@ def test_values_that_are_too_low_are_raised(start):
     assert -1.5 <= margin < -0.5
     in_time = rollout(start, lambda images: brighten(-1.5)(images) - margin - 1e-6, 7)
     assert in_time.trials.tolist() == [3, 4, 5]
-    assert paths.worth(margins) == pytest.approx((start.worth(in_time.state) - start.worth(start.state)).mean())
+    assert paths.objective(margins) == pytest.approx((start.worth(in_time.state) - start.worth(start.state)).mean())
 
 
 def test_each_tool_has_a_margin_of_its_own(start):
@@ -124,8 +124,8 @@ def test_a_doubt_is_chosen_that_tells_good_images_from_others(start):
     doubt, margins = doubt_and_margins(halves, per_tool=False, harm=0.0)
     assert doubt > 0
     both = halves[0] + halves[1]
-    assert both.doubted(doubt).worth(margins, harm=0.0) == 1.0
-    assert both.worth(stop_margins(both, per_tool=False, harm=0.0), harm=0.0) < 0.5
+    assert both.doubted(doubt).objective(margins, harm=0.0) == 1.0
+    assert both.objective(stop_margins(both, per_tool=False, harm=0.0), harm=0.0) < 0.5
 
 
 def test_doubt_is_what_an_agent_that_doubts_says_at_the_same_steps(start):

@@ -79,7 +79,7 @@ def test_it_finds_the_one_cell_that_undoes_each_distortion(tmp_path, full_feedba
         actions, _ = loaded.predict(one.reset(), deterministic=True)
         assert [tuple(action) for action in actions] == [cell] * 3
         restored, *_ = one.step(actions)
-        images = loaded.policy.images(torch.as_tensor(restored).permute(0, 3, 1, 2))
+        images = loaded.policy.seen(torch.as_tensor(restored).permute(0, 3, 1, 2))
         with torch.no_grad():
             values = loaded.policy.acting(images)
         assert (values < 0.5).all(), "nothing is left to gain"
@@ -257,7 +257,7 @@ def test_averages_over_time_act(env, tmp_path):
     model = agent(env, tau=0.2, target_update_interval=1).learn(48)
     model.save(tmp_path / "model.safetensors")
     again = HIRL.load(tmp_path / "model.safetensors", env=env)
-    images = model.policy.images(model.policy.obs_to_tensor(env.reset())[0])
+    images = model.policy.seen(model.policy.obs_to_tensor(env.reset())[0])
     for one in (model, again):
         assert one.policy.acting is one.policy.q_target
         with torch.no_grad():

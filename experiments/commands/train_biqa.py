@@ -18,6 +18,8 @@ from hirl_experiments.command_line.fingerprints import of_agent, of_photographs,
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.biqa_examples import (
     CHAIN_LENGTHS,
+    FIRST,
+    FORMAT,
     KIND_SHARES,
     RANDOM_SHARE,
     TEACHERS,
@@ -76,5 +78,5 @@ def _name_of_examples(settings: BiqaSettings, photographs: Photographs) -> str:
     """A name that depends on everything that the examples are made from, so that different ones never share it."""
     made_of = (of_photographs(photographs.files), of_toolset(TOOLSET), of_agent(settings.agent))
     options = (settings.hold_out, settings.crop, settings.precision)
-    parts = (*made_of, *options, TEACHERS, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)
+    parts = (*made_of, *options, FORMAT, TEACHERS, FIRST, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

@@ -9,7 +9,7 @@ versions include over-sharpened and over-smoothed pictures, and results of an ag
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +38,15 @@ OTHER_DISTORTIONS = Mixture(
         for name in ("rl-restore-mild", "rl-restore-moderate", "rl-restore-severe", "mixture")
     )
 )
+FIRST = (InOrder(()), *(degradations.resolve(level) for level in LEVELS), OTHER_DISTORTIONS)
 CHAIN_LENGTHS = (4, 3)  # of the two chains of tools in each group, the agent's from a level and any from anything
-VERSIONS = 2 + len(LEVELS) + sum(CHAIN_LENGTHS)
-FIRST_VERSIONS = VERSIONS - sum(CHAIN_LENGTHS)
+VERSIONS = len(FIRST) + sum(CHAIN_LENGTHS)
 RANDOM, REPEATED, CHOSEN = range(3)  # kinds of chains: random tools, one tool over and over, the agent's choices
 KIND_SHARES = (0.4, 0.4, 0.2)  # their shares of second chains
 RANDOM_SHARE = 0.2  # share of the agent's steps that are random
 SIDE_BY_SIDE = 40  # groups made at once
 BLOCK = 200  # groups in a file
+FORMAT = 2  # to be raised when examples are made in another way, so that no older files are taken for them
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,11 @@ class ExampleMaker:
 
     def make(self, count: int, rng: np.random.Generator) -> ExampleGroups:
         """``count`` groups."""
-        clean = [self._clean(rng) for _ in range(count)]
-        first = [torch.stack(clean)]
-        for degradation in (*(degradations.resolve(level) for level in LEVELS), OTHER_DISTORTIONS):
-            first.append(torch.stack([degradation(reference, rng) for reference in clean]))
-        versions = torch.stack(first, dim=1).to(self.toolset.device)
+        versions = torch.stack([self._first_versions(rng) for _ in range(count)]).to(self.toolset.device)
         references = versions[:, 0]
         parents = np.tile(np.arange(VERSIONS), (count, 1))
         kinds = np.full(count, CHOSEN), rng.choice((RANDOM, REPEATED, CHOSEN), size=count, p=KIND_SHARES)
-        origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(FIRST_VERSIONS, size=count)
+        origins = rng.integers(1, 1 + len(LEVELS), size=count), rng.integers(len(FIRST), size=count)
         for steps, kind, origin in zip(CHAIN_LENGTHS, kinds, origins, strict=True):
             number = versions.shape[1]
             parents[:, number : number + steps] -= 1
@@ -109,12 +106,18 @@ class ExampleMaker:
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
         return ExampleGroups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).cpu().numpy(), parents)
 
-    def _clean(self, rng: np.random.Generator) -> torch.Tensor:
-        """One crop of an original (3, H, W)."""
-        sample = Samples(self.photographs, InOrder(()), self.crop).draw(rng)
-        if sample.reference is None:
-            raise ValueError(f"{self.photographs.name}: {sample.name} has no reference; give clean photographs")
-        return sample.reference
+    def _first_versions(self, rng: np.random.Generator) -> torch.Tensor:
+        """One crop, clean and with each kind of distortion, (versions, 3, H, W)."""
+        photograph = self.photographs.draw(rng, self.crop)
+        if photograph.reference is None:
+            raise ValueError(f"{self.photographs.name}: {photograph.name} has no reference; give clean photographs")
+        clean = replace(photograph, distorted=None)
+        seed = int(rng.integers(2**32))  # of the crop, which is the same whatever the degradation
+        versions = [
+            Samples(self.photographs, degradation, self.crop).of(clean, np.random.default_rng(seed)).distorted
+            for degradation in FIRST
+        ]
+        return torch.stack(versions)
 
     def _chain(
         self,

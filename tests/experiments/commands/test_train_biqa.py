@@ -5,9 +5,11 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from hirl_agents.loading import load_agent
+from hirl_env.data.degradations import LEVELS
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Entry, Photographs
 from hirl_env.quality import measures
@@ -15,7 +17,7 @@ from hirl_env.quality.hirl_biqa import load_blind_quality
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.commands.train_biqa import train_biqa
 from hirl_experiments.training.biqa_examples import (
-    FIRST_VERSIONS,
+    FIRST,
     TEACHERS,
     VERSIONS,
     ExampleGroups,
@@ -47,9 +49,23 @@ def test_a_group_holds_a_crop_from_clean_to_spoilt_with_its_scores(maker):
     assert groups.pictures.shape == (3, VERSIONS, 32, 32, 3)
     assert groups.scores.shape == (3, VERSIONS, len(TEACHERS))
     assert np.allclose(groups.scores[:, 0], 1, atol=1e-4)
-    picture, clean = (to_tensor(groups.pictures[1, version])[None] for version in (FIRST_VERSIONS + 2, 0))
-    for name, score in zip(TEACHERS, groups.scores[1, FIRST_VERSIONS + 2], strict=True):
+    picture, clean = (to_tensor(groups.pictures[1, version])[None] for version in (len(FIRST) + 2, 0))
+    for name, score in zip(TEACHERS, groups.scores[1, len(FIRST) + 2], strict=True):
         assert measures.resolve(name).score(picture, clean).item() == pytest.approx(score, abs=1e-5)
+
+
+def test_distorted_versions_are_of_one_crop_cut_from_a_larger_window(toy_toolset, tmp_path):
+    # A slope, of which a strong JPEG leaves one colour a block.
+    rows, columns = np.mgrid[0:150, 0:150]
+    slope = np.repeat((rows + columns)[..., None] // 2, 3, axis=2).astype(np.uint8)
+    Image.fromarray(slope).save(tmp_path / "slope.png")
+    slope = Photographs([Entry("slope", reference=tmp_path / "slope.png")], "slope")
+    groups = ExampleMaker(slope, toy_toolset, always_first, 32, "float32").make(12, np.random.default_rng(0))
+    severe = groups.pictures[:, len(LEVELS)].astype(float).mean(axis=3)
+    edges = np.abs(np.diff(severe, axis=2)).mean(axis=1)  # (groups, columns)
+    assert len({int(edge[:24].reshape(3, 8).mean(axis=0).argmax()) for edge in edges}) > 2, "blocks begin anywhere"
+    means = groups.pictures[:, : len(FIRST)].mean(axis=(2, 3, 4))
+    assert np.abs(means - means[:, :1]).max() < 4, "the same crop"
 
 
 def test_chains_of_tools_go_on_from_the_version_that_is_noted(maker):
@@ -57,12 +73,12 @@ def test_chains_of_tools_go_on_from_the_version_that_is_noted(maker):
     steps = {1, 8, -2, -16}
     for group, parents in zip(groups.pictures.astype(int), groups.parents, strict=True):
         inner = np.all((group > 40) & (group < 215), axis=0)  # what no tool has clamped
-        assert np.array_equal(parents[:FIRST_VERSIONS], np.arange(FIRST_VERSIONS)), "no tool made them"
-        for version in range(FIRST_VERSIONS, VERSIONS):
+        assert np.array_equal(parents[: len(FIRST)], np.arange(len(FIRST))), "no tool made them"
+        for version in range(len(FIRST), VERSIONS):
             change = np.unique((group[version] - group[parents[version]])[inner])
             assert len(change) == 1
             assert int(change[0]) in steps
-        assert 1 <= parents[FIRST_VERSIONS] <= 3, "the first chain begins with a level"
+        assert 1 <= parents[len(FIRST)] <= 3, "the first chain begins with a level"
 
 
 def test_an_agent_that_would_stop_takes_the_best_tool_all_the_same(pictures, toy_toolset):

@@ -413,7 +413,7 @@ def _with_room(path: Indices, length: int) -> Indices:
 def _lengthened(path: Indices, actions: Indices) -> Indices:
     """Paths (n, length, 2), each with one more (type, degree) appended."""
     lengths = (path[:, :, 0] >= 0).sum(axis=1)
-    path = _with_room(path, max(path.shape[1], lengths.max() + 1))
+    path = _with_room(path, max(path.shape[1], lengths.max(initial=0) + 1))
     path[np.arange(len(path)), lengths] = actions
     return path
 

@@ -19,7 +19,7 @@ from hirl_env.files import atomic_write_text
 from hirl_env.restoration import Restoration, State
 from hirl_env.table import SPEC, Labels, Table, TableSpec, open_table, read_spec
 
-PIXELS = 32 * 64 * 64  # in all crops of a batch, whose paths are run side by side
+PIXELS = 32 * 64 * 64  # in all images of a batch, which are restored side by side
 FINISHED = "finished"  # array of an unfinished table: the nodes whose whole subtree is there, bool (crops, nodes)
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -17,11 +17,11 @@ from hirl_env.data.suites import suites
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
 from hirl_env.table import Table, open_table
+from hirl_env.tabulate import PIXELS
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
-from hirl_experiments.evaluation.sampling import PIXELS
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "% within 0.1": 1, "trials": 2, "crops": 0}
 NEAR = 0.1  # units of the measure: an agent within this distance of the best counts as having found it

@@ -16,10 +16,11 @@ from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
 from hirl_env.quality import psnr, ssim
 from hirl_env.restoration import Restoration
+from hirl_env.tabulate import PIXELS
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.operations import CountedOperations
-from hirl_experiments.evaluation.sampling import PIXELS, batches, begin
+from hirl_experiments.evaluation.sampling import batches, begin
 
 DECIMALS = {"psnr": 2, "ssim": 4, "gain": 2, "trials": 1, "seconds": 1, "images": 0}  # of a `Row`
 

@@ -14,9 +14,8 @@ from hirl_env.quality import Measure
 from hirl_env.quality.measure import ScoreFunction
 from hirl_env.restoration import Restoration
 from hirl_env.reward import Reward, rewards
+from hirl_env.tabulate import PIXELS
 from hirl_env.tools.toolset import Toolset
-
-PIXELS = 32 * 64 * 64  # of images restored side by side
 
 
 def evaluation_samples(

@@ -17,6 +17,7 @@ from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.data.samples import Sample
 from hirl_env.devices import AnyPrecision, available_precision
 from hirl_env.quality.hirl_biqa import WEIGHTS as SHIPPED_BIQA
+from hirl_env.tabulate import PIXELS
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
@@ -33,7 +34,7 @@ from hirl_experiments.evaluation.methods import (
     Single,
 )
 from hirl_experiments.evaluation.runner import Row, Runner
-from hirl_experiments.evaluation.sampling import PIXELS, evaluation_samples
+from hirl_experiments.evaluation.sampling import evaluation_samples
 
 # Methods of the comparison that need weights of their own: how tables call them.
 REFERENCE_STOP = "hirl reference stop"

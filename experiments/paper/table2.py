@@ -10,8 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hirl_env.data.degradations import LEVELS
+from hirl_env.tabulate import PIXELS
 from hirl_experiments.evaluation.runner import Row
-from hirl_experiments.evaluation.sampling import PIXELS
 from hirl_experiments.paper.experiment import Experiment
 from hirl_experiments.paper.orderings import Ordering, rising
 from hirl_experiments.paper.report import Report, publish

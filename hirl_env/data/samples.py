@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from hirl_env.data.degradations import LEVELS, Degradation, degradations
+from hirl_env.data.degradations.jpeg import BLOCK
 from hirl_env.data.images import to_tensor
 from hirl_env.data.photographs import Photograph, Photographs
 
 MARGIN = 32  # pixels: wider than half of any kernel, so that border effects of filters stay outside the crop
-GRID = 8  # pixels: side of a JPEG's blocks, which begin at any of as many rows and columns of a crop
 
 Grid = Literal["anywhere", "aligned", "shifted"]
 
@@ -185,8 +185,8 @@ class CropPosition:
     Attributes:
         down: Vertical position of the window, from 0, at the top, towards 1, as low as it can be; in [0, 1).
         right: Horizontal position of the window, from 0, at the left, towards 1, at the right; in [0, 1).
-        row: Rows by which the crop is shifted down in the window, 0 to `GRID` - 1.
-        column: Columns by which the crop is shifted to the right in the window, 0 to `GRID` - 1.
+        row: Rows by which the crop is shifted down in the window, 0 to `BLOCK` - 1.
+        column: Columns by which the crop is shifted to the right in the window, 0 to `BLOCK` - 1.
     """
 
     down: float
@@ -198,7 +198,7 @@ class CropPosition:
     def drawn(cls, rng: np.random.Generator) -> CropPosition:
         """A random position, with all equally likely."""
         down, right = rng.random(2)
-        row, column = rng.integers(GRID, size=2)
+        row, column = rng.integers(BLOCK, size=2)
         return cls(float(down), float(right), int(row), int(column))
 
     def cut(self, height: int, width: int, crop_size: int | None) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -234,14 +234,14 @@ class CropPosition:
         if grid == "anywhere":
             return window, crop
         if crop[0].start is None:
-            row, column = (self.row, self.column) if self.row or self.column else (GRID // 2, GRID // 2)
+            row, column = (self.row, self.column) if self.row or self.column else (BLOCK // 2, BLOCK // 2)
             return window, (crop if grid == "aligned" else (slice(row, None), slice(column, None)))
         if grid == "aligned":  # with colour blocks, which are twice as wide
-            moves = [part.start % (2 * GRID) for part in crop]
+            moves = [part.start % (2 * BLOCK) for part in crop]
         else:
-            moves = [0 if any(part.start % GRID for part in crop) else GRID // 2] * 2
+            moves = [0 if any(part.start % BLOCK for part in crop) else BLOCK // 2] * 2
         moved = [_later(outer, inner, by) for outer, inner, by in zip(window, crop, moves, strict=True)]
-        if grid == "shifted" and not any(inner.start % GRID for _, inner in moved):
+        if grid == "shifted" and not any(inner.start % BLOCK for _, inner in moved):
             raise ValueError("there are no pixels around the crop by which blocks could be shifted")
         return (moved[0][0], moved[1][0]), (moved[0][1], moved[1][1])
 
@@ -254,11 +254,11 @@ def _later(window: slice, crop: slice, by: int) -> tuple[slice, slice]:
 
 def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, slice]:
     """Window and crop along one axis."""
-    window = min(length, crop + 2 * MARGIN + GRID - 1)
+    window = min(length, crop + 2 * MARGIN + BLOCK - 1)
     begin = int(where * (length - window + 1))
     room = window - crop
     # In a picture with little room around the crop, the margins shrink before the choice of grid positions does.
-    offset = max(0, room - (GRID - 1)) // 2 + shift * min(room, GRID - 1) // (GRID - 1)
+    offset = max(0, room - (BLOCK - 1)) // 2 + shift * min(room, BLOCK - 1) // (BLOCK - 1)
     return slice(begin, begin + window), slice(offset, offset + crop)
 
 

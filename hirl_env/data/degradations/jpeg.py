@@ -14,7 +14,7 @@ from PIL import Image
 from hirl_env.data.degradations.degradation import Degradation, whole
 from hirl_env.data.images import to_pixels, to_tensor
 
-BLOCK = 8  # pixels
+BLOCK = 8  # pixels: side of the blocks, which begin at any of as many rows and columns of a crop
 
 
 def _recoded(image: torch.Tensor, quality: int, subsampling: str) -> torch.Tensor:

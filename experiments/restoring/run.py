@@ -76,10 +76,10 @@ class RestoreRun:
                 self.progress.end()
                 rows.append(self.rows[job.name(job.target)])
             elif (error := self._obstacle(job)) is not None:
-                rows.append(self._note(empty_row(job) | {"error": error}, {}))
+                rows.append(self._finish(empty_row(job) | {"error": error}, {}))
             else:
                 left.append((job, self._reference(job)))
-        rows += (self._note(outcome.row, outcome.files) for outcome in self.restored(left))
+        rows += (self._finish(outcome.row, outcome.files) for outcome in self.restored(left))
         return rows
 
     def _reference(self, job: Job) -> Path | None:
@@ -134,7 +134,7 @@ class RestoreRun:
                 return f"{job.file}: {target} was changed since it was saved; --force overwrites it"
         return None
 
-    def _note(self, row: Row, files: Mapping[Path, bytes]) -> Row:
+    def _finish(self, row: Row, files: Mapping[Path, bytes]) -> Row:
         """Logs, saves and prints the result of a picture."""
         before = self.rows.get(row["target"], {})
         row = row | {"settings": self.settings, "source": os.path.realpath(row["file"]), "ours_before": _ours(before)}

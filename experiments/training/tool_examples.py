@@ -15,7 +15,7 @@ from hirl_env.data.images import rgb_to_grey
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Samples
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.training.tool_recipe import ToolRecipe
+from hirl_experiments.training.tool_recipe import ToolRecipe, error
 from hirl_experiments.training.tool_settings import ToolSettings
 
 DRAWN_TOOLS = 3
@@ -72,7 +72,7 @@ class ToolExamples:
         """
         for _ in range(ATTEMPTS):
             image, reference, strength = self._distorted(self.recipe.hybrid.draw(rng), side, rng)
-            if _error(image, reference) >= self.recipe.least_error:
+            if error(image, reference) >= self.recipe.least_error:
                 return image, reference, strength
         raise ValueError(
             f"{self.photographs.name}: none of {ATTEMPTS} patches could be distorted as much as the recipe asks; "
@@ -95,7 +95,7 @@ class ToolExamples:
         """The strength given to a conditional network: the true one, perturbed by as much as an agent may err."""
         if self.recipe.condition is None:
             return 0.0
-        truth = self.recipe.condition(degradation, _error(image, reference))
+        truth = self.recipe.strength(degradation, image, reference)
         return truth * float(np.exp(rng.uniform(-self.recipe.erring, self.recipe.erring)))
 
     def _exaggerated(self, strength: float, rng: np.random.Generator) -> float:
@@ -137,8 +137,3 @@ class ToolExamples:
             tried = [self.toolset.apply(image[None], cells[index], self.settings.precision)[0] for index in drawn]
             image = min(tried, key=lambda result: (result - reference).square().mean().item())
         return image
-
-
-def _error(image: torch.Tensor, reference: torch.Tensor) -> float:
-    """Root mean square error, of 255."""
-    return 255 * (image - reference).square().mean().sqrt().item()

@@ -15,6 +15,11 @@ Draw = Callable[[np.random.Generator], Degradation]
 Condition = Callable[[Degradation, float], float]
 
 
+def error(image: torch.Tensor, reference: torch.Tensor) -> float:
+    """Root mean square error of an image, of 255."""
+    return 255 * (image - reference).square().mean().sqrt().item()
+
+
 @dataclass(frozen=True)
 class ToolRecipe:
     """The training recipe of one network.
@@ -48,6 +53,16 @@ class ToolRecipe:
     # Half the download of float32, and the PSNR is the same to the second decimal.
     stored: torch.dtype = torch.float16
     pyramid: bool = False
+
+    def strength(self, degradation: Degradation, image: torch.Tensor, reference: torch.Tensor) -> float:
+        """The strength that a conditional network is given of an image, if nobody errs; 0 for other networks.
+
+        Args:
+            degradation: Degradation that was applied.
+            image: What is left of it, (3, H, W) in [0, 1].
+            reference: The clean original, of the same shape.
+        """
+        return 0.0 if self.condition is None else self.condition(degradation, error(image, reference))
 
     def results(self, network: nn.Module, images: torch.Tensor, strengths: torch.Tensor) -> list[torch.Tensor]:
         """Results of the network that it learns from, coarse to fine.

@@ -104,10 +104,7 @@ class ToolTrainer(Training):
     def _psnr(self, sample: Sample) -> float:
         assert sample.reference is not None
         assert sample.degradation is not None
-        strength = 0.0
-        if self.recipe.condition is not None:
-            error = 255 * (sample.distorted - sample.reference).square().mean().sqrt().item()
-            strength = self.recipe.condition(sample.degradation, error)
+        strength = self.recipe.strength(sample.degradation, sample.distorted, sample.reference)
         restored = self.restored(sample.distorted[None], torch.tensor([strength]))
         return psnr(restored, sample.reference[None]).item()
 

@@ -22,7 +22,7 @@ from hirl_experiments.command_line.options import replaced
 from hirl_experiments.commands.train import train
 from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.config import TrainConfig, preset, preset_names, train_config
-from hirl_experiments.training.run import restored
+from hirl_experiments.training.run import recall, restored
 from hirl_experiments.training.run_folder import read_config
 from tests.conftest import SMALL, evil_pickle, small
 
@@ -289,7 +289,9 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     assert hirl("train", "--out", str(second), "--total-steps", "16", *arguments, "--memory", str(first)) == 0
     config = read_config(second)
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": str(folder)})
-    memory = restored(replace(config, total_steps=32), second, env).replay_buffer
+    model = restored(replace(config, total_steps=32), second, env)
+    recall(model, second)
+    memory = model.replay_buffer
     assert memory.size() * memory.n_envs == 32 + 16
     capsys.readouterr()
     for others, words in (
@@ -316,7 +318,9 @@ def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     assert hirl("train", "--images", str(folder), "--out", str(out), "--total-steps", "64", *TINY, *settings) == 0
     config = replace(read_config(out), total_steps=128)
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": str(folder)})
-    memory = restored(config, out, env).replay_buffer
+    model = restored(config, out, env)
+    recall(model, out)
+    memory = model.replay_buffer
     last = (memory.pos - 1) % memory.buffer_size
     assert (memory.dones[last] == 1).all()
     assert (memory.dones[(last - 1) % memory.buffer_size] == 0).any(), "where others went on"

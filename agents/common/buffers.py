@@ -52,6 +52,44 @@ def fill_buffer(memory: ReplayBuffer, state: dict[str, Any]) -> None:
         array[_filled(memory)] = stored
 
 
+def append_rows(memory: ReplayBuffer, state: dict[str, Any]) -> None:
+    """Adds the rows of another replay buffer, of any size, to those of a buffer, oldest first.
+
+    The episodes that the other one had in progress end there.
+
+    Raises:
+        ValueError: If they do not fit beside those that the buffer has, or hold something else.
+    """
+    names = _arrays(memory)
+    if state["arrays"].keys() != set(names):
+        raise ValueError(f"it has {', '.join(state['arrays'])}")
+    pos, full = int(state["pos"]), bool(state["full"])
+    rows = np.roll(np.arange(state["size"]), -pos) if full else np.arange(pos)
+    first, end = memory.pos, memory.pos + len(rows)
+    if memory.full or end > memory.buffer_size:
+        raise ValueError(
+            f"{len(rows)} rows do not fit beside {memory.size()} of {memory.buffer_size}: give a larger buffer_size"
+        )
+    for name in names:
+        array, stored = getattr(memory, name), state["arrays"][name][rows]
+        if stored.dtype != array.dtype or stored.shape[1:] != array.shape[1:]:
+            raise ValueError(f"{name} is {stored.dtype} {stored.shape}")
+        array[first:end] = stored
+    memory.pos, memory.full = end % memory.buffer_size, end == memory.buffer_size
+    cut_off_episodes(memory)
+
+
+def cut_off_episodes(memory: ReplayBuffer) -> None:
+    """Ends the episodes in progress, so that no n-step return runs into the next ones.
+
+    Replay buffers without timeouts handle this themselves.
+    """
+    if memory.handle_timeout_termination:
+        last = (memory.pos - 1) % memory.buffer_size
+        memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
+        memory.dones[last] = 1
+
+
 def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
     if isinstance(memory, OwnReplayBuffer):
         return memory.arrays

@@ -15,7 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
 from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces, get_system_info
 
-from hirl_agents.common.buffers import buffer_state, fill_buffer
+from hirl_agents.common.buffers import append_rows, buffer_state, fill_buffer
 from hirl_agents.networks import SUFFIX
 from hirl_env.tensor_files import read_state, write_state
 from hirl_env.weights import read_metadata
@@ -72,6 +72,20 @@ def fill_replay_buffer(model: OffPolicyAlgorithm, path: str | Path) -> None:
     state = read_state(path)
     try:
         fill_buffer(model.replay_buffer, state)
+    except MISFIT as error:
+        raise _misfit(path, model.replay_buffer, error) from None
+
+
+def append_replay_buffer(model: OffPolicyAlgorithm, path: str | Path) -> None:
+    """Adds to a model's replay buffer what `save_replay_buffer` wrote of another one, of any size.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or of another buffer, or holds more than there is room for.
+    """
+    assert model.replay_buffer is not None
+    state = read_state(path)
+    try:
+        append_rows(model.replay_buffer, state)
     except MISFIT as error:
         raise _misfit(path, model.replay_buffer, error) from None
 

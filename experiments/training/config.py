@@ -77,8 +77,8 @@ class TrainConfig:
         hold_out: Number of --images that make the validation split if --validate is not given.
         start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Inputs that the
             new agent sees and the old one did not (the first image, the tool used last) have no effect at first.
-        memory: Folder of a run whose replay buffer to begin with, instead of an empty one; that run must have the same
-            toolset, algorithm, n_envs and buffer_size.
+        memory: Folders of runs whose replay buffers to begin with, joined, instead of an empty one; these runs must
+            have the same toolset, algorithm and n_envs, and buffer_size must have room for all.
         label: Name of the curve of this run and of runs with other seeds in hirl compare.
         total_steps: Number of environment steps (tools applied) to train for.
         every: Number of environment steps between evaluations, each with a checkpoint.
@@ -94,7 +94,7 @@ class TrainConfig:
     validate: str | None = None
     hold_out: int = 40
     start_from: str | None = None
-    memory: str | None = None
+    memory: tuple[str, ...] = ()
     label: str = "hirl"
     total_steps: int = 48_000
     every: int = 4_000
@@ -123,7 +123,7 @@ class TrainConfig:
             self,
             images=_absolute(self.images),
             validate=self.validate and _absolute(self.validate),
-            memory=self.memory and str(Path(self.memory).resolve()),
+            memory=tuple(str(Path(run).resolve()) for run in self.memory),
             start_from=self.start_from and str(SHIPPED_AGENTS.get(self.start_from, Path(self.start_from).resolve())),
             env=dataclasses.replace(self.env, toolset=_located(self.env.toolset)),
         )

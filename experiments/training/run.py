@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -15,7 +14,8 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hirl_agents import HIRL, make_vec_env
-from hirl_agents.common.saving import fill_model, fill_replay_buffer
+from hirl_agents.common.buffers import cut_off_episodes
+from hirl_agents.common.saving import append_replay_buffer, fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
 from hirl_experiments.command_line.interrupts import deferred_interrupts
 from hirl_experiments.training.callbacks.actions import ActionShares
@@ -101,10 +101,10 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     if config.start_from is not None:
         assert isinstance(model, HIRL)
         model.policy.start_from(load_q(config.start_from))
-    if config.memory is not None:
+    for memory in config.memory:
         if not isinstance(model, OffPolicyAlgorithm):
             raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")
-        fill_replay_buffer(model, Path(config.memory) / MEMORY)
+        append_replay_buffer(model, Path(memory) / MEMORY)
     return model
 
 
@@ -140,24 +140,12 @@ def recall(model: BaseAlgorithm, out: Path) -> None:
         fill_replay_buffer(model, out / MEMORY)
     except ValueError as error:
         raise _unusable(error) from None
-    _cut_off_episodes(model)
+    assert model.replay_buffer is not None
+    cut_off_episodes(model.replay_buffer)  # their environments are lost
 
 
 def _unusable(error: ValueError) -> ValueError:
     return ValueError(f"{error}; if the checkpoint is damaged, start the run again elsewhere")
-
-
-def _cut_off_episodes(model: OffPolicyAlgorithm) -> None:
-    """Ends the episodes that were in progress, which are lost, so that no n-step return runs into the next ones.
-
-    Replay buffers without timeouts handle this themselves.
-    """
-    memory = model.replay_buffer
-    assert memory is not None
-    if memory.handle_timeout_termination:
-        last = (memory.pos - 1) % memory.buffer_size
-        memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
-        memory.dones[last] = 1
 
 
 def _logger(out: Path, done: int, tracked: Any) -> Logger:

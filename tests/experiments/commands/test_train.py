@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -16,6 +17,7 @@ from hirl_agents import make_vec_env
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import load_q
 from hirl_agents.registry import algorithms
+from hirl_env.tensor_files import read_state
 from hirl_env.tools.registry import toolsets
 from hirl_experiments import cli
 from hirl_experiments.command_line.options import replaced
@@ -294,10 +296,15 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     recall(model, second)
     memory = model.replay_buffer
     assert memory.size() * memory.n_envs == 32 + 16
+    third, both = tmp_path / "third", ["--algorithm.buffer-size", "200", "--memory", str(first), str(second)]
+    assert hirl("train", "--out", str(third), "--total-steps", "16", *arguments, *both) == 0
+    joined = read_state(third / "replay_buffer.safetensors")
+    parts = [read_state(run / "replay_buffer.safetensors")["arrays"]["gains"] for run in (first, second)]
+    assert np.array_equal(joined["arrays"]["gains"][: joined["pos"] - 16 // memory.n_envs], np.concatenate(parts))
     capsys.readouterr()
     for others, words in (
         (["--memory", str(tmp_path / "none")], "No such file"),
-        (["--memory", str(first), "--algorithm.buffer-size", "20"], "not of such a FeedbackReplayBuffer"),
+        (["--memory", str(first), "--algorithm.buffer-size", "20"], "give a larger buffer_size"),
         (
             ["--memory", str(first), "--preset", "ppo", "--label", "tuned"],
             "--memory is for algorithms that have a replay buffer, not for ppo",
@@ -305,9 +312,9 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     ):
         algo = [] if "--preset" in others else LEARNING
         given = ["--images", str(folder), "--total-steps", "32", *TINY, *algo, *others]
-        assert hirl("train", "--out", str(tmp_path / "third"), *given) == 1
+        assert hirl("train", "--out", str(tmp_path / "fourth"), *given) == 1
         assert words in capsys.readouterr().err
-        assert not (tmp_path / "third" / "config.yaml").exists()
+        assert not (tmp_path / "fourth" / "config.yaml").exists()
 
 
 @pytest.mark.slow

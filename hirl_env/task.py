@@ -49,11 +49,18 @@ class Task:
         samples: Source of the samples that episodes begin with.
         restoration: Restoration that steps the images.
         infos: Infos about the restoration.
+
+    Raises:
+        ValueError: If ``observe_tool`` is set and the toolset has too many tools for it.
     """
 
     def __init__(self, config: EnvConfig, samples: SampleSource, restoration: Restoration, infos: Infos) -> None:
         self.config, self.samples, self.restoration, self.infos = config, samples, restoration, infos
         self.toolset, self.measure = restoration.toolset, restoration.measure
+        if config.observe_tool and len(self.toolset.cells) > MOST_TOOLS:
+            raise ValueError(
+                f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(self.toolset.cells)} tools"
+            )
         self.masks = ActionMasks(restoration, config.mask_useless)
 
     @cached_property
@@ -178,8 +185,6 @@ def open_task(config: EnvConfig, max_episode_steps: int | None = None) -> Task:
             f"{config.crop_size}; choose a larger crop size, or another reward"
         )
     toolset = toolsets.resolve(config.toolset).to(config.device)
-    if config.observe_tool and len(toolset.cells) > MOST_TOOLS:
-        raise ValueError(f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(toolset.cells)} tools")
     rules = rules_of(config, max_episode_steps)
     restoration = Restoration(toolset, reward.measure, rules, config.precision, reward.price)
     psnr = reward.measure.needs_reference or samples.have_references

@@ -29,6 +29,7 @@ from hirl_env.data.degradations import (
     GaussianNoise,
     JpegCompression,
     Mixture,
+    RLRestoreRecipe,
     Unknown,
     degradations,
 )
@@ -159,7 +160,7 @@ _PAPER_TOOLS: dict[str, ToolRecipe] = {
 
 # How a degradation of RL-Restore's recipe is made from its strength, for each of its types of tools.
 _RL_RESTORE: tuple[tuple[tuple[Band, ...], Callable[[float], Degradation]], ...] = (
-    (BLUR_BANDS, lambda sigma: GaussianBlur(21, max(sigma, 1e-3))),
+    (BLUR_BANDS, RLRestoreRecipe.blur),
     (NOISE_BANDS, GaussianNoise),
     (JPEG_BANDS, lambda quality: JpegCompression(round(quality))),
 )

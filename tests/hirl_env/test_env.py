@@ -15,10 +15,11 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from PIL import Image
 
 import hirl_env
-from hirl_env import Measure, Tool, degradations, measures, toolsets
+from hirl_env import Measure, Tool, Toolset, degradations, measures, toolsets
 from hirl_env.data.datasets import DATASETS
 from hirl_env.data.degradations import LEVELS, GaussianNoise, InOrder, MotionBlur
 from hirl_env.data.images import to_pixels
+from tests.conftest import add
 
 README = Path(__file__).parents[2] / "README.md"
 IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
@@ -145,6 +146,12 @@ def test_the_start_is_three_more_channels_before_the_tool():
         assert np.array_equal(observation[..., 3:6], first[..., :3])
         assert not np.array_equal(observation[..., :3], first[..., :3])
         assert (observation[..., 6] == number).all()
+
+
+def test_more_tools_than_the_channel_counts():
+    toolset = Toolset({"add": [add(amount) for amount in range(256)]})
+    with pytest.raises(ValueError, match="observe_tool counts to 255, and the toolset has 256 tools"):
+        gym.make(IDS[0], observe_tool=True, toolset=toolset)
 
 
 @pytest.mark.parametrize("stop", [None, "no_gain"])

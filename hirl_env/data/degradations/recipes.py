@@ -287,6 +287,11 @@ class RLRestoreRecipe(Random):
         if not 1 <= self.lowest <= self.highest <= 28:
             raise ValueError(f"RLRestoreRecipe: strengths lie in 1 to 28, got {self.lowest} to {self.highest}")
 
+    @staticmethod
+    def blur(sigma: float) -> GaussianBlur:
+        """The recipe's blur of a strength, which may be 0."""
+        return GaussianBlur(21, max(sigma, 1e-3))
+
     def draw(self, rng: np.random.Generator) -> Degradation:
         while True:
             blur, noise, jpeg = (int(band) for band in rng.integers(1, 11, size=3))
@@ -296,7 +301,7 @@ class RLRestoreRecipe(Random):
         quality = int(rng.integers(self.QUALITIES[jpeg], self.QUALITIES[jpeg - 1] + 1))
         return InOrder(
             (
-                GaussianBlur(21, max(sigma, 1e-3)),
+                self.blur(sigma),
                 GaussianNoise(float(rng.uniform(noise - 1, noise)) * 5),
                 JpegCompression(quality),
             )

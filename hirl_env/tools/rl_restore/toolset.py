@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from hirl_env.data.degradations import Degradation, GaussianBlur, GaussianNoise, JpegCompression, RLRestoreRecipe
+from hirl_env.data.degradations import Degradation, GaussianNoise, JpegCompression, RLRestoreRecipe
 from hirl_env.tools.rl_restore.networks import DEGREES, TOOLS, new_tools
 from hirl_env.tools.rl_restore.released import Released
 from hirl_env.tools.tool import Tool
@@ -71,7 +71,7 @@ def rl_restore_toolset(networks: Iterable[nn.Module], device: str | torch.device
         device: Device of the networks.
     """
     undone: dict[str, list[Degradation]] = {
-        "deblur": [GaussianBlur(21, band.middle) for band in BLUR_BANDS],
+        "deblur": [RLRestoreRecipe.blur(band.middle) for band in BLUR_BANDS],
         "denoise": [GaussianNoise(band.middle) for band in NOISE_BANDS],
         "dejpeg": [JpegCompression(round(band.middle)) for band in JPEG_BANDS],
     }

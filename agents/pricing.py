@@ -8,13 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hirl_agents.agent import Agent, RowValues
+from hirl_agents.agent import Agent, QAgent, RowValues
 from hirl_env.restoration import Restoration
 
 
 @dataclass(frozen=True, eq=False)
 class Priced:
     """An agent whose values of tools are lowered by the price of their cost, as the reward ``psnr - PRICE*cost`` is.
+
+    Looking at an image has its cost, too. So an agent that can glance does, and looks closely only at the images on
+    which some tool seems worth its price.
 
     Attributes:
         agent: Agent whose values are gains.
@@ -34,13 +37,24 @@ class Priced:
 
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, as `hirl_agents.agent.Agent.begin` does."""
-        look = self.agent.begin(restoration)
+        agent = self.agent
+        look = agent.begin(restoration)
+        glance = agent.glance.begin(restoration) if isinstance(agent, QAgent) and agent.glance is not None else None
         costs = restoration.tool_costs if self.crop is None else restoration.toolset.costs * (self.crop**2 / 1e6)
         prices = torch.as_tensor(self.price * costs, dtype=torch.float32)
 
-        def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            cells = look(rows).clone()
+        def charged(values: RowValues, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            cells = values(rows).clone()
             cells[:, : len(prices)] -= prices.to(cells.device)  # STOP, if an agent has it, comes after the tools
+            return cells
+
+        def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+            if glance is None:
+                return charged(look, rows)
+            cells = charged(glance, rows)
+            worth = cells.flatten(1).amax(dim=1) > 0
+            if worth.any():
+                cells[worth] = charged(look, rows[worth.cpu().numpy()])
             return cells
 
         return priced

@@ -7,6 +7,8 @@ from torch import nn
 
 from hirl_agents.networks.cell_q import CellQ
 
+TURNS = tuple((turn, mirror) for mirror in (False, True) for turn in range(4))  # quarter turns, and whether mirrored
+
 
 class TurnAveraged(nn.Module):
     """The mean of a Q-network's values over the eight rotations and mirror images of an image, less its doubt.
@@ -17,18 +19,19 @@ class TurnAveraged(nn.Module):
 
     Args:
         network: Network in evaluation mode.
+        turns: Number of rotations and mirror images to average over, 1 to 8; 1 is the image as it is, without doubt.
     """
 
-    def __init__(self, network: CellQ) -> None:
+    def __init__(self, network: CellQ, turns: int = len(TURNS)) -> None:
         super().__init__()
-        self.network, self.n_types, self.n_degrees = network, network.n_types, network.n_degrees
+        self.network, self.turns = network, TURNS[:turns]
+        self.n_types, self.n_degrees = network.n_types, network.n_degrees
 
     def forward(self, images: torch.Tensor, looks: int = 1) -> torch.Tensor:
         """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as in `CellQ.forward`."""
         # Rotations of one crop share its content, and much of their error, so they do not count as looks.
-        turns = [(turn, mirror) for mirror in (False, True) for turn in range(4)]
         seen = self.network.input_of(images)  # once, because its maps rotate with the images
-        values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in turns])
+        values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in self.turns])
         deviations, means = torch.std_mean(values, dim=0, correction=0)
         largest = means.flatten(1).argmax(dim=1, keepdim=True)
         doubt = self.network.doubt * deviations.flatten(1).gather(1, largest)

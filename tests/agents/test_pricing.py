@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from hirl_agents.agent import QAgent, q_agent
+from hirl_agents.networks import FlatQ
+from hirl_agents.pricing import priced
 from hirl_agents.restorer import Restorer
+from hirl_env import Restoration, measures
 
 LAYER = 2 * 81 * 64 * 64 / 1e9  # GFLOP of a cheap tool for a crop of 64x64
 VALUES = ((1.0, 2.0), (2.5, -1.0))
@@ -37,6 +41,36 @@ def test_an_agents_own_stop_costs_nothing(costly_toolset):
 
     restorer = Restorer(with_stop, costly_toolset, price=1.6 / LAYER)
     assert restorer.restore(np.zeros((16, 16, 3), dtype=np.uint8)).why == "stop"
+
+
+def test_under_a_price_only_what_looks_promising_is_looked_at_closely(costly_toolset):
+    looked_at = []
+
+    def close(images: torch.Tensor) -> torch.Tensor:
+        looked_at.append(len(images))
+        return torch.full((len(images), 2, 2), 5.0)
+
+    def glance(images: torch.Tensor) -> torch.Tensor:
+        return (images.mean(dim=(1, 2, 3)) - 0.5)[:, None, None].expand(-1, 2, 2)
+
+    images = torch.stack([torch.full((3, 16, 16), grey) for grey in (0.1, 0.9, 0.2, 0.8)])
+    restoration = Restoration(costly_toolset, measures.resolve("psnr"))
+    restoration.begin(images, torch.zeros_like(images))
+    agent = QAgent(close, glance=QAgent(glance))
+    values = priced(agent, 0.1 / LAYER).begin(restoration)(np.arange(4))
+    costs = torch.as_tensor(0.1 / LAYER * restoration.tool_costs, dtype=torch.float32)
+    assert looked_at == [2]
+    assert torch.allclose(values[[1, 3]], 5 - costs.expand(2, 2, 2))
+    assert torch.allclose(values[[0, 2]], glance(images[[0, 2]]) - costs)
+    assert priced(agent, 0) is agent
+
+
+def test_a_q_network_glances_at_an_image_as_it_is():
+    network = FlatQ(2, 2, width=8).eval()
+    torch.nn.init.normal_(network.q[-1].weight)
+    agent, images = q_agent(network), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(agent.glance.values(images), network(images), atol=1e-5)
 
 
 @pytest.mark.parametrize("price", [-0.1, float("inf"), float("nan")])

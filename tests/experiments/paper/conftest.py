@@ -20,7 +20,7 @@ def quick(monkeypatch):
 
     What is tested here is what becomes of their results.
     """
-    monkeypatch.setattr("hirl_agents.agent.TurnAveraged", lambda network: network)
+    monkeypatch.setattr("hirl_agents.agent.TurnAveraged", lambda network, turns=1: network)
     shipped = toolsets.resolve("paper")
 
     def blend(share: float) -> Callable[[torch.Tensor], torch.Tensor]:

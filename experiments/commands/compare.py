@@ -23,9 +23,9 @@ def compare(
 ) -> None:
     """Draw the learning curves of trainings: gain on validation photographs over environment steps.
 
-    Runs with the same label (see hirl train; by default the preset's name) make one curve: their mean, in a band that
-    is the bootstrap interval (95%) of the mean over seeds. For two or three seeds that is at most their range. The
-    figure has a panel, and the table rows, for the mean of the three levels and for everything else that was measured.
+    Runs with the same label (see hirl train; by default the preset's name) make one curve: their interquartile mean
+    (that of the middle half of the seeds; of fewer than four, of all) in its bootstrap interval (95%). For two or three
+    seeds that is at most their range. The figure has a panel, and the table rows, for the mean of the three levels and for everything else that was measured.
 
     Args:
         runs: Folders that hirl train wrote.

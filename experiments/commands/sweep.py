@@ -34,8 +34,8 @@ def sweep(
     (algorithm.gamma, env.degradation, total-steps), and early_terminate (type: hyperband), which stops runs that lag
     behind (Ray's ASHA). After Ctrl-C or a power cut, resume with "hirl sweep --resume DIR --trust"; a run whose process
     or node is lost resumes from its last checkpoint by itself. Writes to --out: sweep.json (settings and seeds), runs/
-    (a folder of hirl train for each), summary.md and summary.json (mean over seeds and its bootstrap interval),
-    curves.png, and tune/ (checkpoints and Ray's own state).
+    (a folder of hirl train for each), summary.md and summary.json (interquartile mean over seeds and its bootstrap
+    interval), curves.png, and tune/ (checkpoints and Ray's own state).
 
     Args:
         config: The sweep configuration, such as experiments/configs/sweep_hirl_vs_flat.yaml.

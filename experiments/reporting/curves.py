@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, trim_mean
 
 from hirl_experiments.reporting.figures import save_figure
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.validation import NOT_LEVELS
 
 CONFIDENCE = 0.95
+TRIMMED = 0.25  # of the seeds, at either end, rounded down
 SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
 FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
 _MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
@@ -69,24 +70,24 @@ def summary(
         maximize: Whether larger values are better.
 
     Returns:
-        ``best``, ``last``: mean over seeds of each seed's best value, and of its last; ``low``, ``high`` and
-        ``last low``, ``last high``: bootstrap intervals of these means, and ``spread`` the standard deviation of the
-        best (all None for one seed); ``step``: the last step that all seeds have reached.
+        ``best``, ``last``: interquartile mean over seeds of each seed's best value, and of its last; ``low``, ``high``
+        and ``last low``, ``last high``: their bootstrap intervals, and ``spread`` the standard deviation of the best
+        (all None for one seed); ``step``: the last step that all seeds have reached.
     """
     best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
     last = np.array([curve[-1][column] for curve in curves])
     several = len(curves) > 1
-    low, high = interval_of_mean(best) if several else (None, None)
-    last_low, last_high = interval_of_mean(last) if several else (None, None)
+    low, high = bootstrap_interval(best) if several else (None, None)
+    last_low, last_high = bootstrap_interval(last) if several else (None, None)
     return {
         "label": label,
         "seeds": len(curves),
         "step": min(curve[-1]["step"] for curve in curves),
-        "best": float(best.mean()),
+        "best": float(interquartile_mean(best)),
         "low": low,
         "high": high,
         "spread": float(best.std(ddof=1)) if several else None,
-        "last": float(last.mean()),
+        "last": float(interquartile_mean(last)),
         "last low": last_low,
         "last high": last_high,
     }
@@ -108,10 +109,15 @@ def gain_columns(groups: Groups) -> dict[str, str]:
     return {"mean of the levels": "gain"} | {level: level for level in shared}
 
 
-def interval_of_mean(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-    """The bootstrap interval (percentiles, 95%) of the mean over the first axis, of at least two: numbers or arrays."""
+def interquartile_mean(seeds: npt.NDArray[np.float64], axis: int = 0) -> Any:
+    """The mean of the middle half (of fewer than four, of all), as Agarwal et al. (NeurIPS 2021) compare agents."""
+    return trim_mean(seeds, TRIMMED, axis=axis)
+
+
+def bootstrap_interval(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
+    """The bootstrap interval (percentiles, 95%) of the interquartile mean over the first axis, of at least two."""
     interval = bootstrap(
-        (seeds,), np.mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
+        (seeds,), interquartile_mean, axis=0, confidence_level=CONFIDENCE, method="percentile", rng=0
     ).confidence_interval
     return interval.low, interval.high
 
@@ -132,9 +138,9 @@ def draw_curves(groups: Groups, path: Path) -> None:
     for label, curves in groups.items():
         steps, gains = common_steps(curves, tuple(panels.values()))
         for panel, axis in enumerate(axes):
-            (line,) = axis.plot(steps, gains[:, :, panel].mean(axis=0), label=f"{label} ({len(curves)})")
+            (line,) = axis.plot(steps, interquartile_mean(gains[:, :, panel]), label=f"{label} ({len(curves)})")
             if len(curves) > 1:
-                low, high = interval_of_mean(gains[:, :, panel])
+                low, high = bootstrap_interval(gains[:, :, panel])
                 axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     for axis, title in zip(axes, panels, strict=True):
         axis.set_title(title)

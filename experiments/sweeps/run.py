@@ -94,7 +94,7 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
     rows.sort(key=lambda row: row["best"], reverse=plan["maximize"])
     draw_curves(groups, out / "curves.png")
     interval = "its bootstrap interval (95%; of two or three seeds, their range)"
-    title = f"{plan['metric']} on validation photographs: mean over seeds, and {interval}"
+    title = f"{plan['metric']} on validation photographs: interquartile mean over seeds, and {interval}"
     print_table(title, rows, DECIMALS)
     table = markdown_table(rows, DECIMALS)
     atomic_write_text(

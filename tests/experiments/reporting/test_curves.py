@@ -1,4 +1,4 @@
-from hirl_experiments.reporting.curves import common_steps
+from hirl_experiments.reporting.curves import common_steps, summary
 
 
 def test_curves_are_compared_where_all_have_been_measured():
@@ -7,3 +7,11 @@ def test_curves_are_compared_where_all_have_been_measured():
     steps, gains = common_steps(curves, ("gain", "mild", "moderate", "severe"))
     assert steps == [0, 200]
     assert gains.shape == (2, 2, 4)
+
+
+def test_a_seed_far_off_counts_for_little():
+    curves = [[{"step": 100, "gain": gain}] for gain in (-9.0, 1.0, 1.5, 2.0, 2.5)]
+    row = summary("hirl", curves)
+    assert row["last"] == 1.5
+    assert row["last low"] < row["last"] < row["last high"] <= 2.5
+    assert summary("hirl", curves[1:4])["last"] == 1.5, "of three, the mean of all"

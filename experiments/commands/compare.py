@@ -25,7 +25,8 @@ def compare(
 
     Runs with the same label (see hirl train; by default the preset's name) make one curve: their interquartile mean
     (that of the middle half of the seeds; of fewer than four, of all) in its bootstrap interval (95%). For two or three
-    seeds that is at most their range. The figure has a panel, and the table rows, for the mean of the three levels and for everything else that was measured.
+    seeds that is at most their range. The figure has a panel, and the table rows, for the mean of the three levels and
+    for everything else that was measured.
 
     Args:
         runs: Folders that hirl train wrote.

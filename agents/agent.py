@@ -49,14 +49,14 @@ class QAgent:
         sees_start: Whether there are three channels for the image at the start of the episode.
         sees_tool: Whether there is one constant channel, the number of the tool used last divided by 255.
         max_steps: Longest path of its training.
-        glance: An agent that does the same less surely in a fraction of the time; None if there is none.
+        preview: An agent that values images less surely, in a fraction of the time; None if there is none.
     """
 
     values: CellValues
     sees_start: bool = False
     sees_tool: bool = False
     max_steps: int = MAX_STEPS
-    glance: QAgent | None = None
+    preview: QAgent | None = None
 
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, or continues them, because a restoration knows its paths."""
@@ -78,15 +78,14 @@ class QAgent:
 def q_agent(network: TwoLevelQ | FlatQ, view: Callable[[TurnAveraged], CellValues] = lambda network: network) -> QAgent:
     """The agent of a Q-network, whose values are averaged over all rotations and mirror images of each image.
 
-    It glances at each image as it is.
+    Its preview looks at each image as it is.
 
     Args:
         network: A network in evaluation mode.
         view: Function from the averaged network to cell values of images of any size.
     """
     inputs = (network.sees_start, network.sees_tool, network.max_steps)
-    glance = QAgent(view(TurnAveraged(network, turns=1)), *inputs)
-    return QAgent(view(TurnAveraged(network)), *inputs, glance)
+    return QAgent(view(TurnAveraged(network)), *inputs, preview=QAgent(view(TurnAveraged(network, turns=1)), *inputs))
 
 
 def as_agent(values: CellValues | Agent) -> Agent:

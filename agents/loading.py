@@ -13,7 +13,7 @@ from torch import nn
 
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.common.crops import cell_values, network_values
-from hirl_agents.common.saving import saved_algorithm
+from hirl_agents.common.saving import SafelySaved, saved_algorithm
 from hirl_agents.common.tiling import GRID, TILE, tiled
 from hirl_agents.networks import CellValues, FlatQ, TwoLevelQ
 from hirl_agents.policies import load_policy, policy_agent
@@ -43,6 +43,7 @@ def load_agent(
         ValueError: If there is no such agent, it may not be loaded, or it was made for another toolset.
     """
     source = _opened(agent, trust) if isinstance(agent, str | os.PathLike) else agent
+    max_steps = source.max_steps if isinstance(source, SafelySaved) else None
     if isinstance(source, BaseAlgorithm):
         source = source.policy
     own = source.observation_space.shape if isinstance(source, BasePolicy) else None
@@ -55,7 +56,7 @@ def load_agent(
         # A copy, so that restoring leaves a network in training as it is.
         source = copy.deepcopy(source).to(toolset.device).eval()
     if isinstance(source, BasePolicy):
-        return policy_agent(source, toolset, viewed)
+        return policy_agent(source, toolset, viewed, max_steps)
     if isinstance(source, Agent):
         return source.to(toolset.device) if isinstance(source, RLRestoreAgent) and source is not agent else source
     if not callable(source):
@@ -103,10 +104,10 @@ def tools_of(agent: Agent, toolset: Toolset, tile: int = TILE) -> Toolset:
     return toolset if own is toolset else tiled(own, tile)
 
 
-def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BasePolicy:
+def _opened(agent: str | os.PathLike[str], trust: bool) -> CellValues | Agent | BaseAlgorithm | BasePolicy:
     """What a name or a file stands for, on the CPU."""
     if Path(agent).suffix != ".zip" or saved_algorithm(Path(agent)) is not None:
-        opened: CellValues | Agent = agents.resolve(os.fspath(agent))
+        opened: CellValues | Agent | SafelySaved = agents.resolve(os.fspath(agent))
         return opened
     if not Path(agent).is_file():
         raise ValueError(f"{agent}: No such file")

@@ -17,8 +17,10 @@ from stable_baselines3.dqn.policies import DQNPolicy
 from hirl_agents.agent import Agent, QAgent, q_agent
 from hirl_agents.hirl.policy import SEEN, HIRLPolicy
 from hirl_agents.networks import CellValues
+from hirl_agents.rl_restore.agent import MAX_STEPS as RL_RESTORE_STEPS
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.policy import RLRestorePolicy
+from hirl_env.config import MAX_STEPS
 from hirl_env.tools.toolset import Toolset
 
 
@@ -96,7 +98,10 @@ class PolicyValues:
 
 
 def policy_agent(
-    policy: BasePolicy, toolset: Toolset, view: Callable[[CellValues], CellValues] = lambda values: values
+    policy: BasePolicy,
+    toolset: Toolset,
+    view: Callable[[CellValues], CellValues] = lambda values: values,
+    max_steps: int | None = None,
 ) -> Agent:
     """The agent of a policy, sharing its weights.
 
@@ -104,6 +109,7 @@ def policy_agent(
         policy: A policy of an agent of this package or of Stable-Baselines3.
         toolset: Tools that it chooses among.
         view: Function from cell values to cell values of images of any size.
+        max_steps: Longest path of its training, which HIRL's policy knows itself; None where it is unknown.
 
     Raises:
         ValueError: If the policy has other observations or actions.
@@ -112,9 +118,9 @@ def policy_agent(
         policy.set_training_mode(False)
         return q_agent(policy.acting, view)
     if isinstance(policy, RLRestorePolicy):
-        return RLRestoreAgent.trained_with(policy.q, toolset)
+        return RLRestoreAgent.trained_with(policy.q, toolset, max_steps or RL_RESTORE_STEPS)
     values = PolicyValues(policy, toolset.n_degrees)
-    return QAgent(view(values), values.sees_start, values.sees_tool)
+    return QAgent(view(values), values.sees_start, values.sees_tool, max_steps or MAX_STEPS)
 
 
 def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePolicy:

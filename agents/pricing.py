@@ -16,19 +16,19 @@ from hirl_env.restoration import Restoration
 class Priced:
     """An agent whose values of tools are lowered by the price of their cost, as the reward ``psnr - PRICE*cost`` is.
 
-    Looking at an image has its cost, too. So an agent that can glance does, and looks closely only at the images on
-    which some tool seems worth its price.
-
     Attributes:
         agent: Agent whose values are gains.
         price: Price of a GFLOP, in units of the values.
         crop: Side in pixels of a crop that the cost is counted on, whatever the size of the image, so that a tool that
             is worth its price on the crop is worth it on a photograph; None for the cost on the image itself.
+        preview: Whether the agent's preview, if it has one, tells where no tool is worth its price, so that the agent
+            itself looks only at the other images, because looking has its cost, too. For rollouts that stop there.
     """
 
     agent: Agent
     price: float
     crop: int | None = None
+    preview: bool = False
 
     @property
     def max_steps(self) -> int:
@@ -37,9 +37,9 @@ class Priced:
 
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, as `hirl_agents.agent.Agent.begin` does."""
-        agent = self.agent
-        look = agent.begin(restoration)
-        glance = agent.glance.begin(restoration) if isinstance(agent, QAgent) and agent.glance is not None else None
+        look = self.agent.begin(restoration)
+        preview = self.agent.preview if self.preview and isinstance(self.agent, QAgent) else None
+        first_look = look if preview is None else preview.begin(restoration)
         costs = restoration.tool_costs if self.crop is None else restoration.toolset.costs * (self.crop**2 / 1e6)
         prices = torch.as_tensor(self.price * costs, dtype=torch.float32)
 
@@ -49,17 +49,16 @@ class Priced:
             return cells
 
         def priced(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-            if glance is None:
-                return charged(look, rows)
-            cells = charged(glance, rows)
-            worth = cells.flatten(1).amax(dim=1) > 0
-            if worth.any():
-                cells[worth] = charged(look, rows[worth.cpu().numpy()])
+            cells = charged(first_look, rows)
+            if preview is not None:
+                worth = cells.flatten(1).amax(dim=1) > 0
+                if worth.any():
+                    cells[worth] = charged(look, rows[worth.cpu().numpy()])
             return cells
 
         return priced
 
 
-def priced(agent: Agent, price: float, crop: int | None = None) -> Agent:
-    """An agent under a price of a GFLOP, as of `Priced`; the agent itself if the price is 0."""
-    return Priced(agent, price, crop) if price else agent
+def priced(agent: Agent, price: float, crop: int | None = None, preview: bool = False) -> Agent:
+    """An agent under a price of a GFLOP, with arguments as of `Priced`; the agent itself if the price is 0."""
+    return Priced(agent, price, crop, preview) if price else agent

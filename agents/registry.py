@@ -1,7 +1,7 @@
 """Agents to restore with, and algorithms of `hirl train`, by name.
 
 An agent is registered with a function without arguments that returns it: a Q-network, a function from images
-(N, 3, H, W) to cell values (N, types, degrees), or an `Agent`.
+(N, 3, H, W) to cell values (N, types, degrees), or an `Agent`. Files may also hold a model of an algorithm.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def _read(value: Any) -> Any:
     """The agent in a file of `hirl train`, or of RL-Restore's authors."""
     path = Path(value)
     if path.suffix in (SUFFIX, ".zip") and saved_algorithm(path) is not None:
-        return load_model(path).policy
+        return load_model(path)
     if path.suffix == ".npz" or (path.suffix == SUFFIX and read_metadata(path).get("network") == RL_RESTORE):
         return load_rl_restore(path)
     return load_q(path) if path.suffix == SUFFIX else None
 
 
-agents: Registry[Any] = Registry(  # of type CellValues | Agent
+agents: Registry[Any] = Registry(  # of type CellValues | Agent | SafelySaved
     "agent", object, _read, f"{SUFFIX}, .zip and .npz files of hirl train, Stable-Baselines3 and RL-Restore's authors"
 )
 for _name, _path in SHIPPED_AGENTS.items():

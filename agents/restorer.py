@@ -155,7 +155,7 @@ class Restorer:
         self.toolset = tools_of(self.agent, self.toolset, tile)
         # Counted now, because it runs every tool once, which would look like steps of the first picture.
         self.costs = self.toolset.costs
-        self.agent = priced(self.agent, price, CROP_SIZE)
+        self.agent = priced(self.agent, price, CROP_SIZE, preview=stop == "value")
         if only or without:
             self.agent = Masked(self.agent, allowed_tools(self.toolset, only, without))
         self.max_steps = self.agent.max_steps if max_steps is None else int(max_steps)

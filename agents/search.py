@@ -1,10 +1,10 @@
 """Searches that see the reference, as yardsticks for agents, which do not.
 
 Each starts from a `Restoration`, which it does not change, steps whole batches, and returns a `SearchResult`, or one
-per path length or budget. The best result has the highest score by the restoration's measure, less its price on cost.
-Every application of a tool to an image is charged as a trial. Except in `cyclic_best_first`, which keeps every image it
-makes, memory does not grow with the number of trials: brute force goes depth first and keeps one batch of images per
-depth.
+per path length or budget; `best_chain` returns the path that is best for all images. The best result has the highest
+score by the restoration's measure, less its price on cost. Every application of a tool to an image is charged as a
+trial. Except in `cyclic_best_first`, which keeps every image it makes, memory does not grow with the number of trials:
+brute force goes depth first and keeps one batch of images per depth.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ class SafelySaved(OffPolicyAlgorithm):
         device: torch.device | str = "auto",
         custom_objects: dict[str, Any] | None = None,
         print_system_info: bool = False,
+        force_reset: bool = True,
         **changed: Any,
     ) -> Self:
         """Reads a model that `save` wrote, which runs no code.
@@ -116,9 +117,10 @@ class SafelySaved(OffPolicyAlgorithm):
             path: The file.
             env: Environment to go on in; None to act only.
             device: Device that the networks learn on.
-            custom_objects: Arguments of the constructor to take in place of the stored ones, and others, which are
-                passed over, as Stable-Baselines3 has it: RL-Zoo gives the same to every algorithm.
+            custom_objects: Constructor arguments that replace the stored ones; unknown names are ignored, as in
+                Stable-Baselines3, because RL-Zoo gives the same to every algorithm.
             print_system_info: Whether to print the versions of what is installed here.
+            force_reset: Without effect: a loaded model always begins with a reset of its environment.
             **changed: Arguments of the constructor that are to be others, or that no file holds: functions and classes.
 
         Raises:

@@ -98,15 +98,19 @@ def check_writable(
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder")
     for path in filter(None, (*files, folder)):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            continue  # a device
-        try:
-            folder = next(each for each in (path, *path.absolute().parents) if each.is_dir() or os.path.lexists(each))
-            folder = folder.parent if folder == path and path.is_file() else folder
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise unwritable(path, error) from error
+        _check_can_write(path)
+
+
+def _check_can_write(path: Path) -> None:
+    """Raises OSError if nothing can be written to a path that need not exist."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a device
+    try:
+        nearest = next(each for each in (path, *path.absolute().parents) if each.is_dir() or os.path.lexists(each))
+        with tempfile.TemporaryFile(dir=nearest.parent if nearest == path and path.is_file() else nearest):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def check_free(targets: Iterable[Path], force: bool) -> None:

@@ -17,6 +17,7 @@ from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
 from hirl_experiments.evaluation.scores import CAP
+from hirl_experiments.training.seeds import spaced_seeds
 
 PARTS = 4  # of the photographs, for cross-validation
 
@@ -76,11 +77,13 @@ def calibrate(
     no_margins = np.zeros(len(network.stop_margin))
     sure, doubting = (q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1))
     parts = []
-    for part in _parts(photographs):
+    folds = _parts(photographs)
+    # The parts are numbered from their first photograph on: with one seed they would all draw the same distortions.
+    for part, own_seed in zip(folds, spaced_seeds(seed, len(folds), width=1), strict=True):
         starts = (
             begin(batch, tools, precision)
             for degradation in degradations
-            for batch in batches(evaluation_samples(part, degradation, crop, per_image, seed))
+            for batch in batches(evaluation_samples(part, degradation, crop, per_image, own_seed))
         )
         parts.append(full_paths(starts, sure, network.max_steps, CAP, doubting))
     doubt, margins = doubt_and_margins(parts, network.sees_tool, harm)

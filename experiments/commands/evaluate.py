@@ -13,7 +13,7 @@ import tyro
 from hirl_agents.common.tiling import tiled
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
-from hirl_env.devices import AnyPrecision, available_precision
+from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_writable, some
 from hirl_experiments.command_line.results import print_table, write_json
@@ -91,8 +91,9 @@ def evaluate(
             machine alone.
     """
     distortions, methods = tuple(dict.fromkeys(settings.degradations)), tuple(dict.fromkeys(settings.methods))
-    precision = available_precision(settings.precision, settings.device)
-    settings = replace(settings, degradations=distortions, methods=methods, precision=precision)
+    device = str(available_device(settings.device))
+    precision = available_precision(settings.precision, device)
+    settings = replace(settings, degradations=distortions, methods=methods, device=device, precision=precision)
     check_writable(json)
     at_least(1, per_image=settings.per_image)
     at_least(0, seed=settings.seed)

@@ -197,7 +197,11 @@ def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
 
 def _from_factory(name: str, module: str, factory: str) -> Agent:
     try:
-        made: Agent = getattr(importlib.import_module(module), factory)()
-        return made
+        make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None
+    try:
+        made: Agent = make()
+    except TypeError as error:
+        raise ValueError(f"entrant {name!r}: a factory is called without arguments; {error}") from None
+    return made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from hirl_env.data.degradations import Degradation
 from hirl_env.quality import Measure
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
+from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.command_line.checks import blind_measure
 from hirl_experiments.command_line.options import replaced
@@ -158,7 +160,8 @@ def follow(
     def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
         own = Restoration(toolset, judge or start.measure, precision=start.precision, price=start.price)
         own.begin(start.state.images, start.state.references)
-        yield {name: rollout(own, priced(agent, start.price), max_steps, stop)}
+        charged = priced(agent, start.price, preview=stop == "value")
+        yield {name: rollout(own, charged, max_steps, stop)}
 
     return run
 
@@ -206,11 +209,18 @@ class PixelWise(Method):
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Loads the network, and returns what it does."""
         network = load_pixel_rl(None if self.weights is None else Path(self.weights)).to(toolset.device)
+        gflop = gflop_per_megapixel(partial(restore, network), toolset.device)
 
         def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
             restored = start.branch()
             restored.begin(restore(network, start.state.images, start.precision), start.state.references)
-            state = replace(restored.state, first_images=start.state.images, first_scores=start.state.scores)
+            height, width = start.state.images.shape[-2:]
+            state = replace(
+                restored.state,
+                first_images=start.state.images,
+                first_scores=start.state.scores,
+                costs=np.full(len(start.state), gflop * height * width / 1e6),
+            )
             yield {name: SearchResult(state, np.full(len(state), STEPS))}
 
         return run

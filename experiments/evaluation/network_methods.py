@@ -31,8 +31,8 @@ class Owan(Method):
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Loads the network, and returns what it does."""
-        network = load_owan(_given(name, self.weights))
-        return _run_network(name, lambda images, applied: network(images), gflop_per_megapixel(network))
+        network = load_owan(_given(name, self.weights)).to(toolset.device)
+        return _run_network(name, lambda images, applied: network(images), gflop_per_megapixel(network, toolset.device))
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Ffdnet(Method):
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Loads the network, and returns what it does."""
-        network = load_ffdnet(_given(name, self.weights))
+        network = load_ffdnet(_given(name, self.weights)).to(toolset.device)
 
         def denoise(images: torch.Tensor, applied: Sequence[Degradation]) -> torch.Tensor:
             noises = [[step.strength for step in one.steps if step.family == "noise"] for one in applied]
             restored: torch.Tensor = network(images, images.new_tensor([max(noise, default=0.0) for noise in noises]))
             return restored
 
-        return _run_network(name, denoise, gflop_per_megapixel(Conditioned(network, 0.0)))
+        return _run_network(name, denoise, gflop_per_megapixel(Conditioned(network, 0.0), toolset.device))
 
 
 def _given(name: str, weights: str) -> str:

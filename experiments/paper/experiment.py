@@ -146,7 +146,7 @@ class Experiment:
 
         Args:
             names: Names; hirl has one more that stops by the reference.
-            depth: Longest path of brute force.
+            depth: Longest path of brute force and of greedy choice.
             budgets: Trials after which the value-guided search reports.
             max_steps: Longest path of HIRL; None for that of its training.
         """

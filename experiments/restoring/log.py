@@ -74,7 +74,7 @@ def _read(path: Path) -> tuple[dict[str, Row], int]:
         for record in map(json.loads, filter(None, lines)):
             if "left_out" not in record:
                 rows[record["target"]] = record
-        if cut_off and not cut_off.startswith(b'{"'):
+        if not b'{"'.startswith(cut_off[:2]):
             raise ValueError
     except (ValueError, LookupError, TypeError):
         raise ValueError(f"{path} is no log of `hirl restore`; choose another --out") from None

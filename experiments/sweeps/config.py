@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,11 +27,23 @@ METHODS = ("grid", "random")
 # Columns of evaluation.csv that are measured, not chosen.
 METRICS = tuple(f"evaluation/{column}" for column in ("gain", *degradations.names(), AS_GIVEN, "trials"))
 
+
+def _exponential(exponent: float) -> float:
+    """The bound of W&B's log_uniform, whose arguments are exponents."""
+    try:
+        return math.exp(exponent)
+    except OverflowError:
+        raise ValueError(
+            f"log_uniform takes exponents, and exp({exponent:g}) is too large; take log_uniform_values for bounds "
+            "themselves"
+        ) from None
+
+
 # Functions of ray.tune and their arguments, by W&B's name and its arguments.
 DISTRIBUTIONS: dict[str, Callable[..., tuple[str, float, float]]] = {
     "uniform": lambda min, max: ("uniform", min, max),
     "int_uniform": lambda min, max: ("randint", min, max + 1),
-    "log_uniform": lambda min, max: ("loguniform", math.exp(min), math.exp(max)),
+    "log_uniform": lambda min, max: ("loguniform", _exponential(min), _exponential(max)),
     "log_uniform_values": lambda min, max: ("loguniform", min, max),
     "normal": lambda mu=0.0, sigma=1.0: ("randn", mu, sigma),
 }
@@ -49,7 +61,7 @@ class Parameter:
         distribution: Function of ``ray.tune`` that makes the distribution, and its arguments; None for values alone.
     """
 
-    values: tuple[Value, ...] = ()
+    values: Sequence[Value] = ()
     distribution: tuple[str, tuple[float, ...]] | None = None
 
     def space(self, method: str) -> Any:
@@ -128,11 +140,19 @@ class SweepConfig:
             for setting in islice(found, self.run_cap)
         ]
 
-    def label(self, setting: dict[str, Value]) -> str:
-        """A label that distinguishes a setting from the others."""
-        drawn = self.method == "random"  # drawn values have sixteen digits; those of a grid are as they were given
+    def labels(self, settings: Sequence[dict[str, Value]]) -> list[str]:
+        """Labels that distinguish settings from each other; settings that are equal have the same."""
+        distinct = len({tuple(setting.items()) for setting in settings})
+        for digits in range(4, 18):
+            labels = [self._label(setting, digits) for setting in settings]
+            if len(set(labels)) == distinct:
+                break
+        return labels
+
+    def _label(self, setting: dict[str, Value], digits: int) -> str:
         varied = {
-            name: f"{value:.4g}" if drawn and isinstance(value, float) else value
+            # Drawn values have sixteen digits; listed ones are as they were given.
+            name: f"{value:.{digits}g}" if isinstance(value, float) and not self.parameters[name].values else value
             for name, value in setting.items()
             if len(self.parameters[name].values) != 1
         }
@@ -269,7 +289,7 @@ def _distribution(name: Any, entry: dict[str, Any]) -> Parameter:
     except TypeError:
         raise ValueError(f"{name} does not go with {', '.join(sorted(entry)) or 'nothing'}") from None
     if q is None:
-        values = tuple(range(entry["min"], entry["max"] + 1)) if name == "int_uniform" else ()
+        values = range(entry["min"], entry["max"] + 1) if name == "int_uniform" else ()
         return Parameter(values, (function, tuple(arguments)))
     steps: tuple[float, ...] = ()
     if name == "q_uniform":

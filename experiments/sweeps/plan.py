@@ -20,6 +20,9 @@ from hirl_experiments.training.splits import open_splits
 from hirl_experiments.training.validation import evaluated_levels
 
 PLAN = "sweep.json"
+KEYS = {  # of the plan
+    *("name", "command", "metric", "maximize", "storage", "cpus", "gpus", "max_failures", "early_stopping", "runs")
+}
 # Options of hirl train that a sweep sets itself.
 SET_HERE = {
     "seed": "every setting is trained with --seeds seeds that have no randomness in common",
@@ -87,16 +90,17 @@ def plan_runs(wanted: SweepConfig, images: str | None, seeds: int, seed: int) ->
     settings = wanted.settings(seed)
     configs = [train_settings(fixed | setting).prepared() for setting in settings]
     _check(wanted, configs)
+    labels = wanted.labels(settings)
     group = SweepGroup(wanted.name, secrets.token_hex(4))
     spread = iter(spaced_seeds(seed, len(configs) * seeds, max(map(_width, configs))))
     # Every setting once before any a second time, so that half a sweep already allows a comparison.
     return [
         {
             "name": f"{number}-{repetition}",
-            "config": replace(config, label=wanted.label(setting), seed=next(spread), sweep=group).as_dict(),
+            "config": replace(config, label=label, seed=next(spread), sweep=group).as_dict(),
         }
         for repetition in range(seeds)
-        for number, (setting, config) in enumerate(zip(settings, configs, strict=True))
+        for number, (label, config) in enumerate(zip(labels, configs, strict=True))
     ]
 
 
@@ -156,4 +160,6 @@ def read_plan(folder: Path) -> dict[str, Any]:
         plan: dict[str, Any] = json.loads((folder / PLAN).read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} holds no sweep to resume ({error})") from None
+    if not isinstance(plan, dict) or not plan.keys() >= KEYS or not plan["runs"]:
+        raise ValueError(f"{folder} holds no sweep to resume ({PLAN} is not one of hirl sweep)")
     return plan

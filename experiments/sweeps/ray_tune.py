@@ -94,6 +94,7 @@ def train_all(
     storage: str,
     name: str,
     *,
+    resumed: bool,
     command: str,
     wandb: bool,
     cpus: float,
@@ -106,7 +107,8 @@ def train_all(
     Args:
         runs: Runs, each a ``name`` and a ``config``, as from `TrainConfig.as_dict`.
         storage: Folder or URI that all nodes reach.
-        name: Name of the folder there, for checkpoints and Ray's own state; runs that it holds are resumed.
+        name: Name of the folder there, for checkpoints and Ray's own state.
+        resumed: Whether the sweep has begun before, so that runs that the folder holds are resumed, by its pickles.
         command: Command line to note in the runs' config.yaml.
         wandb: Whether to log to Weights & Biases.
         cpus: Number of processors that a run needs.
@@ -118,6 +120,7 @@ def train_all(
         An outcome for each run; after Ctrl-C, some were not trained to their end, or not started.
 
     Raises:
+        ValueError: If the sweep is new, and the folder holds runs.
         OSError: If Ray has lost all nodes; its saved state can be resumed.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the older one can be silenced
@@ -133,7 +136,10 @@ def train_all(
 
     trainable = tune.with_resources(train, {"cpu": cpus, "gpu": gpus})
     folder = f"{storage.rstrip('/')}/{name}"
-    if tune.Tuner.can_restore(folder):
+    held = tune.Tuner.can_restore(folder)
+    if held and not resumed:
+        raise ValueError(f"{folder} holds the runs of another sweep; choose another --out")
+    if held:
         tuner = tune.Tuner.restore(folder, trainable, resume_errored=True)
     else:
         tuner = _new_tuner(trainable, runs, storage, name, max_failures, scheduler)

@@ -43,7 +43,8 @@ def run_sweep(plan: dict[str, Any], out: Path, address: str | None, wandb: bool)
     with connected(address):
         if address is None:
             check_resources(plan["cpus"], plan["gpus"])
-        if not (out / PLAN).exists():
+        resumed = (out / PLAN).exists()
+        if not resumed:
             atomic_write_text(out / PLAN, json.dumps(plan, indent=1) + "\n")
         try:
             with like_ctrl_c():  # which Ray Tune handles; at others Ray aborts
@@ -51,6 +52,7 @@ def run_sweep(plan: dict[str, Any], out: Path, address: str | None, wandb: bool)
                     plan["runs"],
                     storage,
                     name,
+                    resumed=resumed,
                     command=plan["command"],
                     wandb=wandb,
                     cpus=plan["cpus"],

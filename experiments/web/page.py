@@ -74,16 +74,16 @@ class Actions:
         toolset = self.restorer.toolset
         return {toolset[cell].name: cell for cell in toolset.cells}
 
-    def open(self, path: str | None) -> list[Any]:
+    def open(self, path: str | None, strength: float, map: bool) -> list[Any]:
         """Opens a file, and lets the agent restore it; the new session comes before what is shown."""
         if path is None:
-            return [None, *shown(None, 1.0, False)]
+            return [None, *shown(None, strength, map)]
         try:
             session = Session(Path(path), self.restorer, self.measure, self.max_pixels)
             session.go_on()
         except (ValueError, OSError, MemoryError) as error:
             raise gr.Error(str(error).replace(str(Path(path).parent) + "/", "")) from None
-        return [session, *shown(session, 1.0, False)]
+        return [session, *shown(session, strength, map)]
 
     def take(self, session: Session | None, tool: str, strength: float, map: bool) -> list[Any]:
         """Applies a tool."""
@@ -154,7 +154,8 @@ def _connect(session: gr.State, pictures: Mapping[str, Any], controls: Mapping[s
     seen += [controls[name] for name in ("values", "drawn map", "download", "notes")]
     options: dict[str, Any] = {"concurrency_id": "restore", "concurrency_limit": 1, "api_visibility": "private"}
     shown_by = [session, controls["strength"], controls["map"]]
-    pictures["file"].change(actions.open, pictures["file"], [session, *seen], **options)
+    opened = [pictures["file"], controls["strength"], controls["map"]]
+    pictures["file"].change(actions.open, opened, [session, *seen], **options)
     taken = [session, controls["tool"], controls["strength"], controls["map"]]
     controls["take"].click(actions.take, taken, seen, **options)
     controls["undo"].click(actions.undo, shown_by, seen, **options)

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from hirl_agents import make_vec_env
 from hirl_agents.agent import begin_episodes, q_agent
 from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.common.saving import SafelySaved
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import save_q
 from hirl_agents.registry import algorithms
@@ -105,6 +106,10 @@ def test_the_file_for_inference_holds_the_agent(name, build, toy_toolset, tmp_pa
     # float16, in which some are stored, has three digits.
     assert torch.allclose(values, first_values(followed(name, model, toy_toolset), toy_toolset), atol=2e-2)
     assert agent.max_steps >= 1
+    if isinstance(model, SafelySaved):
+        model.save(tmp_path / "model.safetensors")
+        for source in (model, tmp_path / "model.safetensors"):
+            assert load_agent(source, toy_toolset).max_steps == model.max_steps == 3
 
 
 @ALGORITHMS

@@ -50,27 +50,29 @@ def test_under_a_price_only_what_looks_promising_is_looked_at_closely(costly_too
         looked_at.append(len(images))
         return torch.full((len(images), 2, 2), 5.0)
 
-    def glance(images: torch.Tensor) -> torch.Tensor:
+    def unsure(images: torch.Tensor) -> torch.Tensor:
         return (images.mean(dim=(1, 2, 3)) - 0.5)[:, None, None].expand(-1, 2, 2)
 
     images = torch.stack([torch.full((3, 16, 16), grey) for grey in (0.1, 0.9, 0.2, 0.8)])
     restoration = Restoration(costly_toolset, measures.resolve("psnr"))
     restoration.begin(images, torch.zeros_like(images))
-    agent = QAgent(close, glance=QAgent(glance))
-    values = priced(agent, 0.1 / LAYER).begin(restoration)(np.arange(4))
+    agent = QAgent(close, preview=QAgent(unsure))
+    values = priced(agent, 0.1 / LAYER, preview=True).begin(restoration)(np.arange(4))
     costs = torch.as_tensor(0.1 / LAYER * restoration.tool_costs, dtype=torch.float32)
     assert looked_at == [2]
     assert torch.allclose(values[[1, 3]], 5 - costs.expand(2, 2, 2))
-    assert torch.allclose(values[[0, 2]], glance(images[[0, 2]]) - costs)
+    assert torch.allclose(values[[0, 2]], unsure(images[[0, 2]]) - costs)
     assert priced(agent, 0) is agent
+    priced(agent, 0.1 / LAYER).begin(restoration)(np.arange(4))
+    assert looked_at == [2, 4], "where tools are chosen in any case, the agent itself chooses them"
 
 
-def test_a_q_network_glances_at_an_image_as_it_is():
+def test_the_preview_of_a_q_network_looks_at_an_image_as_it_is():
     network = FlatQ(2, 2, width=8).eval()
     torch.nn.init.normal_(network.q[-1].weight)
     agent, images = q_agent(network), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        assert torch.allclose(agent.glance.values(images), network(images), atol=1e-5)
+        assert torch.allclose(agent.preview.values(images), network(images), atol=1e-5)
 
 
 @pytest.mark.parametrize("price", [-0.1, float("inf"), float("nan")])

@@ -15,7 +15,7 @@ class Interruption(BaseCallback):
 
     Attributes:
         stopped: Whether it ended the learning.
-        learned: Number of environment steps that were learned from, which excludes the last one taken.
+        learned: Number of environment steps that were learned from, without those since the last updates.
     """
 
     def __init__(self, received: Sequence[int]) -> None:

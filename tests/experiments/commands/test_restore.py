@@ -386,6 +386,14 @@ def test_a_log_that_is_something_else_is_left_alone(brighter, place, text):
     assert Path("out/restore.jsonl").read_text() == text
 
 
+def test_a_log_that_a_kill_left_with_one_byte_goes_on(brighter, place):
+    picture("a.png")
+    Path("out").mkdir()
+    Path("out/restore.jsonl").write_text("{")
+    run(("a.png",))
+    assert names() == {"a.png"}
+
+
 # Steps and the log
 
 

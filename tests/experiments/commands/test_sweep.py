@@ -266,12 +266,16 @@ def test_runs_too_short_to_be_stopped_early_are_said_before_any_begins(config, f
         (["CONFIG", "--images", "FOLDER", "--gpus-per-trial", "-1"], "--gpus-per-trial must be at least 0"),
         (["--resume", "NOWHERE"], "going on runs code that Ray's notes of the sweep hold; --trust does so"),
         (["--resume", "NOWHERE", "--trust"], "holds no sweep to resume"),
+        (["--resume", "EMPTY", "--trust"], "holds no sweep to resume (sweep.json is not one of hirl sweep)"),
         (["CONFIG", "--resume", "NOWHERE"], "give no others"),
     ],
 )
 def test_mistakes_are_said_in_one_line(arguments, words, config, folder, tmp_path, monkeypatch, capsys, hirl):
     monkeypatch.chdir(tmp_path)
     places = {"CONFIG": str(config), "FOLDER": str(folder), "NOWHERE": str(tmp_path / "nowhere")}
+    places["EMPTY"] = str(tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "sweep.json").write_text("{}")
     assert hirl("sweep", *(places.get(argument, argument) for argument in arguments)) == 1
     errors = capsys.readouterr().err
     assert words in errors

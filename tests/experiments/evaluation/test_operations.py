@@ -39,6 +39,10 @@ def test_layers(layer):
         lambda images: images @ images.transpose(2, 3),
         lambda images: torch.matmul(images, images[0, 0].T),
         lambda images: torch.bmm(images[0], images[1].transpose(1, 2)),
+        lambda images: torch.mm(images[0, 0], mat2=images[0, 1].T),
+        lambda images: images[0].bmm(images[1].transpose(1, 2)),
+        lambda images: torch.conv2d(images, weight=torch.ones(2, 4, 3, 3)),
+        lambda images: torch.conv_transpose2d(images, weight=torch.ones(4, 2, 3, 3)),
     ],
 )
 def test_matrix_products(product):

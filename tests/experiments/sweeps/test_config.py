@@ -57,7 +57,7 @@ def test_a_grid_is_every_combination(read):
     settings = config.settings(0)
     assert settings[0] == {"algo": "hirl", "hirl.gamma": 0.5, "total-steps": 1}
     assert len(settings) == 6 == len({tuple(one.values()) for one in settings})
-    assert config.label(settings[0]) == "hirl.gamma=0.5 total-steps=1"
+    assert config.labels(settings)[0] == "hirl.gamma=0.5 total-steps=1"
     assert (config.name, config.metric, config.maximize) == ("two by two", "severe", True)
 
 
@@ -71,13 +71,32 @@ def test_defaults(read):
 @needs_ray
 def test_settings_of_a_grid_are_told_apart_whatever_their_digits(read):
     config = read({"method": "grid", "parameters": {"x": {"values": [0.99995, 1.0]}}})
-    assert [config.label(one) for one in config.settings(0)] == ["x=0.99995", "x=1.0"]
+    assert config.labels(config.settings(0)) == ["x=0.99995", "x=1.0"]
+
+
+@needs_ray
+def test_drawn_settings_that_are_nearly_the_same_are_told_apart(read):
+    gamma = {"distribution": "uniform", "min": 0.99, "max": 0.9901}
+    config = read({"method": "random", "run_cap": 30, "parameters": {"x": gamma}})
+    assert len(set(config.labels(config.settings(0)))) == 30
+
+
+def test_bounds_where_exponents_are_meant(read):
+    parameters = {"x": {"distribution": "log_uniform", "min": 1, "max": 1000}}
+    with pytest.raises(ValueError, match=r"parameter x: .* take log_uniform_values for bounds themselves"):
+        read({"method": "random", "run_cap": 1, "parameters": parameters})
+
+
+@needs_ray
+def test_a_range_of_many_integers_is_not_listed(read):
+    config = read({"method": "random", "run_cap": 3, "parameters": {"x": {"min": 1, "max": 10**12}}})
+    assert all(1 <= one["x"] <= 10**12 for one in config.settings(0))
 
 
 @needs_ray
 def test_one_setting_is_called_as_the_sweep(read):
     config = read({"method": "grid", "parameters": {"x": {"value": 1}}})
-    assert config.label(*config.settings(0)) == "mine"
+    assert config.labels(config.settings(0)) == ["mine"]
 
 
 def test_a_goal_unsaid_is_to_minimize_as_in_wandb(read):

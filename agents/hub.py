@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import SUFFIX
+from hirl_env.errors import first_line
 from hirl_env.extras import optional
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.toolset_file import YAML_SUFFIXES, cells_of, files_of
@@ -108,14 +109,14 @@ def from_hub(repo: str, revision: str | None = None, trust: bool = False) -> Hub
         held = card.data.to_dict().get("hirl_restore")
         if not isinstance(held, dict) or AGENT not in held.get("files", ()):
             raise ValueError("its card names no agent of this package")
-        places = {str(name): Path(hf_hub_download(repo, str(name), revision=revision)) for name in held["files"]}
+        files = {str(name): Path(hf_hub_download(repo, str(name), revision=revision)) for name in held["files"]}
         toolset = str(held.get("toolset", "hirl"))
-        if TOOLSET in places:
-            _check_tools(places[TOOLSET], trust)
-            toolset = str(places[TOOLSET])
+        if TOOLSET in files:
+            _check_tools(files[TOOLSET], trust)
+            toolset = str(files[TOOLSET])
         elif toolset not in toolsets.names():
             raise ValueError(f"its toolset {toolset!r} has no name here; load the plugin that registers it")
-    return HubAgent(places[AGENT], toolset)
+    return HubAgent(files[AGENT], toolset)
 
 
 def _files(toolset: str | Path) -> dict[str, Path]:
@@ -153,5 +154,4 @@ def _refusals(repo: str) -> Iterator[None]:
     try:
         yield
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ValueError(f"Hub repository {repo}: {line}") from None
+        raise ValueError(f"Hub repository {repo}: {first_line(error)}") from None

@@ -21,6 +21,7 @@ from hirl_agents.rl_restore.agent import MAX_STEPS as RL_RESTORE_STEPS
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.policy import RLRestorePolicy
 from hirl_env.config import MAX_STEPS
+from hirl_env.errors import first_line
 from hirl_env.tools.toolset import Toolset
 
 
@@ -142,7 +143,6 @@ def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePol
         ).to(device)
         policy.load_state_dict(cast(Any, parameters["policy"]))
     except Exception as error:  # a damaged zip or pickle can raise anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path}: not a whole file of Stable-Baselines3 ({reason})") from None
+        raise ValueError(f"{path}: not a whole file of Stable-Baselines3 ({first_line(error)})") from None
     policy.set_training_mode(False)
     return policy

@@ -53,6 +53,14 @@ class PPOConfig(AlgorithmConfig):
 
     stop_action: ClassVar[bool] = True
 
+    def check(self) -> None:
+        """Raises ValueError if a minibatch is too small for its advantages to be normalised."""
+        if self.normalize_advantage and self.batch_size < 2:
+            raise ValueError(
+                f"batch_size must be at least 2 to normalise advantages in a minibatch, got {self.batch_size}; or set "
+                "normalize_advantage to false"
+            )
+
     @classmethod
     def algorithm(cls) -> type[PPO]:
         """The class of the algorithm."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from hirl_env.errors import first_line
+
 
 def optional(name: str, extra: str) -> Any:
     """Imports a package that an extra of this package installs.
@@ -20,5 +22,5 @@ def optional(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
-        reason = "is not installed" if missing else f"cannot be imported ({str(error).splitlines()[0]})"
+        reason = "is not installed" if missing else f"cannot be imported ({first_line(error)})"
         raise ImportError(f"{name} {reason}: pip install 'hirl-restore[{extra}]'") from None

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hirl_env.arrays import Floats
+from hirl_env.errors import first_line
 from hirl_env.restoration import Rules
 from hirl_env.reward import check_price
 
@@ -98,8 +99,7 @@ def read_spec(folder: Path) -> TableSpec:
         content["samples"] = [tuple(labels) for labels in content["samples"]]
         return TableSpec(**content)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{folder}: no table that hirl tabulate wrote ({reason})") from None
+        raise ValueError(f"{folder}: no table that hirl tabulate wrote ({first_line(error)})") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +148,10 @@ class Table:
     @cached_property
     def costs(self) -> Floats:
         """GFLOP of each path, float64 (nodes,)."""
-        levels = [np.zeros(1)]
+        by_length = [np.zeros(1)]
         for _ in range(self.spec.depth):
-            levels.append(np.add.outer(levels[-1], self.tool_costs).ravel())
-        return np.concatenate(levels)
+            by_length.append(np.add.outer(by_length[-1], self.tool_costs).ravel())
+        return np.concatenate(by_length)
 
     def node(self, path: Sequence[int]) -> int:
         """The number of the node that a path leads to; tools are numbered from 0, type by type."""
@@ -160,7 +160,7 @@ class Table:
             node = node * self.spec.tools + tool + 1
         return node
 
-    def level(self, length: int) -> slice:
+    def of_length(self, length: int) -> slice:
         """The nodes whose paths have that length."""
         return slice(self.spec.nodes(length - 1), self.spec.nodes(length))
 
@@ -180,7 +180,7 @@ class Table:
         worth = self.scores[:, : self.spec.nodes(steps)] - price * self.costs[: self.spec.nodes(steps)]
         values, q = np.zeros_like(worth), np.zeros((len(self), self.spec.nodes(steps - 1), self.spec.tools))
         for length in reversed(range(steps)):
-            here, there = self.level(length), self.level(length + 1)
+            here, there = self.of_length(length), self.of_length(length + 1)
             shape = (len(self), here.stop - here.start, self.spec.tools)
             gains = worth[:, there].reshape(shape) - worth[:, here, None]
             over = np.zeros(shape, dtype=np.bool_)

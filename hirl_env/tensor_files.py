@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from hirl_env.errors import first_line
 from hirl_env.files import atomic_write
 
 STATE = "state"  # key of the metadata under which everything but the tensors is
@@ -77,8 +78,7 @@ def read_state(path: str | Path) -> Any:
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from None
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: damaged, or no file of this package ({reason})") from None
+        raise ValueError(f"{path}: damaged, or no file of this package ({first_line(error)})") from None
 
 
 def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict[Any, str]) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hirl_env.errors import first_line
 from hirl_env.extras import optional
 from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.weights import preserves_rng_state
@@ -36,7 +37,7 @@ def load_ffdnet(path: str | Path) -> ReleasedFFDNet:
     try:
         arrays = _arrays(path)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f"{path}: not FFDNet's weights ({reason}); give its release's FFDNet_color.mat") from None
     network = ReleasedFFDNet()
     state = network.state_dict()

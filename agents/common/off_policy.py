@@ -23,6 +23,10 @@ class OffPolicyAgent(SafelySaved):
     stops_by_action: ClassVar[bool] = False
 
     def _setup_model(self) -> None:
+        for name in ("batch_size", "target_update_interval", "train_freq"):
+            number = getattr(self, name)
+            if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
+                raise ValueError(f"{name} must be at least 1, got {number}")
         check_trainable(self.env, self.stops_by_action)
         self.max_steps = longest_episode(self.env, self.max_steps)
         super()._setup_model()

@@ -17,6 +17,7 @@ from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spa
 
 from hirl_agents.common.buffers import append_rows, buffer_state, fill_buffer
 from hirl_agents.networks import SUFFIX
+from hirl_env.errors import first_line
 from hirl_env.tensor_files import read_state, write_state
 from hirl_env.weights import read_metadata
 
@@ -258,5 +259,4 @@ def _suffixed(path: str | Path) -> Path:
 
 def _misfit(path: str | Path, what: Any, error: Exception) -> ValueError:
     kind = what if isinstance(what, type) else type(what)
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ValueError(f"{path}: not of such a {kind.__name__} ({reason})")
+    return ValueError(f"{path}: not of such a {kind.__name__} ({first_line(error)})")

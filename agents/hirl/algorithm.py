@@ -144,10 +144,6 @@ class HIRL(OffPolicyAgent):
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        for name in ("target_update_interval", "train_freq", "batch_size"):
-            number = getattr(self, name)
-            if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
-                raise ValueError(f"{name} must be at least 1, got {number}")
         for epsilon in (self.exploration_initial_eps, self.exploration_final_eps):
             if not 0 <= epsilon <= 1:
                 raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")

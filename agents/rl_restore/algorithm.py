@@ -82,9 +82,8 @@ class RLRestore(OffPolicyAgent):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        for name, value in {"halve_every": halve_every, "target_update_interval": target_update_interval}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        if halve_every < 1:
+            raise ValueError(f"halve_every must be at least 1, got {halve_every}")
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ from typing import Any
 
 import ray
 
+from hirl_env.errors import first_line
+
 OBJECT_STORE = 100 * 2**20  # bytes, of this machine alone; next to nothing goes through it
 
 
@@ -39,7 +41,7 @@ def connected(address: str | None) -> Iterator[None]:
         ray.init(**options)
     except Exception as error:  # Ray raises bare ones
         where = f"at --address {address}" if address else "on this machine"
-        raise OSError(f"Ray could not be started {where}: {str(error).splitlines()[0]}") from error
+        raise OSError(f"Ray could not be started {where}: {first_line(error)}") from error
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from socket import gethostname
 from typing import Any, TypeVar
 
+from hirl_env.errors import last_line
 from hirl_env.plugins import load_plugin, named_plugins
 from hirl_experiments.distributed import import_ray
 
@@ -81,7 +82,7 @@ def map_on_cluster(
                     raise ValueError(row["error"])
                 yield pickle.loads(row["result"]) if row["result"] else lost(items[row["number"]])
         except ray.exceptions.RayError as error:
-            raise OSError(f"--address {address}: {str(error).strip().splitlines()[-1]}") from None
+            raise OSError(f"--address {address}: {last_line(error)}") from None
 
 
 def _apply(work: Work, row: dict[str, Any]) -> dict[str, Any]:

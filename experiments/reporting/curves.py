@@ -21,7 +21,7 @@ SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", 
 FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
 _MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
 DECIMALS = {"seeds": 0, "step": 0} | dict.fromkeys(_MEASURED, 2)
-Groups = Mapping[str, list[list[dict[str, float]]]]  # rows of evaluation.csv, per run, per label
+CurvesByLabel = Mapping[str, list[list[dict[str, float]]]]  # rows of evaluation.csv, per run, per label
 
 
 def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
@@ -93,7 +93,7 @@ def summary(
     }
 
 
-def gain_columns(groups: Groups) -> dict[str, str]:
+def gain_columns(groups: CurvesByLabel) -> dict[str, str]:
     """The columns of evaluation.csv that are gains, by their titles: the mean of the levels, and what all runs share.
 
     Raises:
@@ -122,7 +122,7 @@ def bootstrap_interval(seeds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
     return interval.low, interval.high
 
 
-def draw_curves(groups: Groups, path: Path) -> None:
+def draw_curves(groups: CurvesByLabel, path: Path) -> None:
     """Saves a figure: a panel for the mean of the levels and one for each; a curve with its band for each group.
 
     Args:

@@ -19,6 +19,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from tqdm import tqdm
 
+from hirl_env.errors import last_line
 from hirl_env.plugins import load_plugin, named_plugins
 from hirl_experiments.sweeps.config import EarlyStopping
 from hirl_experiments.training.config import train_config
@@ -198,8 +199,7 @@ def _forget_memory(result: tune.Result) -> None:
 
 def _outcome(result: tune.Result, totals: dict[str, int]) -> RunOutcome:
     name = Path(result.path).name  # as of `_name`; a run that was not started knows no more
-    # Of an error that crossed processes, all but the last line is the traceback.
-    error = None if result.error is None else str(result.error).strip().splitlines()[-1]
+    error = None if result.error is None else last_line(result.error)
     stopped_early = error is None and _is_over(result) and (result.metrics or {})["step"] < totals[name]
     return RunOutcome(name, error, stopped_early, result.checkpoint)
 

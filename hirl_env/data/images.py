@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hirl_env.errors import first_line
 from hirl_env.memory import free_memory
 
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness
@@ -116,8 +117,7 @@ def named_problems(path: Path) -> Iterator[None]:
         raise UnreadablePicture(f"{path}: does not fit into memory") from None
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         # Pillow and its plugins report damage with all of these, depending on the format.
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise UnreadablePicture(f"{path}: not a readable picture ({reason[0]})") from None
+        raise UnreadablePicture(f"{path}: not a readable picture ({first_line(error)})") from None
 
 
 def check_size(width: int, height: int, max_pixels: int | None = None) -> None:

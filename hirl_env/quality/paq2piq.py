@@ -12,6 +12,7 @@ import pooch
 import torch
 from torch import nn
 
+from hirl_env.errors import first_line
 from hirl_env.extras import optional
 from hirl_env.files import atomic_write, cache_folder
 
@@ -134,7 +135,7 @@ def _read(path: Path, fetched: io.BytesIO | None = None) -> PaQ2PiQ:
     except FileNotFoundError as error:
         raise ValueError(f"weights {path}: {error.strerror}; download them from {URL}") from None
     except Exception as error:  # bytes that are not a checkpoint can fail in any way
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f"weights {path}: not a whole PyTorch checkpoint ({reason}); download them again") from None
     state = checkpoint.get("model") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from hirl_env.errors import first_line
 from hirl_env.extras import optional
 from hirl_env.weights import preserves_rng_state
 
@@ -139,7 +140,7 @@ def _descriptor(path: Path, changed: int) -> Any:
         raise ValueError("spandrel knows no architecture with these weights") from None
     except Exception as error:  # each architecture raises errors of its own if weights do not quite fit
         raise ValueError(
-            f"spandrel cannot make a network of it ({type(error).__name__}: {_first_line(error)})"
+            f"spandrel cannot make a network of it ({type(error).__name__}: {first_line(error)})"
         ) from None
     colours = descriptor.input_channels == descriptor.output_channels == COLOURS
     if not (isinstance(descriptor, ImageModelDescriptor) and descriptor.scale == 1 and colours):
@@ -160,11 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError:
         raise ValueError("it holds more than tensors, which may be code; convert it to safetensors") from None
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
-        raise ValueError(f"not a whole file of weights ({_first_line(error)})") from None
+        raise ValueError(f"not a whole file of weights ({first_line(error)})") from None
     if not isinstance(state, dict):
         raise ValueError(f"it holds a {type(state).__name__}, not weights by their names")
     return state
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")

@@ -28,8 +28,9 @@ ALGORITHMS = pytest.mark.parametrize("name", algorithms.names())
 def build(pictures, toy_toolset):
     """Builds a small model of an algorithm in four environments; a second call builds the same again."""
 
-    def built(name) -> BaseAlgorithm:
-        config = small(algorithms.resolve(name))
+    def built(name, **options) -> BaseAlgorithm:
+        config = dataclasses.replace(small(algorithms.resolve(name)), **options)
+        config.check()
         task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "max_steps": 3, **config.environment}
         return config.build(make_vec_env(n_envs=4, **task), config.learning_rate, seed=0)
 
@@ -67,6 +68,15 @@ def test_its_options_are_explained_and_fit_the_environment(name):
     assert issubclass(config.algorithm(), BaseAlgorithm)
     config.check()
     assert all(isinstance(remark, str) for remark in config.remarks(1))
+
+
+@pytest.mark.parametrize("option", ["batch_size", "target_update_interval", "train_freq"])
+@ALGORITHMS
+def test_counts_of_none_are_refused(name, build, option):
+    if not hasattr(algorithms.resolve(name), option):
+        pytest.skip("has no such option")
+    with pytest.raises(ValueError, match=rf"{option} must be at least \d"):
+        build(name, **{option: 0})
 
 
 @pytest.mark.slow

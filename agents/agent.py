@@ -39,6 +39,18 @@ class Agent(Protocol):
         ...
 
 
+def with_stop(cells: torch.Tensor, stop: torch.Tensor) -> torch.Tensor:
+    """Cell values with STOP as one more type, whose first degree has a value, and whose others are never chosen.
+
+    Args:
+        cells: Cell values, (N, types, degrees).
+        stop: Values of STOP, (N,).
+    """
+    last = cells.new_full((len(cells), 1, cells.shape[2]), -torch.inf)
+    last[:, 0, 0] = stop
+    return torch.cat([cells, last], dim=1)
+
+
 @dataclass(frozen=True)
 class QAgent:
     """An agent whose values depend on the current image, and optionally on the first image and the last tool.

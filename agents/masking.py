@@ -41,13 +41,13 @@ def allowed_tools(toolset: Toolset, only: Collection[str] = (), without: Collect
 def _named(toolset: Toolset, names: Collection[str]) -> torch.Tensor:
     cells = torch.zeros(toolset.n_types, toolset.n_degrees, dtype=torch.bool)
     known = list(toolset.types)
-    for kind, degree in toolset.cells:
-        known += [toolset[kind, degree].name, f"{toolset.types[kind]}-{degree}"]
+    for cell in toolset.cells:
+        known += [toolset[cell].name, toolset.name_of(cell)]
     for name in names:
         wanted = [
-            (kind, degree)
-            for kind, degree in toolset.cells
-            if name in (toolset.types[kind], toolset[kind, degree].name, f"{toolset.types[kind]}-{degree}")
+            cell
+            for cell in toolset.cells
+            if name in (toolset.types[cell[0]], toolset[cell].name, toolset.name_of(cell))
         ]
         if not wanted:
             raise ValueError(f"unknown tool or type {name!r}; known are: {', '.join(dict.fromkeys(known))}")

@@ -14,7 +14,7 @@ from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.dqn.policies import DQNPolicy
 
-from hirl_agents.agent import Agent, QAgent, q_agent
+from hirl_agents.agent import Agent, QAgent, q_agent, with_stop
 from hirl_agents.hirl.policy import SEEN, HIRLPolicy
 from hirl_agents.networks import CellValues
 from hirl_agents.rl_restore.agent import MAX_STEPS as RL_RESTORE_STEPS
@@ -91,11 +91,7 @@ class PolicyValues:
                 f"{values.shape[1]} actions are not types x {self.n_degrees} degrees, with or without STOP"
             )
         cells = values[:, : count * self.n_degrees].unflatten(1, (count, self.n_degrees))
-        if not stop:
-            return cells
-        last = values.new_full((len(values), 1, self.n_degrees), -torch.inf)
-        last[:, 0, 0] = values[:, -1]
-        return torch.cat([cells, last], dim=1)
+        return with_stop(cells, values[:, -1]) if stop else cells
 
 
 def policy_agent(

@@ -29,7 +29,8 @@ class PixelEnvironment:
         samples: Source of the crops: photographs with references, and a crop size.
         batch: Number of crops side by side.
         channels: Number of channels: 3, or 1 for grey. Then photographs are turned grey and degraded as three equal
-            channels, of which the first is used. With noise and JPEG this leaves less noise than a grey camera would,
+            channels, of which the first is used: so degradations must bring no coloured content of their own, as
+            ``light`` does. With noise and JPEG this leaves less noise than a grey camera would,
             because JPEG averages the noise of the three.
         device: Device of the images.
 

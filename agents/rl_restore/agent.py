@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hirl_agents.agent import RowValues
+from hirl_agents.agent import RowValues, with_stop
 from hirl_agents.rl_restore.network import LSTMState, RecurrentQ
 from hirl_env.restoration import Restoration
 from hirl_env.tools.rl_restore import LargeTool, SmallTool, rl_restore_toolset
@@ -97,9 +97,7 @@ class RLRestoreAgent(nn.Module):
                 state = h, c
             for whole, part in zip(state, after, strict=True):
                 whole[indices] = part
-            stop = values.new_full((len(values), 1, n_degrees), -torch.inf)
-            stop[:, 0, 0] = values[:, -1]
-            cells = torch.cat([values[:, :-1].unflatten(1, (-1, n_degrees)), stop], dim=1)
+            cells = with_stop(values[:, :-1].unflatten(1, (-1, n_degrees)), values[:, -1])
             return cells.to(restoration.state.images.device)
 
         return look

@@ -109,9 +109,7 @@ PARTS = {"gains": _gains, "translations": _translations}
 def _specialists(tools: Toolset, family: str) -> dict[str, Run]:
     """Runs that apply each tool for a family of distortions once, by the tool's name."""
     chosen = [cell for cell in tools.cells if (own := tools[cell].undoes) is not None and own.family == family]
-    return {
-        tools[cell].name: Chain((f"{tools.types[cell[0]]}-{cell[1]}",)).open(tools[cell].name, tools) for cell in chosen
-    }
+    return {tools[cell].name: Chain((tools.name_of(cell),)).open(tools[cell].name, tools) for cell in chosen}
 
 
 def _row(before: Row, after: Row) -> dict[str, Any]:

@@ -50,5 +50,5 @@ def fixed_path(
         for batch in batches(chosen.samples(photographs, part, crop, per_image, seed))
     )
     path, gain = best_chain(starts, length, CAP)
-    names = ",".join(f"{tools.types[kind]}-{degree}" for kind, degree in path)
+    names = ",".join(map(tools.name_of, path))
     print(f"{chosen.name}: {names or 'doing nothing'} gains {gain:+.2f} dB")

@@ -191,7 +191,7 @@ def _with_folder(name: str, called: str) -> str:
 
 def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
     """Names of entrants, each once, with the names of all tools in place of ``single``."""
-    tools = [f"path:{toolset.types[kind]}-{degree}" for kind, degree in toolset.cells]
+    tools = [f"path:{toolset.name_of(cell)}" for cell in toolset.cells]
     return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 
 

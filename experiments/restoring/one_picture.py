@@ -172,6 +172,8 @@ def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixel
     result = blended(before, restored.image, options.strength)
     if np.array_equal(result, before):  # too little to be seen in whole numbers
         return page.pixels, page_row
+    if options.guard is not None and min(before.shape[:2]) < options.guard.smallest:
+        return page.pixels, page_row | {"why": "guard"}
     if options.guard is not None:
         page_row["guard_before"], page_row["guard_after"] = score(options.guard, before), score(options.guard, result)
         if page_row["guard_after"] < page_row["guard_before"]:
@@ -221,9 +223,13 @@ def _save(
         # Encoding it again could only lose something.
         content = job.file.read_bytes()
     if row["why"] == "guard":
-        row["notes"].append(
-            f"left as it is: the guard says {row['guard_after']:.1f} of the result, {row['guard_before']:.1f} before"
+        before, after = row["guard_before"], row["guard_after"]
+        says = (
+            "cannot score so small a picture"
+            if before is None
+            else f"says {after:.1f} of the result, {before:.1f} before"
         )
+        row["notes"].append(f"left as it is: the guard {says}")
     outcome.files[job.target] = content
     row["saved"] = job.name(job.target)
     row["saved_sha256"] = {job.name(path): hashlib.sha256(data).hexdigest() for path, data in outcome.files.items()}

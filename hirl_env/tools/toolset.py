@@ -69,13 +69,18 @@ class Toolset:
         """Counts `costs` now, before somebody counts what is computed while they are asked for."""
         self.costs  # noqa: B018
 
+    def name_of(self, cell: Cell) -> str:
+        """The name of a cell, TYPE-DEGREE, as in ``deblur-2``."""
+        kind, degree = cell
+        return f"{self.types[kind]}-{degree}"
+
     def cell(self, name: str) -> Cell:
-        """The cell that is called TYPE-DEGREE, as in ``deblur-2``.
+        """The cell of a name, as of `name_of`.
 
         Raises:
             ValueError: If there is none of that name.
         """
-        named = {f"{self.types[kind]}-{degree}": (kind, degree) for kind, degree in self.cells}
+        named = {self.name_of(cell): cell for cell in self.cells}
         if name not in named:
             raise ValueError(f"unknown tool {name!r}; known are: {', '.join(named)}")
         return named[name]

@@ -549,6 +549,14 @@ def test_a_result_that_the_guard_dislikes_is_not_saved(brighter, place, capsys):
         run(("a.png",), guard="psnr")
 
 
+def test_a_picture_too_small_for_the_guard_is_kept(brighter, place, capsys):
+    picture("a.png")
+    run(("a.png",), guard="hirl-biqa")
+    assert Path("out/a.png").read_bytes() == Path("a.png").read_bytes()
+    assert (log()[0]["why"], log()[0]["guard_after"]) == ("guard", None)
+    assert "left as it is: the guard cannot score so small a picture" in capsys.readouterr().err
+
+
 def test_a_dry_run_says_the_paths_and_saves_nothing(brighter, place, capsys):
     picture("a.png")
     run(("a.png",), dry_run=True, save_steps=True)

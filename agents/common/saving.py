@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
 from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces, get_system_info
@@ -69,12 +71,7 @@ def fill_replay_buffer(model: OffPolicyAlgorithm, path: str | Path) -> None:
     Raises:
         ValueError: If the file is missing, damaged, or of another buffer.
     """
-    assert model.replay_buffer is not None
-    state = read_state(path)
-    try:
-        fill_buffer(model.replay_buffer, state)
-    except MISFIT as error:
-        raise _misfit(path, model.replay_buffer, error) from None
+    _change_buffer(model, path, fill_buffer)
 
 
 def append_replay_buffer(model: OffPolicyAlgorithm, path: str | Path) -> None:
@@ -83,10 +80,17 @@ def append_replay_buffer(model: OffPolicyAlgorithm, path: str | Path) -> None:
     Raises:
         ValueError: If the file is missing, damaged, or of another buffer, or holds more than there is room for.
     """
+    _change_buffer(model, path, append_rows)
+
+
+def _change_buffer(
+    model: OffPolicyAlgorithm, path: str | Path, change: Callable[[ReplayBuffer, dict[str, Any]], None]
+) -> None:
+    """Changes a model's replay buffer by the state of one in a file."""
     assert model.replay_buffer is not None
     state = read_state(path)
     try:
-        append_rows(model.replay_buffer, state)
+        change(model.replay_buffer, state)
     except MISFIT as error:
         raise _misfit(path, model.replay_buffer, error) from None
 

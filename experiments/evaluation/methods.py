@@ -6,7 +6,7 @@ To add one, subclass `Method` as a frozen dataclass, and register it in `methods
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ from hirl_env.tools.toolset import Toolset
 from hirl_experiments.command_line.checks import blind_measure
 from hirl_experiments.command_line.options import replaced
 from hirl_experiments.evaluation.method import Method, Run
-from hirl_experiments.evaluation.network_methods import Ffdnet, Owan
+from hirl_experiments.evaluation.network_methods import Ffdnet, Owan, network_result
 
 AGENT_FILES = (".safetensors", ".npz", ".zip")
 
@@ -212,16 +212,8 @@ class PixelWise(Method):
         gflop = gflop_per_megapixel(partial(restore, network), toolset.device)
 
         def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
-            restored = start.branch()
-            restored.begin(restore(network, start.state.images, start.precision), start.state.references)
-            height, width = start.state.images.shape[-2:]
-            state = replace(
-                restored.state,
-                first_images=start.state.images,
-                first_scores=start.state.scores,
-                costs=np.full(len(start.state), gflop * height * width / 1e6),
-            )
-            yield {name: SearchResult(state, np.full(len(state), STEPS))}
+            images = restore(network, start.state.images, start.precision)
+            yield {name: network_result(start, images, gflop, STEPS)}
 
         return run
 

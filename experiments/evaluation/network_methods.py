@@ -76,15 +76,27 @@ def _run_network(
 
     @torch.no_grad()
     def run(start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
-        restored = start.branch()
-        restored.begin(network(start.state.images, applied).clamp(0, 1), start.state.references)
-        height, width = start.state.images.shape[-2:]
-        state = replace(
-            restored.state,
-            first_images=start.state.images,
-            first_scores=start.state.scores,
-            costs=np.full(len(start.state), gflop * height * width / 1e6),
-        )
-        yield {name: SearchResult(state, np.ones(len(state), dtype=np.int64))}
+        yield {name: network_result(start, network(start.state.images, applied).clamp(0, 1), gflop)}
 
     return run
+
+
+def network_result(start: Restoration, images: torch.Tensor, gflop: float, trials: int = 1) -> SearchResult:
+    """The result of a network that chose no tools.
+
+    Args:
+        start: Restoration of N images before its first step.
+        images: What the network has made of them, (N, 3, H, W) in [0, 1].
+        gflop: GFLOP that it took for a million pixels.
+        trials: Trials that each image counts.
+    """
+    restored = start.branch()
+    restored.begin(images, start.state.references)
+    height, width = images.shape[-2:]
+    state = replace(
+        restored.state,
+        first_images=start.state.images,
+        first_scores=start.state.scores,
+        costs=np.full(len(start.state), gflop * height * width / 1e6),
+    )
+    return SearchResult(state, np.full(len(state), trials))

@@ -78,7 +78,7 @@ class TrainConfig:
         start_from: Weights of HIRL to start from instead of random ones: hirl, or a .safetensors file. Inputs that the
             new agent sees and the old one did not (the first image, the tool used last) have no effect at first.
         memory: Folders of runs whose replay buffers to begin with, joined, instead of an empty one; these runs must
-            have the same toolset, algorithm and n_envs, and buffer_size must have room for all.
+            have the same toolset, reward, algorithm and n_envs, and buffer_size must have room for all.
         label: Name of the curve of this run and of runs with other seeds in hirl compare.
         total_steps: Number of environment steps (tools applied) to train for.
         every: Number of environment steps between evaluations, each with a checkpoint.

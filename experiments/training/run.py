@@ -26,7 +26,7 @@ from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.csv_log import CsvLog
-from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, write_config
+from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, read_config, write_config
 from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits
 from hirl_experiments.training.validation import Validation
@@ -104,8 +104,20 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     for memory in config.memory:
         if not isinstance(model, OffPolicyAlgorithm):
             raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")
+        _check_same_gains(config, Path(memory))
         append_replay_buffer(model, Path(memory) / MEMORY)
     return model
+
+
+def _check_same_gains(config: TrainConfig, memory: Path) -> None:
+    """Raises ValueError if another run's gains are of other tools, or in another unit."""
+    other = read_config(memory).env
+    for name in ("toolset", "reward"):
+        there, here = getattr(other, name), getattr(config.env, name)
+        if there != here:
+            raise ValueError(
+                f"--memory {memory}: its {name} is {there}, and this run's is {here}; give runs of the same"
+            )
 
 
 def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | None:

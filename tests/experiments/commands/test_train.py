@@ -305,6 +305,8 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     for others, words in (
         (["--memory", str(tmp_path / "none")], "No such file"),
         (["--memory", str(first), "--algorithm.buffer-size", "20"], "give a larger buffer_size"),
+        (["--memory", str(first), "--env.reward", "ssim"], "its reward is psnr, and this run's is ssim"),
+        (["--memory", str(first), "--env.toolset", "hirl"], "its toolset is paper, and this run's is hirl"),
         (
             ["--memory", str(first), "--preset", "ppo", "--label", "tuned"],
             "--memory is for algorithms that have a replay buffer, not for ppo",

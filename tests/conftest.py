@@ -98,6 +98,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def large(folder: Path) -> Path:
+    """The folder, whose pictures are made 80x64: large enough for hirl-biqa."""
+    for file in folder.iterdir():
+        with Image.open(file) as picture:
+            picture.resize((80, 64)).save(file)
+    return folder
+
+
+@pytest.fixture
 def pictures(folder: Path) -> Photographs:
     """The same as a source."""
     return from_folder(folder)

@@ -12,6 +12,7 @@ import tyro
 from hirl_agents.loading import load_agent
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
+from hirl_env.quality.hirl_biqa import CROP
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.fingerprints import of_agent, of_photographs, of_toolset
@@ -65,7 +66,7 @@ def train_biqa(
     examples = out / f"examples-{settings.examples}"
 
     def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> ExampleGroups:
-        maker = ExampleMaker(photographs, toolset, agent, settings.crop, settings.precision)
+        maker = ExampleMaker(photographs, toolset, agent, CROP, settings.precision)
         return cached_examples(maker, count, seed, examples / name)
 
     # A twentieth as many are enough to monitor progress.
@@ -77,6 +78,6 @@ def train_biqa(
 def _name_of_examples(settings: BiqaSettings, photographs: Photographs) -> str:
     """A name that depends on everything that the examples are made from, so that different ones never share it."""
     made_of = (of_photographs(photographs.files), of_toolset(TOOLSET), of_agent(settings.agent))
-    options = (settings.hold_out, settings.crop, settings.precision)
+    options = (settings.hold_out, CROP, settings.precision)
     parts = (*made_of, *options, FORMAT, TEACHERS, FIRST, CHAIN_LENGTHS, KIND_SHARES, RANDOM_SHARE)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

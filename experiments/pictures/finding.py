@@ -46,15 +46,20 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     if not all(arguments) or not arguments:  # an empty one is of a shell's variable that is not set, not of this folder
         raise ValueError("name at least one picture, folder or pattern, and none that is empty")
     found = FoundPictures()
-    known: set[str] = set()
     for argument in arguments:
         files, left_out = _expanded(argument, Path(os.path.realpath(out)))
-        for file, name in files:
-            real_path = os.path.realpath(file)
-            if real_path not in known:
-                known.add(real_path)
-                found.files[file] = name
+        found.files.update(files)
         found.left_out.update(left_out)
+    # A file that several names lead to is taken once, by its own name if that is among them.
+    by_file: dict[str, list[Path]] = {}
+    for file in found.files:
+        by_file.setdefault(os.path.realpath(file), []).append(file)
+    for names in by_file.values():
+        _, *others = sorted(names, key=Path.is_symlink)
+        for other in others:
+            del found.files[other]
+            if other.is_symlink():
+                found.left_out[other] = "links to other pictures"
     return found
 
 
@@ -133,9 +138,9 @@ def _reason_left_out(path: Path) -> str:
     # Names that begin with a dot belong to the system: macOS puts "._a.jpg", which is not a picture, next to "a.jpg".
     if path.name.startswith("."):
         return "hidden files"
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not os.path.exists(path):
         return "broken links"
-    if not path.is_file():
+    if not os.path.isfile(path):
         return "folders" if path.is_dir() else "special files"
     if path.suffix.lower() not in SUFFIXES:
         return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"

@@ -26,6 +26,10 @@ class RestoreLog:
         path: File, open for reading and appending as ``descriptor``.
         descriptor: Descriptor of the open file.
 
+    Attributes:
+        rows: The last row of each target of which files may have been saved: a picture that failed since then, or was
+            refused, changed nothing about them.
+
     Raises:
         ValueError: If the file holds something else.
     """
@@ -50,8 +54,7 @@ class RestoreLog:
         except OSError as error:
             os.ftruncate(self._descriptor, size)
             raise unwritable(self.path, error) from error
-        if "target" in record:
-            self.rows[record["target"]] = dict(record)
+        _take(self.rows, record)
 
 
 def logged_rows(out: Path) -> dict[str, Row]:
@@ -66,19 +69,26 @@ def logged_rows(out: Path) -> dict[str, Row]:
 
 
 def _read(path: Path) -> tuple[dict[str, Row], int]:
-    """The last row of each target, and the number of bytes in whole lines: a kill may have cut off the last one."""
+    """Rows as in `RestoreLog`, and the number of bytes in whole lines: a kill may have cut off the last one."""
     rows: dict[str, Row] = {}
     data = path.read_bytes()
     *lines, cut_off = data.split(b"\n")
     try:
         for record in map(json.loads, filter(None, lines)):
-            if "left_out" not in record:
-                rows[record["target"]] = record
+            _take(rows, record)
         if not b'{"'.startswith(cut_off[:2]):
             raise ValueError
     except (ValueError, LookupError, TypeError):
         raise ValueError(f"{path} is no log of `hirl restore`; choose another --out") from None
     return rows, len(data) - len(cut_off)
+
+
+def _take(rows: dict[str, Row], record: Mapping[str, Any]) -> None:
+    if "left_out" in record:
+        return
+    target = record["target"]
+    if record.get("saved") is not None or record.get("ours_before"):
+        rows[target] = dict(record)
 
 
 @contextmanager

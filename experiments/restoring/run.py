@@ -71,8 +71,11 @@ class RestoreRun:
             remove_leftovers(folder)
         left: list[JobAndReference] = []
         rows = []
+        finished = {job for job in self.jobs if not self.force and self._is_finished(job)}
+        if finished:
+            print(f"{len(finished)} of {len(self.jobs)} restored already")
         for job in self.jobs:
-            if not self.force and self._is_finished(job):
+            if job in finished:
                 self.progress.end()
                 rows.append(self.rows[job.name(job.target)])
             elif (error := self._obstacle(job)) is not None:
@@ -136,8 +139,8 @@ class RestoreRun:
 
     def _finish(self, row: Row, files: Mapping[Path, bytes]) -> Row:
         """Logs, saves and prints the result of a picture."""
-        before = self.rows.get(row["target"], {})
-        row = row | {"settings": self.settings, "source": os.path.realpath(row["file"]), "ours_before": _ours(before)}
+        before = _ours(self.rows.get(row["target"], {}) if files else {})
+        row = row | {"settings": self.settings, "source": os.path.realpath(row["file"]), "ours_before": before}
         if self.log is not None:
             self.log.append(row)  # first, so that saved files are known as ours however this run ends
             try:
@@ -146,9 +149,18 @@ class RestoreRun:
                 failed = {"saved": None, "saved_sha256": None, "error": f"{row['file']}: {error}"}
                 row = row | failed | {"ours_before": _ours(row)}  # of which some may be saved
                 self.log.append(row)
+            else:
+                _remove_stale(self.log.path.parent, row, files)
         _print_row(row, self.settings["measure"], self.settings["guard"])
         self.progress.end()
         return row
+
+
+def _remove_stale(out: Path, row: Row, files: Mapping[Path, bytes]) -> None:
+    """Removes what earlier runs saved of a picture and this one did not, such as the third step of another result."""
+    for path in (out / name for name in row["ours_before"]):
+        if path not in files and sha256(path) in row["ours_before"][path.relative_to(out).as_posix()]:
+            path.unlink()
 
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing

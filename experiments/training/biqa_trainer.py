@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from hirl_agents.common.optimisers import MuonAndAdam
 from hirl_env.devices import Precision
 from hirl_env.files import atomic_write_text
-from hirl_env.quality.hirl_biqa import SMALLEST, BlindQuality
+from hirl_env.quality.hirl_biqa import BlindQuality
 from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.reporting.model_cards import model_card
@@ -41,7 +41,6 @@ class BiqaSettings:
             train on the toolset paper.
         steps: Length of the training; the learning rate falls linearly to zero over it.
         batch: Number of groups in a step.
-        crop: Side of the crops in pixels.
         lr: Learning rate of Muon (kernels); Adam (biases and the rest) has a twentieth of it.
         precision: Precision of all convolutions, including those of the tools; bf16 is faster if the processor has it.
         seed: Seed of everything random.
@@ -58,7 +57,6 @@ class BiqaSettings:
     agent: str = "hirl-paper"
     steps: int = 6_000
     batch: int = 12
-    crop: int = 64
     lr: float = 0.01
     precision: Precision = "float32"
     seed: int = 0
@@ -66,8 +64,6 @@ class BiqaSettings:
     examples: tyro.conf.Suppress[str] = ""
 
     def __post_init__(self) -> None:
-        if self.crop < SMALLEST:
-            raise ValueError(f"--crop must be at least {SMALLEST}, got {self.crop}")
         at_least(1, groups=self.groups, steps=self.steps, batch=self.batch)
         at_least(0, seed=self.seed)
 

@@ -14,8 +14,7 @@ from hirl_env.resnet import ResNet18
 from hirl_env.weights import load_weights, preserves_rng_state
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
-SMALLEST = 32  # pixels: one cell of the trunk's last stage
-CROP = 64  # pixels, as in training
+CROP = 64  # pixels, as in training; of smaller pictures the scores mean nothing: noise would raise them
 BATCH = 256  # crops per forward pass
 MIRRORS = (), (-1,), (-2,), (-2, -1)  # the dimensions that are flipped
 MAP = 20  # cells of a quality map each way, as in PaQ-2-PiQ
@@ -33,8 +32,8 @@ class BlindQuality(nn.Module):
     """A ResNet-18 that scores every position of an image; the image's score is the mean of these.
 
     It resembles PaQ-2-PiQ (Ying et al., CVPR 2020), which pools regions of a ResNet-18 trunk. Here the head scores
-    first and pools last, like the full-reference measures that it learns from: so a score does not depend on the size
-    of the picture, and a map shows where it comes from. In addition to the image it sees its local variances
+    first and pools last, like the full-reference measures that it learns from: so a score is the mean over a picture of
+    any size from 64x64 pixels, and a map shows where it comes from. In addition to the image it sees its local variances
     (`with_log_variances`).
 
     Args:
@@ -48,7 +47,7 @@ class BlindQuality(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(8 * width, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (N,), about 0 (worst) to 100, of images (N, 3, H, W) in [0, 1] of at least 32x32 pixels."""
+        """Scores (N,), about 0 (worst) to 100, of images (N, 3, H, W) in [0, 1] of at least 64x64 pixels."""
         return self.local_scores(images).mean(dim=(1, 2))
 
     def local_scores(self, images: torch.Tensor) -> torch.Tensor:

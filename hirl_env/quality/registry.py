@@ -9,7 +9,7 @@ from typing import Any
 
 from hirl_env.extras import optional
 from hirl_env.quality.full_reference import FROM_PIQ, capped_psnr, psnr
-from hirl_env.quality.hirl_biqa import SMALLEST, load_blind_quality
+from hirl_env.quality.hirl_biqa import CROP, load_blind_quality
 from hirl_env.quality.measure import BlindNetwork, Measure
 from hirl_env.quality.paq2piq import load_paq2piq
 from hirl_env.quality.sums import parse_sum, weighted_sum
@@ -25,13 +25,17 @@ def _brisque() -> Measure:
 
 @lru_cache(maxsize=1)
 def _paq2piq() -> Measure:
-    """The measure, made once per process, so that many environments share one network."""
-    return Measure("paq2piq", BlindNetwork(load_paq2piq), needs_reference=False)
+    """The measure, made once per process, so that many environments share one network.
+
+    Its weights are fetched now: where that fails, it is said once, before the first picture.
+    """
+    network = load_paq2piq()
+    return Measure("paq2piq", BlindNetwork(lambda: network), needs_reference=False)
 
 
 @lru_cache(maxsize=1)
 def _hirl_biqa() -> Measure:
-    return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=SMALLEST)
+    return Measure("hirl-biqa", BlindNetwork(load_blind_quality), needs_reference=False, smallest=CROP)
 
 
 def _of_piq(name: str) -> Measure:

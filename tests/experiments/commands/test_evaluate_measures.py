@@ -18,9 +18,10 @@ def nosy(monkeypatch):
     monkeypatch.setitem(measures.factories, "brightness", lambda: measure)
 
 
+@pytest.mark.usefixtures("large")
 def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     target = tmp_path / "rows.json"
-    arguments = ["--measures", "hirl-biqa", "brightness", "--against", "psnr", "ssim", "--crop", "32"]
+    arguments = ["--measures", "hirl-biqa", "brightness", "--against", "psnr", "ssim", "--crop", "64"]
     arguments += ["--per-image", "3"]
     assert hirl("evaluate-measures", "--images", str(folder), *arguments, "--json", str(target)) == 0
     rows = json.loads(target.read_text())["rows"]
@@ -28,7 +29,7 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     groups = ["noise", "jpeg", "blur", "mild", "moderate", "severe", "random tools", "levels and random tools"]
     assert [row["pictures"] for row in correlations] == groups * 2
     # One cell by hand: Spearman's correlation of nine crops' brightness with their PSNR.
-    crops = {level: list(evaluation_samples(pictures, level, 32, 3, 0)) for level in ("mild", "moderate", "severe")}
+    crops = {level: list(evaluation_samples(pictures, level, 64, 3, 0)) for level in ("mild", "moderate", "severe")}
     brightness = {level: [start.distorted.mean().item() for start in starts] for level, starts in crops.items()}
     errors = [(start.distorted - start.reference).square().mean().item() for start in crops["severe"]]
     apart = np.argsort(np.argsort(brightness["severe"])) - np.argsort(np.argsort(errors)[::-1])
@@ -40,7 +41,7 @@ def test_tables(pictures, folder, tmp_path, hirl, nosy, capsys):
     darker = np.all(np.diff([clean, *brightness.values()], axis=0) < 0, axis=0)
     assert cases["brightness"]["in order"] == pytest.approx(100 * darker.mean())
     blurred = [
-        np.array([start.distorted.mean().item() for start in evaluation_samples(pictures, blur, 32, 3, 0)])
+        np.array([start.distorted.mean().item() for start in evaluation_samples(pictures, blur, 64, 3, 0)])
         for blur in (GaussianBlur.of_sigma(3), GaussianBlur.of_sigma(4))
     ]
     assert cases["brightness"]["blur 4 below 3"] == pytest.approx(100 * (blurred[1] < blurred[0]).mean())

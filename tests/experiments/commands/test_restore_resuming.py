@@ -61,8 +61,46 @@ def test_an_input_that_was_broken_for_a_while_does_not_lose_its_result(restored)
         run(("a.png",))
     assert (np.asarray(Image.open("out/a.png")) == colours() + 8).all()
     Path("a.png").write_bytes(content)
+    restored()
     run(("a.png",))
-    assert [row["error"] for row in log()] == [None]
+    assert restored() == []
+
+
+def test_a_source_that_was_missing_for_a_while_does_not_lose_its_result(restored):
+    content = picture("a.png").read_bytes()
+    run(("a.png",))
+    Path("a.png").unlink()
+    with pytest.raises(ValueError, match="1 of 1"):
+        run(("a.png",))
+    Path("a.png").write_bytes(content)
+    restored()
+    run(("a.png",))
+    assert restored() == []
+
+
+def test_pictures_of_the_same_name_that_are_refused_leave_the_results_of_the_first(restored, capsys):
+    picture("a.png")
+    picture("other/a.png", colours() + np.uint8(1))
+    run(("a.png",))
+    with pytest.raises(ValueError, match="1 of 1"):
+        run(("other/a.png",))
+    assert "is the result of" in capsys.readouterr().err
+    run(("a.png",))
+    assert capsys.readouterr().out.splitlines()[0] == "1 of 1 restored already"
+
+
+def test_steps_of_an_earlier_result_go_with_it():
+    picture("a.png")
+    run(("a.png",), save_steps=True, max_steps=2)
+    run(("a.png",), save_steps=True, max_steps=2)
+    assert names() == {"a.png", "a.png.step1.png", "a.png.step2.png"}
+    Path("out/a.png.step2.png").write_bytes(b"mine")
+    run(("a.png",), save_steps=True, max_steps=1, force=True)
+    assert names() == {"a.png", "a.png.step1.png", "a.png.step2.png"}
+    assert Path("out/a.png.step2.png").read_bytes() == b"mine"
+    Path("out/a.png.step2.png").unlink()
+    run(("a.png",), force=True)
+    assert names() == {"a.png"}
 
 
 def test_an_empty_output_is_restored_again_and_one_that_the_user_changed_is_left(restored, capsys):
@@ -108,8 +146,8 @@ def test_a_run_that_is_refused_leaves_the_log_of_the_other_which_may_still_be_em
     with opened_log(place) as log:
         with pytest.raises(ValueError, match="another `hirl restore`"), opened_log(place):
             pass
-        log.append({"target": "a.png"})
-    assert logged_rows(place) == {"a.png": {"target": "a.png"}}
+        log.append({"target": "a.png", "saved": "a.png"})
+    assert logged_rows(place) == {"a.png": {"target": "a.png", "saved": "a.png"}}
 
 
 def test_files_that_were_saved_before_a_disk_was_full_are_known_as_ours(monkeypatch):

@@ -4,6 +4,7 @@ import json
 import os
 
 import numpy as np
+import pytest
 import skimage.data
 from PIL import Image
 
@@ -34,13 +35,14 @@ def test_the_blind_measure_says_that_noise_is_worse_and_draws_where(tmp_path, hi
     assert drawn[:, :120].sum() > drawn[:, 200:].sum()
 
 
+@pytest.mark.usefixtures("large")
 def test_one_bad_picture_does_not_stop_the_rest(folder, hirl, capsys):
     (folder / "broken.png").write_bytes(b"no picture")
     Image.new("RGB", (20, 20)).save(folder / "small.png")
     assert hirl("score", str(folder)) == 1
     said = capsys.readouterr()
     assert "broken.png: not a readable picture" in said.err
-    assert "small.png: hirl-biqa needs at least 32x32 pixels, got 20x20" in said.err
+    assert "small.png: hirl-biqa needs at least 64x64 pixels, got 20x20" in said.err
     assert "2 of 5 pictures could not be scored" in said.err
     assert "picture2.png" in said.out
 
@@ -63,7 +65,7 @@ def test_wrong_input_is_named(folder, hirl, capsys):
 
 def test_maps_are_never_written_over_each_other_or_over_what_is_there(tmp_path, monkeypatch, hirl, capsys):
     monkeypatch.chdir(tmp_path)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     for name in ("a/x.png", "b/x.png", "c/y.png.map.png"):
         (tmp_path / name).parent.mkdir()
         picture.save(tmp_path / name)
@@ -136,6 +138,7 @@ def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, c
     assert (tmp_path / "package.json").read_text() == '{"name": "mine"}'
 
 
+@pytest.mark.usefixtures("large")
 def test_names_that_are_not_utf8(folder, hirl, capsys, tmp_path):
     os.rename(os.fsencode(folder / "picture0.png"), os.fsencode(folder) + b"/\xff\n\x1b.png")
     target = tmp_path / "scores.json"

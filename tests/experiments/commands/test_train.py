@@ -86,6 +86,7 @@ def test_every_algorithm_trains(algo, folder, tmp_path, hirl, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path, monkeypatch, hirl, capsys):
     """CLIVE's layout: distorted pictures, and no clean ones anywhere."""
     data = tmp_path / "data" / "ChallengeDB_release"
@@ -94,7 +95,7 @@ def test_pictures_without_references_serve_with_a_blind_reward(folder, tmp_path,
     monkeypatch.setenv("HIRL_DATA", str(tmp_path / "data"))
     out = tmp_path / "run"
     small = ["--total-steps", "16", "--hold-out", "1", "--every", "8", "--threads", "1", "--no-wandb"]
-    environment = ["--n-envs", "2", "--env.crop-size", "32", "--env.reward", "hirl-biqa"]
+    environment = ["--n-envs", "2", "--env.crop-size", "64", "--env.reward", "hirl-biqa"]
     arguments = ["train", "--images", "clive", "--out", str(out), *small, *environment, *LEARNING]
     assert hirl(*arguments) == 0, capsys.readouterr().err
     rows = curve(out)

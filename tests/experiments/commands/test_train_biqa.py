@@ -40,7 +40,7 @@ def maker(pictures, toy_toolset) -> ExampleMaker:
 
 
 def train(folder, out, **arguments):
-    settings = {"groups": 2, "hold_out": 1, "steps": 3, "batch": 2, "crop": 32} | arguments
+    settings = {"groups": 2, "hold_out": 1, "steps": 3, "batch": 2} | arguments
     train_biqa(BiqaSettings(str(folder), **settings), out, every=1, threads=1)
 
 
@@ -119,6 +119,7 @@ def test_chains_of_tools_may_run_elsewhere(pictures):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_examples_are_those_of_the_settings(folder, tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
@@ -139,6 +140,7 @@ def test_targets_are_mean_ranks_from_0_to_100():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_it_writes_weights_a_card_and_a_log(folder, tmp_path, capsys):
     train(folder, tmp_path)
     assert f"wrote {tmp_path / 'hirl-biqa.safetensors'} and its model card" in capsys.readouterr().out
@@ -160,7 +162,7 @@ def test_it_learns(tmp_path):
     scores = np.broadcast_to(levels[None, :, None], (4, VERSIONS, len(TEACHERS))).astype(np.float32)
     groups = ExampleGroups(pictures, scores, np.tile(np.maximum(np.arange(VERSIONS) - 1, 0), (4, 1)))
     trainer = BiqaTrainer(
-        BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 0), tmp_path, torch.device("cpu")
+        BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 0.01, "float32", 0), tmp_path, torch.device("cpu")
     )
     trainer.set_examples(groups, groups)
     losses = [trainer.train_step()["loss"] for _ in range(15)]
@@ -168,6 +170,7 @@ def test_it_learns(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
     train(folder, tmp_path / "whole")
 
@@ -187,7 +190,6 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"crop": 16}, "--crop must be at least 32, got 16"),
         ({"groups": 0}, "--groups must be at least 1"),
         ({"steps": 0}, "--steps must be at least 1"),
         ({"hold_out": 3}, "3 of 3 pictures cannot be split off"),
@@ -199,6 +201,7 @@ def test_impossible_options_are_named(arguments, message, folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
     train(folder, tmp_path)
     with pytest.raises(ValueError, match=r"run with other settings: lr \(there 0.01, now 0.5\)"):
@@ -206,9 +209,10 @@ def test_other_settings_do_not_go_on_with_a_run(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large")
 def test_starting_from_weights(folder, tmp_path):
     train(folder, tmp_path / "first")
     weights = tmp_path / "first" / "hirl-biqa.safetensors"
-    settings = BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 32, 0.01, "float32", 1, str(weights))
+    settings = BiqaSettings("", 4, 1, "hirl-paper", 40, 4, 0.01, "float32", 1, str(weights))
     network = BiqaTrainer(settings, tmp_path / "second", torch.device("cpu")).network
     assert torch.allclose(network.head[2].weight.half(), load_file(weights)["head.2.weight"])

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from hirl_env.data.images import read_image, to_tensor
@@ -11,6 +12,7 @@ from hirl_env.quality import measures
 from hirl_experiments.paper import figure4
 
 
+@pytest.mark.usefixtures("large")
 def test_scores_are_those_of_the_pictures_and_never_fall(hirl, two, tmp_path, written):
     arguments = ("reproduce", "figure4", "--images", str(two), "--out", str(tmp_path / "out"))
     assert hirl(*arguments) == 0
@@ -29,6 +31,7 @@ def test_scores_are_those_of_the_pictures_and_never_fall(hirl, two, tmp_path, wr
     assert written("figure4")["rows"] == first
 
 
+@pytest.mark.usefixtures("large")
 def test_only_what_is_shown_is_read_and_the_agent_once(folder, agent, hirl, tmp_path, monkeypatch):
     read, loaded = [], []
 
@@ -48,16 +51,17 @@ def test_only_what_is_shown_is_read_and_the_agent_once(folder, agent, hirl, tmp_
     assert len(loaded) == 1
 
 
+@pytest.mark.usefixtures("large")
 def test_scores_of_another_measure_are_not_mixed_in(reproduce, tmp_path, monkeypatch, capsys):
-    assert reproduce("figure4") == 0
+    assert reproduce("figure4", "--crop", "64") == 0
     first, *_ = (tmp_path / "out" / "figure4.jsonl").read_text().splitlines()
     assert set(json.loads(first)["settings"]["weights"]) == {"tools", "hirl", "hirl-biqa"}
     (tmp_path / "other.safetensors").write_bytes(b"other")
     monkeypatch.setattr("hirl_experiments.paper.experiment.SHIPPED_BIQA", tmp_path / "other.safetensors")
-    assert reproduce("figure4") == 1
+    assert reproduce("figure4", "--crop", "64") == 1
     assert "weights of hirl-biqa" in capsys.readouterr().err
 
 
 def test_pictures_too_small_for_the_measure(reproduce, capsys):
     assert reproduce("figure4", "--crop", "16") == 1
-    assert "hirl-biqa needs at least 32x32 pixels, got 16x16" in capsys.readouterr().err
+    assert "hirl-biqa needs at least 64x64 pixels, got 16x16" in capsys.readouterr().err

@@ -75,12 +75,12 @@ def test_where_crops_overlap_the_map_has_the_mean_of_theirs(brightness):
     assert torch.allclose(brightness.quality_map(images.mT)[0].mT, expected.expand(20, 20), atol=1e-3)
 
 
-def test_it_is_a_blind_measure_of_at_least_32_pixels():
+def test_it_is_a_blind_measure_of_at_least_64_pixels():
     measure = measures.resolve("hirl-biqa")
     assert not measure.needs_reference
     assert measures.resolve("hirl-biqa") is measure
-    with pytest.raises(ValueError, match="hirl-biqa needs at least 32x32 pixels, got 40x31"):
-        measure.score(torch.rand(1, 3, 31, 40))
+    with pytest.raises(ValueError, match="hirl-biqa needs at least 64x64 pixels, got 70x63"):
+        measure.score(torch.rand(1, 3, 63, 70))
 
 
 def test_weights_of_another_network_are_refused(tmp_path, network):

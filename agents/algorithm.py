@@ -19,6 +19,12 @@ from hirl_agents.networks import FlatQ, TwoLevelQ
 from hirl_env.files import atomic_write
 from hirl_env.tools.toolset import Toolset
 
+# Options that several algorithms have: from 0 to 1, and from 0 on.
+SHARES = frozenset(
+    {"gamma", "tau", "gae_lambda", "exploration_initial_eps", "exploration_final_eps", "exploration_fraction"}
+)
+AMOUNTS = frozenset({"learning_starts", "exploration_steps", "exploration_stairs", "max_grad_norm"})
+
 
 @dataclass(frozen=True)
 class AlgorithmConfig(ABC):
@@ -47,8 +53,16 @@ class AlgorithmConfig(ABC):
         """Arguments of `EnvConfig` that follow from the algorithm."""
         return {"flat": self.flat, "stop_action": self.stop_action, "full_feedback": False}
 
-    def check(self) -> None:  # noqa: B027  (most have nothing to check)
-        """Raises ValueError if options do not go together."""
+    def check(self) -> None:
+        """Raises ValueError if an option is out of range, or options do not go together."""
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in (field.name for field in dataclasses.fields(self)):
+            value = getattr(self, name)
+            if name in SHARES and not 0 <= value <= 1:
+                raise ValueError(f"{name} must lie in 0 to 1, got {value}")
+            if name in AMOUNTS and value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
 
     @classmethod
     @abstractmethod
@@ -116,4 +130,4 @@ def learning_remarks(total_steps: int, learning_starts: int, exploration_steps: 
     if total_steps <= learning_starts:
         yield f"{total_steps} steps are no more than learning_starts, {learning_starts}: nothing will be learned"
     if total_steps < exploration_steps:
-        yield f"{total_steps} steps end while exploration still falls, over exploration_steps, {exploration_steps}"
+        yield f"{total_steps} steps end before exploration has fallen: exploration_steps is {exploration_steps}"

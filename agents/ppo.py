@@ -54,7 +54,8 @@ class PPOConfig(AlgorithmConfig):
     stop_action: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Raises ValueError if a minibatch is too small for its advantages to be normalised."""
+        """Raises ValueError if an option is out of range, or a minibatch too small to normalise advantages in."""
+        super().check()
         if self.normalize_advantage and self.batch_size < 2:
             raise ValueError(
                 f"batch_size must be at least 2 to normalise advantages in a minibatch, got {self.batch_size}; or set "

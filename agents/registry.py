@@ -22,11 +22,12 @@ from hirl_agents.rl_restore.weights import load_rl_restore
 from hirl_env.registry import Registry
 from hirl_env.weights import read_metadata
 
-# First the agents for the toolset hirl, then those for the toolset paper.
+# First the agent for the toolset hirl, then those for the toolset paper.
 SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
     for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
 }
+AGENT_OF_TOOLSET = {"hirl": "hirl", "paper": "hirl-paper"}
 
 
 def _read(value: Any) -> Any:

@@ -317,11 +317,10 @@ class Restoration:
 
     def _checked(self, actions: npt.ArrayLike, count: int) -> Indices:
         array = np.asarray(actions)
-        if array.shape != (count, 2) or not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(
-                f"actions must be integers of shape ({count}, 2), a (type, degree) for each image; "
-                f"got {array.dtype} of shape {array.shape}"
-            )
+        if len(array) != count:
+            raise ValueError(f"there must be one action for each of {count} images, got {len(array)}")
+        if array.shape[1:] != (2,) or not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(f"an action is two integers, (type, degree); got {array.dtype} of shape {array.shape[1:]}")
         bounds = np.array([self.toolset.n_types + self.rules.stop_action, self.toolset.n_degrees])
         wrong = np.flatnonzero(((array < 0) | (array >= bounds)).any(axis=1))
         if len(wrong):

@@ -102,7 +102,7 @@ class Task:
             return array
         count = int(self.action_space.n)
         if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or (array < 0).any() or (array >= count).any():
-            raise ValueError(f"actions must be integers in 0..{count - 1}, one for each image; got {actions!r}")
+            raise ValueError(f"an action is an integer in 0..{count - 1}; got {actions!r}")
         return np.stack(np.divmod(array, self.toolset.n_degrees), axis=1)
 
     def given_sample(self, options: dict[str, Any]) -> Sample:

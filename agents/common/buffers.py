@@ -68,7 +68,8 @@ def append_rows(memory: ReplayBuffer, state: dict[str, Any]) -> None:
     first, end = memory.pos, memory.pos + len(rows)
     if memory.full or end > memory.buffer_size:
         raise ValueError(
-            f"{len(rows)} rows do not fit beside {memory.size()} of {memory.buffer_size}: give a larger buffer_size"
+            f"{len(rows) * memory.n_envs} transitions do not fit beside {memory.size() * memory.n_envs} of "
+            f"{memory.buffer_size * memory.n_envs}: give a larger buffer_size"
         )
     for name in names:
         array, stored = getattr(memory, name), state["arrays"][name][rows]

@@ -90,7 +90,8 @@ class HIRLConfig(AlgorithmConfig):
     augment: bool = True
 
     def check(self) -> None:
-        """Raises ValueError if options do not go together."""
+        """Raises ValueError if an option is out of range, or options do not go together."""
+        super().check()
         if self.full_feedback:
             check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
 

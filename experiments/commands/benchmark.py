@@ -18,7 +18,13 @@ from hirl_experiments.command_line.fingerprints import of_agent, of_photographs,
 from hirl_experiments.command_line.invocation import command_line
 from hirl_experiments.command_line.records import Records
 from hirl_experiments.command_line.results import markdown_table, print_table, write_json, write_markdown
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, EntrantOptions, expanded, open_entrants, without_price
+from hirl_experiments.evaluation.entrants import (
+    EntrantOptions,
+    default_entrants,
+    expanded,
+    open_entrants,
+    without_price,
+)
 from hirl_experiments.evaluation.runner import Finished
 from hirl_experiments.evaluation.suite_rows import suite_rows
 from hirl_experiments.reporting.comparison import by_entrant, by_part, earlier
@@ -45,7 +51,7 @@ DECIMALS = {
 def benchmark(
     images: str,
     suites: tuple[str, ...] = ("unknown-v1", "light-v1", "levels-v1", "rl-restore-v1"),
-    entrants: tuple[str, ...] = ("distorted", FIXED, "hirl", ORACLE),
+    entrants: tuple[str, ...] | None = None,
     crop: int | None = 64,
     per_image: int = 1,
     seed: int = 0,
@@ -69,12 +75,13 @@ def benchmark(
     Args:
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
-        entrants: Entrants to compare: distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl;
-            hirl-paper or flat-dqn with --toolset paper; a .safetensors file of hirl train;
-            search:agent=hirl,budgets=9; rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added)
-            with their authors' weights; or module:factory. @PRICE at the end (hirl@0.05, oracle@0.05) charges agents
-            and searches that many dB per GFLOP. fixed is known for the toolsets hirl and paper; for another toolset,
-            give the path: fixed:TYPE-DEGREE,..., as hirl fixed-path finds it.
+        entrants: Entrants to compare. Default: distorted, fixed, the toolset's shipped agent, and oracle. Known:
+            distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl; hirl-paper or flat-dqn with
+            --toolset paper; a .safetensors file of hirl train; search:agent=hirl,budgets=9; with their authors'
+            weights rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added); or module:factory.
+            @PRICE at the end (hirl@0.05, oracle@0.05) charges agents and searches that many dB per GFLOP. fixed is
+            known for the toolsets hirl and paper; for another toolset, give the path: fixed:TYPE-DEGREE,..., as hirl
+            fixed-path finds it.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of images from each photograph.
         seed: Seed of crops and degradations.
@@ -89,6 +96,7 @@ def benchmark(
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     precision = available_precision(precision, device)
+    entrants = ("distorted", *default_entrants(toolset)) if entrants is None else entrants
     arguments = locals()
     left_out = ("out", "json", "markdown", "figure", "beside", "entrants", "suites", "trust")
     settings = {key: value for key, value in arguments.items() if key not in left_out}

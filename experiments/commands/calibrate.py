@@ -9,7 +9,7 @@ import numpy as np
 from hirl_agents.agent import q_agent
 from hirl_agents.calibration import doubt_and_margins, full_paths
 from hirl_agents.loading import check_tools
-from hirl_agents.networks import FlatQ, TwoLevelQ, save_q
+from hirl_agents.networks import SUFFIX, FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, available_precision
@@ -63,6 +63,8 @@ def calibrate(
     some(degradations=degradations)
     if not 0 <= harm <= 1:
         raise ValueError(f"--harm must lie in 0 to 1, got {harm}")
+    if out.suffix != SUFFIX:
+        raise ValueError(f"--out {out}: name a file that ends in {SUFFIX}")
     check_free([out], force)
     check_writable(file=out)
     tools = toolsets.resolve(toolset).to(device)

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import tyro
 
 from hirl_agents.common.tiling import tiled
+from hirl_agents.registry import AGENT_OF_TOOLSET
 from hirl_env.data.degradations import LEVELS, degradations
 from hirl_env.data.photographs import image_sources
 from hirl_env.devices import AnyPrecision, available_device, available_precision
@@ -22,18 +23,6 @@ from hirl_experiments.evaluation.methods import open_methods
 from hirl_experiments.evaluation.runner import DECIMALS, Row, Runner, as_json
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
-AGENT = "hirl-paper"  # for the default toolset
-METHODS = (
-    "distorted",
-    "single",
-    "reverse",
-    "greedy",
-    "brute-force",
-    AGENT,
-    f"{AGENT}:stop=reference",
-    f"search:agent={AGENT}",
-)
-
 Part = tuple[str, tuple[str, ...]]  # a degradation, and methods to measure on it
 
 
@@ -44,7 +33,8 @@ class EvaluationSettings:
     Attributes:
         images: Photographs: a folder, or a name (photos, div2k-valid, cbsd68, kodak24, ...).
         degradations: Names of degradations: mild, moderate, severe, unknown, light, noise-25, jpeg-10, blur-15, ...
-        methods: Methods to run.
+        methods: Methods to run. Default: distorted, single, reverse, greedy, brute-force, and the toolset's shipped
+            agent alone, with stop=reference, and in a search.
         crop: Side of the crops in pixels, or None for whole photographs.
         per_image: Number of crops of each photograph.
         seed: Seed of the crops and of the noise.
@@ -57,7 +47,7 @@ class EvaluationSettings:
 
     images: str
     degradations: tuple[str, ...] = LEVELS
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] | None = None
     crop: int | None = 64
     per_image: int = 1
     seed: int = 0
@@ -90,7 +80,8 @@ def evaluate(
             machine is part of. All its nodes must have this package and see the files at the same paths. Default: this
             machine alone.
     """
-    distortions, methods = tuple(dict.fromkeys(settings.degradations)), tuple(dict.fromkeys(settings.methods))
+    distortions = tuple(dict.fromkeys(settings.degradations))
+    methods = tuple(dict.fromkeys(_default_methods(settings.toolset) if settings.methods is None else settings.methods))
     device = str(available_device(settings.device))
     precision = available_precision(settings.precision, device)
     settings = replace(settings, degradations=distortions, methods=methods, device=device, precision=precision)
@@ -116,6 +107,12 @@ def evaluate(
     print_table(f"{name}: means per image; seconds are for all", as_json(rows), DECIMALS)
 
 
+def _default_methods(toolset: str) -> tuple[str, ...]:
+    agent = AGENT_OF_TOOLSET.get(toolset)
+    with_agent = () if agent is None else (agent, f"{agent}:stop=reference", f"search:agent={agent}")
+    return ("distorted", "single", "reverse", "greedy", "brute-force", *with_agent)
+
+
 def _lost(part: Part) -> NoReturn:
     distortion, methods = part
     raise OSError(
@@ -128,7 +125,7 @@ def _opened(settings: EvaluationSettings) -> Callable[[Part], tuple[Part, list[R
     resolved = {name: degradations.resolve(name) for name in settings.degradations}
     photographs = image_sources.resolve(settings.images)
     tools = tiled(toolsets.resolve(settings.toolset).to(settings.device))
-    opened = open_methods(settings.methods, tools, settings.trust)
+    opened = open_methods(settings.methods or (), tools, settings.trust)
     precision = available_precision(settings.precision, settings.device)
 
     def measured(part: Part) -> tuple[Part, list[Row]]:

@@ -21,7 +21,14 @@ from hirl_env.tabulate import PIXELS
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.results import print_table, write_json
-from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant, EntrantOptions, expanded, open_entrants
+from hirl_experiments.evaluation.entrants import (
+    FIXED,
+    Entrant,
+    EntrantOptions,
+    default_entrants,
+    expanded,
+    open_entrants,
+)
 
 DECIMALS = {"gain": 2, "GFLOP": 2, "return": 2, "best": 2, "regret": 3, "% within 0.1": 1, "trials": 2, "crops": 0}
 NEAR = 0.1  # units of the measure: an agent within this distance of the best counts as having found it
@@ -46,8 +53,8 @@ def regret(
 
     Args:
         table: Folder that hirl tabulate wrote.
-        entrants: Entrants to compare, as in hirl benchmark. Default: hirl and oracle, and fixed if the table names its
-            suite.
+        entrants: Entrants to compare, as in hirl benchmark. Default: the shipped agent of the toolset and oracle, and
+            fixed if the table names its suite.
         price: Price of a GFLOP, in units of the table's measure, that returns are charged. Agents do not know it: name
             them as hirl@PRICE to charge them.
         toolset: Toolset of the table, if the table names none, or it is no longer found under its name.
@@ -68,7 +75,7 @@ def regret(
     suite = source.get("suite")
     fixed = None if suite is None else suites.resolve(suite).fixed_path(toolset)
     if entrants is None:
-        entrants = ("hirl", ORACLE) if fixed is None else (FIXED, "hirl", ORACLE)
+        entrants = tuple(name for name in default_entrants(toolset) if name != FIXED or fixed is not None)
     options = EntrantOptions(tools, fixed, trust, max_steps=opened.spec.depth)
     compared = open_entrants(expanded(entrants, tools), options)
     rows = []

@@ -22,7 +22,7 @@ from hirl_experiments.command_line.checks import check_free, check_targets, chec
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
-from hirl_experiments.pictures.reading import read_picture
+from hirl_experiments.pictures.reading import Page, read_picture
 
 CELL = 16  # pixels of a quality map's cell in its picture
 
@@ -68,7 +68,10 @@ def score(
     for file, name in tqdm(found.files.items(), disable=None):
         try:
             original = None if references is None else reference_of(references, name)
-            image, clean = _images(file, original, max_pixels, where)
+            picture = read_picture(file, max_pixels)
+            if len(picture.pages) > 1:
+                tqdm.write(f"hirl: {shown(file)}: only the first of {len(picture.pages)} pages is scored", sys.stderr)
+            image, clean = _images(picture.pages[0], original, max_pixels, where)
             row = {"picture": shown(file), "score": float(judge.score(image, clean)[0])}
             if map:
                 _save_map(judge.quality_map(image)[0], maps[file])
@@ -78,6 +81,8 @@ def score(
             reason = f"{file}: {kind}{error}".replace(f"{file}: {file}", str(file)).splitlines()[0]
             tqdm.write(f"hirl: {shown(reason)}", file=sys.stderr)
             failed += 1
+    if map:
+        print(f"maps are in {out}")
     if found.left_out:
         print(f"hirl: left out: {found.summary()}", file=sys.stderr)
     if rows:
@@ -100,10 +105,9 @@ def _check(name: str, measure: Measure, references: Path | None, map: bool) -> N
 
 
 def _images(
-    file: Path, original: Path | None, max_pixels: int | None, device: torch.device
+    page: Page, original: Path | None, max_pixels: int | None, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The visible pixels of a picture and, if given, of its clean original, (1, 3, H, W)."""
-    page = read_picture(file, max_pixels).pages[0]
     image = as_batch(page.visible()).to(device)
     if original is None:
         return image, None

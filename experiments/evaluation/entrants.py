@@ -12,7 +12,7 @@ from pathlib import Path
 from hirl_agents.agent import Agent, as_agent
 from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.networks import SUFFIX
-from hirl_agents.registry import agents
+from hirl_agents.registry import AGENT_OF_TOOLSET, agents
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
 from hirl_env.restoration import Restoration
@@ -107,6 +107,12 @@ PREFIXES: dict[str, Callable[[str, EntrantOptions], Entrant]] = {
     "path": lambda tools, options: _method_entrant(tools, Chain(tuple(tools.split(","))), options),
     "rl-restore": lambda file, options: agent_entrant("rl-restore", load_agent(file, options.toolset), options),
 }
+
+
+def default_entrants(toolset: str) -> tuple[str, ...]:
+    """The names of the fixed path, the shipped agent of a toolset if it has one, and the oracle."""
+    agent = AGENT_OF_TOOLSET.get(toolset)
+    return (FIXED, *(() if agent is None else (agent,)), ORACLE)
 
 
 def open_entrant(name: str, options: EntrantOptions) -> Entrant:

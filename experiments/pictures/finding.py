@@ -48,7 +48,8 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     found = FoundPictures()
     for argument in arguments:
         files, left_out = _expanded(argument, Path(os.path.realpath(out)))
-        found.files.update(files)
+        for file, name in files:
+            found.files.setdefault(file, name)
         found.left_out.update(left_out)
     # A file that several names lead to is taken once, by its own name if that is among them.
     by_file: dict[str, list[Path]] = {}
@@ -88,7 +89,7 @@ def reference_of(folder: Path, name: Path) -> Path:
 def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
     path = Path(argument)
     left_out: dict[Path, str] = {}
-    if path.is_dir():
+    if os.path.isdir(path):
         entries = list(_entries(path, out))
         left_out = {entry: why for entry, why in entries if why}
         files = [entry for entry, why in entries if not why]
@@ -141,7 +142,7 @@ def _reason_left_out(path: Path) -> str:
     if path.is_symlink() and not os.path.exists(path):
         return "broken links"
     if not os.path.isfile(path):
-        return "folders" if path.is_dir() else "special files"
+        return "folders" if os.path.isdir(path) else "special files"
     if path.suffix.lower() not in SUFFIXES:
         return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"
     return ""

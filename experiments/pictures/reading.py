@@ -56,7 +56,7 @@ class Page:
     metadata: Metadata
 
     def visible(self) -> Pixels:
-        """The pixels; where they are fully transparent, the colour of the nearest that are not."""
+        """The pixels; where they are fully transparent, the colour of the nearest that are not, or white."""
         return self.uncovered(self.pixels)
 
     def seen(self, pixels: Pixels) -> Pixels:
@@ -66,12 +66,14 @@ class Page:
         return on_white(pixels if pixels.ndim == 3 else pixels[..., None], self.alpha).reshape(pixels.shape)
 
     def uncovered(self, pixels: Pixels) -> Pixels:
-        """Pixels of this page's size; where this page is fully transparent, the nearest of the others."""
+        """Pixels of this page's size; where this page is fully transparent, the nearest of the others, or white."""
         if self.alpha is None or self.alpha.shape != pixels.shape[:2]:
             return pixels
         hidden = self.alpha == 0
-        if hidden.all() or not hidden.any():
+        if not hidden.any():
             return pixels
+        if hidden.all():
+            return np.full_like(pixels, np.iinfo(pixels.dtype).max)
         nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
         return pixels[tuple(nearest)]
 

@@ -149,6 +149,9 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
     pixels = page.uncovered(clean.pixels) if clean.pixels.shape[:2] == page.pixels.shape[:2] else clean.pixels
     if pixels.ndim < page.pixels.ndim:  # greys, whose noise has colours
         pixels = np.repeat(pixels[..., None], 3, axis=2)
+    elif pixels.ndim > page.pixels.ndim:
+        # Of all greys, the mean is nearest to the colours: what is nearer to it is nearer to them.
+        pixels = np.round(pixels.mean(axis=2)).astype(pixels.dtype)
     if pixels.dtype == page.pixels.dtype:
         return pixels
     scaled = np.round(pixels / np.iinfo(pixels.dtype).max * np.iinfo(page.pixels.dtype).max)

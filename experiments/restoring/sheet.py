@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hirl_experiments.pictures.reading import Pixels
 
-SIDE = 900  # most pixels of a panel's longer side
-GAP, TEXT, COLUMNS = 12, 20, 60
+SIDE, SMALL = 900, 300  # pixels of a panel's longer side at most; below SMALL it is enlarged
+GAP, TEXT = 12, 20
+LETTER = 15  # pixels of a panel's width for each letter above it
 
 
 def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
@@ -23,9 +24,10 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
         title: Text above the first panel.
         path: Text above the second panel: what was done.
     """
-    panels = [thumbnail(pixels, SIDE) for pixels in (before, after)]
-    width, height = panels[0].size
-    texts = [textwrap.wrap(text, max(20, width * COLUMNS // SIDE)) or [""] for text in (title, path)]
+    panels = [_enlarged(thumbnail(pixels, SIDE)) for pixels in (before, after)]
+    height = panels[0].height
+    width = max(panels[0].width, SMALL)  # of narrow ones, too, there is room for the text
+    texts = [textwrap.wrap(text, width // LETTER) or [""] for text in (title, path)]
     top = GAP + TEXT * max(map(len, texts))
     drawn = Image.new("RGB", (2 * width + 3 * GAP, top + height + GAP), "white")
     draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(TEXT - 6)
@@ -37,6 +39,12 @@ def sheet(before: Pixels, after: Pixels, title: str, path: str) -> bytes:
     file = io.BytesIO()
     drawn.save(file, format="PNG")
     return file.getvalue()
+
+
+def _enlarged(picture: Image.Image) -> Image.Image:
+    """A small picture with every pixel as a square."""
+    times = max(1, SMALL // max(picture.size))
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 def thumbnail(pixels: Pixels, side: int) -> Image.Image:

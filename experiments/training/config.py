@@ -115,6 +115,8 @@ class TrainConfig:
             raise ValueError("--images is missing: name a folder of photographs to train on (or --resume a run)")
         at_least(1, total_steps=self.total_steps, every=self.every, hold_out=self.hold_out, n_envs=self.n_envs)
         at_least(0, seed=self.seed)
+        if Path(self.label).name != self.label or self.label in ("", ".."):
+            raise ValueError(f"--label names a curve and a folder, without slashes; got {self.label!r}")
         self.env.check()
         self.algorithm.check()
         if self.start_from is not None and not isinstance(self.algorithm, HIRLConfig):

@@ -104,16 +104,21 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     for memory in config.memory:
         if not isinstance(model, OffPolicyAlgorithm):
             raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")
-        _check_same_gains(config, Path(memory))
+        _check_same(config, Path(memory))
         append_replay_buffer(model, Path(memory) / MEMORY)
     return model
 
 
-def _check_same_gains(config: TrainConfig, memory: Path) -> None:
-    """Raises ValueError if another run's gains are of other tools, or in another unit."""
-    other = read_config(memory).env
-    for name in ("toolset", "reward"):
-        there, here = getattr(other, name), getattr(config.env, name)
+def _check_same(config: TrainConfig, memory: Path) -> None:
+    """Raises ValueError if another run remembers images of another form, or gains of other tools or in another unit."""
+    other = read_config(memory)
+    for name, there, here in (
+        ("algorithm", other.algo, config.algo),
+        ("n_envs", other.n_envs, config.n_envs),
+        ("crop_size", other.env.crop_size, config.env.crop_size),
+        ("toolset", other.env.toolset, config.env.toolset),
+        ("reward", other.env.reward, config.env.reward),
+    ):
         if there != here:
             raise ValueError(
                 f"--memory {memory}: its {name} is {there}, and this run's is {here}; give runs of the same"

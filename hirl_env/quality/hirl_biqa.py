@@ -33,8 +33,8 @@ class BlindQuality(nn.Module):
 
     It resembles PaQ-2-PiQ (Ying et al., CVPR 2020), which pools regions of a ResNet-18 trunk. Here the head scores
     first and pools last, like the full-reference measures that it learns from: so a score is the mean over a picture of
-    any size from 64x64 pixels, and a map shows where it comes from. In addition to the image it sees its local variances
-    (`with_log_variances`).
+    any size from 64x64 pixels on, and a map shows where it comes from. In addition to the image it sees its local
+    variances (`with_log_variances`).
 
     Args:
         width: Width of the ResNet-18.

@@ -89,6 +89,16 @@ print(*{name.partition(".")[0] for name in sys.modules})
     assert not imported & {"hirl_agents", "hirl_experiments", "wandb", "stable_baselines3", "torchvision", "piq"}
 
 
+@pytest.mark.parametrize(
+    ("action", "got"), [([0, 0, 0], r"int64 of shape \(3,\)"), ([0.5, 1.0], "float64 of"), (3, r"int64 of shape \(\)")]
+)
+def test_an_action_of_another_form_is_named(action, got):
+    env = hirl_env.RestoreEnv(crop_size=16)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"an action is two integers, \(type, degree\); got " + got):
+        env.step(action)
+
+
 def test_spaces():
     assert gym.make(IDS[0]).action_space == gym.spaces.MultiDiscrete([3, 3])
     assert gym.make(IDS[0], stop_action=True).action_space == gym.spaces.MultiDiscrete([4, 3])
@@ -476,7 +486,7 @@ def test_steps_out_of_turn_and_out_of_range():
         env.step((2, 0))
     flat = hirl_env.RestoreEnv(flat=True)
     flat.reset(seed=0)
-    with pytest.raises(ValueError, match=r"integers in 0\.\.8"):
+    with pytest.raises(ValueError, match=r"an integer in 0\.\.8"):
         flat.step(9)
 
 

@@ -87,7 +87,7 @@ def test_what_is_done_to_an_ended_episode_is_of_no_matter(env_id, none):
     actions = np.zeros_like(stop)
     actions[0] = none
     assert_equal(native.step(actions), sync.step(actions))
-    with pytest.raises(ValueError, match=r"out of range|must be integers in"):
+    with pytest.raises(ValueError, match=r"out of range|an action is an integer in"):
         native.step(actions)
 
 
@@ -230,7 +230,7 @@ def test_wrong_steps():
     vector.reset(seed=0)
     with pytest.raises(ValueError, match="one for each sub-environment; got shape"):
         vector.step(np.zeros((3, 2), dtype=int))
-    with pytest.raises(ValueError, match=r"integers of shape \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"an action is two integers"):
         vector.step(np.zeros((2, 2)))
     vector.step(np.zeros((2, 2), dtype=int))
     with pytest.raises(RuntimeError, match=r"after the end of the episode \(of image 0, 1\)"):

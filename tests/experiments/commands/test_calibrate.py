@@ -44,6 +44,11 @@ def test_nothing_is_overwritten_unasked(agent, folder):
         calibrate(str(agent), str(folder), agent, toolset="toy")
 
 
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(agent, folder, tmp_path):
+    with pytest.raises(ValueError, match=r"agent.pth: name a file that ends in .safetensors"):
+        calibrate(str(agent), str(folder), tmp_path / "agent.pth", toolset="toy")
+
+
 @pytest.mark.parametrize("harm", [-0.5, 2.0, float("nan")])
 def test_an_impossible_bound(agent, folder, tmp_path, harm):
     with pytest.raises(ValueError, match=f"--harm must lie in 0 to 1, got {harm}"):

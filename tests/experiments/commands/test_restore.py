@@ -454,6 +454,13 @@ def test_a_grey_original_may_have_noise_in_colours(brighter, place):
     assert (row["error"], row["path"]) == (None, ["add +8"])
 
 
+def test_an_original_of_a_grey_picture_may_have_colours(brighter, place):
+    picture("a.png", colours(12, 10))
+    picture("clean/a.png", np.dstack([colours(12, 10) + np.uint8(8 + more) for more in (-4, 0, 4)]))
+    run(("a.png",), stop="reference", references=Path("clean"), max_steps=3)
+    assert (np.asarray(Image.open("out/a.png")) == colours(12, 10) + 8).all()
+
+
 def test_references_and_their_stop_go_together(brighter, place):
     picture("a.png")
     for arguments in ({"stop": "reference"}, {"references": Path("clean")}):
@@ -568,7 +575,7 @@ def test_a_sheet_shows_before_and_after(brighter, place):
     picture("a.png", np.full((100, 200, 3), 100, dtype=np.uint8))
     run(("a.png",), sheet=True)
     drawn = np.asarray(Image.open("out/a.png.sheet.png"))
-    assert (drawn[-20, [100, 312]] == [[100] * 3, [108] * 3]).all()
+    assert (drawn[-20, [100, 412]] == [[100] * 3, [108] * 3]).all()
 
 
 def test_a_sheet_shows_cut_outs_on_white(brighter, place):
@@ -577,8 +584,25 @@ def test_a_sheet_shows_cut_outs_on_white(brighter, place):
     picture("a.png", pixels)
     run(("a.png",), sheet=True)
     drawn = np.asarray(Image.open("out/a.png.sheet.png"))
-    assert (drawn[-20, [100, 312]] == 255).all()
-    assert (drawn[-62, [112, 324]] == [[100] * 3, [108] * 3]).all()
+    assert (drawn[-20, [100, 412]] == 255).all()
+    assert (drawn[-62, [112, 424]] == [[100] * 3, [108] * 3]).all()
+
+
+def test_a_sheet_of_a_small_picture_is_large_enough_to_read(brighter, place):
+    picture("a.png")
+    run(("a.png",), sheet=True)
+    with Image.open("out/a.png.sheet.png") as drawn:
+        assert drawn.width > 600
+        pixels = np.asarray(drawn)
+    bottom = pixels[-12 - 25 : -12, 12 : 12 + 250 : 25]  # the last of twelve rows, 25 times as large
+    assert (bottom == colours()[-1]).all()
+
+
+def test_a_picture_of_which_nothing_is_seen_is_kept(brighter, place):
+    hidden = np.dstack([colours(12, 10, 3), np.zeros((12, 10), np.uint8)])
+    content = picture("a.png", hidden).read_bytes()
+    run(("a.png",))
+    assert Path("out/a.png").read_bytes() == content
 
 
 def test_another_format_and_its_quality(brighter, place, capsys):

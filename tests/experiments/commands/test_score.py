@@ -118,6 +118,23 @@ def test_what_nobody_sees_does_not_count(tmp_path, hirl):
     assert len({row["score"] for row in json.loads(target.read_text())["rows"]}) == 1
 
 
+def test_pictures_of_which_nothing_is_seen_are_alike(tmp_path, hirl):
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        hidden = np.dstack([rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), np.zeros((64, 64), np.uint8)])
+        Image.fromarray(hidden).save(tmp_path / f"{number}.png")
+    target = tmp_path / "scores.json"
+    assert hirl("score", str(tmp_path / "*.png"), "--json", str(target)) == 0
+    assert len({row["score"] for row in json.loads(target.read_text())["rows"]}) == 1
+
+
+def test_of_several_pages_the_first_is_scored_and_it_is_said(tmp_path, hirl, capsys):
+    pages = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (0, 200)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    assert hirl("score", str(tmp_path / "pages.tif")) == 0
+    assert "pages.tif: only the first of 2 pages is scored" in capsys.readouterr().err
+
+
 def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, capsys):
     picture = folder / "picture0.png"
     before = picture.read_bytes()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hirl_agents.registry import agents
+from hirl_agents.registry import AGENT_OF_TOOLSET, agents
 from hirl_env.data.degradations import Degradation
 from hirl_env.data.suites import Suite, suites
 from hirl_env.table import open_table
@@ -148,6 +148,7 @@ def test_the_fixed_path_is_shown_where_the_table_names_its_suite(sourceless, sou
     spec = json.loads((sourceless / "table.json").read_text())
     (sourceless / "table.json").write_text(json.dumps(spec | {"source": source}))
     monkeypatch.setitem(agents.factories, "hirl", darkens)
+    monkeypatch.setitem(AGENT_OF_TOOLSET, "toy", "hirl")
     regret(sourceless, toolset="toy", json=tmp_path / "rows.json")
     assert {row["entrant"] for row in json.loads((tmp_path / "rows.json").read_text())["rows"]} == expected
 

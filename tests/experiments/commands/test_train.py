@@ -188,7 +188,7 @@ def test_looking_ahead_needs_another_preset(options):
 
 @pytest.mark.parametrize(
     ("steps", "words"),
-    [(500, "500 steps are no more than learning_starts, 500"), (8000, "8000 steps end while exploration still falls")],
+    [(500, "500 steps are no more than learning_starts, 500"), (8000, "8000 steps end before exploration has fallen")],
 )
 def test_trainings_that_are_too_short_are_named(steps, words):
     assert any(remark.startswith(words) for remark in preset("hirl").algorithm.remarks(steps))
@@ -285,6 +285,22 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
         assert not (tmp_path / "third" / "config.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--algorithm.gamma", "2", "gamma must lie in 0 to 1, got 2.0"),
+        ("--algorithm.exploration-final-eps", "-0.1", "exploration_final_eps must lie in 0 to 1, got -0.1"),
+        ("--algorithm.learning-starts", "-5", "learning_starts must be at least 0, got -5"),
+        ("--algorithm.learning-rate", "-1", "learning_rate must be above 0, got -1.0"),
+        ("--label", "../elsewhere", "--label names a curve and a folder, without slashes; got '../elsewhere'"),
+    ],
+)
+def test_impossible_settings_are_named(option, value, words, folder, tmp_path, hirl, capsys):
+    assert hirl("train", "--images", str(folder), "--out", str(tmp_path / "run"), option, value) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
@@ -307,6 +323,7 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
         (["--memory", str(tmp_path / "none")], "No such file"),
         (["--memory", str(first), "--algorithm.buffer-size", "20"], "give a larger buffer_size"),
         (["--memory", str(first), "--env.reward", "ssim"], "its reward is psnr, and this run's is ssim"),
+        (["--memory", str(first), "--n-envs", "2"], "its n_envs is 4, and this run's is 2"),
         (["--memory", str(first), "--env.toolset", "hirl"], "its toolset is paper, and this run's is hirl"),
         (
             ["--memory", str(first), "--preset", "ppo", "--label", "tuned"],

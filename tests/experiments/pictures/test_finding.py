@@ -1,0 +1,49 @@
+"""Which pictures the arguments of a command stand for."""
+
+import os
+from pathlib import Path
+
+from hirl_experiments.pictures.finding import find_pictures
+
+
+def test_a_link_beside_its_picture_is_left_out_whichever_comes_first(tmp_path):
+    for name, link in (("b.png", "a.png"), ("c.png", "d.png")):
+        (tmp_path / name).write_bytes(b"picture")
+        (tmp_path / link).symlink_to(name)
+    found = find_pictures([str(tmp_path)], tmp_path / "out")
+    assert sorted(file.name for file in found.files) == ["b.png", "c.png"]
+    assert {path.name: why for path, why in found.left_out.items()} == {
+        "a.png": "links to other pictures",
+        "d.png": "links to other pictures",
+    }
+
+
+def test_links_to_pictures_elsewhere_are_taken(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "photo.png").write_bytes(b"picture")
+    (tmp_path / "in" / "a.png").symlink_to("../photo.png")
+    found = find_pictures([str(tmp_path / "in")], tmp_path / "out")
+    assert [str(name) for name in found.files.values()] == ["a.png"]
+    assert not found.left_out
+
+
+def test_a_link_that_may_not_be_followed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    (tmp_path / "b.png").symlink_to("secret/b.png")
+
+    def stat(path, *arguments, whole=os.stat, **options):
+        if Path(path).name == "b.png" and options.get("follow_symlinks", True):
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = find_pictures([str(tmp_path)], tmp_path / "out")
+    assert [file.name for file in found.files] == ["a.png"]
+    assert {path.name: why for path, why in found.left_out.items()} == {"b.png": "broken links"}
+
+
+def test_a_file_named_twice_keeps_the_name_of_the_first_argument(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").write_bytes(b"picture")
+    found = find_pictures([str(tmp_path / "sub" / "a.png"), str(tmp_path)], tmp_path / "out")
+    assert [str(name) for name in found.files.values()] == ["a.png"]

@@ -115,16 +115,18 @@ def benchmark(
     chosen = [registered_suites.resolve(name) for name in suites]
     opened = [open_entrants(entrants, EntrantOptions(tools, suite.fixed_path(toolset), trust)) for suite in chosen]
     # By the names under which results are saved; two files may share one.
-    named = {entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)}
-    settings["weights"] = named | {"tools": of_toolset(toolset)}
-    finished: Finished = {} if out is None else Records(out, settings)
+    weights = {
+        entrant.name: of_agent(without_price(name)[0]) for name, entrant in zip(entrants, opened[0], strict=True)
+    }
+    settings["tools"] = of_toolset(toolset)
+    finished: Finished = {} if out is None else Records(out, settings, weights)
     count = len(photographs) * per_image
     rows: list[dict[str, Any]] = []
     for suite, of_suite in zip(chosen, opened, strict=True):
         samples = partial(suite.samples, photographs, crop_size=crop, per_image=per_image, seed=seed)
         rows += suite_rows(suite, of_suite, samples, count, tools, precision, finished)
         if json is not None:
-            write_json(json, settings | {"suites": suites, "entrants": entrants}, rows)
+            write_json(json, settings | {"suites": suites, "entrants": entrants, "weights": weights}, rows)
     size = "whole photographs" if crop is None else f"crops of {crop}"
     title = f"{photographs.name}, {size}, seed {seed}, {precision}"
     compared = _gains_by_suite(chosen, [*before, *rows])

@@ -41,6 +41,11 @@ REFERENCE_STOP = "hirl reference stop"
 BASELINES = {"pixel-rl": "PixelRL", "rl-restore": "RL-Restore", "flat-dqn": "flat DQN"}
 
 
+def _with_reference_stop(names: Sequence[str]) -> list[str]:
+    """Names of methods; hirl has one more that stops by the reference."""
+    return [one for name in names for one in ((name, REFERENCE_STOP) if name == "hirl" else (name,))]
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings that a user chooses.
@@ -164,8 +169,14 @@ class Experiment:
             "flat-dqn": Follow(str(chosen.flat_dqn or "flat-dqn")),
             "rl-restore": Follow(str(chosen.rl_restore)),
         }
-        wanted = [one for name in names for one in ((name, REFERENCE_STOP) if name == "hirl" else (name,))]
-        return {name: known[name].open(name, self.toolset) for name in wanted}
+        return {name: known[name].open(name, self.toolset) for name in _with_reference_stop(names)}
+
+    def weights(self, methods: Sequence[str]) -> dict[str, str]:
+        """The hashes of the weights of methods that have some, by method; ``hirl-biqa`` may be among them."""
+        agent = of_agent(self.settings.agent)
+        known = {"hirl": agent, REFERENCE_STOP: agent, "hirl-search": agent, "hirl-biqa": of_agent(str(SHIPPED_BIQA))}
+        known |= {method: of_agent(str(file)) for method, file in self.baselines.items()}
+        return {method: known[method] for method in _with_reference_stop(methods) if method in known}
 
     def made(self, name: str, degradation: str | Degradation) -> Distortion:
         """The photographs of ``--images``, distorted."""
@@ -177,7 +188,7 @@ class Experiment:
 
         Args:
             name: Name of the part: ``table1``, ...
-            methods: Methods whose weights the results depend on; the measure ``hirl-biqa`` may be among them.
+            methods: Methods that are measured.
             others: Photographs other than ``--images``.
             settings: Settings that the results depend on in addition to the user's.
 
@@ -185,12 +196,6 @@ class Experiment:
             ValueError: If the file in ``--out`` was made with other settings.
         """
         chosen = self.settings
-        weights = {"tools": of_toolset("paper")}
-        if {"hirl", "hirl-search"} & set(methods):
-            weights["hirl"] = of_agent(chosen.agent)
-        if "hirl-biqa" in methods:
-            weights["hirl-biqa"] = of_agent(str(SHIPPED_BIQA))
-        weights |= {method: of_agent(str(file)) for method, file in self.baselines.items() if method in methods}
         return Records(
             chosen.out / f"{name}.jsonl",
             {
@@ -199,8 +204,9 @@ class Experiment:
                 **{"precision": self.precision, "device": str(self.toolset.device)},
                 **settings,
                 "version": __version__,
-                "weights": weights,
+                "tools": of_toolset("paper"),
             },
+            self.weights(methods),
         )
 
     def chosen(self, photographs: Photographs, degradation: Degradation | None) -> Iterator[Sample]:

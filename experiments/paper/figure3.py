@@ -38,7 +38,9 @@ def figure3(experiment: Experiment) -> None:
     # Of the single distortions, the middle one of the five levels.
     distortions = {row: levels[len(levels) // 2] for row, levels in table1_rows(experiment).items()}
     every = [distortion.photographs for distortion in distortions.values()]
-    records = experiment.records("figure3", methods, *every, pictures=experiment.settings.pictures)
+    # Other weights would overwrite the pictures.
+    settings = {"pictures": experiment.settings.pictures, "weights": experiment.weights(methods)}
+    records = experiment.records("figure3", (), *every, **settings)
     rows: list[dict[str, Any]] = []
     table: list[dict[str, str]] = []
     figures: dict[str, Figure] = {}

@@ -31,7 +31,9 @@ def figure4(experiment: Experiment) -> None:
     The pictures are also saved whole, in figure4/.
     """
     agent = load_agent(experiment.settings.agent, experiment.toolset)
-    records = experiment.records("figure4", ("hirl", MEASURE), pictures=experiment.settings.pictures, measure=MEASURE)
+    # Other weights would overwrite the pictures.
+    settings = {"pictures": experiment.settings.pictures, "weights": experiment.weights(("hirl", MEASURE))}
+    records = experiment.records("figure4", (), measure=MEASURE, **settings)
     chosen = list(experiment.chosen(experiment.photographs, None))
     rows: list[dict[str, Any]] = []
     for number, sample in enumerate(tqdm(chosen, desc="figure 4", leave=False, disable=None)):

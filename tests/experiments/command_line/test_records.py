@@ -4,7 +4,7 @@ import pytest
 
 from hirl_experiments.command_line.records import Records
 
-SETTINGS = {"crop": 64, "seed": 0, "weights": {"tools": "a"}}
+SETTINGS = {"crop": 64, "seed": 0, "tools": "a"}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_line_cut_off_by_a_kill_is_measured_again(path):
     ("change", "words"),
     [
         ({"crop": None}, "crop (there 64, now None)"),
-        ({"weights": {"tools": "b"}}, "weights of tools (there a, now b)"),
+        ({"tools": "b"}, "tools (there a, now b)"),
         ({"depth": 3}, "depth (there None, now 3)"),
     ],
 )
@@ -55,13 +55,14 @@ def test_other_settings_are_refused(path, change, words):
     assert path.read_text() == before
 
 
-def test_weights_of_a_further_method_may_come_later_and_are_kept(path):
-    Records(path, SETTINGS)["mild", 0, "hirl"] = 1
-    more = SETTINGS | {"weights": {"tools": "a", "flat-dqn": "x"}}
-    assert len(Records(path, more)) == 1
-    assert len(Records(path, SETTINGS)) == 1
-    with pytest.raises(ValueError, match=r"weights of flat-dqn \(there x, now y\)"):
-        Records(path, SETTINGS | {"weights": {"tools": "a", "flat-dqn": "y"}})
+def test_results_are_found_by_the_weights_of_their_method(path):
+    first = Records(path, SETTINGS, {"hirl": "x"})
+    first["mild", 0, "hirl"], first["mild", 0, "greedy"] = 1, 2
+    other = Records(path, SETTINGS, {"hirl": "y", "flat-dqn": "z"})
+    assert dict(other) == {("mild", 0, "greedy"): 2}
+    other["mild", 0, "hirl"], other["mild", 0, "flat-dqn"] = 3, 4
+    assert dict(Records(path, SETTINGS, {"hirl": "x"})) == {("mild", 0, "hirl"): 1, ("mild", 0, "greedy"): 2}
+    assert Records(path, SETTINGS, {"hirl": "y", "flat-dqn": "z"}) == other
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_weights_of_a_further_method_may_come_later_and_are_kept(path):
         "a note",
         '{"settings": 1}',
         "[1]\n",
-        '{"settings": {}}\n',
-        '{"settings": {"weights": {}}}\n{}\n',
+        '{"settings": 1}\n',
+        '{"settings": {}}\n{}\n',
     ],
 )
 def test_a_file_that_is_something_else_is_left_alone(path, text):

@@ -55,11 +55,11 @@ def test_only_what_is_shown_is_read_and_the_agent_once(folder, agent, hirl, tmp_
 def test_scores_of_another_measure_are_not_mixed_in(reproduce, tmp_path, monkeypatch, capsys):
     assert reproduce("figure4", "--crop", "64") == 0
     first, *_ = (tmp_path / "out" / "figure4.jsonl").read_text().splitlines()
-    assert set(json.loads(first)["settings"]["weights"]) == {"tools", "hirl", "hirl-biqa"}
+    assert set(json.loads(first)["settings"]["weights"]) == {"hirl", "hirl reference stop", "hirl-biqa"}
     (tmp_path / "other.safetensors").write_bytes(b"other")
     monkeypatch.setattr("hirl_experiments.paper.experiment.SHIPPED_BIQA", tmp_path / "other.safetensors")
     assert reproduce("figure4", "--crop", "64") == 1
-    assert "weights of hirl-biqa" in capsys.readouterr().err
+    assert "holds results of other settings: weights" in capsys.readouterr().err
 
 
 def test_pictures_too_small_for_the_measure(reproduce, capsys):

@@ -50,16 +50,17 @@ def evaluated(hirl, two, agent, tmp_path):
     return run
 
 
+@pytest.mark.usefixtures("large")
 def test_all_parts_are_written_with_what_differs(reproduce, tmp_path, capsys):
     assert set(PARTS) == set(FIGURES)
-    assert reproduce("all", "--max-trials", "9", "--pictures", "1", "--wandb") == 0
+    assert reproduce("all", "--crop", "64", "--max-trials", "9", "--pictures", "1", "--wandb") == 0
     out = tmp_path / "out"
     for part, figures in FIGURES.items():
         page = (out / f"{part}.md").read_text()
         assert page.startswith(f"# {part[:-1].capitalize()} {part[-1]}: ")
         assert "the paper" in page
         for words in (
-            "2 photographs, 32x32 pixels",
+            "2 photographs, 64x64 pixels",
             "Precision of the tools: float32",
             "Seed: 0",
             f"Weights: those of version {__version__}, but for --agent",
@@ -70,7 +71,7 @@ def test_all_parts_are_written_with_what_differs(reproduce, tmp_path, capsys):
             assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
             assert f"({name}.png)" in page
         written = json.loads((out / f"{part}.json").read_text())
-        assert written["settings"]["crop"] == 32
+        assert written["settings"]["crop"] == 64
         assert written["settings"]["command"] and written["settings"]["notes"]
     assert len(list((out / "wandb").glob("offline-run-*"))) == len(PARTS)
     assert "Table 2" in capsys.readouterr().out

@@ -317,8 +317,8 @@ class Restoration:
 
     def _checked(self, actions: npt.ArrayLike, count: int) -> Indices:
         array = np.asarray(actions)
-        if len(array) != count:
-            raise ValueError(f"there must be one action for each of {count} images, got {len(array)}")
+        if array.shape[:1] != (count,):
+            raise ValueError(f"there must be as many actions as images, {count}; got an array of shape {array.shape}")
         if array.shape[1:] != (2,) or not np.issubdtype(array.dtype, np.integer):
             raise ValueError(f"an action is two integers, (type, degree); got {array.dtype} of shape {array.shape[1:]}")
         bounds = np.array([self.toolset.n_types + self.rules.stop_action, self.toolset.n_degrees])

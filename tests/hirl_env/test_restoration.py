@@ -225,9 +225,9 @@ def test_without_references_a_blind_measure_serves(toy_toolset, grey):
     [
         ([[0, 2]], r"action \(0, 2\) is out of range: type must be in 0\.\.1 and degree in 0\.\.1"),
         ([[-1, 0]], r"action \(-1, 0\) is out of range"),
-        ([[0.0, 1.0]], r"integers of shape \(1, 2\).*got float64"),
-        ([0, 1], r"integers of shape \(1, 2\).*got int64 of shape \(2,\)"),
-        ([[0, 0], [0, 0]], r"shape \(1, 2\).*shape \(2, 2\)"),
+        ([[0.0, 1.0]], r"two integers, \(type, degree\); got float64 of shape \(2,\)"),
+        ([0, 1], r"as many actions as images, 1; got an array of shape \(2,\)"),
+        ([[0, 0], [0, 0]], r"as many actions as images, 1; got an array of shape \(2, 2\)"),
     ],
 )
 def test_wrong_actions(toy_toolset, actions, message):

@@ -30,7 +30,7 @@ class FoundPictures:
     def summary(self) -> str:
         """What was left out, in one line; empty if nothing was."""
         reasons = Counter(self.left_out.values())
-        return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        return ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
 
 
 def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:

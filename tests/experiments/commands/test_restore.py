@@ -653,6 +653,6 @@ def test_what_is_left_out_of_a_folder_is_said_in_one_line_and_in_the_log(brighte
     Path("in/b.txt").write_text("")
     Path("in/.c.png").write_text("")
     run(("in",))
-    assert "hirl: left out: 1 .txt files, 1 hidden files; the log names them\n" in capsys.readouterr().err
+    assert "hirl: left out: .txt files (1), hidden files (1); the log names them\n" in capsys.readouterr().err
     last = json.loads(Path("out/restore.jsonl").read_text().splitlines()[-1])
     assert last == {"left_out": {"in/.c.png": "hidden files", "in/b.txt": ".txt files"}}

@@ -173,7 +173,7 @@ def test_hidden_files_are_no_pictures(tmp_path):
         Image.fromarray(colours()).save(tmp_path / name, format="PNG")
     found = find_pictures([str(tmp_path)], Path("out"))
     assert list(found.files.values()) == [Path("a.jfif")]
-    assert found.summary() == "2 hidden files"
+    assert found.summary() == "hidden files (2)"
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
@@ -695,7 +695,8 @@ def test_everything_in_a_folder_is_found_or_left_out_with_its_reason(tmp_path):
     found = find_pictures([str(tmp_path / "in")], tmp_path / "out")
     assert sorted(map(str, found.files.values())) == ["[b]/c.jpg", "a.heic", "a.mpo", "a.png"]
     assert (
-        found.summary() == "1 .cr2 files, 1 broken links, 1 files without a suffix, 1 hidden files, 1 links to folders"
+        found.summary()
+        == ".cr2 files (1), broken links (1), files without a suffix (1), hidden files (1), links to folders (1)"
     )
     with pytest.raises(ValueError, match="none that is empty"):
         find_pictures([""], tmp_path / "out")  # of a variable that is not set, and not the working directory

@@ -84,6 +84,7 @@ def _read(path: Path) -> tuple[dict[str, Row], int]:
 
 
 def _take(rows: dict[str, Row], record: Mapping[str, Any]) -> None:
+    """Adds a record of the log to the rows, if it is one of them."""
     if "left_out" in record:
         return
     target = record["target"]

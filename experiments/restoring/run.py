@@ -73,7 +73,7 @@ class RestoreRun:
         rows = []
         finished = {job for job in self.jobs if not self.force and self._is_finished(job)}
         if finished:
-            print(f"{len(finished)} of {len(self.jobs)} restored already")
+            tqdm.write(f"{len(finished)} of {len(self.jobs)} restored already")
         for job in self.jobs:
             if job in finished:
                 self.progress.end()
@@ -158,9 +158,9 @@ class RestoreRun:
 
 def _remove_stale(out: Path, row: Row, files: Mapping[Path, bytes]) -> None:
     """Removes what earlier runs saved of a picture and this one did not, such as the third step of another result."""
-    for path in (out / name for name in row["ours_before"]):
-        if path not in files and sha256(path) in row["ours_before"][path.relative_to(out).as_posix()]:
-            path.unlink()
+    for name, contents in row["ours_before"].items():
+        if out / name not in files and sha256(out / name) in contents:
+            (out / name).unlink()
 
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from hirl_agents.agent import q_agent
 from hirl_agents.calibration import doubt_and_margins, full_paths
@@ -13,6 +15,7 @@ from hirl_agents.networks import SUFFIX, FlatQ, TwoLevelQ, save_q
 from hirl_agents.registry import agents
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import AnyPrecision, available_precision
+from hirl_env.restoration import Restoration
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.evaluation.sampling import batches, begin, evaluation_samples
@@ -78,16 +81,22 @@ def calibrate(
         raise ValueError(f"--images {images}: cross-validation needs at least two photographs")
     no_margins = np.zeros(len(network.stop_margin))
     sure, doubting = (q_agent(network.with_stop_margin(no_margins, doubt)) for doubt in (0, 1))
-    parts = []
-    folds = _parts(photographs)
-    # The parts are numbered from their first photograph on: with one seed they would all draw the same distortions.
-    for part, own_seed in zip(folds, spaced_seeds(seed, len(folds), width=1), strict=True):
-        starts = (
-            begin(batch, tools, precision)
-            for degradation in degradations
-            for batch in batches(evaluation_samples(part, degradation, crop, per_image, own_seed))
-        )
-        parts.append(full_paths(starts, sure, network.max_steps, CAP, doubting))
+    total = len(degradations) * per_image * len(photographs)
+    with tqdm(total=total, desc="paths", unit="crop", leave=False, disable=None) as bar:
+
+        def starts(part: Photographs, own_seed: int) -> Iterator[Restoration]:
+            for degradation in degradations:
+                for batch in batches(evaluation_samples(part, degradation, crop, per_image, own_seed)):
+                    yield begin(batch, tools, precision)
+                    bar.update(len(batch))
+
+        folds = _parts(photographs)
+        # Parts are numbered from their first photograph on: with one seed they would all draw the same distortions.
+        seeds = spaced_seeds(seed, len(folds), width=1)
+        parts = [
+            full_paths(starts(part, own_seed), sure, network.max_steps, CAP, doubting)
+            for part, own_seed in zip(folds, seeds, strict=True)
+        ]
     doubt, margins = doubt_and_margins(parts, network.sees_tool, harm)
     save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
     print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")

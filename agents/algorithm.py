@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import Schedule
@@ -19,19 +20,36 @@ from hirl_agents.networks import FlatQ, TwoLevelQ
 from hirl_env.files import atomic_write
 from hirl_env.tools.toolset import Toolset
 
-# Options that several algorithms have: from 0 to 1, and from 0 on.
-SHARES = frozenset(
-    {"gamma", "tau", "gae_lambda", "exploration_initial_eps", "exploration_final_eps", "exploration_fraction"}
-)
-AMOUNTS = frozenset({"learning_starts", "exploration_steps", "exploration_stairs", "max_grad_norm"})
+
+@dataclass(frozen=True)
+class Range:
+    """The range of an option, declared beside its type: ``gamma: Annotated[float, Range(0, 1)]``.
+
+    Attributes:
+        least: Smallest value.
+        most: Largest value; infinite for no bound.
+    """
+
+    least: float
+    most: float = math.inf
+
+    def check(self, name: str, value: float) -> None:
+        """Raises ValueError if the value of an option lies outside."""
+        if not self.least <= value <= self.most:
+            bounds = f"be at least {self.least}" if self.most == math.inf else f"lie in {self.least} to {self.most}"
+            raise ValueError(f"{name} must {bounds}, got {value}")
+
+
+Share = Annotated[float, Range(0, 1)]
+Amount = Annotated[int, Range(0)]
 
 
 @dataclass(frozen=True)
 class AlgorithmConfig(ABC):
     """Options of an algorithm with Stable-Baselines3's interface, each with its default.
 
-    A subclass is a frozen dataclass with more options, and builds the algorithm. Register it in
-    `hirl_agents.registry.algorithms` to make it available to `hirl train`.
+    A subclass is a frozen dataclass with more options, each with its `Range` if it has one, and builds the algorithm.
+    Register it in `hirl_agents.registry.algorithms` to make it available to `hirl train`.
 
     Args:
         learning_rate: Learning rate at the beginning.
@@ -57,12 +75,10 @@ class AlgorithmConfig(ABC):
         """Raises ValueError if an option is out of range, or options do not go together."""
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in (field.name for field in dataclasses.fields(self)):
-            value = getattr(self, name)
-            if name in SHARES and not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie in 0 to 1, got {value}")
-            if name in AMOUNTS and value < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        for name, kind in get_type_hints(type(self), include_extras=True).items():
+            for declared in getattr(kind, "__metadata__", ()):
+                if isinstance(declared, Range):
+                    declared.check(name, getattr(self, name))
 
     @classmethod
     @abstractmethod

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from stable_baselines3 import PPO
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.algorithm import AlgorithmConfig, Range, Share
 from hirl_agents.networks import ResNet18Extractor
 from hirl_env.resnet import Norm
 
@@ -42,13 +42,13 @@ class PPOConfig(AlgorithmConfig):
     n_steps: int = 64
     batch_size: int = 64
     n_epochs: int = 4
-    gamma: float = 0.9
-    gae_lambda: float = 0.95
+    gamma: Share = 0.9
+    gae_lambda: Share = 0.95
     clip_range: float = 0.2
     normalize_advantage: bool = True
     ent_coef: float = 0.01
     vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
+    max_grad_norm: Annotated[float, Range(0)] = 0.5
     target_kl: float | None = None
 
     stop_action: ClassVar[bool] = True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Range, Share, learning_remarks
 from hirl_agents.flat_dqn.algorithm import FlatDQN
 from hirl_agents.networks import FlatQ
 from hirl_env.resnet import Norm
@@ -43,18 +43,18 @@ class FlatDQNConfig(AlgorithmConfig):
     width: int = 16
     norm: Norm = "batch"
     buffer_size: int = 40_000
-    learning_starts: int = 500
+    learning_starts: Amount = 500
     batch_size: int = 64
-    tau: float = 1.0
-    gamma: float = 0.0
+    tau: Share = 1.0
+    gamma: Share = 0.0
     train_freq: int = 1
     gradient_steps: int = 4
     n_steps: int = 1
     target_update_interval: int = 1_600
-    exploration_initial_eps: float = 1.0
-    exploration_final_eps: float = 0.15
-    exploration_fraction: float = 0.5
-    max_grad_norm: float = 10.0
+    exploration_initial_eps: Share = 1.0
+    exploration_final_eps: Share = 0.15
+    exploration_fraction: Share = 0.5
+    max_grad_norm: Annotated[float, Range(0)] = 10.0
 
     flat: ClassVar[bool] = True
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Range, Share, learning_remarks
 from hirl_agents.common.optimisers import OptimizerName
 from hirl_agents.networks import DegreeHead, TwoLevelQ
 from hirl_env.resnet import Norm
@@ -67,19 +67,19 @@ class HIRLConfig(AlgorithmConfig):
     log_variances: bool = False
     squash: bool = True
     buffer_size: int = 40_000
-    learning_starts: int = 500
+    learning_starts: Amount = 500
     batch_size: int = 64
-    tau: float = 0.005
-    gamma: float = 0.0
+    tau: Share = 0.005
+    gamma: Share = 0.0
     train_freq: int = 1
     gradient_steps: int = 4
     n_steps: int = 1
     target_update_interval: int = 1
-    exploration_initial_eps: float = 1.0
-    exploration_final_eps: float = 0.15
-    exploration_steps: int = 24_000
-    exploration_stairs: int = 0
-    max_grad_norm: float = 10.0
+    exploration_initial_eps: Share = 1.0
+    exploration_final_eps: Share = 0.15
+    exploration_steps: Amount = 24_000
+    exploration_stairs: Amount = 0
+    max_grad_norm: Annotated[float, Range(0)] = 10.0
     optimizer: OptimizerName = "adam"
     loss: Literal["huber", "mse"] = "huber"
     double_q: bool = True

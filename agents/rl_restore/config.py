@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Share, learning_remarks
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.weights import save_rl_restore
 from hirl_env.tools.toolset import Toolset
@@ -47,15 +47,15 @@ class RLRestoreConfig(AlgorithmConfig):
     units: int = 50
     halve_every: int = 1_000_000
     buffer_size: int = 500_000
-    learning_starts: int = 5_000
+    learning_starts: Amount = 5_000
     batch_size: int = 32
-    gamma: float = 0.99
+    gamma: Share = 0.99
     train_freq: int = 4
     gradient_steps: int = 1
     target_update_interval: int = 10_000
-    exploration_initial_eps: float = 1.0
-    exploration_final_eps: float = 0.1
-    exploration_steps: int = 1_000_000
+    exploration_initial_eps: Share = 1.0
+    exploration_final_eps: Share = 0.1
+    exploration_steps: Amount = 1_000_000
 
     flat: ClassVar[bool] = True
     stop_action: ClassVar[bool] = True

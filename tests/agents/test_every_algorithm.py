@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from typing import Annotated
 
 import docstring_parser
 import numpy as np
@@ -11,10 +12,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from hirl_agents import make_vec_env
 from hirl_agents.agent import begin_episodes, q_agent
-from hirl_agents.algorithm import AlgorithmConfig
+from hirl_agents.algorithm import AlgorithmConfig, Range
 from hirl_agents.common.saving import SafelySaved
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import save_q
+from hirl_agents.ppo import PPOConfig
 from hirl_agents.registry import algorithms
 from hirl_env.config import EnvConfig
 from hirl_env.quality import measures
@@ -68,6 +70,25 @@ def test_its_options_are_explained_and_fit_the_environment(name):
     assert issubclass(config.algorithm(), BaseAlgorithm)
     config.check()
     assert all(isinstance(remark, str) for remark in config.remarks(1))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "refused"),
+    [
+        ("gamma", 1.5, "gamma must lie in 0 to 1, got 1.5"),
+        ("gamma", float("nan"), "gamma must lie in 0 to 1, got nan"),
+        ("max_grad_norm", -1.0, "max_grad_norm must be at least 0, got -1.0"),
+        ("patience", 6, "patience must lie in 1 to 5, got 6"),
+    ],
+)
+def test_an_algorithm_of_ones_own_declares_the_ranges_of_its_options(option, value, refused):
+    @dataclasses.dataclass(frozen=True)
+    class OwnConfig(PPOConfig):
+        patience: Annotated[int, Range(1, 5)] = 3
+
+    OwnConfig(patience=5, max_grad_norm=float("inf")).check()
+    with pytest.raises(ValueError, match=refused):
+        OwnConfig(**{option: value}).check()
 
 
 @pytest.mark.parametrize("option", ["batch_size", "target_update_interval", "train_freq"])

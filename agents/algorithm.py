@@ -40,8 +40,8 @@ class Range:
             raise ValueError(f"{name} must {bounds}, got {value}")
 
 
-Share = Annotated[float, Range(0, 1)]
-Amount = Annotated[int, Range(0)]
+Share = Annotated[float, Range(0, 1)]  # a probability, or a part of a whole
+Amount = Annotated[int, Range(0)]  # a number of steps, of which there may be none
 
 
 @dataclass(frozen=True)

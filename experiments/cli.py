@@ -100,6 +100,7 @@ _register_shipped("evaluate-measures", "check blind measures against those that 
 _register_shipped("train-tools", "train a network of the toolset")
 _register_shipped("train-biqa", "train the embedded blind measure")
 _register_shipped("train", "train an agent", defaults="defaults_of")
+_register_shipped("train-heads", "teach an agent what JPEGs and noise leave behind")
 _register_shipped("calibrate", "fit an agent's stop margin within a bound on harm")
 _register_shipped("train-pixel-rl", "train PixelRL")
 _register_shipped("sweep", "train many settings, several seeds each, side by side")

@@ -30,6 +30,7 @@ class HIRLConfig(AlgorithmConfig):
         degree_head: Degree strategy: per-type values D(s, t, d), or blind, D(s, d), as in the paper.
         log_variances: Whether both trunks see, in addition to an image, how much detail it has at each of three scales,
             as logarithms of local variances.
+        traces: Whether both strategies see, in addition to an image, the traces that JPEGs and noise have left in it.
         squash: Whether the strategies learn the square root of large values, so that small ones count.
         buffer_size: Number of transitions remembered.
         learning_starts: Number of environment steps of random actions before the first update.
@@ -65,6 +66,7 @@ class HIRLConfig(AlgorithmConfig):
     norm: Norm = "batch"
     degree_head: DegreeHead = "per-type"
     log_variances: bool = False
+    traces: bool = False
     squash: bool = True
     buffer_size: int = 40_000
     learning_starts: Amount = 500
@@ -109,7 +111,7 @@ class HIRLConfig(AlgorithmConfig):
 
     def build(self, env: VecEnv, learning_rate: float | Schedule, seed: int) -> HIRL:
         """An untrained model."""
-        options, network = self._options("width", "norm", "degree_head", "log_variances", "squash")
+        options, network = self._options("width", "norm", "degree_head", "log_variances", "traces", "squash")
         network["optimizer_class"] = options.pop("optimizer")
         return self.algorithm()(env=env, learning_rate=learning_rate, policy_kwargs=network, seed=seed, **options)
 

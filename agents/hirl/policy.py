@@ -20,6 +20,7 @@ from hirl_env.resnet import Norm
 # By the number of channels of observations: whether they include the first image, and the tool used last.
 SEEN = {3: (False, False), 4: (False, True), 6: (True, False), 7: (True, True)}
 OF_SPACE = ("sees_start", "sees_tool", "view")  # parts of the architecture that follow from the observation space
+MAY_SEE_MORE = ("sees_start", "sees_tool", "traces")  # than the network whose weights are started from
 
 
 class HIRLPolicy(BasePolicy):
@@ -36,6 +37,7 @@ class HIRLPolicy(BasePolicy):
         squash: Whether the strategies learn the square root of large values (see `hirl_agents.networks.squashed`), so
             that small ones count.
         log_variances: Whether the strategies see images with maps of `hirl_env.log_variances.with_log_variances`.
+        traces: Whether the strategies see the `hirl_env.traces.traces_of` JPEGs and noise in images.
         acts_by_target: Whether to act by the target networks instead of the evaluation networks.
         optimizer_class: Class of both optimisers, or the name of one.
         optimizer_kwargs: Further arguments of both optimisers.
@@ -60,6 +62,7 @@ class HIRLPolicy(BasePolicy):
         degree_head: DegreeHead = HIRLConfig.degree_head,
         squash: bool = HIRLConfig.squash,
         log_variances: bool = HIRLConfig.log_variances,
+        traces: bool = HIRLConfig.traces,
         acts_by_target: bool = False,
         optimizer_class: OptimizerName | type[torch.optim.Optimizer] = "adam",
         optimizer_kwargs: dict[str, Any] | None = None,
@@ -82,7 +85,19 @@ class HIRLPolicy(BasePolicy):
             )
         sees_start, sees_tool = sees
         view = observation_space.shape[-1]
-        q = TwoLevelQ(n_types, n_degrees, width, norm, degree_head, sees_start, sees_tool, squash, log_variances, view)
+        q = TwoLevelQ(
+            n_types,
+            n_degrees,
+            width,
+            norm,
+            degree_head,
+            sees_start,
+            sees_tool,
+            squash,
+            log_variances,
+            traces,
+            view=view,
+        )
         self.q = q.to(memory_format=torch.channels_last)
         self.q_target = copy.deepcopy(self.q)
         self.q_target.train(False)
@@ -103,16 +118,17 @@ class HIRLPolicy(BasePolicy):
     def start_from(self, network: TwoLevelQ | FlatQ) -> None:
         """Copies the weights of a network of this architecture.
 
-        That network need not see the first image or the tool used last, nor images of this size.
+        That network need not see the first image, the tool used last or the traces, nor images of this size.
 
         Raises:
             ValueError: If the network has another architecture.
         """
         own = self.q
-        of_space = {name: network.architecture.get(name) for name in OF_SPACE}
-        alike = network.architecture == own.architecture | of_space
+        theirs = network.architecture
+        of_space = {name: theirs.get(name) for name in (*OF_SPACE, "traces")}
+        alike = theirs == own.architecture | of_space
         cells = (network.n_types, network.n_degrees) == (own.n_types, own.n_degrees)
-        saw_more = network.sees_start > own.sees_start or network.sees_tool > own.sees_tool
+        saw_more = any(theirs.get(name, False) > own.architecture[name] for name in MAY_SEE_MORE)
         if not (alike and cells) or saw_more:
             raise ValueError(
                 f"the weights are of another architecture; start with that of this agent: {own.architecture}"
@@ -120,6 +136,8 @@ class HIRLPolicy(BasePolicy):
         # Stop margins are calibrated again.
         weights = network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():
+            if name not in weights:  # a second head, which does not change the values at first
+                weights[name] = value
             more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
             # A first layer that did not see the first image, or a head that did not see the tool, gets zero weights for
             # these inputs, which do not change the values at first.

@@ -12,6 +12,7 @@ from hirl_agents.networks.rescaling import squashed, unsquashed
 from hirl_env.config import CROP_SIZE, MAX_STEPS
 from hirl_env.log_variances import SCALES, with_log_variances
 from hirl_env.resnet import Norm
+from hirl_env.traces import TRACES, traces_of
 
 DegreeHead = Literal["per-type", "blind"]
 
@@ -30,6 +31,7 @@ class TwoLevelQ(CellQ):
         sees_tool: Whether images include the tool used last, as in `CellQ`.
         squash: Whether the strategies learn values `squashed`.
         log_variances: Whether the strategies see images `with_log_variances`.
+        traces: Whether the strategies see the `traces_of` JPEGs and noise in images.
         view: Side of the images of its training, as in `CellQ`.
         max_steps: Longest path of its training, as in `CellQ`.
         doubt: Standard deviations by which values are lowered, as in `CellQ`.
@@ -52,6 +54,7 @@ class TwoLevelQ(CellQ):
         sees_tool: bool = False,
         squash: bool = False,
         log_variances: bool = False,
+        traces: bool = False,
         view: int = CROP_SIZE,
         max_steps: int = MAX_STEPS,
         doubt: int = 0,
@@ -68,21 +71,27 @@ class TwoLevelQ(CellQ):
             "sees_tool": sees_tool,
             "squash": squash,
             "log_variances": log_variances,
+            "traces": traces,
             "view": view,
         }
         self.squash, self.blind = squash, degree_head == "blind"
         n_tools = n_types * n_degrees if sees_tool else 0
-        self.n_images, self.log_variances = (2 if sees_start else 1), log_variances
+        self.n_images = 2 if sees_start else 1
+        self.log_variances, self.traces = log_variances, traces
         channels = self.n_images * (3 + SCALES if log_variances else 3)
-        self.ts = QNetwork(n_types, width, norm, n_tools, channels)
-        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, channels)
+        n_traces = self.n_images * TRACES if traces else 0
+        self.ts = QNetwork(n_types, width, norm, n_tools, channels, n_traces)
+        self.ds = QNetwork(n_degrees if self.blind else n_types * n_degrees, width, norm, n_tools, channels, n_traces)
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
-        """The input of both strategies for images (N, C, H, W): these, or each image `with_log_variances`."""
-        if not self.log_variances:
-            return images
-        pictures, rest = images[:, : 3 * self.n_images], images[:, 3 * self.n_images :]
-        maps = [with_log_variances(each) for each in pictures.split(3, dim=1)]
+        """The input of both strategies for images (N, C, H, W).
+
+        These, or each `with_log_variances`; their traces, in channels that are constant; and the tool used last.
+        """
+        pictures, rest = images[:, : 3 * self.n_images].split(3, dim=1), images[:, 3 * self.n_images :]
+        maps = [with_log_variances(each) if self.log_variances else each for each in pictures]
+        if self.traces:
+            maps += [traces_of(each)[:, :, None, None].expand(-1, -1, *images.shape[-2:]) for each in pictures]
         return torch.cat([*maps, rest], dim=1).contiguous(memory_format=torch.channels_last)
 
     def encode(self, values: torch.Tensor) -> torch.Tensor:

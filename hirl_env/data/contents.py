@@ -1,4 +1,4 @@
-"""Pictures other than photographs: flat colours, drawings and text, patterns, textures, near-greys."""
+"""Pictures other than photographs in colour: greys, near-greys, flat colours, drawings and text, patterns, textures."""
 
 from __future__ import annotations
 
@@ -41,11 +41,16 @@ def photograph(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixel
     return pixels
 
 
+def grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
+    """The photograph in grey."""
+    return np.repeat((pixels @ np.array(LUMA)).round()[..., None], 3, axis=2).astype(np.uint8)
+
+
 def near_grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """The photograph in grey, with each channel off by at most one 8-bit step: by a tint, or pixel by pixel."""
-    grey = (pixels @ np.array(LUMA)).round()[..., None]
-    shape = (1, 1, 3) if rng.random() < 0.5 else (*grey.shape[:2], 3)
-    return (grey + rng.integers(-1, 2, size=shape)).clip(0, 255).astype(np.uint8)
+    levels = grey(pixels, smallest, rng)
+    shape = (1, 1, 3) if rng.random() < 0.5 else levels.shape
+    return (levels + rng.integers(-1, 2, size=shape)).clip(0, 255).astype(np.uint8)
 
 
 def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
@@ -110,6 +115,7 @@ CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
     "photograph": photograph,
     "colours": colours,
     "drawing": drawing,
+    "grey": grey,
     "near-grey": near_grey,
     "pattern": pattern,
     "texture": texture,

@@ -47,12 +47,16 @@ _register("clean", InOrder(()))
 _register("enlarged", Enlarged())
 # What agents train on: everything that a picture may suffer from, and nothing at all. Blur alone, and other shapes of
 # blur, have shares of their own: in `unknown` they are so rare that they are hardly learned. So have slight distortions
-# of sharp photographs, and clean patterns and textures, which are easily taken for noise.
+# of sharp photographs; clean patterns and textures, which are easily taken for noise; JPEGs, which leave less to gain
+# than anything else; noise alone; and pictures in grey.
 _blurred = Unknown(blurred=0.8, noisy=0.25, compressed=0.25)
 _shaped = replace(_blurred, other_blur=0.75)
 _light = Light(contents=("photograph", "colours", "drawing", "near-grey", "pattern", "texture"))
 _slight = OtherPictures(Slight(), contents=("photograph", "photograph", "near-grey", "pattern", "texture"))
 _camera = OtherPictures(Slight(blurred=0.1, noisy=1.0, compressed=0.4))
+_compressed = Unknown(blurred=0.0, noisy=0.0, compressed=1.0)
+_other_jpegs = OtherPictures(_compressed, contents=("photograph", "grey", "texture", "drawing"))
+_good = Light(kinds=("clean", "shrunk"), contents=("photograph", "grey", "pattern", "texture"))
 _register("slight", Slight())
 _register("camera", _camera)
 _register(
@@ -71,6 +75,12 @@ _register(
             _camera,
             _any_level,
             RLRestoreRecipe(1, 28),
+            _compressed,
+            _other_jpegs,
+            _other_jpegs,
+            _good,
+            Unknown(blurred=0.0, noisy=1.0, compressed=0.0),
+            OtherPictures(Unknown(), contents=("grey",)),
         )
     ),
 )

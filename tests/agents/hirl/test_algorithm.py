@@ -201,6 +201,23 @@ def test_it_starts_from_weights_that_did_not_see_the_start(env, pictures, toy_to
         agent(env).policy.start_from(model.policy.q)
 
 
+def test_it_starts_from_weights_that_did_not_see_traces(env):
+    before, model = agent(env).learn(40).policy.q.eval(), agent(env, policy_kwargs={**SMALL, "traces": True})
+    model.policy.start_from(before)
+    model.policy.set_training_mode(False)
+    images = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        for network in (model.policy.q, model.policy.q_target):
+            assert torch.allclose(network(images), before(images), atol=1e-5)
+    learned = model.learn(40).policy.q.ds.second[-1].weight
+    assert learned.abs().max() > 0
+    again = agent(env, policy_kwargs={**SMALL, "traces": True})
+    again.policy.start_from(model.policy.q)
+    assert torch.equal(again.policy.q.ds.second[-1].weight, learned)
+    with pytest.raises(ValueError, match="another architecture"):
+        agent(env).policy.start_from(model.policy.q)
+
+
 @pytest.fixture
 def telling(pictures, toy_toolset):
     return make_vec_env(n_envs=4, images=pictures, toolset=toy_toolset, crop_size=16, max_steps=3, full_feedback=True)

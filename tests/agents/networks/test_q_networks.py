@@ -23,6 +23,7 @@ from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_env import Restoration, measures
 from hirl_env.log_variances import with_log_variances
 from hirl_env.resnet import ResNet18
+from hirl_env.traces import TRACES, traces_of
 from hirl_env.weights import save_weights
 
 
@@ -80,6 +81,29 @@ def test_local_variances_are_seen_of_every_image(tmp_path, sees_start):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
     with torch.no_grad():
         assert torch.allclose(load_q(tmp_path / "q.safetensors")(images), network(images), atol=1e-6)
+
+
+@pytest.mark.parametrize("sees_start", [False, True])
+def test_traces_are_seen_of_every_image_and_count_once_learned(tmp_path, sees_start):
+    torch.manual_seed(0)
+    network = TwoLevelQ(2, 3, 8, sees_start=sees_start, sees_tool=True, log_variances=True, traces=True).eval()
+    images = torch.rand(4, 7 if sees_start else 4, 32, 32)
+    images[:, -1] = 2 / 255
+    seen = network.seen(images)
+    for number in range(1 + sees_start):
+        channels = seen[:, (6 + 6 * sees_start) + TRACES * number :][:, :TRACES]
+        assert torch.equal(channels.amin(dim=(2, 3)), channels.amax(dim=(2, 3))), "the same everywhere"
+        assert torch.allclose(channels[..., 0, 0], traces_of(images[:, 3 * number :][:, :3]))
+    assert torch.equal(seen[:, -1], images[:, -1])
+    others = seen.clone()
+    others[:, -1 - TRACES * (1 + sees_start) : -1] += 1
+    with torch.no_grad():
+        assert torch.equal(network.expected_returns(others), network.expected_returns(seen)), "nothing is learned yet"
+        for strategy in (network.ts, network.ds):
+            torch.nn.init.normal_(strategy.second[-1].weight)
+        assert not torch.allclose(network.expected_returns(others), network.expected_returns(seen), atol=1e-3)
+        save_q(network, tmp_path / "q.safetensors", torch.float32)
+        assert torch.allclose(load_q(tmp_path / "q.safetensors")(images), network(images), atol=1e-5)
 
 
 def test_a_blind_degree_strategy_does_not_see_the_type():

@@ -45,7 +45,7 @@ def traces_of(images: torch.Tensor) -> torch.Tensor:
 
 def _measured(colours: torch.Tensor) -> torch.Tensor:
     """Measurements (N, 16) of images (N, 3, H, W) of 255."""
-    luma = torch.einsum("c,nchw->nhw", colours.new_tensor(LUMA), colours)
+    luma = (colours.new_tensor(LUMA) @ colours.flatten(2)).unflatten(1, colours.shape[2:])
     return torch.cat([_of_jpegs(luma), _of_noise(colours, luma)], dim=1)
 
 
@@ -53,7 +53,8 @@ def _of_jpegs(luma: torch.Tensor) -> torch.Tensor:
     """Measurements of JPEGs, (N, 10), of luma (N, H, W) of 255."""
     bands = _bands(luma.device)
     sizes = _coefficients(luma).abs()
-    shares = torch.einsum("bf,nfhw->nbhw", bands / bands.sum(dim=1, keepdim=True), (sizes < NOTHING).float())
+    weights = bands / bands.sum(dim=1, keepdim=True)
+    shares = (weights @ (sizes < NOTHING).float().flatten(2)).unflatten(2, sizes.shape[2:])
     shares = _at_offsets(_at_offsets(shares).transpose(2, 3)).transpose(2, 3).flatten(2)  # (N, 3, 64)
     most, offsets = shares.mean(dim=1).topk(2)
     offset = offsets[:, 0]

@@ -133,11 +133,9 @@ class HIRLPolicy(BasePolicy):
             raise ValueError(
                 f"the weights are of another architecture; start with that of this agent: {own.architecture}"
             )
-        # Stop margins are calibrated again.
-        weights = network.state_dict() | {"stop_margin": own.stop_margin}
+        # Stop margins are calibrated again; a second head that the network lacks does not change the values at first.
+        weights = own.state_dict() | network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():
-            if name not in weights:  # a second head, which does not change the values at first
-                weights[name] = value
             more = value.shape[1] - weights[name].shape[1] if value.ndim > 1 else 0
             # A first layer that did not see the first image, or a head that did not see the tool, gets zero weights for
             # these inputs, which do not change the values at first.

@@ -88,4 +88,6 @@ def _memory(run: Path, network: TwoLevelQ) -> tuple[torch.Tensor, torch.Tensor]:
     channels = 3 * network.n_images + network.sees_tool
     if images.shape[1] != channels:
         raise ValueError(f"--memory {run}: images have {images.shape[1]} channels, and the agent looks at {channels}")
+    if images.shape[-1] != network.view:
+        raise ValueError(f"--memory {run}: images of {images.shape[-1]} pixels, and the agent looks at {network.view}")
     return images, gains

@@ -92,6 +92,8 @@ def test_runs_and_agents_that_do_not_go_together(agent, tmp_path):
     refused("first: remembers no gains of all tools; give a run with full feedback", memory="first")
     some_run(tmp_path / "start", worth, channels=7)
     refused("start: images have 7 channels, and the agent looks at 4", memory="start")
+    save_q(TwoLevelQ(2, 2, 8, sees_tool=True, view=32), tmp_path / "large.safetensors")
+    refused("run: images of 16 pixels, and the agent looks at 32", of=tmp_path / "large.safetensors")
     refused("nowhere is no run of hirl train", memory="nowhere")
     refused("agent.safetensors.*exists already; --force overwrites it", out="agent.safetensors")
     refused("new.zip: name a file that ends in .safetensors", out="new.zip")

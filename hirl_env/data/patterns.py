@@ -45,7 +45,9 @@ def _stripes(height: int, width: int, rng: np.random.Generator) -> Field:
     rows, columns = _bent(height, width, rng)
     total = np.zeros((height, width))
     for _ in range(int(rng.integers(1, 4))):
-        angle, period = rng.uniform(0, np.pi), rng.uniform(2, 14)
+        angle, period = rng.uniform(0, np.pi), _period(2, 14, rng)
+        if rng.random() < 0.25:
+            angle = np.pi / 2 * rng.integers(2)  # exactly along columns or rows
         total += np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / period + rng.uniform(0, 6))
     return spread(total if rng.random() < 0.5 else np.sign(total))
 
@@ -53,7 +55,7 @@ def _stripes(height: int, width: int, rng: np.random.Generator) -> Field:
 def _weave(height: int, width: int, rng: np.random.Generator) -> Field:
     """Threads that pass over and under one another."""
     rows, columns = _bent(height, width, rng)
-    period, step = rng.uniform(3, 12), int(rng.integers(2, 5))
+    period, step = _period(3, 12, rng), int(rng.integers(2, 5))
     warp, weft = columns / period, rows / period
     over = (np.floor(warp) + np.floor(weft)) % step == 0
     return spread(np.where(over, _round(warp), rng.uniform(0.3, 1) * _round(weft)))
@@ -61,7 +63,7 @@ def _weave(height: int, width: int, rng: np.random.Generator) -> Field:
 
 def _tiles(height: int, width: int, rng: np.random.Generator) -> Field:
     """A small random tile, repeated."""
-    tall, wide = (int(side) for side in rng.integers(2, 13, size=2))
+    tall, wide = (round(_period(2, 12, rng)) for _ in range(2))
     tile = rng.random((tall, wide)) if rng.random() < 0.5 else rng.integers(0, 2, size=(tall, wide)).astype(float)
     # Each row of tiles may be offset from the one before, like bricks.
     shift = int(rng.integers(wide)) if rng.random() < 0.5 else 0
@@ -103,6 +105,11 @@ def _dots(height: int, width: int, rng: np.random.Generator) -> Field:
     across = (rows * np.cos(angle) - columns * np.sin(angle)) * 2 * np.pi / period
     bumps = np.cos(along + rng.uniform(0, 6)) + np.cos(across + rng.uniform(0, 6))
     return bumps.argsort(axis=None).argsort().reshape(bumps.shape) / bumps.size
+
+
+def _period(shortest: float, longest: float, rng: np.random.Generator) -> float:
+    """A period in pixels. Many fit into the blocks of a JPEG, as the pattern does not then betray that it is none."""
+    return float(rng.choice([4, 8])) if rng.random() < 0.3 else rng.uniform(shortest, longest)
 
 
 def _bent(height: int, width: int, rng: np.random.Generator) -> tuple[Field, Field]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +54,7 @@ def deep_pixels(picture: Image.Image, data: bytes, index: int) -> tuple[Deep | N
         raise
     except Exception as error:  # what imagecodecs and tifffile raise where a file is damaged is not documented
         raise ValueError(str(error) or type(error).__name__) from None
-    if pixels is not None and pixels.dtype.kind == "f":
+    if pixels is not None and (pixels.dtype.kind == "f" or picture.format == "TIFF") and pixels.dtype != np.uint16:
         pixels, note = as_16_bits(pixels)
         return pixels, [note]
     return None if pixels is None else pixels.clip(0, 65535).astype(np.uint16), []
@@ -70,9 +71,14 @@ def _of_png(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] |
 def _of_ppm(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | None:
     assert isinstance(picture, ImageFile.ImageFile)
     tile = picture.tile[0]
-    white = tile.args[1] if tile.codec_name == "ppm" and isinstance(tile.args, tuple) else 255
+    white = tile.args[1] if isinstance(tile.args, tuple) and tile.codec_name.startswith("ppm") else 255
     if picture.mode == "RGB" and white > 255:
-        numbers = np.frombuffer(data, ">u2", picture.width * picture.height * 3, tile.offset)
+        count = picture.width * picture.height * 3
+        if tile.codec_name == "ppm_plain":  # numbers as text, with remarks
+            words = re.sub(rb"#[^\r\n]*", b"", data[tile.offset :]).split()[:count]
+            numbers = np.array(words, np.int64)
+        else:
+            numbers = np.frombuffer(data, ">u2", count, tile.offset)
         scaled = np.round(numbers * (65535 / white)).astype(np.int64)
         return scaled.reshape(picture.height, picture.width, 3)
     return np.asarray(picture) if picture.mode.startswith(("I", "F")) else None
@@ -91,8 +97,11 @@ def _of_tiff(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] 
         if page.bitspersample < 16:
             pixels = np.round(pixels * (65535 / (2**page.bitspersample - 1))).astype(np.uint16)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            pixels = 65535 - pixels
-        return _unpremultiplied(pixels) if tuple(page.extrasamples) == (1,) else pixels
+            pixels = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels
+        if pixels.ndim == 3:  # a further channel may be infrared, or whatever else
+            colours = 3 if page.photometric == tifffile.PHOTOMETRIC.RGB else 1
+            pixels = pixels[..., : colours + (tuple(page.extrasamples[:1]) in ((1,), (2,)))]
+        return _unpremultiplied(pixels) if tuple(page.extrasamples[:1]) == (1,) else pixels
 
 
 def _of_jpeg2000(picture: Image.Image, data: bytes, index: int) -> npt.NDArray[Any] | None:

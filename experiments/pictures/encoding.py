@@ -118,6 +118,8 @@ def _arguments(picture: Picture, name: str, quality: int | None) -> dict[str, An
     arguments = dict(kind.options)
     if kind.lossless is not None and picture.lossless and quality is None:
         arguments |= kind.lossless
+    elif name == "JXL" and quality == 100:  # which in JPEG XL means without loss, but not to its plugin
+        arguments |= {"lossless": True}
     elif kind.quality is not None:
         arguments["quality"] = quality or kind.quality
     if name == "JPEG":
@@ -134,7 +136,7 @@ def _stored(page: Page, result: Pixels, holds: frozenset[str]) -> tuple[Stored, 
     notes = []
     pixels = result if result.ndim == 3 else result[..., None]
     if page.bilevel:
-        if "black and white" in holds and _is_black_and_white(pixels):
+        if page.alpha is None and "black and white" in holds and _is_black_and_white(pixels):
             return pixels >= 128, ["its greys saved as black or white, whichever is nearer"]
         notes.append("saved as greys instead of black and white")
     if pixels.shape[2] == 1 and not page.grey:

@@ -56,8 +56,11 @@ class Page:
     metadata: Metadata
 
     def visible(self) -> Pixels:
-        """The pixels; where they are fully transparent, the colour of the nearest that are not, or white."""
-        return self.uncovered(self.pixels)
+        """The pixels; where they are fully transparent, the colour of the nearest that are not, or white.
+
+        (H, W) where only fully transparent ones have a colour.
+        """
+        return _without_colour(self.uncovered(self.pixels))
 
     def seen(self, pixels: Pixels) -> Pixels:
         """Pixels of this page's size and type as they look on white paper, (H, W) or (H, W, 3)."""
@@ -76,6 +79,11 @@ class Page:
             return np.full_like(pixels, np.iinfo(pixels.dtype).max)
         nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
         return pixels[tuple(nearest)]
+
+
+def _without_colour(pixels: Pixels) -> Pixels:
+    """Pixels; greys that are stored as colours, (H, W, 3), as (H, W), because they would come back tinted."""
+    return pixels[..., 0] if pixels.ndim == 3 and (pixels == pixels[..., :1]).all() else pixels
 
 
 def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
@@ -208,16 +216,16 @@ def _read_page(picture: Image.Image, data: bytes, index: int) -> tuple[Page, lis
             metadata = replace(metadata, icc=None)
         if (bits := stored_bits(turned, picture.format, data)) > 8:
             more.append(f"saved with 8 bits instead of {bits}")
-        if isinstance(picture, TiffImagePlugin.TiffImageFile):
-            more += _left_out(picture.tag_v2.get(SAMPLES, 1) - len(picture.getbands()))
+        channels = len(picture.getbands())
     else:
         pixels, alpha, more = _split(deep)
+        channels = (3 if pixels.ndim == 3 else 1) + (alpha is not None)
         if orientation in TURNS and "damaged_exif" not in turned.info:
             pixels, alpha = TURNS[orientation](pixels), None if alpha is None else TURNS[orientation](alpha)
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        more += _left_out(picture.tag_v2.get(SAMPLES, 1) - channels)
     grey = pixels.ndim == 2
-    # Greys that are stored as colours would come back tinted.
-    if not grey and (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
+    pixels = _without_colour(pixels)
     alpha = None if alpha is None else np.ascontiguousarray(alpha)
     return Page(np.ascontiguousarray(pixels), alpha, grey, turned.mode == "1", metadata), [*lost, *notes, *more]
 

@@ -58,6 +58,8 @@ def tiff_bytes(pages: Sequence[tuple[npt.NDArray[np.uint8 | np.uint16 | np.bool_
 
 def _page(pixels: npt.NDArray[np.uint8 | np.uint16 | np.bool_], metadata: Metadata) -> tuple[Directory, list[bytes]]:
     """The directory of a page, less where its strips are, and its strips."""
+    if pixels.shape[2] == 2 and pixels.dtype == np.uint16:
+        pixels = pixels[..., [0, 0, 0, 1]]  # Pillow opens no greys of 16 bits with alpha
     height, width, channels = pixels.shape
     rows = max(1, STRIP // max(1, pixels[0].nbytes))
     strips = [_compressed(pixels[top : top + rows]) for top in range(0, height, rows)]

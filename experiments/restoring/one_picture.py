@@ -143,13 +143,14 @@ def empty_row(job: Job) -> Row:
 
 
 def _like(page: Page, clean: Page | None) -> Pixels | None:
-    """The clean original in the form of the picture's page: with its channels and its type."""
+    """The clean original in the form of the picture's page as it is visible: with its channels and its type."""
     if clean is None:
         return None
+    channels = page.visible().ndim
     pixels = page.uncovered(clean.pixels) if clean.pixels.shape[:2] == page.pixels.shape[:2] else clean.pixels
-    if pixels.ndim < page.pixels.ndim:  # greys, whose noise has colours
+    if pixels.ndim < channels:  # greys, whose noise has colours
         pixels = np.repeat(pixels[..., None], 3, axis=2)
-    elif pixels.ndim > page.pixels.ndim:
+    elif pixels.ndim > channels:
         # Of all greys, the mean is nearest to the colours: what is nearer to it is nearer to them.
         pixels = np.round(pixels.mean(axis=2)).astype(pixels.dtype)
     if pixels.dtype == page.pixels.dtype:
@@ -203,7 +204,8 @@ def covered(page: Page, pixels: Pixels) -> Pixels:
     """Pixels with the original's colours where they are fully transparent."""
     if page.alpha is None or not (hidden := page.alpha == 0).any():
         return pixels
-    covered = pixels.copy()
+    grey = pixels.ndim < page.pixels.ndim
+    covered = np.repeat(pixels[..., None], 3, axis=2) if grey else pixels.copy()
     covered[hidden] = page.pixels[hidden]
     return covered
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from hirl_env.errors import first_line
 from hirl_env.memory import free_memory
@@ -22,6 +22,7 @@ PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
+BITS, COLOURS, PLANES, NUMBERS = 258, 262, 284, 339  # tags of a TIFF that say how its pixels are stored
 BYTES_PER_PIXEL = 80  # memory that restoring a picture takes: several copies of it in float32
 
 
@@ -44,6 +45,7 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
         UnreadablePicture: If the file is missing, not a picture, or damaged.
     """
     with opened(path) as picture:
+        _check_numbers(picture)
         turned = upright(picture)
         if turned.mode == "F":
             raise ValueError("its pixels are floating point numbers; convert it to 8 or 16 bits per channel")
@@ -67,10 +69,25 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
     path = Path(path)
     if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
         raise UnreadablePicture(f"{path}: not a file")
-    source = path if data is None else io.BytesIO(data)
-    with _without_pillows_limit, named_problems(path), Image.open(source) as picture:
+    with (
+        _without_pillows_limit,
+        named_problems(path),
+        # Of a path, Pillow maps some TIFFs into memory, and misreads those that are to be turned.
+        path.open("rb") if data is None else io.BytesIO(data) as file,
+        Image.open(file) as picture,
+    ):
         check_size(picture.width, picture.height, max_pixels)
         yield picture
+
+
+def _check_numbers(picture: Image.Image) -> None:
+    """Raises ValueError for TIFFs whose numbers Pillow misreads without a word: `hirl restore` reads more of them."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return
+    bits, kinds = (picture.tag_v2.get(tag, (1,)) for tag in (BITS, NUMBERS))
+    inverted, separate = picture.tag_v2.get(COLOURS) == 0, picture.tag_v2.get(PLANES, 1) != 1
+    if (max(bits) > 16 and 3 not in kinds) or 2 in kinds or (max(bits) > 8 and (inverted or separate)):
+        raise ValueError("its numbers are signed, of 32 bits, inverted or in separate planes; save it as PNG")
 
 
 class _WithoutPillowsLimit:

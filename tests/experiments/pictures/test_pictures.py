@@ -17,6 +17,7 @@ from hirl_experiments.pictures.encoding import encoded
 from hirl_experiments.pictures.finding import find_pictures
 from hirl_experiments.pictures.metadata import png_chunks
 from hirl_experiments.pictures.reading import read_picture
+from hirl_experiments.restoring.one_picture import covered
 from tests.conftest import colours
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -453,6 +454,34 @@ def test_tiffs_of_other_numbers_are_restored_with_16_bits(dtype, white, note, ch
         assert again.info["dpi"] == (300, 300)
 
 
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint32, 2**32 - 1), (np.int16, 32767)])
+def test_so_are_those_with_large_offsets(dtype, white):
+    tifffile.imwrite("a.tif", (ramp(1) * white).astype(dtype), bigtiff=True, metadata=None)
+    found = read_picture(Path("a.tif"))
+    assert np.abs(found.pixels - ramp(1) * 65535).max() < 3
+    assert found.notes[0].startswith("saved with 16 bits instead of")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_further_channel_that_is_no_alpha_is_left_out_and_that_is_said(dtype):
+    values = (ramp(4) * np.iinfo(dtype).max).astype(dtype)
+    tifffile.imwrite("a.tif", values, photometric="rgb", extrasamples=["unspecified"])
+    found = read_picture(Path("a.tif"))
+    assert (found.pixels == values[..., :3]).all()
+    assert found.pages[0].alpha is None
+    assert found.notes == ("saved without 1 of its channels",)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize(("orientation", "turn"), [(5, np.transpose), (6, lambda a: np.rot90(a, -1)), (8, np.rot90)])
+def test_greys_of_a_plain_tiff_are_turned_upright(bigtiff, orientation, turn):
+    values = np.random.default_rng(0).integers(0, 256, (24, 40), dtype=np.uint8)
+    turned = (274, "H", 1, orientation, True)
+    tifffile.imwrite("a.tif", values, photometric="minisblack", bigtiff=bigtiff, extratags=[turned])
+    assert (read_picture(Path("a.tif")).pixels == turn(values)).all()
+    assert (read_image("a.tif")[..., 0] == turn(values)).all()
+
+
 def test_12_bits_of_a_tiff_are_scaled():
     rows = ["".join(f"{value:012b}" for value in row).ljust(88, "0") for row in (ramp(1) * 4095).astype(int)]
     packed = np.array([[int(row[place : place + 8], 2) for place in range(0, 88, 8)] for row in rows], dtype=np.uint8)
@@ -507,6 +536,13 @@ def test_16_bits_of_a_ppm_are_kept(bits):
     assert notes == ()
     for name in ("a.ppm", "again.ppm"):
         assert (read_picture(Path(name)).pixels == np.round(numbers * (65535 / (2**bits - 1)))).all()
+
+
+def test_16_bits_of_a_ppm_in_plain_text_are_kept():
+    numbers = np.random.default_rng(0).integers(0, 1001, (9, 7, 3))
+    text = "\n".join(" ".join(map(str, row)) for row in numbers.reshape(9, -1)) + "\n"
+    Path("a.ppm").write_text("P3\n7 9\n1000\n# a remark of 12 words\n" + text)
+    assert (read_picture(Path("a.ppm")).pixels == np.round(numbers * 65.535)).all()
 
 
 @pytest.mark.parametrize(
@@ -623,6 +659,44 @@ def test_hidden_colours_do_not_count_and_stay():
     (page,) = read_picture(Path("a.png")).pages
     assert (page.visible() == (10, 20, 30)).all()
     assert (page.pixels == pixels[..., :3]).all()
+
+
+def test_a_picture_of_which_hidden_pixels_alone_have_a_colour_is_grey():
+    pixels = np.full((6, 6, 4), (255, 0, 0, 0), dtype=np.uint8)
+    pixels[2:4, 2:4] = (70, 70, 70, 255)
+    Image.fromarray(pixels).save("a.png")
+    (page,) = read_picture(Path("a.png")).pages
+    assert page.visible().shape == (6, 6)
+    saved = covered(page, page.visible() + 8)
+    assert (saved[2:4, 2:4] == 78).all()
+    assert (saved[0] == (255, 0, 0)).all()
+
+
+def test_16_bit_greys_with_alpha_are_saved_as_a_tiff_that_can_be_read():
+    import imagecodecs
+
+    deep = np.dstack([ramp(1), 1 - ramp(1)])
+    Path("a.png").write_bytes(imagecodecs.png_encode((deep * 65535).astype(np.uint16)))
+    Path("a.tif").write_bytes(saved_again("a.png", "TIFF")[0])
+    found, again = (read_picture(Path(name)).pages[0] for name in ("a.png", "a.tif"))
+    assert (again.pixels == found.pixels).all()
+    assert (again.alpha == found.alpha).all()
+
+
+def test_black_and_white_with_transparency_keeps_it():
+    Image.fromarray(colours()[..., 0] > 127).save("a.png", transparency=0)
+    (page,) = read_picture(Path("a.png")).pages
+    Path("again.png").write_bytes(saved_again("a.png")[0])
+    assert (read_picture(Path("again.png")).pages[0].alpha == page.alpha).all()
+    assert (page.alpha == 0).any()
+
+
+def test_the_best_quality_of_jpeg_xl_loses_nothing():
+    pytest.importorskip("pillow_jxl")
+    Image.fromarray(colours()).save("a.png")
+    found = read_picture(Path("a.png"))
+    Path("a.jxl").write_bytes(encoded(found, [found.pixels], "JXL", quality=100)[0])
+    assert (read_picture(Path("a.jxl")).pixels == colours()).all()
 
 
 def test_the_first_frame_of_a_gif_is_saved_as_png_and_that_is_said():

@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,32 @@ def test_greys_of_an_unknown_range_are_refused(tmp_path):
     Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "float.tiff")
     with pytest.raises(UnreadablePicture, match="its pixels are floating point"):
         read_image(tmp_path / "float.tiff")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "storage"),
+    [
+        (np.uint16, {"photometric": "rgb", "planarconfig": "separate"}),
+        (np.uint16, {"photometric": "miniswhite"}),
+        (np.uint32, {"photometric": "minisblack"}),
+        (np.int16, {"photometric": "minisblack"}),
+    ],
+)
+def test_tiffs_that_pillow_misreads_are_refused(dtype, storage, tmp_path):
+    shape = (3, 8, 8) if "planarconfig" in storage else (8, 8)
+    values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+    tifffile.imwrite(tmp_path / "deep.tif", values, **storage)
+    with pytest.raises(UnreadablePicture, match=r"deep.tif: .*save it as PNG"):
+        read_image(tmp_path / "deep.tif")
+
+
+@pytest.mark.parametrize("storage", [{"photometric": "miniswhite"}, {"photometric": "rgb", "planarconfig": "separate"}])
+def test_tiffs_of_8_bits_are_read_however_they_are_stored(storage, tmp_path):
+    shape = (3, 9, 7) if "planarconfig" in storage else (9, 7)
+    values = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", values, **storage)
+    wanted = np.moveaxis(values, 0, -1) if values.ndim == 3 else np.repeat(255 - values[..., None], 3, axis=2)
+    assert (read_image(tmp_path / "a.tif") == wanted).all()
 
 
 def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path):

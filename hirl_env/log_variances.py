@@ -35,7 +35,8 @@ def with_log_variances(images: torch.Tensor) -> torch.Tensor:
 def _mean(images: torch.Tensor, reach: int) -> torch.Tensor:
     """The mean around each pixel, ``reach`` pixels to all sides; images must be contiguous."""
     side = 2 * reach + 1
-    padded = F.pad(images, (reach,) * 4, mode="reflect")
+    # A reflection has no more pixels than the image.
+    padded = F.pad(images, (reach,) * 4, mode="reflect" if min(images.shape[-2:]) > reach else "replicate")
     # Sums of shifted images: pooling and convolutions on CPUs take several times as long.
     height, width = images.shape[-2:]
     rows = padded[..., :height, :].clone()

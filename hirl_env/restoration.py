@@ -28,6 +28,8 @@ class Rules:
 
     Attributes:
         max_steps: Steps after which an episode is truncated; None for no bound.
+        time_limit: Steps after which it is truncated even where it terminates in the last of them, as by a TimeLimit;
+            None for no bound. At least ``max_steps``.
         stop: Rule that ends episodes early: ``no_gain`` ends an episode at the first step that gains nothing, and takes
             that step back; ``below_start`` ends it when an image scores less than at the beginning (RL-Restore's rule
             in training); None does neither.
@@ -41,6 +43,7 @@ class Rules:
     max_steps: int | None = None
     stop: Stop | None = None
     stop_action: bool = False
+    time_limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_steps is not None and not is_count(self.max_steps):
@@ -281,12 +284,14 @@ class Restoration:
         gains = self.worth(after) - self.worth(before)
         stopped = actions[:, 0] == self.toolset.n_types
         terminated, undone = self._judge(after, gains, stopped)
-        truncated = ~terminated & (before.steps + 1 >= (self.rules.max_steps or np.inf))
+        steps = before.steps + 1
+        truncated = ~terminated & (steps >= (self.rules.max_steps or np.inf))
+        truncated |= steps >= (self.rules.time_limit or np.inf)
         gains = np.where(undone, 0.0, gains)
 
         kept = np.flatnonzero(~undone)
         after = before.replace(kept, after[kept])
-        after = replace(after, steps=before.steps + 1, ended=terminated | truncated)
+        after = replace(after, steps=steps, ended=terminated | truncated)
         self.state = self.state.replace(rows, after)
         return Outcome(gains, terminated, truncated, tool_gains)
 

@@ -38,7 +38,8 @@ def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
         return rules
     if max_episode_steps < 1:
         raise ValueError(f"max_episode_steps must be at least 1, or None for no bound; got {max_episode_steps}")
-    return replace(rules, max_steps=min(config.max_steps or max_episode_steps, max_episode_steps))
+    most = min(config.max_steps or max_episode_steps, max_episode_steps)
+    return replace(rules, max_steps=most, time_limit=max_episode_steps)
 
 
 class Task:

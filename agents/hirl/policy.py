@@ -124,15 +124,14 @@ class HIRLPolicy(BasePolicy):
             ValueError: If the network has another architecture.
         """
         own = self.q
-        theirs = network.architecture
-        of_space = {name: theirs.get(name) for name in (*OF_SPACE, "traces")}
-        alike = theirs == own.architecture | of_space
-        cells = (network.n_types, network.n_degrees) == (own.n_types, own.n_degrees)
-        saw_more = any(theirs.get(name, False) > own.architecture[name] for name in MAY_SEE_MORE)
-        if not (alike and cells) or saw_more:
-            raise ValueError(
-                f"the weights are of another architecture; start with that of this agent: {own.architecture}"
-            )
+        theirs, ours = (
+            each.architecture | {"n_types": each.n_types, "n_degrees": each.n_degrees} for each in (network, own)
+        )
+        may_differ = {"view", *(name for name in MAY_SEE_MORE if theirs.get(name, False) <= ours[name])}
+        differing = [name for name in sorted({*theirs, *ours} - may_differ) if theirs.get(name) != ours.get(name)]
+        if differing:
+            unlike = ", ".join(f"{name} {theirs.get(name)} instead of {ours.get(name)}" for name in differing)
+            raise ValueError(f"the weights are of another architecture: {unlike}")
         # Stop margins are calibrated again; a second head that the network lacks does not change the values at first.
         weights = own.state_dict() | network.state_dict() | {"stop_margin": own.stop_margin}
         for name, value in own.state_dict().items():

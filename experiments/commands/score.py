@@ -81,7 +81,7 @@ def score(
             reason = f"{file}: {kind}{error}".replace(f"{file}: {file}", str(file)).splitlines()[0]
             tqdm.write(f"hirl: {shown(reason)}", file=sys.stderr)
             failed += 1
-    if map:
+    if map and rows:
         print(f"maps are in {out}")
     if found.left_out:
         print(f"hirl: left out: {found.summary()}", file=sys.stderr)

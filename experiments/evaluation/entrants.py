@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from hirl_agents.agent import Agent, as_agent
+from hirl_agents.agent import Agent
 from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.networks import SUFFIX
 from hirl_agents.registry import AGENT_OF_TOOLSET, agents
@@ -123,8 +124,8 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
             ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method of
             `hirl_experiments.evaluation.methods` (such as ``owan:FILE``, with its authors' weights);
             ``rl-restore:FILE``, also with its authors' weights; or ``module:factory``, a function without arguments
-            that returns an agent or a function from images to cell values. ``NAME@PRICE`` is an agent or a search under
-            a price of a GFLOP in dB.
+            that returns an agent, a model of Stable-Baselines3, or a function from images to cell values.
+            ``NAME@PRICE`` is an agent or a search under a price of a GFLOP in dB.
         options: Toolset and options that it is opened with.
 
     Raises:
@@ -148,7 +149,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
         agent = load_agent(name, options.toolset, trust=options.trust)
         return agent_entrant(Path(name).name.removesuffix(SUFFIX), agent, options)
     if rest:
-        return agent_entrant(name, as_agent(_from_factory(name, kind, rest)), options)
+        return agent_entrant(name, load_agent(_from_factory(name, kind, rest), options.toolset), options)
     raise ValueError(
         f"unknown entrant {name!r}; known are: {', '.join(PLAIN)}, {', '.join(agents.names())}, a file of an agent, "
         f"a method ({', '.join(methods.names())}), path:TYPE-DEGREE,..., {FIXED}:TYPE-DEGREE,..., "
@@ -201,13 +202,15 @@ def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 
 
-def _from_factory(name: str, module: str, factory: str) -> Agent:
+def _from_factory(name: str, module: str, factory: str) -> object:
     try:
         make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None
     try:
-        made: Agent = make()
+        made = make()
     except TypeError as error:
         raise ValueError(f"entrant {name!r}: a factory is called without arguments; {error}") from None
+    if isinstance(made, str | os.PathLike):
+        raise ValueError(f"entrant {name!r}: a factory returns an agent, not the name of one; it returned {made!r}")
     return made

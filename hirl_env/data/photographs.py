@@ -187,6 +187,8 @@ def from_folder(folder: str | Path) -> Photographs:
     Raises:
         ValueError: If the folder does not exist or holds no picture.
     """
+    if not os.fspath(folder):  # as a path, it would be the working directory
+        raise ValueError(f"a folder of pictures must have a name, or be one of {', '.join(image_sources.names())}")
     folder = Path(folder)
     if not os.path.isdir(folder):  # Path.is_dir fails where a text is too long for a path
         raise ValueError(

@@ -28,6 +28,11 @@ def test_maps_turn_with_the_image():
     assert torch.allclose(turned, with_log_variances(images).rot90(1, dims=(2, 3)).flip(3), atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [1, 3, 4])
+def test_images_smaller_than_the_scales_have_them(side):
+    assert with_log_variances(torch.rand(1, 3, side, side)).isfinite().all()
+
+
 def test_the_memory_format_makes_no_difference():
     images = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0))
     assert torch.equal(with_log_variances(images), with_log_variances(images.to(memory_format=torch.channels_last)))

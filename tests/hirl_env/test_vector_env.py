@@ -255,6 +255,18 @@ def test_max_episode_steps_cuts_off_as_a_time_limit_does(mode, max_steps, bound,
             assert_equal(native.reset(options={"reset_mask": one[3]}), sync.reset(options={"reset_mask": one[3]}))
 
 
+def test_a_time_limit_cuts_off_an_episode_that_ends_in_its_last_step(toy_toolset):
+    made = {"toolset": toy_toolset, "crop_size": 16, "stop_action": True, "max_steps": None, "max_episode_steps": 2}
+    native, sync = both(IDS[0], AutoresetMode.NEXT_STEP, **made)
+    stop = native.single_action_space.nvec[0] - 1
+    for env in (native, sync):
+        env.reset(seed=1)
+        env.step(np.array([[0, 0]] * N))
+        _, _, terminated, truncated, _ = env.step(np.array([[stop, 0]] + [[0, 1]] * (N - 1)))
+        assert terminated[0]
+        assert truncated.all()
+
+
 def test_a_bound_of_no_steps(toy_toolset):
     with pytest.raises(ValueError, match="max_episode_steps must be at least 1, or None for no bound; got 0"):
         gym.make_vec(IDS[0], 2, toolset=toy_toolset, max_episode_steps=0)

@@ -177,7 +177,7 @@ def test_it_starts_from_weights_that_saw_no_tool_and_other_crops(env, pictures, 
                 assert torch.allclose(network(shown), before(images), atol=1e-5)
     with pytest.raises(ValueError, match="another architecture"):
         agent(env, policy_kwargs={"width": 16}).policy.start_from(before)
-    with pytest.raises(ValueError, match="'squash': False"):
+    with pytest.raises(ValueError, match="squash True instead of False"):
         agent(env, policy_kwargs={**SMALL, "squash": False}).policy.start_from(before)
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from stable_baselines3.common.base_class import BaseAlgorithm
+
 from hirl_agents.agent import Agent
 from hirl_agents.loading import load_agent, tools_of
-from hirl_agents.networks import SUFFIX
+from hirl_agents.networks import SUFFIX, CellValues
 from hirl_agents.registry import AGENT_OF_TOOLSET, agents
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
@@ -202,13 +204,13 @@ def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(tools if name == "single" else [name] for name in names)))
 
 
-def _from_factory(name: str, module: str, factory: str) -> object:
+def _from_factory(name: str, module: str, factory: str) -> CellValues | Agent | BaseAlgorithm:
     try:
         make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None
     try:
-        made = make()
+        made: CellValues | Agent | BaseAlgorithm = make()
     except TypeError as error:
         raise ValueError(f"entrant {name!r}: a factory is called without arguments; {error}") from None
     if isinstance(made, str | os.PathLike):

@@ -6,6 +6,7 @@ An agent is registered with a function without arguments that returns it: a Q-ne
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,14 @@ AGENT_OF_TOOLSET = {"hirl": "hirl", "paper": "hirl-paper"}
 def _read(value: Any) -> Any:
     """The agent in a file of `hirl train`, or of RL-Restore's authors."""
     path = Path(value)
+    if os.path.isdir(path):
+        raise ValueError(f"agent {path} is a folder; name a file, such as {path / 'best.safetensors'}")
     if path.suffix in (SUFFIX, ".zip") and saved_algorithm(path) is not None:
         return load_model(path)
     if path.suffix == ".npz" or (path.suffix == SUFFIX and read_metadata(path).get("network") == RL_RESTORE):
         return load_rl_restore(path)
+    if path.suffix == ".zip" and path.is_file():
+        raise ValueError(f"agent {path}: a model of Stable-Baselines3, which says no values of tools")
     return load_q(path) if path.suffix == SUFFIX else None
 
 

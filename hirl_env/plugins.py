@@ -39,6 +39,8 @@ def load_plugin(module: str) -> None:
         ValueError: If there is no such module, it cannot be imported, or a file has the name of another module.
     """
     path = Path(module)
+    if path.suffix != ".py" and path.is_file():
+        raise ValueError(f"--plugin {module} is not a .py file; give one, or the name of a module")
     _named.append(str(path.resolve()) if path.suffix == ".py" else module)
     try:
         if path.suffix == ".py":

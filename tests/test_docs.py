@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,12 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
 @pytest.fixture
 def registries(monkeypatch):
     """Forgets at the end what a page registers."""
+    from hirl_agents.registry import agents
     from hirl_env import degradations, measures, toolsets
     from hirl_env.tools import tools
     from hirl_experiments.training.tool_recipes import tool_recipes
 
-    for registry in (degradations, measures, toolsets, tools, tool_recipes):
+    for registry in (agents, degradations, measures, toolsets, tools, tool_recipes):
         monkeypatch.setattr(registry, "factories", dict(registry.factories))
 
 
@@ -51,6 +53,12 @@ def test_every_test_that_the_table_of_files_names_is_there():
     assert len(named) > 40
     sources = {name: "".join(path.read_text() for path in (REPOSITORY / "tests").rglob(name)) for name, _ in named}
     assert [f"{name}::{test}" for name, test in named if f"def {test}(" not in sources[name]] == []
+
+
+def test_the_table_of_arguments_has_every_one_with_its_default():
+    text = (REPOSITORY / "docs" / "environment.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE)
+    assert rows == [(field.name, repr(field.default).replace("'", '"')) for field in fields(EnvConfig)]
 
 
 def test_every_command_has_a_section():

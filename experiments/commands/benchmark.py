@@ -77,7 +77,8 @@ def benchmark(
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
         entrants: Entrants to compare. Default: distorted, fixed, the toolset's shipped agent, and oracle. Known:
             distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl; hirl-paper or flat-dqn with
-            --toolset paper; a .safetensors file of hirl train; search:agent=hirl,budgets=9; with their authors'
+            --toolset paper; a file of an agent, or FILE:max_steps=3 for shorter paths than 7, which is what files of
+            Stable-Baselines3 take; search:agent=hirl,budgets=9; with their authors'
             weights rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added); or module:factory.
             @PRICE at the end (hirl@0.05, oracle@0.05) charges agents and searches that many dB per GFLOP. fixed is
             known for the toolsets hirl and paper; for another toolset, give the path: fixed:TYPE-DEGREE,..., as hirl
@@ -105,7 +106,9 @@ def benchmark(
     at_least(1, crop=crop, per_image=per_image)
     at_least(0, seed=seed)
     some(suites=suites, entrants=entrants)
-    check_writable(json, markdown, figure)
+    check_writable(json, markdown, figure, out)
+    if figure is not None and set(entrants) == {"distorted"}:
+        raise ValueError("--figure: no entrant costs anything; name one that applies tools")
     tools = tiled(toolsets.resolve(toolset).to(device))
     entrants = tuple(expanded(entrants, tools))
     photographs = image_sources.resolve(images)

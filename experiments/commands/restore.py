@@ -24,8 +24,8 @@ from hirl_experiments.restoring.settings import RestoreSettings
 
 def restore(
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES...")],
-    out: Path,
     settings: Annotated[RestoreSettings, tyro.conf.arg(name="")],
+    out: Path = Path("restored"),
     references: Path | None = None,
     max_pixels: int | None = None,
     dry_run: bool = False,

@@ -13,7 +13,7 @@ from hirl_env.restoration import Restoration
 from hirl_env.tabulate import spec_of
 from hirl_env.tabulate import tabulate as fill
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.checks import at_least
+from hirl_experiments.command_line.checks import at_least, check_writable
 from hirl_experiments.command_line.fingerprints import of_photographs, of_toolset
 
 OBSERVED = 2  # images of longer paths are kept only if asked for
@@ -57,6 +57,7 @@ def tabulate(
     precision = available_precision(precision, device)
     at_least(1, depth=depth, crop=crop, per_image=per_image)
     at_least(0, seed=seed, observed=observed)
+    check_writable(folder=out)
     observed = min(depth, OBSERVED) if observed is None else observed
     if observed > depth:
         raise ValueError(f"--observed {observed}: paths are no longer than --depth {depth}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.config import DEFAULT_PRESET, TrainConfig, preset
 from hirl_experiments.training.run import run
@@ -49,6 +50,7 @@ def train(
     else:
         config = config.prepared()
         out = out or Path("runs") / f"{config.label}-{config.seed}"
+        check_writable(folder=out)
         if (out / CONFIG).exists():
             raise ValueError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
         for remark in config.algorithm.remarks(config.total_steps):

@@ -123,11 +123,11 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
 
     Args:
         name: Name: ``fixed`` (the suite's path), ``fixed:TYPE-DEGREE,...`` (another path in its place), ``oracle``;
-            ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent; a method of
-            `hirl_experiments.evaluation.methods` (such as ``owan:FILE``, with its authors' weights);
-            ``rl-restore:FILE``, also with its authors' weights; or ``module:factory``, a function without arguments
-            that returns an agent, a model of Stable-Baselines3, or a function from images to cell values.
-            ``NAME@PRICE`` is an agent or a search under a price of a GFLOP in dB.
+            ``path:TYPE-DEGREE,...``; a registered agent (``hirl``, ``flat-dqn``, ...); a file of an agent, or
+            ``FILE:max_steps=3``; a method of `hirl_experiments.evaluation.methods` (such as ``owan:FILE``, with its
+            authors' weights); ``rl-restore:FILE``, also with its authors' weights; or ``module:factory``, a function
+            without arguments that returns an agent, a model of Stable-Baselines3, or a function from images to cell
+            values. ``NAME@PRICE`` is an agent or a search under a price of a GFLOP in dB.
         options: Toolset and options that it is opened with.
 
     Raises:
@@ -145,7 +145,7 @@ def open_entrant(name: str, options: EntrantOptions) -> Entrant:
         return PLAIN[name](options)
     if kind in PREFIXES and rest:
         return PREFIXES[kind](rest, options)
-    if kind in methods.names():
+    if kind in methods.names() or (Path(kind).suffix in AGENT_FILES and "=" in rest):
         return _method_entrant(name if "=" in rest else kind, methods.resolve(name), options)
     if name in agents.names() or Path(name).suffix in AGENT_FILES:
         agent = load_agent(name, options.toolset, trust=options.trust)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 from hirl_agents.calibration import HARM
 from hirl_env.arrays import Floats
@@ -94,16 +95,18 @@ def score(entrant: Outcomes, fixed: Outcomes, oracle: Outcomes, seed: int = 0) -
         return None
     if len(names) < 2:
         return Score(value, None, None)
-    interval = bootstrap(
-        sums,
-        ratio,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # of draws of few photographs: there is no interval then
+        interval = bootstrap(
+            sums,
+            ratio,
+            paired=True,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
     # Few photographs, and some draws hold none on which the oracle gains: these have no score, so there is no interval.
     if np.isnan(interval.low):
         return Score(value, None, None)

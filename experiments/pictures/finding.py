@@ -104,6 +104,8 @@ def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[P
     for match in matches:
         if why := _reason_left_out(match):
             left_out[match] = why
+    if not matches and glob.has_magic(argument) and not os.path.lexists(path):
+        raise ValueError(f"{argument}: no file has such a name")
     files = [match for match in matches if match not in left_out] or [path]
     return [(file, Path(file.name)) for file in files], left_out if matches else {}
 

@@ -190,6 +190,8 @@ def from_folder(folder: str | Path) -> Photographs:
     if not os.fspath(folder):  # as a path, it would be the working directory
         raise ValueError(f"a folder of pictures must have a name, or be one of {', '.join(image_sources.names())}")
     folder = Path(folder)
+    if os.path.isfile(folder):
+        raise ValueError(f"{folder} is a file; give the folder of pictures that it lies in")
     if not os.path.isdir(folder):  # Path.is_dir fails where a text is too long for a path
         raise ValueError(
             f"{folder}: no such folder; give a folder of pictures, or one of the names "

@@ -7,6 +7,7 @@ its weights: SCUNet, NAFNet, FBCNN, SwinIR, DRUNet, Uformer, KBNet, DnCNN and so
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -135,7 +136,9 @@ def _descriptor(path: Path, changed: int) -> Any:
 
     state = canonicalize_state_dict(_read(path))
     try:
-        descriptor = ModelLoader().load_from_state_dict(state).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how some architectures are written, which no user can change
+            descriptor = ModelLoader().load_from_state_dict(state).eval()
     except UnsupportedModelError:
         raise ValueError("spandrel knows no architecture with these weights") from None
     except Exception as error:  # each architecture raises errors of its own if weights do not quite fit

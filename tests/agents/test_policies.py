@@ -8,6 +8,7 @@ from hirl_agents import HIRL, make_vec_env
 from hirl_agents.agent import begin_episodes
 from hirl_agents.loading import load_agent
 from hirl_agents.policies import policy_agent
+from hirl_agents.registry import agents
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import measures
 from hirl_env.restoration import Restoration
@@ -73,6 +74,8 @@ def test_a_zip_is_loaded_only_where_it_is_trusted(toy_toolset, tmp_path):
     path.write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"model.zip: loading .* runs code .*; --trust, or trust=True, does so"):
         Restorer(str(path), toy_toolset)
+    with pytest.raises(ValueError, match="a model of Stable-Baselines3, which says no values of tools"):
+        agents.resolve(str(path))
     with pytest.raises(ValueError, match="not a whole file of Stable-Baselines3"):
         Restorer(str(path), toy_toolset, trust=True)
 

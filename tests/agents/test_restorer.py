@@ -279,6 +279,7 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
         ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-paper, flat-dqn, and"),
         ({"agent": "nowhere.safetensors"}, "nowhere.safetensors: No such file"),
         ({"agent": "nowhere.zip"}, "nowhere.zip: No such file"),
+        ({"agent": "."}, r"agent . is a folder; name a file, such as best.safetensors"),
         ({"agent": 3}, "a name, a file, or a function"),
         ({"toolset": "mine"}, "unknown toolset 'mine'"),
         ({"max_steps": 0}, "max_steps must be at least 1, got 0"),

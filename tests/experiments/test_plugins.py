@@ -177,6 +177,12 @@ def test_a_plugin_that_fails_is_named(tmp_path, hirl, capsys):
     assert "broken.py cannot be imported: ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_plugin_that_is_no_python_is_named(tmp_path, hirl, capsys):
+    (tmp_path / "parts.sh").write_text("")
+    assert hirl("score", "x.png", "--plugin", str(tmp_path / "parts.sh")) == 1
+    assert "parts.sh is not a .py file; give one, or the name of a module" in capsys.readouterr().err
+
+
 def test_a_file_named_as_another_module_is_refused(tmp_path, hirl, capsys, monkeypatch):
     for name in ("a/own_parts", "b/own_parts", "yaml", "cProfile"):
         path = tmp_path / f"{name}.py"

@@ -428,6 +428,7 @@ def test_masks_leave_out_tools_that_gained_nothing_until_the_episode_ends(toy_to
         ({"stop_action": "false"}, "stop_action must be True or False, got 'false'"),
         ({"flat": "no"}, "flat must be True or False, got 'no'"),
         ({"images": "nowhere"}, "nowhere: no such folder"),
+        ({"images": ""}, "a folder of pictures must have a name, or be one of photos"),
         ({"crop_size": 0}, "crop_size must be a positive"),
         ({"crop_size": True}, "crop_size must be a positive"),
         ({"images": "x" * 5000}, "no such folder"),

@@ -1,6 +1,7 @@
 """`hirl benchmark` on a toolset whose arithmetic can be done by hand."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -245,6 +246,8 @@ def test_gains_on_jpegs_whose_blocks_lie_elsewhere(toy, folder, capsys):
         ),
         ({"entrants": ()}, "--entrants needs at least one value"),
         ({"crop": 0}, "--crop must be at least 1"),
+        ({"out": Path("/")}, "/ is a folder; name a file"),
+        ({"entrants": ("distorted",), "figure": Path("a.png")}, "--figure: no entrant costs anything"),
     ],
 )
 def test_wrong_input_is_one_line(arguments, message, folder, toy):

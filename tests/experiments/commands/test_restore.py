@@ -159,7 +159,12 @@ def test_names_that_differ_by_their_suffixes_do_not_get_into_each_others_way(bri
 
 @pytest.mark.parametrize(
     ("pictures", "message"),
-    [((), "name at least one picture"), (("empty",), "empty: no pictures in there"), (("a.png",), "out is a file")],
+    [
+        ((), "name at least one picture"),
+        (("empty",), "empty: no pictures in there"),
+        (("b*.png",), r"b\*.png: no file has such a name"),
+        (("a.png",), "out is a file"),
+    ],
 )
 def test_mistakes_are_said_before_anything_is_done(brighter, place, pictures, message):
     Path("empty").mkdir()

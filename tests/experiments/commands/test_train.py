@@ -383,11 +383,14 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         (["--images", "FOLDER", "--env.crop-size", "0"], "crop_size must be a positive number of pixels"),
         (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
         (["--images", "NOWHERE"], "no such folder"),
+        (["--images", "FILE"], "is a file; give the folder of pictures that it lies in"),
+        (["--images", "FOLDER", "--out", "FILE"], "is a file; name a folder"),
     ],
 )
 def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monkeypatch, capsys, hirl):
     monkeypatch.chdir(tmp_path)
-    places = {"FOLDER": str(folder), "NOWHERE": str(tmp_path / "nowhere")}
+    places = {"FOLDER": str(folder), "NOWHERE": str(tmp_path / "nowhere"), "FILE": str(tmp_path / "a.jpg")}
+    (tmp_path / "a.jpg").write_text("")
     given = [places.get(argument, argument) for argument in arguments]
     assert hirl("train", *given, "--no-wandb") == 1
     errors = capsys.readouterr().err

@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from hirl_env.data.degradations.jpeg import BLOCK
 from hirl_env.data.images import LUMA
 
-SMALLEST = 2 * BLOCK - 1  # pixels: side of an image in which blocks begin at all offsets
+TWO_BLOCKS = 2 * BLOCK  # pixels: patterns repeat after it whose parts alternate, as threads do
+NEARLY_TWO_BLOCKS = 11, 13, 19, 21
+SMALLEST = max(NEARLY_TWO_BLOCKS) + 1  # pixels: side of an image in which everything can be measured
 AT_ONCE = 16  # images, so that all coefficients of all offsets stay in the processor's cache
-TRACES = 16  # number of measurements
+TRACES = 17  # number of measurements
 BANDS = (1, 2), (3, 5), (6, 14)  # of frequencies: first and last sum of the horizontal and the vertical one
 NOTHING = 1.5  # of 255: coefficients below that are zeros but for the rounding of pixels
 ROUNDING = 0.5  # of 255: steps and noise below that are those of rounding
@@ -28,15 +30,16 @@ def traces_of(images: torch.Tensor) -> torch.Tensor:
     coefficients are about zero.
 
     Args:
-        images: Images (N, 3, H, W) in [0, 1], of 8 bits; smaller ones than 15 pixels are extended to that.
+        images: Images (N, 3, H, W) in [0, 1], of 8 bits; smaller ones than 22 pixels are extended to that.
 
     Returns:
-        (N, 16), float32, each of about unit variance over distorted photographs. Ten of a JPEG: shares of coefficients
+        (N, 17), float32, of about unit variance over distorted photographs. Eleven of a JPEG: shares of coefficients
         about zero in three bands of frequencies, where most are, and the mean over all offsets; by how much the largest
         share of all bands exceeds the second largest; logarithms of the smallest other coefficients in the two lower
-        bands; and that of how much larger steps are between blocks than within. Six of noise: logarithms of its
-        strength in the calmest, the median and the busiest part of the image, and in both colour differences; and how
-        alike it is in the three colours.
+        bands; that of how much larger steps are between blocks than within; and that of how much less pixels differ two
+        blocks apart than nearly so, which is about 0 unless a picture repeats like blocks. Six of noise: logarithms of
+        its strength in the calmest, the median and the busiest part of the image, and in both colour differences; and
+        how alike it is in the three colours.
     """
     down, across = (max(0, SMALLEST - side) for side in images.shape[2:])
     levels = (255 * F.pad(images, (0, across, 0, down), "replicate").contiguous()).round()
@@ -44,13 +47,13 @@ def traces_of(images: torch.Tensor) -> torch.Tensor:
 
 
 def _measured(colours: torch.Tensor) -> torch.Tensor:
-    """Measurements (N, 16) of images (N, 3, H, W) of 255."""
+    """Measurements (N, 17) of images (N, 3, H, W) of 255."""
     luma = (colours.new_tensor(LUMA) @ colours.flatten(2)).unflatten(1, colours.shape[2:])
     return torch.cat([_of_jpegs(luma), _of_noise(colours, luma)], dim=1)
 
 
 def _of_jpegs(luma: torch.Tensor) -> torch.Tensor:
-    """Measurements of JPEGs, (N, 10), of luma (N, H, W) of 255."""
+    """Measurements of JPEGs, (N, 11), of luma (N, H, W) of 255."""
     bands = _bands(luma.device)
     sizes = _coefficients(luma).abs()
     weights = bands / bands.sum(dim=1, keepdim=True)
@@ -68,7 +71,13 @@ def _of_jpegs(luma: torch.Tensor) -> torch.Tensor:
             4 * largest,
             4 * shares.mean(dim=2),
             torch.stack(
-                [10 * (most[:, 0] - most[:, 1]), *lower, 3 * ((between + ROUNDING) / (within + ROUNDING)).log()], dim=1
+                [
+                    10 * (most[:, 0] - most[:, 1]),
+                    *lower,
+                    3 * ((between + ROUNDING) / (within + ROUNDING)).log(),
+                    _repetition(luma),
+                ],
+                dim=1,
             ),
         ],
         dim=1,
@@ -117,6 +126,20 @@ def _steps(luma: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> tup
         between = between + means.gather(1, ((begin - 1) % BLOCK)[:, None])[:, 0]
         total = total + means.sum(dim=1)
     return between / 2, (total - between) / 2 / (BLOCK - 1)
+
+
+def _repetition(luma: torch.Tensor) -> torch.Tensor:
+    """Logarithm of how much pixels two blocks apart differ, relative to those nearly so, (N,)."""
+    apart = _difference(luma, TWO_BLOCKS)
+    others = torch.stack([_difference(luma, distance) for distance in NEARLY_TWO_BLOCKS]).mean(dim=0)
+    return ((apart + ROUNDING) / (others + ROUNDING)).log()
+
+
+def _difference(luma: torch.Tensor, distance: int) -> torch.Tensor:
+    """Mean difference of pixels at a distance along columns plus that along rows, (N,)."""
+    down = luma[:, distance:] - luma[:, :-distance]
+    across = luma[:, :, distance:] - luma[:, :, :-distance]
+    return down.abs().mean(dim=(1, 2)) + across.abs().mean(dim=(1, 2))
 
 
 def _of_noise(colours: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:

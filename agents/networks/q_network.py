@@ -13,6 +13,7 @@ from hirl_env.resnet import Norm, ResNet18
 
 TOOL_WEIGHT = 8.0  # so that Adam changes the contribution of a tool as fast as that of all features together
 HIDDEN = 64  # width of the second head
+MOST_RAISED = 0.3  # in units of values: what the second head adds at most
 
 
 class QNetwork(nn.Sequential):
@@ -26,7 +27,8 @@ class QNetwork(nn.Sequential):
             head in addition to the trunk's features. 0 if it does not.
         channels: Number of channels that the trunk sees.
         n_traces: Number of traces that were measured, in as many further channels, each of them constant. A second
-            head, of three layers, sees them beside the trunk's features and adds its values. 0 for none.
+            head, of three layers, sees them beside the trunk's features and adds its values, `MOST_RAISED` at most. 0
+            for none.
 
     Attributes:
         second: The second head, if there is one.
@@ -70,7 +72,8 @@ class QNetwork(nn.Sequential):
             seen = torch.cat([features, TOOL_WEIGHT * F.one_hot(last, self.n_tools + 1)], dim=1)
         values = self[-1](seen)
         if self.n_traces:
-            values = values + self.second(torch.cat([features, traces], dim=1))
+            # Bounded upwards alone: on pictures that are like none in training, it is safe to do nothing.
+            values = values - F.celu(-self.second(torch.cat([features, traces], dim=1)), alpha=MOST_RAISED)
         return cast(torch.Tensor, values)
 
 

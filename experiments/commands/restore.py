@@ -21,11 +21,13 @@ from hirl_experiments.restoring.progress import Progress
 from hirl_experiments.restoring.run import RestoreRun, print_left_out, print_notes, restore_in_turn
 from hirl_experiments.restoring.settings import RestoreSettings
 
+DEFAULTS = RestoreSettings()
+
 
 def restore(
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES...")],
-    settings: Annotated[RestoreSettings, tyro.conf.arg(name="")],
     out: Path = Path("restored"),
+    settings: Annotated[RestoreSettings, tyro.conf.arg(name="")] = DEFAULTS,
     references: Path | None = None,
     max_pixels: int | None = None,
     dry_run: bool = False,

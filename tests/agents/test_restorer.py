@@ -212,7 +212,7 @@ def woven(side: int, width: int) -> np.ndarray:
         np.where(np.indices((96, 96)).sum(axis=0)[..., None] % 2, [230, 220, 200], [30, 40, 60]).astype(np.uint8),
         woven(96, 7),
         woven(96, 9),
-        pytest.param(woven(96, 8), marks=pytest.mark.xfail(strict=True, reason="looks like the blocks of a JPEG")),
+        woven(96, 8),
     ],
     ids=["photograph", "dithered", "chequered", "woven", "woven more coarsely", "woven like blocks"],
 )

@@ -9,8 +9,8 @@ from PIL import Image
 
 from hirl_env.traces import TRACES, traces_of
 
-MOST, ALL, GAP, STEPS, BETWEEN = slice(0, 3), slice(3, 6), 6, slice(7, 9), 9
-CALMEST, MEDIAN, BUSIEST, BLUE, RED, ALIKE = range(10, 16)
+MOST, ALL, GAP, STEPS, BETWEEN, REPEATED = slice(0, 3), slice(3, 6), 6, slice(7, 9), 9, 10
+CALMEST, MEDIAN, BUSIEST, BLUE, RED, ALIKE = range(11, 17)
 
 
 def scene(side: int = 96) -> torch.Tensor:
@@ -49,6 +49,15 @@ def test_the_steps_of_a_jpeg_are_found(quality):
     low = np.median(np.array(table).reshape(8, 8)[[0, 1, 1, 0, 2], [1, 0, 1, 2, 0]])
     found = traces_of(decoded[None, :, 3:67, 5:69])[0, STEPS.start].exp()
     assert found == pytest.approx(low, rel=0.35)
+
+
+@pytest.mark.parametrize("period", [(4, 4), (8, 8), (16, 16), (8, 1), (1, 4)])
+def test_a_picture_that_repeats_like_blocks_is_known_from_a_jpeg(period):
+    tile = scene()[:, : period[0], : period[1]]
+    repeated = tile.repeat(1, 96 // period[0], 96 // period[1])
+    assert traces_of(repeated[None, :, 3:67, 5:69])[0, REPEATED] < -2
+    decoded, _ = saved(scene(), 30)
+    assert traces_of(decoded[None, :, 3:67, 5:69])[0, REPEATED].abs() < 0.2
 
 
 @pytest.mark.parametrize("sigma", [2.0, 10.0, 40.0])

@@ -17,6 +17,7 @@ from hirl_agents.networks import (
     turned,
     unsquashed,
 )
+from hirl_agents.networks.q_network import MOST_RAISED, QNetwork
 from hirl_agents.pixel_rl import load_pixel_rl
 from hirl_agents.rl_restore import RLRestoreAgent, load_rl_restore, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
@@ -81,6 +82,15 @@ def test_local_variances_are_seen_of_every_image(tmp_path, sees_start):
     save_q(network, tmp_path / "q.safetensors", torch.float32)
     with torch.no_grad():
         assert torch.allclose(load_q(tmp_path / "q.safetensors")(images), network(images), atol=1e-6)
+
+
+def test_traces_raise_a_value_by_little_and_lower_it_by_any_amount():
+    network, features, traces = QNetwork(2, 8, "batch", n_traces=TRACES), torch.rand(4, 64), torch.rand(4, TRACES)
+    first = network.values(features, traces, None)
+    last = network.second[-1]
+    for bias, change in ((50.0, MOST_RAISED), (-50.0, -50.0), (0.0, 0.0)):
+        torch.nn.init.constant_(last.bias, bias)
+        assert torch.allclose(network.values(features, traces, None) - first, torch.tensor(change), atol=1e-5)
 
 
 @pytest.mark.parametrize("sees_start", [False, True])

@@ -37,7 +37,8 @@ def some_run(path, gains_of, algo="hirl", channels=4):
 
 
 def worth(noise):
-    return [[3.0, 1.0], [-2.0, 0.0]] if noise else [[-4.0, -1.0], [-1.0, 0.5]]
+    # No more than second heads may raise values by, because those of the first are about 0.
+    return [[0.2, 0.1], [-2.0, 0.0]] if noise else [[-4.0, -1.0], [-1.0, 0.15]]
 
 
 def test_the_heads_learn_what_the_runs_remembered_and_all_else_stays(agent, tmp_path, capsys):
@@ -51,7 +52,7 @@ def test_the_heads_learn_what_the_runs_remembered_and_all_else_stays(agent, tmp_
         assert torch.allclose(taught.state_dict()[name], value, atol=1e-3), name
     with torch.no_grad():
         values = taught(images / 255)
-    assert torch.allclose(values.amax(dim=2), gains.amax(dim=2), atol=0.5)
+    assert torch.allclose(values.amax(dim=2), gains.amax(dim=2), atol=0.1)
     assert torch.equal(values.flatten(1).argmax(dim=1), gains.flatten(1).argmax(dim=1))
 
 

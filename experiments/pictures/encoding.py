@@ -116,10 +116,10 @@ def _arguments(picture: Picture, name: str, quality: int | None) -> dict[str, An
     """How to save in a format: what Pillow's ``save`` is to be given."""
     kind = FORMATS[name]
     arguments = dict(kind.options)
-    if kind.lossless is not None and picture.lossless and quality is None:
+    # 100 means without loss in JPEG XL, but its plugin refuses it.
+    lossless = picture.lossless if quality is None else name == "JXL" and quality == 100
+    if kind.lossless is not None and lossless:
         arguments |= kind.lossless
-    elif name == "JXL" and quality == 100:  # which in JPEG XL means without loss, but not to its plugin
-        arguments |= {"lossless": True}
     elif kind.quality is not None:
         arguments["quality"] = quality or kind.quality
     if name == "JPEG":

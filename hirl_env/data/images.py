@@ -22,7 +22,6 @@ PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
-BITS, COLOURS, PLANES, NUMBERS = 258, 262, 284, 339  # tags of a TIFF that say how its pixels are stored
 BYTES_PER_PIXEL = 80  # memory that restoring a picture takes: several copies of it in float32
 
 
@@ -84,8 +83,10 @@ def _check_numbers(picture: Image.Image) -> None:
     """Raises ValueError for TIFFs whose numbers Pillow misreads without a word: `hirl restore` reads more of them."""
     if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         return
-    bits, kinds = (picture.tag_v2.get(tag, (1,)) for tag in (BITS, NUMBERS))
-    inverted, separate = picture.tag_v2.get(COLOURS) == 0, picture.tag_v2.get(PLANES, 1) != 1
+    tags = picture.tag_v2
+    bits, kinds = (tags.get(tag, (1,)) for tag in (TiffImagePlugin.BITSPERSAMPLE, TiffImagePlugin.SAMPLEFORMAT))
+    inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    separate = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) != 1
     if (max(bits) > 16 and 3 not in kinds) or 2 in kinds or (max(bits) > 8 and (inverted or separate)):
         raise ValueError("its numbers are signed, of 32 bits, inverted or in separate planes; save it as PNG")
 

@@ -12,9 +12,11 @@ import torch
 from hirl_agents.agent import Agent, as_agent, begin_episodes, check_length
 from hirl_agents.networks import CellValues
 from hirl_agents.search import SearchResult
-from hirl_env.restoration import Restoration, Rules
+from hirl_env.restoration import Restoration, Rules, Stop
 
 Stopping = Literal["value", "reference", "quality", "steps"]
+# By value: a reward of PSNR capped where differences are no longer visible says nothing about steps that change less.
+STOPS: dict[Stopping, Stop | None] = {"value": "no_change", "reference": "no_gain", "quality": "no_gain", "steps": None}
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Rollout(SearchResult):
 
     Attributes:
         values: Value of the best tool before each step that was considered, for each image; if ``why`` is ``value``,
-            the last belongs to the step that was not taken.
+            the last belongs to the step that was not taken, or was taken back.
         why: Reason why the rollout of each image ended: ``value``, ``reference``, ``quality``, ``stop`` (the agent's
             own action) or ``steps``.
     """
@@ -48,7 +50,7 @@ def rollout(
             there is one. Or an agent, whose episodes begin here.
         max_steps: Longest path; None for that of the agent's training, or 7 for a function.
         stop: The stopping rule: ``value`` stops when no tool is worth more than zero or, for an agent that has STOP,
-            when it chooses STOP (needs no reference);
+            when it chooses STOP, and takes a step back that changes nothing visible (needs no reference);
             ``reference`` or ``quality`` stops when a step does not raise the measure of ``start``, and takes that step
             back (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never
             stops before ``max_steps``, except by STOP.
@@ -61,7 +63,7 @@ def rollout(
     max_steps = agent.max_steps if max_steps is None else max_steps
     check_length(max_steps)
     # STOP is always allowed: an agent without it never chooses it.
-    rules = Rules(stop="no_gain" if stop in ("reference", "quality") else None, stop_action=True)
+    rules = Rules(stop=STOPS[stop], stop_action=True)
     current = start.with_rules(rules)
     look = begin_episodes(agent, current)
     count = len(start.state)

@@ -14,11 +14,11 @@ import torch
 from hirl_env.arrays import Flags, Floats, Indices
 from hirl_env.checks import is_count
 from hirl_env.devices import Precision, check_precision
-from hirl_env.quality import Measure, psnr
+from hirl_env.quality import Measure, look_alike, psnr
 from hirl_env.reward import check_price
 from hirl_env.tools.toolset import Cell, Toolset
 
-Stop = Literal["no_gain", "below_start"]
+Stop = Literal["no_gain", "no_change", "below_start"]
 Array = TypeVar("Array", torch.Tensor, npt.NDArray[Any])
 
 
@@ -31,8 +31,9 @@ class Rules:
         time_limit: Steps after which it is truncated even where it terminates in the last of them, as by a TimeLimit;
             None for no bound. At least ``max_steps``.
         stop: Rule that ends episodes early: ``no_gain`` ends an episode at the first step that gains nothing, and takes
-            that step back; ``below_start`` ends it when an image scores less than at the beginning (RL-Restore's rule
-            in training); None does neither.
+            that step back; ``no_change`` does so at the first step after which an image looks as before
+            (`hirl_env.quality.look_alike`); ``below_start`` ends an episode when an image scores less than at the
+            beginning (RL-Restore's rule in training); None does none of these.
         stop_action: Whether there is one more type after the toolset's own, STOP, which ends the episode and changes
             nothing.
 
@@ -49,7 +50,7 @@ class Rules:
         if self.max_steps is not None and not is_count(self.max_steps):
             raise ValueError(f"max_steps must be at least 1, or None for no bound; got {self.max_steps!r}")
         if self.stop not in (None, *get_args(Stop)):
-            raise ValueError(f"stop must be None, 'no_gain' or 'below_start'; got {self.stop!r}")
+            raise ValueError(f"stop must be None, 'no_gain', 'no_change' or 'below_start'; got {self.stop!r}")
 
 
 UNBOUNDED = Rules()  # nothing ends an episode
@@ -283,7 +284,7 @@ class Restoration:
 
         gains = self.worth(after) - self.worth(before)
         stopped = actions[:, 0] == self.toolset.n_types
-        terminated, undone = self._judge(after, gains, stopped)
+        terminated, undone = self._judge(before, after, gains, stopped)
         steps = before.steps + 1
         truncated = ~terminated & (steps >= (self.rules.max_steps or np.inf))
         truncated |= steps >= (self.rules.time_limit or np.inf)
@@ -367,10 +368,12 @@ class Restoration:
     def _megapixels(self, images: torch.Tensor) -> float:
         return images.shape[-2] * images.shape[-1] / 1e6
 
-    def _judge(self, after: State, gains: Floats, stopped: Flags) -> tuple[Flags, Flags]:
+    def _judge(self, before: State, after: State, gains: Floats, stopped: Flags) -> tuple[Flags, Flags]:
         """Which episodes terminate, and which images stay as they were before the step."""
         if self.rules.stop == "no_gain":
             return stopped | (gains <= 0), stopped | (gains <= 0)
+        if self.rules.stop == "no_change":
+            stopped = stopped | look_alike(before.images, after.images).cpu().numpy()
         if self.rules.stop == "below_start":
             return stopped | (after.scores < after.first_scores), stopped
         return stopped, stopped

@@ -172,10 +172,13 @@ class Table:
             price: Price of a GFLOP, in units of the measure.
 
         Raises:
-            ValueError: If episodes may be longer than the table is deep, or the price is negative.
+            ValueError: If episodes may be longer than the table is deep or end by how images look, or the price is
+                negative.
         """
         rules = Rules(self.spec.depth, stop_action=True) if rules is None else rules
         check_price(price)
+        if rules.stop == "no_change":
+            raise ValueError(f"{self.folder}: a table has no images to see changes in; use another stop")
         steps = self.checked_steps(rules.max_steps, self.spec.depth)
         worth = self.scores[:, : self.spec.nodes(steps)] - price * self.costs[: self.spec.nodes(steps)]
         values, q = np.zeros_like(worth), np.zeros((len(self), self.spec.nodes(steps - 1), self.spec.tools))

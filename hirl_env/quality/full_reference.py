@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 
 from hirl_env.extras import optional
 
 PSNR_CAP = 100.0  # dB; equal images would score infinity
 SEEN_CAP = 50.0  # dB, beyond which no difference is visible
 SSIM_WINDOW = 11  # pixels
+PART = 64  # pixels: side of the squares in which a difference is looked for
 
 
 def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
@@ -29,6 +31,23 @@ def psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
 def capped_psnr(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     """PSNR capped at `SEEN_CAP`, so that networks that learn from it need not distinguish what looks the same."""
     return psnr(images, references).clamp_max(SEEN_CAP)
+
+
+def look_alike(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Whether no difference is visible between two images: nowhere is the PSNR of a square of 64 pixels below 50 dB.
+
+    Square by square, because in a large picture the PSNR of the whole would hide a small part that changed.
+
+    Args:
+        images: Images (N, 3, H, W) in [0, 1].
+        others: Images of the same shape.
+
+    Returns:
+        A bool for each, (N,).
+    """
+    squares = (images - others).square().mean(dim=1, keepdim=True)
+    parts = F.avg_pool2d(squares, [min(PART, side) for side in squares.shape[-2:]], ceil_mode=True)
+    return parts.flatten(1).amax(dim=1) <= 10 ** (-SEEN_CAP / 10)
 
 
 def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:

@@ -213,8 +213,10 @@ def woven(side: int, width: int) -> np.ndarray:
         woven(96, 7),
         woven(96, 9),
         woven(96, 8),
+        np.full((96, 96, 3), 128, np.uint8),
+        np.full((96, 96, 3), [38, 255, 48], np.uint8),
     ],
-    ids=["photograph", "dithered", "chequered", "woven", "woven more coarsely", "woven like blocks"],
+    ids=["photograph", "dithered", "chequered", "woven", "woven more coarsely", "woven like blocks", "grey", "green"],
 )
 def test_a_clean_picture_comes_out_as_it_went_in(picture):
     restored = Restorer("hirl").restore(picture)

@@ -5,7 +5,10 @@ import torch
 from hirl_agents.agent import QAgent
 from hirl_agents.rollout import rollout
 from hirl_agents.search import cyclic_best_first, greedy
+from hirl_env import Restoration
+from hirl_env.tools.toolset import Toolset
 from tests.agents.conftest import scores_along, true_values
+from tests.conftest import add
 
 
 def test_rolling_out_the_true_gains_is_greedy(start):
@@ -32,6 +35,19 @@ def test_stopping_by_the_reference_takes_the_last_step_back(start):
     assert (result.state.gains > 0).all()
     regardless = rollout(start, always_first, 5, "steps")
     assert [len(path) for path in regardless.state.paths] == [5, 5, 5]
+
+
+def test_stopping_by_value_takes_a_step_back_that_nobody_sees(start):
+    toolset = Toolset({"brighten": [add(0.5), add(8)]})
+    restoration = Restoration(toolset, start.measure)
+    restoration.begin(start.state.images, start.state.references)
+    unseen = lambda images: torch.tensor([[[1.0, 0.0]]]).expand(len(images), 1, 2)  # noqa: E731
+    result = rollout(restoration, unseen, 5)
+    assert torch.equal(result.state.images, start.state.images)
+    assert result.why == ["value"] * 3
+    assert (result.state.paths, result.values, result.trials.tolist()) == ([()] * 3, [[1.0]] * 3, [1] * 3)
+    regardless = rollout(restoration, unseen, 2, "steps")
+    assert [len(path) for path in regardless.state.paths] == [2] * 3
 
 
 def test_an_agent_sees_the_tool_used_last(start):

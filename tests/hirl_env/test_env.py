@@ -26,6 +26,7 @@ IDS = ("HIRL-Restore-v0", "HIRL-RestoreFlat-v0")
 VARIANTS = (
     {},
     {"stop": "no_gain"},
+    {"stop": "no_change"},
     {"stop_action": True},
     {"reward": "ssim"},
     {"crop_size": 40, "max_steps": 2},
@@ -435,7 +436,7 @@ def test_masks_leave_out_tools_that_gained_nothing_until_the_episode_ends(toy_to
         ({"toolset": "x" * 5000}, "unknown toolset 'xxx"),
         ({"max_steps": 0}, "max_steps must be at least 1"),
         ({"max_steps": True}, "max_steps must be at least 1"),
-        ({"stop": "soon"}, "stop must be None, 'no_gain' or 'below_start'"),
+        ({"stop": "soon"}, "stop must be None, 'no_gain', 'no_change' or 'below_start'"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"device": "gpu9"}, "device 'gpu9' is not available here; available are: cpu"),
         ({"device": "fpga"}, "device 'fpga' is not available here; available are: cpu"),

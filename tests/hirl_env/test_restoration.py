@@ -93,6 +93,16 @@ def test_no_gain_terminates_and_takes_the_step_back(toy_toolset):
     assert restoration.state.scores == pytest.approx([decibels(2), decibels(10)], abs=1e-3)
 
 
+def test_no_change_terminates_and_takes_back_what_cannot_be_seen():
+    toolset = Toolset({"brighten": [add(0.5), add(2)]})
+    restoration = begun(toolset, (100, 100), stop="no_change")
+    outcome = restoration.step([[0, 0], [0, 1]])
+    assert outcome.terminated.tolist() == [True, False]
+    assert outcome.gains[0] == 0
+    assert restoration.state.paths == [(), ((0, 1),)]
+    assert restoration.state.images[:, 0, 0, 0] * 255 == pytest.approx([100, 102], abs=1e-4)
+
+
 def test_below_start_terminates_and_keeps_the_step(toy_toolset):
     restoration = begun(toy_toolset, (100, 100), stop="below_start")
     outcome = restoration.step([[0, 1], [1, 1]])
@@ -248,7 +258,7 @@ def test_steps_out_of_turn(toy_toolset):
     ("arguments", "message"),
     [
         ({"max_steps": 0}, "max_steps must be at least 1"),
-        ({"stop": "never"}, "stop must be None, 'no_gain' or 'below_start'"),
+        ({"stop": "never"}, "stop must be None, 'no_gain', 'no_change' or 'below_start'"),
     ],
 )
 def test_wrong_rules(arguments, message):

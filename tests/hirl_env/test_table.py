@@ -231,6 +231,7 @@ def test_observations_are_kept_as_deep_as_asked_for(make):
         ({"reward": "ssim"}, ValueError, "scores psnr, and the reward is of ssim; make a table with"),
         ({"max_steps": 4}, ValueError, "max_steps must be 1 to 3, got 4"),
         ({"max_steps": None}, ValueError, "max_steps must be 1 to 3, got None"),
+        ({"stop": "no_change"}, ValueError, "a table has no images to see changes in"),
         ({"flat": "no"}, ValueError, "flat must be True or False, got 'no'"),
         ({"stop_action": "false"}, ValueError, "stop_action must be True or False, got 'false'"),
     ],

@@ -8,7 +8,7 @@ import torch
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from hirl_env.quality import measures
+from hirl_env.quality import look_alike, measures, psnr
 from hirl_env.quality.full_reference import FROM_PIQ
 
 SMALLEST = {
@@ -120,3 +120,20 @@ def test_capped_psnr_is_psnr_up_to_50_db(photographs):
         exact = measures.resolve("psnr").score(images, photographs)
         assert (exact > 50).all() == capped
         assert torch.equal(measures.resolve("psnr-50").score(images, photographs), exact.clamp_max(50))
+
+
+@pytest.mark.parametrize("side", [1, 12, 64, 65, 200])
+def test_images_look_alike_up_to_50_db(side):
+    image = torch.full((1, 3, side, side), 0.5)
+    for levels, alike in ((0.0, True), (0.8, True), (0.81, False), (1.0, False)):
+        other = image + levels / 255
+        assert bool(look_alike(image, other)) == alike == bool(psnr(image, other) >= 50)
+
+
+def test_a_small_part_that_changes_is_seen_in_a_picture_of_any_size():
+    image = torch.full((2, 3, 700, 900), 0.5)
+    for corner in ((0, 0), (640, 832), (333, 500), (692, 892)):
+        changed = image.clone()
+        changed[1, :, corner[0] : corner[0] + 8, corner[1] : corner[1] + 8] += 20 / 255
+        assert (psnr(image, changed) > 50).all()
+        assert look_alike(image, changed).tolist() == [True, False]

@@ -19,19 +19,13 @@ from hirl_experiments.pictures.metadata import png_chunks
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damage names no picture
 Deep = npt.NDArray[np.uint16]
-# Tags of a TIFF that say how its pixels are stored.
-BITS, COMPRESSION, COLOURS, OFFSETS, ROWS, COUNTS, PLANAR, PREDICTOR, FORMAT = (
-    258,
-    259,
-    262,
-    273,
-    278,
-    279,
-    284,
-    317,
-    339,
-)
-TILES = {322: ROWS, 323: 254, 324: OFFSETS, 325: COUNTS}  # of tiles, and what they become; 254 says nothing of note
+# Tags of tiles, and those of strips that they become; the one without a counterpart becomes one that says nothing.
+STRIPS = {
+    "TileWidth": "RowsPerStrip",
+    "TileLength": "NewSubfileType",
+    "TileOffsets": "StripOffsets",
+    "TileByteCounts": "StripByteCounts",
+}
 
 
 def deep_pixels(picture: Image.Image, data: bytes, index: int) -> tuple[Deep | None, list[str]]:
@@ -212,9 +206,10 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
             notes += [note] if note and note not in notes else []
             strip = pixels.astype(f"{file.byteorder}u2").tobytes()
             content += b"\0" * (len(content) % 2)
-            storage = {BITS: 16, COMPRESSION: 1, PLANAR: 1, PREDICTOR: 1, FORMAT: 1}
-            storage |= {OFFSETS: len(content), ROWS: page.imagelength, COUNTS: len(strip)}
-            _point_to(content, page, storage | ({COLOURS: 1} if page.photometric == 0 else {}))
+            storage = {"BitsPerSample": 16, "SampleFormat": 1, "Compression": 1, "Predictor": 1}
+            storage |= {"PlanarConfiguration": 1, "RowsPerStrip": page.imagelength}
+            storage |= {"StripOffsets": len(content), "StripByteCounts": len(strip)}
+            _point_to(content, page, storage | ({"PhotometricInterpretation": 1} if page.photometric == 0 else {}))
             content += strip
     return bytes(content), notes
 
@@ -246,10 +241,10 @@ def _needs_conversion(page: tifffile.TiffPage) -> bool:
     return page.dtype.kind in "fi" or page.dtype.itemsize > 2 or (page.bitspersample == 16 and page.photometric == 0)
 
 
-def _point_to(content: bytearray, page: tifffile.TiffPage, values: dict[int, int]) -> None:
+def _point_to(content: bytearray, page: tifffile.TiffPage, values: dict[str, int]) -> None:
     """Sets those tags of a page that are there, each to one number."""
     order = page.parent.byteorder
     for tag in page.tags:
-        code = TILES.get(tag.code, tag.code)
-        if code in values or tag.code in TILES:
-            struct.pack_into(f"{order}HHII", content, tag.offset, code, 4, 1, values.get(code, 0))
+        name = STRIPS.get(tag.name, tag.name)
+        if name in values or tag.name in STRIPS:
+            struct.pack_into(f"{order}HHII", content, tag.offset, tifffile.TIFF.TAGS[name], 4, 1, values.get(name, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from operator import add
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from hirl_agents.agent import Agent, begin_episodes
 from hirl_agents.networks import CellValues
 from hirl_agents.rollout import rollout
+from hirl_env.quality import look_alike
 from hirl_env.restoration import Restoration
 
 DOUBTS = range(5)  # standard deviations, tried
@@ -33,6 +35,7 @@ class FullPaths:
         doubts: By how much a doubt of 1 lowers that value, float64 (N, steps).
         gains: What an image has gained after no step, one, two ..., in units of the reward, float64 (N, steps + 1).
         tools: Number of the tool used last before each step, 0 for none, int64 (N, steps).
+        unseen: Whether a step changed nothing visible, so that a rollout takes it back and ends, bool (N, steps).
         perfect: Whether an image had the largest score that counts from the start, bool (N,).
         n_tools: Number of tools.
     """
@@ -41,6 +44,7 @@ class FullPaths:
     doubts: npt.NDArray[np.float64]
     gains: npt.NDArray[np.float64]
     tools: npt.NDArray[np.int64]
+    unseen: npt.NDArray[np.bool_]
     perfect: npt.NDArray[np.bool_]
     n_tools: int
 
@@ -51,6 +55,7 @@ class FullPaths:
             np.concatenate([self.doubts, other.doubts]),
             np.concatenate([self.gains, other.gains]),
             np.concatenate([self.tools, other.tools]),
+            np.concatenate([self.unseen, other.unseen]),
             np.concatenate([self.perfect, other.perfect]),
             self.n_tools,
         )
@@ -68,7 +73,7 @@ class FullPaths:
                 take a step.
             price: Price of an image that is harmed beyond that, in units of the reward.
         """
-        stops = self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools]
+        stops = self.unseen | (self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools])
         length = np.where(stops.any(axis=1), stops.argmax(axis=1), self.values.shape[1])
         gained = self.gains[np.arange(len(length)), length]
         harmed = (gained < -HARM) | (self.perfect & (length > 0))
@@ -91,7 +96,7 @@ def full_paths(
         most: Largest score that counts: what an image loses beyond is no loss.
         doubting: The same with a doubt of 1; None if doubt is not asked for, which then lowers no value.
     """
-    every_value, every_doubt, every_gain, every_tool, every_perfect = [], [], [], [], []
+    every_value, every_doubt, every_gain, every_tool, every_unseen, every_perfect = [], [], [], [], [], []
     for start in starts:
         steps = [start]
         result = rollout(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
@@ -101,12 +106,15 @@ def full_paths(
         every_doubt.append(np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead))
         every_gain.append(worth - worth[:, :1])
         every_tool.append(np.stack([step.last_tools for step in ahead], axis=1))
+        alike = [look_alike(one.state.images, next.state.images) for one, next in pairwise(steps)]
+        every_unseen.append(torch.stack(alike, dim=1).cpu().numpy())
         every_perfect.append(start.state.scores >= most)
     return FullPaths(
         np.concatenate(every_value),
         np.concatenate(every_doubt),
         np.concatenate(every_gain),
         np.concatenate(every_tool),
+        np.concatenate(every_unseen),
         np.concatenate(every_perfect),
         len(start.toolset.cells),
     )

@@ -18,6 +18,7 @@ from hirl_agents.agent import Agent
 from hirl_agents.common.saving import SafelySaved
 from hirl_agents.networks import FlatQ, TwoLevelQ
 from hirl_env.files import atomic_write
+from hirl_env.resnet import GROUPS
 from hirl_env.tools.toolset import Toolset
 
 
@@ -28,20 +29,26 @@ class Range:
     Attributes:
         least: Smallest value.
         most: Largest value; infinite for no bound.
+        multiple_of: What it has to be a multiple of; None for nothing.
     """
 
     least: float
     most: float = math.inf
+    multiple_of: int | None = None
 
     def check(self, name: str, value: float) -> None:
         """Raises ValueError if the value of an option lies outside."""
         if not self.least <= value <= self.most:
             bounds = f"be at least {self.least}" if self.most == math.inf else f"lie in {self.least} to {self.most}"
             raise ValueError(f"{name} must {bounds}, got {value}")
+        if self.multiple_of and value % self.multiple_of:
+            raise ValueError(f"{name} must be a multiple of {self.multiple_of}, got {value}")
 
 
 Share = Annotated[float, Range(0, 1)]  # a probability, or a part of a whole
 Amount = Annotated[int, Range(0)]  # a number of steps, of which there may be none
+Count = Annotated[int, Range(1)]
+Width = Annotated[int, Range(GROUPS, multiple_of=GROUPS)]  # of a ResNet-18
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Range, Share
+from hirl_agents.algorithm import AlgorithmConfig, Count, Range, Share, Width
 from hirl_agents.networks import ResNet18Extractor
 from hirl_env.resnet import Norm
 
@@ -37,10 +37,10 @@ class PPOConfig(AlgorithmConfig):
     """
 
     learning_rate: float = 3e-4
-    width: int = 16
+    width: Width = 16
     norm: Norm = "group"
-    n_steps: int = 64
-    batch_size: int = 64
+    n_steps: Count = 64
+    batch_size: Count = 64
     n_epochs: int = 4
     gamma: Share = 0.9
     gae_lambda: Share = 0.95

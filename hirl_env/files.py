@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,8 @@ def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
             os.fsync(descriptor)
             if fcntl is None:  # Windows renames no file that is open
                 held.close()
+            if path.exists():
+                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
         finally:
             held.close()

@@ -49,6 +49,8 @@ class Rules:
     def __post_init__(self) -> None:
         if self.max_steps is not None and not is_count(self.max_steps):
             raise ValueError(f"max_steps must be at least 1, or None for no bound; got {self.max_steps!r}")
+        if self.time_limit is not None and not (is_count(self.time_limit) and self.time_limit >= (self.max_steps or 1)):
+            raise ValueError(f"time_limit must be at least max_steps, or None for no bound; got {self.time_limit!r}")
         if self.stop not in (None, *get_args(Stop)):
             raise ValueError(f"stop must be None, 'no_gain', 'no_change' or 'below_start'; got {self.stop!r}")
 

@@ -93,7 +93,7 @@ def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict
         if tensor.dtype not in CODES:
             raise TypeError(f"{name}: a file of tensors cannot hold {tensor.dtype}")
         same = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        stored = known.setdefault(same, name.removeprefix("/"))
+        stored = known.setdefault(same, _unused(name.removeprefix("/"), tensors))
         tensors[stored] = tensor
         return {"tensor" if isinstance(value, torch.Tensor) else "array": stored}
     if isinstance(value, np.generic):
@@ -101,6 +101,13 @@ def _packed(value: Any, name: str, tensors: dict[str, torch.Tensor], known: dict
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{name}: a file of numbers and texts cannot hold a {type(value).__name__}")
+
+
+def _unused(name: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """A name that no tensor has yet: two places may have one name, if a key has a slash in it."""
+    while name in tensors:
+        name += "'"
+    return name
 
 
 def _unpacked(value: Any, file: Any) -> Any:

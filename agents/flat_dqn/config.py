@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Amount, Range, Share, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Range, Share, Width, learning_remarks
 from hirl_agents.flat_dqn.algorithm import FlatDQN
 from hirl_agents.networks import FlatQ
 from hirl_env.resnet import Norm
@@ -40,17 +40,17 @@ class FlatDQNConfig(AlgorithmConfig):
         max_grad_norm: Norm that gradients are clipped to.
     """
 
-    width: int = 16
+    width: Width = 16
     norm: Norm = "batch"
-    buffer_size: int = 40_000
+    buffer_size: Count = 40_000
     learning_starts: Amount = 500
-    batch_size: int = 64
+    batch_size: Count = 64
     tau: Share = 1.0
     gamma: Share = 0.0
-    train_freq: int = 1
+    train_freq: Count = 1
     gradient_steps: int = 4
-    n_steps: int = 1
-    target_update_interval: int = 1_600
+    n_steps: Count = 1
+    target_update_interval: Count = 1_600
     exploration_initial_eps: Share = 1.0
     exploration_final_eps: Share = 0.15
     exploration_fraction: Share = 0.5

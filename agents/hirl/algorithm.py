@@ -16,7 +16,7 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 
 from hirl_agents.common.off_policy import OffPolicyAgent, epsilon_at
-from hirl_agents.hirl.config import HIRLConfig, check_full_feedback
+from hirl_agents.hirl.config import HIRLConfig, check_learning, check_networks
 from hirl_agents.hirl.feedback import Feedback
 from hirl_agents.hirl.learning import FromFeedback, FromTransitions, Learning, Transitions
 from hirl_agents.hirl.policy import HIRLPolicy
@@ -147,18 +147,12 @@ class HIRL(OffPolicyAgent):
         for epsilon in (self.exploration_initial_eps, self.exploration_final_eps):
             if not 0 <= epsilon <= 1:
                 raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
-        if self.full_feedback:
-            check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
-        if self.degree_updates == "online" and self.n_steps > 1:
-            raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
+        check_learning(self.full_feedback, self.gamma, self.n_steps, self.degree_updates, self.type_target)
 
     def _check_networks(self) -> None:
         """Raises ValueError if options do not go with the networks or the replay buffer."""
         architecture = self.policy.q.architecture
-        if self.degree_updates == "online" and architecture["norm"] == "batch":
-            raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
-        if self.type_target == "degrees" and architecture["degree_head"] == "blind":
-            raise ValueError("a blind degree_head says nothing about types: take type_target='transition'")
+        check_networks(self.degree_updates, self.type_target, architecture["norm"], architecture["degree_head"])
         if self.replay_buffer.buffer_size * self.n_envs < self.batch_size:
             raise ValueError(f"buffer_size={self.buffer_size} holds no batch of {self.batch_size} transitions")
 

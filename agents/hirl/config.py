@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Amount, Range, Share, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Range, Share, Width, learning_remarks
 from hirl_agents.common.optimisers import OptimizerName
 from hirl_agents.networks import DegreeHead, TwoLevelQ
 from hirl_env.resnet import Norm
@@ -62,21 +62,21 @@ class HIRLConfig(AlgorithmConfig):
         augment: Whether replayed images are rotated and mirrored, all images of a batch alike.
     """
 
-    width: int = 16
+    width: Width = 16
     norm: Norm = "batch"
     degree_head: DegreeHead = "per-type"
     log_variances: bool = False
     traces: bool = False
     squash: bool = True
-    buffer_size: int = 40_000
+    buffer_size: Count = 40_000
     learning_starts: Amount = 500
-    batch_size: int = 64
+    batch_size: Count = 64
     tau: Share = 0.005
     gamma: Share = 0.0
-    train_freq: int = 1
+    train_freq: Count = 1
     gradient_steps: int = 4
-    n_steps: int = 1
-    target_update_interval: int = 1
+    n_steps: Count = 1
+    target_update_interval: Count = 1
     exploration_initial_eps: Share = 1.0
     exploration_final_eps: Share = 0.15
     exploration_steps: Amount = 24_000
@@ -94,8 +94,10 @@ class HIRLConfig(AlgorithmConfig):
     def check(self) -> None:
         """Raises ValueError if an option is out of range, or options do not go together."""
         super().check()
-        if self.full_feedback:
-            check_full_feedback(self.gamma, self.n_steps, self.degree_updates, self.type_target)
+        check_learning(self.full_feedback, self.gamma, self.n_steps, self.degree_updates, self.type_target)
+        check_networks(self.degree_updates, self.type_target, self.norm, self.degree_head)
+        if self.buffer_size < self.batch_size:
+            raise ValueError(f"buffer_size={self.buffer_size} holds no batch of {self.batch_size} transitions")
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -124,12 +126,22 @@ class HIRLConfig(AlgorithmConfig):
         return model.policy.acting
 
 
-def check_full_feedback(gamma: float, n_steps: int, degree_updates: str, type_target: str) -> None:
-    """Raises ValueError if options of `HIRLConfig` do not go with ``full_feedback``."""
+def check_learning(full_feedback: bool, gamma: float, n_steps: int, degree_updates: str, type_target: str) -> None:
+    """Raises ValueError if options of `HIRLConfig` that say what is learned do not go together."""
+    if degree_updates == "online" and n_steps > 1:
+        raise ValueError("degree_updates='online' learns from single steps: take n_steps=1")
     looks_ahead = gamma or n_steps > 1
-    if looks_ahead or degree_updates != "replay" or type_target != "degrees":
+    if full_feedback and (looks_ahead or degree_updates != "replay" or type_target != "degrees"):
         raise ValueError(
             "full_feedback teaches what each tool gains at once, and looks no further: it goes with gamma 0, "
             "n_steps 1, degree_updates replay and type_target degrees; otherwise leave full_feedback out, as the "
             "preset hirl-transitions does"
         )
+
+
+def check_networks(degree_updates: str, type_target: str, norm: str, degree_head: str) -> None:
+    """Raises ValueError if options of `HIRLConfig` that say what is learned do not go with those of the networks."""
+    if degree_updates == "online" and norm == "batch":
+        raise ValueError("degree_updates='online' does not go with norm='batch': take norm='group' or 'none'")
+    if type_target == "degrees" and degree_head == "blind":
+        raise ValueError("a blind degree_head says nothing about types: take type_target='transition'")

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from hirl_agents.pixel_rl.actions import act
 from hirl_env.arrays import Pixels
-from hirl_env.data.images import LUMA
+from hirl_env.data.images import in_grey
 from hirl_env.data.photographs import Photograph
 from hirl_env.data.samples import Samples
 
@@ -106,11 +105,7 @@ def _turned(photograph: Photograph, rng: np.random.Generator) -> Photograph:
 
 def _grey(photograph: Photograph) -> Photograph:
     """The photograph's luma in three equal channels."""
-
-    def grey(pixels: Pixels | None) -> Pixels | None:
-        if pixels is None:
-            return None
-        luma: npt.NDArray[np.uint8] = (pixels @ np.array(LUMA)).round().astype(np.uint8)
-        return np.repeat(luma[..., None], 3, axis=2)
-
-    return replace(photograph, reference=grey(photograph.reference), distorted=grey(photograph.distorted))
+    reference, distorted = (
+        None if each is None else in_grey(each) for each in (photograph.reference, photograph.distorted)
+    )
+    return replace(photograph, reference=reference, distorted=distorted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Amount, Share, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Share, learning_remarks
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.weights import save_rl_restore
 from hirl_env.tools.toolset import Toolset
@@ -46,13 +46,13 @@ class RLRestoreConfig(AlgorithmConfig):
     features: int = 32
     units: int = 50
     halve_every: int = 1_000_000
-    buffer_size: int = 500_000
+    buffer_size: Count = 500_000
     learning_starts: Amount = 5_000
-    batch_size: int = 32
+    batch_size: Count = 32
     gamma: Share = 0.99
-    train_freq: int = 4
+    train_freq: Count = 4
     gradient_steps: int = 1
-    target_update_interval: int = 10_000
+    target_update_interval: Count = 10_000
     exploration_initial_eps: Share = 1.0
     exploration_final_eps: Share = 0.1
     exploration_steps: Amount = 1_000_000

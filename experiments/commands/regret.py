@@ -78,6 +78,8 @@ def regret(
         entrants = tuple(name for name in default_entrants(toolset) if name != FIXED or fixed is not None)
     options = EntrantOptions(tools, fixed, trust, max_steps=opened.spec.depth)
     compared = open_entrants(expanded(entrants, tools), options)
+    if told := [entrant.name for entrant in compared if entrant.told]:
+        raise ValueError(f"--entrants {' '.join(told)}: must be told the degradations, which a table does not keep")
     rows = []
     with tqdm(total=len(opened) * len(compared), desc="regret", unit="crop", disable=None) as bar:
         for entrant in compared:
@@ -134,7 +136,7 @@ def _check_tools(table: Table, root: Restoration, name: str) -> None:
 
 def _measured(entrant: Entrant, start: Restoration, bar: Any) -> np.ndarray:
     """The gain, GFLOP and trials of an entrant on each crop, (N, 3)."""
-    found = entrant.restore(start, [InOrder(())] * len(start.state))  # a table does not store the degradations
+    found = entrant.restore(start, [InOrder(())] * len(start.state))
     bar.update(len(found.state))
     # Agents with tools of their own, and networks, are scored by other measures.
     after = start.branch()

@@ -29,8 +29,8 @@ def web(
 ) -> None:
     """Open a page on which pictures are restored step by step, by the agent or by hand. Needs no network.
 
-    Anyone who can reach the page can use this machine's processor, but nothing else: only uploaded files can be read
-    through it. Requests are processed one at a time.
+    Anyone who can reach the page can use this machine's processor and memory, but nothing else: only uploaded files can
+    be read through it. Requests are processed one at a time; the steps of a picture stay in memory for an hour.
 
     Args:
         host: Address of the page: 127.0.0.1 can be reached from this machine only, 0.0.0.0 from others too.

@@ -25,6 +25,7 @@ from hirl_env.data.degradations import (
     InOrder,
     JpegCompression,
 )
+from hirl_env.data.images import eight_bits
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
@@ -176,8 +177,7 @@ def _pictures(
 
 def _scores(measure: Measure, images: torch.Tensor, references: torch.Tensor | None) -> Floats:
     """Scores of images as 8-bit pictures, float64 (N,)."""
-    rounded = (images * 255).round() / 255
-    return measure.score(rounded, references if measure.needs_reference else None).double().cpu().numpy()
+    return measure.score(eight_bits(images), references if measure.needs_reference else None).double().cpu().numpy()
 
 
 def _scores_of_groups(measures: Sequence[Measure], pictures: Pictures) -> dict[tuple[str, str], Floats]:

@@ -36,25 +36,27 @@ class Entrant:
         name: Name in tables.
         restore: Function from the start of a restoration and the degradation of each image to the result.
         chooses: Whether it weighs the gains of tools against the price of their cost.
+        told: Whether it has to be told the degradation of each image.
     """
 
     name: str
     restore: Callable[[Restoration, Sequence[Degradation]], SearchResult]
     chooses: bool = False
+    told: bool = False
 
     def run(self, start: Restoration, applied: Sequence[Degradation]) -> Iterator[dict[str, SearchResult]]:
         """Restores a batch, as a method's run (see `hirl_experiments.evaluation.methods`)."""
         yield {self.name: self.restore(start, applied)}
 
 
-def run_entrant(name: str, run: Run, price: float, chooses: bool) -> Entrant:
+def run_entrant(name: str, run: Run, price: float, chooses: bool, told: bool = False) -> Entrant:
     """The entrant of a method under a price of a GFLOP; if the method has several rows, of the last."""
 
     def restore(start: Restoration, applied: Sequence[Degradation]) -> SearchResult:
         *_, found = (result for rows in run(start.with_price(price), applied) for result in rows.values())
         return found
 
-    return Entrant(name, restore, chooses)
+    return Entrant(name, restore, chooses, told)
 
 
 def agent_entrant(name: str, agent: Agent, options: EntrantOptions) -> Entrant:
@@ -85,7 +87,7 @@ class EntrantOptions:
 
 def _method_entrant(name: str, method: Method, options: EntrantOptions) -> Entrant:
     run = method.open(name, options.toolset, options.trust)
-    return run_entrant(name, run, options.price, method.chooses)
+    return run_entrant(name, run, options.price, method.chooses, method.told)
 
 
 def _fixed_entrant(path: tuple[str, ...] | None, options: EntrantOptions) -> Entrant:

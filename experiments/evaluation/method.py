@@ -23,9 +23,11 @@ class Method(ABC):
 
     Attributes:
         chooses: Whether it weighs the gains of tools against the price of their cost, if a GFLOP has a price.
+        told: Whether it is told the degradation of each image.
     """
 
     chooses: ClassVar[bool] = False
+    told: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:

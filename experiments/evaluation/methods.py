@@ -72,6 +72,8 @@ class Chain(Method):
 class Reverse(Method):
     """The tools that undo the degradations, last one first; it knows the degradations."""
 
+    told: ClassVar[bool] = True
+
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Returns a run that applies them."""
         return lambda start, applied: iter([{name: reverse_order(start, applied)[-1]}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +43,8 @@ class Ffdnet(Method):
     Args:
         weights: File of its authors' weights. Needed.
     """
+
+    told: ClassVar[bool] = True
 
     weights: str = ""
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation, InOrder
+from hirl_env.data.images import eight_bits
 from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
 from hirl_env.quality import psnr, ssim
@@ -168,8 +169,8 @@ def _measured(
     batch: Sequence[Sample], start: Restoration, found: SearchResult, gflop: float, seconds: float, as_saved: bool
 ) -> Measured:
     # Tools need not clamp, but a picture has values in [0, 1].
-    restored, references = found.state.images.clamp(0, 1), found.state.references
-    restored = (restored * 255).round() / 255 if as_saved else restored
+    images, references = found.state.images, found.state.references
+    restored = eight_bits(images) if as_saved else images.clamp(0, 1)
     return {
         "photographs": [one.name for one in batch],
         "before": psnr(start.state.images, start.state.references).tolist(),

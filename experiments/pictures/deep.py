@@ -198,8 +198,6 @@ def tiff_of_16_bits(data: bytes, max_pixels: int | None) -> tuple[bytes, list[st
     except Exception:  # Pillow may know better, and says what is wrong if not
         return data, []
     with file:
-        if file.is_bigtiff:
-            return data, []
         for page in pages:
             check_size(page.imagewidth, page.imagelength, max_pixels)
             pixels, note = _converted(page)

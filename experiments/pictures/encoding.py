@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hirl_env.data.images import in_8_bits
 from hirl_experiments.pictures.colours import in_srgb
 from hirl_experiments.pictures.exif import has_makers_note
 from hirl_experiments.pictures.formats import FALLBACK, FORMATS, can_write
@@ -144,8 +145,7 @@ def _stored(page: Page, result: Pixels, holds: frozenset[str]) -> tuple[Stored, 
     alpha = page.alpha
     if pixels.dtype == np.uint16 and "16 bits" not in holds:
         notes.append("saved with 8 bits instead of 16")
-        pixels = np.round(pixels / 257).astype(np.uint8)
-        alpha = None if alpha is None else np.round(alpha / 257).astype(np.uint8)
+        pixels, alpha = in_8_bits(pixels), None if alpha is None else in_8_bits(alpha)
     if alpha is None:
         return pixels, notes
     if "alpha" in holds:
@@ -170,9 +170,10 @@ def _saved(pixels: Stored, name: str, arguments: dict[str, Any]) -> bytes:
 def _bare_png(content: bytes) -> bytes:
     """A PNG without chunks that an encoder adds by itself."""
     kept = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-    place, bare = len(SIGNATURE), SIGNATURE
+    place, parts = len(SIGNATURE), [SIGNATURE]
     for name, part in png_chunks(content):
         length = len(part) + 12
-        bare += content[place : place + length] if name in kept else b""
+        if name in kept:
+            parts.append(content[place : place + length])
         place += length
-    return bare
+    return b"".join(parts)

@@ -21,6 +21,7 @@ UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12:
 SIZES = UNITS | {5: 8, 10: 8}
 SHORT, LONG = 3, 4
 FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
+DEPTH = 3  # of directories in directories: the first, that of the camera, and that of interoperability
 ORIENTATION, IPTC_TAG, MAKER_NOTE = ExifTags.Base.Orientation, 33723, ExifTags.Base.MakerNote
 # Tags that cameras write into the first directory in addition to those of TIFF 6: copyright, ratings, Windows' texts.
 MAIN_TAGS = {*(tag for tag in ExifTags.TAGS if tag < 18000), 18246, 18249, 33432, *range(40091, 40096)}
@@ -122,7 +123,7 @@ def _entries(data: bytes, place: int, order: str) -> tuple[list[tuple[int, int, 
     return entries, int(struct.unpack_from(f"{order}{'Q' if room == 8 else 'I'}", data, place)[0])
 
 
-def _read(data: bytes, place: int, order: str, seen: set[int]) -> Directory:
+def _read(data: bytes, place: int, order: str, seen: set[int], depth: int = 1) -> Directory:
     directory: Directory = {}
     seen.add(place)
     for tag, kind, count, where in _entries(data, place, order)[0]:
@@ -133,9 +134,9 @@ def _read(data: bytes, place: int, order: str, seen: set[int]) -> Directory:
         content = content if order == "<" or tag == IPTC_TAG else _swapped(content, UNITS[kind])
         if tag not in FOLDERS:
             directory[tag] = (kind, content)
-        elif len(content) == 4 and (below := int.from_bytes(content, "little")) not in seen:
+        elif len(content) == 4 and (below := int.from_bytes(content, "little")) not in seen and depth < DEPTH:
             try:
-                directory[tag] = (LONG, _read(data, below, order, seen))
+                directory[tag] = (LONG, _read(data, below, order, seen, depth + 1))
             except struct.error:
                 continue
     return directory

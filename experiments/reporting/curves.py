@@ -47,6 +47,8 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
         differ += [
             key for key in FOLDERS if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
         ]
+        if [Path(one).name for one in config.memory] != [Path(one).name for one in other.memory]:
+            differ.append("memory")
         if differ:
             raise ValueError(
                 f"{first} and {run} are both called {config.label!r}, and differ in {', '.join(differ)}: give runs "

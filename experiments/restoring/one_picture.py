@@ -107,7 +107,7 @@ def _restore(
     for page, clean in zip(picture.pages, cleans, strict=True):
         begin(shown(job.file.name), *page.pixels.shape[:2])
         restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
-        result, page_row = _judged(page, restored, options)
+        result, page_row = _judged(page, restored, options, restorer.toolset.device)
         results.append(result)
         pages.append(page_row)
         for step, target in zip(restored.steps, job.steps, strict=False):
@@ -159,7 +159,7 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
     return scaled.astype(page.pixels.dtype)
 
 
-def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixels, Row]:
+def _judged(page: Page, restored: Restored, options: SaveOptions, device: torch.device) -> tuple[Pixels, Row]:
     """The pixels to save for a page, and its row of the log."""
     page_row: Row = {
         "path": [step.tool for step in restored.steps],
@@ -179,7 +179,8 @@ def _judged(page: Page, restored: Restored, options: SaveOptions) -> tuple[Pixel
     if options.guard is not None and min(before.shape[:2]) < options.guard.smallest:
         return page.pixels, page_row | {"why": "guard"}
     if options.guard is not None:
-        page_row["guard_before"], page_row["guard_after"] = score(options.guard, before), score(options.guard, result)
+        for name, pixels in (("guard_before", before), ("guard_after", result)):
+            page_row[name] = score(options.guard, pixels, device)
         if page_row["guard_after"] < page_row["guard_before"]:
             page_row["why"] = "guard"
             return page.pixels, page_row
@@ -194,10 +195,10 @@ def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
     return np.round(mixed).clip(0, np.iinfo(before.dtype).max).astype(before.dtype)
 
 
-def score(measure: Measure, pixels: Pixels) -> float:
-    """The score of pixels (H, W, 3) or (H, W) by a blind measure."""
+def score(measure: Measure, pixels: Pixels, device: torch.device) -> float:
+    """The score of pixels (H, W, 3) or (H, W) by a blind measure, on a device."""
     with torch.no_grad():
-        return float(measure.score(as_batch(pixels), None)[0])
+        return float(measure.score(as_batch(pixels).to(device), None)[0])
 
 
 def covered(page: Page, pixels: Pixels) -> Pixels:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import textwrap
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hirl_env.data.images import in_8_bits
 from hirl_experiments.pictures.reading import Pixels
 
 SIDE, SMALL = 900, 300  # pixels of a panel's longer side at most; below SMALL it is enlarged
@@ -49,7 +49,6 @@ def _enlarged(picture: Image.Image) -> Image.Image:
 
 def thumbnail(pixels: Pixels, side: int) -> Image.Image:
     """A picture in 8-bit RGB, made smaller if its longer side has more than ``side`` pixels."""
-    eight = (pixels / 257).round().astype(np.uint8) if pixels.dtype == np.uint16 else pixels
-    picture = Image.fromarray(eight).convert("RGB")
+    picture = Image.fromarray(in_8_bits(pixels)).convert("RGB")
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from hirl_agents.agent import Agent, begin_episodes
 from hirl_env.data.degradations import LEVELS, InOrder, Mixture, degradations
-from hirl_env.data.images import to_pixels
+from hirl_env.data.images import eight_bits, to_pixels
 from hirl_env.data.photographs import Photographs
 from hirl_env.data.samples import Samples
 from hirl_env.devices import Precision
@@ -101,7 +101,7 @@ class ExampleMaker:
             parents[:, number] = origin
             versions = torch.cat([versions, self._chain(versions, origin, kind, references, steps, rng)], dim=1)
         # Scored in 8 bits, as they are stored.
-        rounded = ((versions * 255).round() / 255).flatten(0, 1)
+        rounded = eight_bits(versions).flatten(0, 1)
         against = references.repeat_interleave(VERSIONS, dim=0)
         scores = torch.stack([measures.resolve(name).score(rounded, against).float() for name in TEACHERS], dim=1)
         return ExampleGroups(to_pixels(versions), scores.unflatten(0, (count, VERSIONS)).cpu().numpy(), parents)

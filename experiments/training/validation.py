@@ -13,7 +13,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from hirl_agents.agent import Agent, q_agent
 from hirl_agents.calibration import full_paths, stop_margins
 from hirl_agents.networks import FlatQ, TwoLevelQ
-from hirl_agents.rollout import Stopping, rollout
+from hirl_agents.rollout import rollout
 from hirl_env.config import MAX_STEPS, EnvConfig
 from hirl_env.data.degradations import LEVELS, SINGLES
 from hirl_env.data.images import to_pixels
@@ -73,19 +73,19 @@ class Validation:
         """Measures the gains of the current model's agent."""
         network = self.algorithm.q_network(model, self.toolset.n_degrees)
         if network is None:
-            return self._measured(self.algorithm.agent(model, self.toolset), "steps", None)
+            return self._measured(self.algorithm.agent(model, self.toolset), None)
         network = copy.deepcopy(network).to(self.toolset.device)
         paths = full_paths(self._found_on, q_agent(network), self.max_steps)
         margins = stop_margins(paths, network.sees_tool)
         network = network.with_stop_margin(margins)
-        return self._measured(q_agent(network), "value", network)
+        return self._measured(q_agent(network), network)
 
-    def _measured(self, agent: Agent, stop: Stopping, network: TwoLevelQ | FlatQ | None) -> Validated:
+    def _measured(self, agent: Agent, network: TwoLevelQ | FlatQ | None) -> Validated:
         gains, trials, strips = {}, [], []
         for level, batches_of_level in self._measured_on.items():
             found = []
             for start in batches_of_level:
-                result = rollout(start, agent, self.max_steps, stop)
+                result = rollout(start, agent, self.max_steps)
                 found.append(start.worth(result.state) - start.worth(start.state))
                 trials.append(result.trials)
                 if len(found) == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,9 +12,10 @@ import torch
 
 from hirl_agents.agent import begin_episodes
 from hirl_agents.restorer import UNSCORED, Restorer, as_given
+from hirl_agents.rollout import STOPS
 from hirl_env.data.images import as_batch
 from hirl_env.quality import Measure
-from hirl_env.restoration import Restoration, State
+from hirl_env.restoration import UNBOUNDED, Restoration, Rules, State
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.pictures.encoding import encoded, saved_format
 from hirl_experiments.pictures.formats import FORMATS
@@ -85,15 +86,14 @@ class Session:
         """
         if len(self.steps) > MOST_STEPS:
             raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
-        restoration = self._restoration.with_state(self.steps[-1].state)
-        with torch.no_grad():
-            restoration.step(np.array([cell]))
-        self.steps.append(self._step(restoration.state, self.restorer.toolset[cell].name))
+        self._take(cell, UNBOUNDED)
 
     def go_on(self) -> None:
-        """Lets the agent choose until it stops, or reaches its largest number of steps."""
-        while len(self.steps) <= self.restorer.max_steps and (cell := self.best()) is not None:
-            self.take(cell)
+        """Lets the agent choose until it stops, as in a rollout by value, or the path has its largest length."""
+        most = min(self.restorer.max_steps, MOST_STEPS)
+        while len(self.steps) <= most and (cell := self.best()) is not None:
+            if not self._take(cell, Rules(stop=STOPS["value"])):
+                self.steps[-1] = replace(self.steps[-1], best=None)
 
     def undo(self) -> None:
         """Takes the last step back, if there is one."""
@@ -136,6 +136,15 @@ class Session:
         format = saved_format(self._picture, None)
         suffix = self._name.suffix if format == self._picture.format else FORMATS[format].suffixes[0]
         return content, suffix, [*self.notes, *notes]
+
+    def _take(self, cell: Cell, rules: Rules) -> bool:
+        """Applies a tool, and returns whether the rules let the step stand."""
+        restoration = self._restoration.with_state(self.steps[-1].state).with_rules(rules)
+        with torch.no_grad():
+            taken_back = restoration.step(np.array([cell])).terminated[0]
+        if not taken_back:
+            self.steps.append(self._step(restoration.state, self.restorer.toolset[cell].name))
+        return not taken_back
 
     def _step(self, state: State, tool: str) -> Step:
         with torch.no_grad():

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hirl_env.arrays import Pixels
-from hirl_env.data.images import LUMA
+from hirl_env.data.images import in_grey
 from hirl_env.data.patterns import patterned
 from hirl_env.data.textures import textured
 
@@ -43,7 +43,7 @@ def photograph(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixel
 
 def grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """The photograph in grey."""
-    return np.repeat((pixels @ np.array(LUMA)).round()[..., None], 3, axis=2).astype(np.uint8)
+    return in_grey(pixels)
 
 
 def near_grey(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
         if turned.mode == "F":
             raise ValueError("its pixels are floating point numbers; convert it to 8 or 16 bits per channel")
         if turned.mode.startswith("I"):
-            return np.repeat(deep_grey(turned)[..., None], 3, axis=2)
+            return np.repeat(in_8_bits(np.asarray(turned))[..., None], 3, axis=2)
         return np.asarray(turned.convert("RGB"))
 
 
@@ -165,9 +166,17 @@ def upright(picture: Image.Image) -> Image.Image:
         return bare
 
 
-def deep_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """A 16-bit grey picture (mode ``I``, ``I;16``, ...) in 8 bits, uint8 (H, W)."""
-    return (np.asarray(picture).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
+def in_8_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Numbers of 16 bits, in an integer type of any size, as uint8 of the same shape; uint8 as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    eight: npt.NDArray[np.uint8] = (pixels.astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
+    return eight
+
+
+def in_grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The luma of pixels (H, W, 3), in three equal channels."""
+    return np.repeat((pixels @ np.array(LUMA)).round()[..., None], 3, axis=2).astype(np.uint8)
 
 
 def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
@@ -180,6 +189,11 @@ def to_tensor(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
 def as_batch(pixels: npt.NDArray[np.uint8 | np.uint16]) -> torch.Tensor:
     """uint8 or uint16 (H, W, 3) or grey (H, W) to float32 (1, 3, H, W) in [0, 1]."""
     return to_tensor(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))[None]
+
+
+def eight_bits(images: torch.Tensor) -> torch.Tensor:
+    """Images as files of 8 bits have them: values rounded to multiples of 1/255, in [0, 1], in new memory."""
+    return (images * 255).round_().clamp_(0, 255).div_(255)
 
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:

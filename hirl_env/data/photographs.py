@@ -116,22 +116,28 @@ class Photographs:
     def split(self, count: int) -> tuple[Photographs, Photographs]:
         """Two sources: all but some pictures, and these, which are spread evenly over the list.
 
+        All versions of a photograph, distorted in different ways, come into the same one.
+
         Args:
-            count: Number of pictures of the second.
+            count: Number of pictures of the second; where photographs have several versions, about that many.
 
         Raises:
             ValueError: If that leaves none in one of them.
         """
-        if not 1 <= count < len(self.entries):
+        photographs = list(dict.fromkeys(entry.reference or entry.distorted for entry in self.entries))
+        if not 1 <= count < len(self.entries) or len(photographs) == 1:
             raise ValueError(
                 f"{self.name}: {count} of {len(self.entries)} pictures cannot be split off; "
                 f"give more pictures, or split off at most {len(self.entries) - 1}"
             )
-        split_off = {int(index) for index in np.linspace(0, len(self.entries) - 1, count).round()}
+        some = round(count * len(photographs) / len(self.entries))
+        places = np.linspace(0, len(photographs) - 1, min(max(1, some), len(photographs) - 1)).round()
+        split_off = {photographs[int(place)] for place in places}
         parts: tuple[list[Entry], list[Entry]] = ([], [])
-        for index, entry in enumerate(self.entries):
-            parts[index in split_off].append(entry)
-        return Photographs(parts[0], self.name), Photographs(parts[1], f"{self.name} ({count} of {len(self.entries)})")
+        for entry in self.entries:
+            parts[(entry.reference or entry.distorted) in split_off].append(entry)
+        name = f"{self.name} ({len(parts[1])} of {len(self.entries)})"
+        return Photographs(parts[0], self.name), Photographs(parts[1], name)
 
     def _left(self, smallest: int) -> int:
         """How many pictures are not known to have a side of fewer than ``smallest`` pixels."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -170,14 +170,18 @@ class ShippedToolset(Toolset):
     Copies of what has it, such as environments that a tree search copies, have the same one.
     """
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Toolset:
+    def __init__(self, types: Mapping[str, Sequence[Tool]], device: str | torch.device = "cpu") -> None:
+        super().__init__(types, device)
+        self._copies: dict[torch.device, ShippedToolset] = {self.device: self}  # the same for all copies
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ShippedToolset:
         return self
 
-    def to(self, device: str | torch.device) -> Toolset:
+    def to(self, device: str | torch.device) -> ShippedToolset:
         """This toolset where its networks are on ``device`` already, else the one copy there."""
-        return _the_copy(self, available_device(device))
-
-
-@cache
-def _the_copy(toolset: ShippedToolset, device: torch.device) -> Toolset:
-    return Toolset.to(toolset, device)
+        device = available_device(device)
+        if device not in self._copies:
+            copied = cast(ShippedToolset, super().to(device))
+            copied._copies = self._copies
+            self._copies.setdefault(device, copied)
+        return self._copies[device]

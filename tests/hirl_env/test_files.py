@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hirl_env import files
-from hirl_env.files import _swept, atomic_write, remove_leftovers
+from hirl_env.files import _swept, atomic_write, atomic_write_text, remove_leftovers
 
 
 def test_a_failing_disk_leaves_the_old_file_and_nothing_half_written(tmp_path):
@@ -85,6 +85,15 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
             file.write(b"new")
         assert path.is_symlink()
         assert (tmp_path / "real" / path.name).read_text() == "new"
+
+
+def test_a_private_file_stays_private(tmp_path):
+    path = tmp_path / "diary.txt"
+    path.write_text("old")
+    path.chmod(0o600)
+    atomic_write_text(path, "new")
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_is_missing_is_made(tmp_path):

@@ -258,6 +258,8 @@ def test_steps_out_of_turn(toy_toolset):
     ("arguments", "message"),
     [
         ({"max_steps": 0}, "max_steps must be at least 1"),
+        ({"time_limit": 0}, "time_limit must be at least max_steps"),
+        ({"max_steps": 3, "time_limit": 2}, "time_limit must be at least max_steps, or None for no bound; got 2"),
         ({"stop": "never"}, "stop must be None, 'no_gain', 'no_change' or 'below_start'"),
     ],
 )

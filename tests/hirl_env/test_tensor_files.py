@@ -39,6 +39,13 @@ def test_what_is_there_twice_is_stored_once(tmp_path):
     assert (tmp_path / "state").stat().st_size < 1.1 * weights.nbytes
 
 
+def test_places_of_one_name_are_told_apart(tmp_path):
+    tree = {"a/b": torch.zeros(2), "a": {"b": torch.ones(2)}, "1": torch.full((2,), 2.0), 1: torch.full((2,), 3.0)}
+    write_state(tmp_path / "state", tree)
+    again = read_state(tmp_path / "state")
+    assert [each[0].item() for each in (again["a/b"], again["a"]["b"], again["1"], again[1])] == [0, 1, 2, 3]
+
+
 def test_code_cannot_be_stored(tmp_path):
     with pytest.raises(TypeError, match="/schedule: a file of numbers and texts cannot hold a function"):
         write_state(tmp_path / "state", {"schedule": lambda: 0})

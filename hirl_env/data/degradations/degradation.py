@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from hirl_env.arrays import Pixels
+from hirl_env.data.images import eight_bits
 
 
 class Degradation(ABC):
@@ -131,11 +132,6 @@ class Mixture(Random):
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return self.choices[int(rng.integers(len(self.choices)))].draw(rng)
-
-
-def eight_bits(image: torch.Tensor) -> torch.Tensor:
-    """An image as a file of 8 bits has it: its values rounded to multiples of 1/255, in [0, 1], in new memory."""
-    return (image * 255).round_().clamp_(0, 255).div_(255)
 
 
 def whole(what: str, value: Any) -> int:

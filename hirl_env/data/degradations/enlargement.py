@@ -10,7 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hirl_env.data.degradations.degradation import Degradation, eight_bits
+from hirl_env.data.degradations.degradation import Degradation
+from hirl_env.data.images import eight_bits
 
 Interpolation = Literal["bilinear", "bicubic"]
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecFrameStack
 
 from hirl_agents import HIRL, make_vec_env
+from hirl_agents.hirl.config import HIRLConfig
 from hirl_env.data.degradations import Degradation, Mixture
 from hirl_env.data.photographs import from_folder
 from hirl_env.tools.tool import Tool
@@ -437,3 +438,20 @@ def test_target_networks_get_the_statistics_of_batch_norm(env):
 def test_settings_that_cannot_work_are_refused(env, settings, words):
     with pytest.raises(ValueError, match=words):
         agent(env, **settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"degree_head": "blind"}, "says nothing about types"),
+        ({"buffer_size": 16, "batch_size": 32}, "holds no batch of 32"),
+        ({"degree_updates": "online", "norm": "group", "n_steps": 2}, "single steps"),
+        ({"degree_updates": "online"}, "does not go with norm='batch'"),
+        ({"full_feedback": True, "gamma": 0.9}, "looks no further"),
+        ({"width": 12}, "width must be a multiple of 8, got 12"),
+        ({"train_freq": 0}, "train_freq must be at least 1, got 0"),
+    ],
+)
+def test_a_configuration_says_before_a_training_what_cannot_work(options, words):
+    with pytest.raises(ValueError, match=words):
+        HIRLConfig(**options).check()

@@ -73,6 +73,9 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, images="/data/others")
     assert hirl("compare", str(first), str(elsewhere), "--out", out) == 1
     assert "differ in images" in capsys.readouterr().err
+    filled = written(tmp_path / "filled", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, memory=["/data/run"])
+    assert hirl("compare", str(first), str(filled), "--out", out) == 1
+    assert "differ in memory" in capsys.readouterr().err
     copied = written(tmp_path / "copied", "hirl", [0, 1], seed=0, algorithm={"gamma": 0.0})
     assert hirl("compare", str(first), str(copied), "--out", out) == 1
     assert "have the same seed" in capsys.readouterr().err

@@ -78,6 +78,11 @@ def test_a_price_on_compute_changes_what_is_best(toy, costly_toolset, folder, tm
     assert dear["regret"] == pytest.approx(1e4 * cheap["GFLOP"], abs=1e-3), "twice the cost for the same"
 
 
+def test_who_must_be_told_the_degradations_is_refused(table):
+    with pytest.raises(ValueError, match="--entrants reverse: must be told the degradations"):
+        regret(table, ("distorted", "reverse"))
+
+
 def test_other_tools_than_the_tables_are_refused(table, toy_toolset, monkeypatch):
     renamed = toy_toolset.with_type("new", [add(3), add(5)])
     stronger = toy_toolset.mapped(lambda tool: add(5) if tool.name == "add +8" else tool)

@@ -149,6 +149,8 @@ def test_damaged_directories_are_read_as_far_as_they_go():
     itself = bytearray(HEADER + directory_bytes({0x8769: (4, {1: (2, b"N\0")})}, 8))
     struct.pack_into("<I", itself, 18, 8)  # the folder is the directory that it lies in
     assert read_directory(bytes(itself)) == {}
+    deep = b"".join(struct.pack("<HHHIII", 1, 0x8769, 4, 1, 8 + 18 * (number + 1), 0) for number in range(3000))
+    assert read_directory(HEADER + deep).keys() == {0x8769}
     rng = np.random.default_rng(0)
     for _ in range(300):
         damaged = bytearray(data)

@@ -8,7 +8,9 @@ from PIL import Image
 
 from hirl_agents.restorer import Restorer
 from hirl_env.quality import measures
-from hirl_experiments.web.session import Session
+from hirl_env.tools.toolset import Toolset
+from hirl_experiments.web.session import MOST_STEPS, Session
+from tests.conftest import add
 
 
 @pytest.fixture
@@ -34,3 +36,27 @@ def test_an_agent_that_has_stop_stops_by_that_alone(picture, toy_toolset, stop, 
     assert len(restorer.restore(session.before()).steps) == len(path)
     assert session.best() == ((0, 1) if path else None)
     assert session.steps[-1].values.shape == (2, 2)
+
+
+def test_a_step_that_nobody_sees_is_taken_back_as_by_hirl_restore(picture):
+    toolset = Toolset({"brighten": [add(8), add(0.5)]})
+
+    def values(images: torch.Tensor) -> torch.Tensor:
+        before = images[:, 0, 0, 0] * 255 < 104
+        return torch.stack([torch.where(before, 2.0, -1.0), torch.ones(len(images))], dim=1)[:, None]
+
+    restorer = Restorer(values, toolset)
+    session = Session(picture, restorer, measures.resolve("hirl-biqa"), 10_000)
+    session.go_on()
+    assert session.steps[-1].state.paths[0] == ((0, 0),)
+    assert len(restorer.restore(session.before()).steps) == 1
+    assert session.best() is None
+    session.take((0, 1))
+    assert len(session.steps) == 3, "a person may take it"
+
+
+def test_an_agent_of_longer_paths_stops_where_the_page_ends(picture, toy_toolset):
+    first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
+    session = Session(picture, Restorer(first, toy_toolset, max_steps=30), measures.resolve("hirl-biqa"), 10_000)
+    session.go_on()
+    assert len(session.steps) == 1 + MOST_STEPS

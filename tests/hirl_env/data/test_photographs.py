@@ -130,3 +130,19 @@ def test_some_pictures_are_split_off(folder):
     for count in (0, 3):
         with pytest.raises(ValueError, match="cannot be split off"):
             whole.split(count)
+
+
+def test_all_versions_of_a_photograph_are_split_off_together(tmp_path):
+    entries = []
+    for photograph in range(6):
+        save(tmp_path / f"clean{photograph}.png", size=(8, 8))
+        for level in range(5):
+            save(tmp_path / f"{photograph}-{level}.png", size=(8, 8))
+            names = (f"clean{photograph}.png", f"{photograph}-{level}.png")
+            entries.append(Entry(names[1], *(tmp_path / name for name in names)))
+    for count, versions in ((1, 5), (10, 10), (12, 10), (29, 25)):
+        rest, some = Photographs(entries, "pairs").split(count)
+        assert (len(rest), len(some)) == (30 - versions, versions)
+        assert not {entry.reference for entry in rest.entries} & {entry.reference for entry in some.entries}
+    with pytest.raises(ValueError, match="cannot be split off"):
+        Photographs(entries[:5], "pairs").split(1)

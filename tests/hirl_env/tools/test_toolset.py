@@ -142,6 +142,7 @@ def test_the_shipped_networks_are_copied_once_per_device():
     assert toolsets.resolve("hirl").to("meta") is shipped.to(torch.device("meta")) is not shipped
     assert shipped.to("meta")[0, 0].restore.network.layers[0].weight.device.type == "meta"
     assert shipped[0, 0].restore.network.layers[0].weight.device.type == "cpu"
+    assert shipped.to("meta").to("cpu") is shipped, "and back again"
     assert copy.deepcopy(shipped.to("meta")) is shipped.to("meta"), "copies of environments share it there, too"
 
 

@@ -30,14 +30,14 @@ def sha256(path: Path) -> str | None:
 
 
 def of_photographs(files: Iterable[Path]) -> str:
-    """The number of files, and a hash of their names and sizes.
+    """The number of files, and a hash of their names and contents.
 
     Args:
         files: Files of the photographs, in order; a file that occurs twice counts once.
     """
-    sizes = {file: file.stat().st_size if file.is_file() else None for file in files}
-    listing = "".join(f"{file.name} {size}\n" for file, size in sizes.items())
-    return f"{len(sizes)} files, {hashlib.sha256(listing.encode()).hexdigest()[:16]}"
+    contents = {file: sha256(file) for file in dict.fromkeys(files)}
+    listing = "".join(f"{file.name} {content}\n" for file, content in contents.items())
+    return f"{len(contents)} files, {hashlib.sha256(listing.encode()).hexdigest()[:16]}"
 
 
 def of_toolset(toolset: str) -> str:

@@ -61,9 +61,9 @@ def sweep(
     if resume is not None:
         if any(other is not None for other in others):
             raise ValueError("--resume goes on with the settings the sweep had; give no others")
+        plan, out = read_plan(resume), resume
         if not trust:
             raise ValueError(f"{resume}: going on runs code that Ray's notes of the sweep hold; --trust does so")
-        plan, out = read_plan(resume), resume
     else:
         if config is None:
             raise ValueError("name a sweep configuration (or --resume a sweep)")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hirl_experiments.sweeps.config import read_sweep_config
-from hirl_experiments.sweeps.plan import plan_runs, train_settings
+from hirl_experiments.sweeps.plan import KEYS, plan_runs, train_settings
 from hirl_experiments.training.csv_log import CsvLog
 from tests.conftest import evil_pickle
 from tests.experiments.test_plugins import PLUGINS
@@ -264,8 +264,7 @@ def test_runs_too_short_to_be_stopped_early_are_said_before_any_begins(config, f
         (["CONFIG", "--images", "FOLDER", "--seeds", "0"], "--seeds must be at least 1"),
         (["CONFIG", "--images", "FOLDER", "--seed", "-1"], "--seed must be at least 0"),
         (["CONFIG", "--images", "FOLDER", "--gpus-per-trial", "-1"], "--gpus-per-trial must be at least 0"),
-        (["--resume", "NOWHERE"], "going on runs code that Ray's notes of the sweep hold; --trust does so"),
-        (["--resume", "NOWHERE", "--trust"], "holds no sweep to resume"),
+        (["--resume", "NOWHERE"], "holds no sweep to resume"),
         (["--resume", "EMPTY", "--trust"], "holds no sweep to resume (sweep.json is not one of hirl sweep)"),
         (["CONFIG", "--resume", "NOWHERE"], "give no others"),
     ],
@@ -292,7 +291,8 @@ def test_a_sweep_is_not_overwritten(config, folder, tmp_path, capsys, hirl):
 
 @needs_ray
 def test_no_code_of_a_sweep_is_run_without_trust(tmp_path, capsys, hirl):
-    for path, content in {"sweep.json": b"{}", "tune/tuner.pkl": evil_pickle(tmp_path / "ran")}.items():
+    plan = json.dumps({key: [] for key in KEYS} | {"runs": [{}]}).encode()
+    for path, content in {"sweep.json": plan, "tune/tuner.pkl": evil_pickle(tmp_path / "ran")}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
     assert hirl("sweep", "--resume", str(tmp_path)) == 1

@@ -106,7 +106,7 @@ def full_paths(
         every_doubt.append(np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead))
         every_gain.append(worth - worth[:, :1])
         every_tool.append(np.stack([step.last_tools for step in ahead], axis=1))
-        alike = [look_alike(one.state.images, next.state.images) for one, next in pairwise(steps)]
+        alike = [look_alike(before.state.images, after.state.images) for before, after in pairwise(steps)]
         every_unseen.append(torch.stack(alike, dim=1).cpu().numpy())
         every_perfect.append(start.state.scores >= most)
     return FullPaths(

@@ -59,8 +59,8 @@ def atomic_write(path: str | Path) -> Iterator[io.BufferedWriter]:
             os.fsync(descriptor)
             if fcntl is None:  # Windows renames no file that is open
                 held.close()
-            if path.exists():
-                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+            with suppress(OSError):  # a new file, or a disk that knows no permissions
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
         finally:
             held.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import pairwise
 from operator import add
 
 import numpy as np
@@ -35,7 +34,7 @@ class FullPaths:
         doubts: By how much a doubt of 1 lowers that value, float64 (N, steps).
         gains: What an image has gained after no step, one, two ..., in units of the reward, float64 (N, steps + 1).
         tools: Number of the tool used last before each step, 0 for none, int64 (N, steps).
-        unseen: Whether a step changed nothing visible, so that a rollout takes it back and ends, bool (N, steps).
+        unseen: Whether the first step changed nothing visible, so that a rollout takes it back and ends, bool (N,).
         perfect: Whether an image had the largest score that counts from the start, bool (N,).
         n_tools: Number of tools.
     """
@@ -73,8 +72,9 @@ class FullPaths:
                 take a step.
             price: Price of an image that is harmed beyond that, in units of the reward.
         """
-        stops = self.unseen | (self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools])
+        stops = self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools]
         length = np.where(stops.any(axis=1), stops.argmax(axis=1), self.values.shape[1])
+        length = np.where(self.unseen, 0, length)
         gained = self.gains[np.arange(len(length)), length]
         harmed = (gained < -HARM) | (self.perfect & (length > 0))
         return float(gained.mean() - price * max(0.0, harmed.mean() - harm))
@@ -106,8 +106,7 @@ def full_paths(
         every_doubt.append(np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead))
         every_gain.append(worth - worth[:, :1])
         every_tool.append(np.stack([step.last_tools for step in ahead], axis=1))
-        alike = [look_alike(before.state.images, after.state.images) for before, after in pairwise(steps)]
-        every_unseen.append(torch.stack(alike, dim=1).cpu().numpy())
+        every_unseen.append(look_alike(start.state.images, steps[1].state.images).cpu().numpy())
         every_perfect.append(start.state.scores >= most)
     return FullPaths(
         np.concatenate(every_value),

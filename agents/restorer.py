@@ -65,7 +65,7 @@ class Restored:
     Attributes:
         image: Restored picture, of the shape and type of the given one.
         steps: Path, step by step.
-        why: Reason why it ended: ``value`` (no tool was worth more than zero, or the best changed nothing visible and
+        why: Reason why it ended: ``value`` (no tool was worth more than zero, or the first changed nothing visible and
             was taken back), ``reference`` or ``quality`` (the next step did not raise the PSNR, or the measure, and was
             taken back), ``stop`` (the agent chose to) or ``steps`` (``max_steps`` were taken).
         final_value: Value of the best step at the end, which was not taken or was taken back; None after ``steps``.

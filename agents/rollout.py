@@ -15,7 +15,8 @@ from hirl_agents.search import SearchResult
 from hirl_env.restoration import Restoration, Rules, Stop
 
 Stopping = Literal["value", "reference", "quality", "steps"]
-# By value: a reward of PSNR capped where differences are no longer visible says nothing about steps that change less.
+# By value: a picture that would look the same comes out as it is. Rewards of PSNR that is capped where differences
+# are no longer visible say nothing about such steps.
 STOPS: dict[Stopping, Stop | None] = {"value": "no_change", "reference": "no_gain", "quality": "no_gain", "steps": None}
 
 
@@ -50,7 +51,8 @@ def rollout(
             there is one. Or an agent, whose episodes begin here.
         max_steps: Longest path; None for that of the agent's training, or 7 for a function.
         stop: The stopping rule: ``value`` stops when no tool is worth more than zero or, for an agent that has STOP,
-            when it chooses STOP, and takes a step back that changes nothing visible (needs no reference);
+            when it chooses STOP, or at a first step that changes nothing visible, which it takes back (needs no
+            reference);
             ``reference`` or ``quality`` stops when a step does not raise the measure of ``start``, and takes that step
             back (the paper's "until there is no reward", and, with a blind measure, its inference); ``steps`` never
             stops before ``max_steps``, except by STOP.

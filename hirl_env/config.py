@@ -45,8 +45,8 @@ class EnvConfig:
         crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
         max_steps: Number of steps after which an episode is truncated; None for no bound.
         stop: Rule that ends an episode early. None for no rule; ``no_gain``: the first step that gains nothing is taken
-            back and terminates the episode; ``no_change``: so does the first step that changes nothing visible (PSNR
-            to the image before it above 50 dB); ``below_start``: a score below the initial one terminates it.
+            back and terminates the episode; ``no_change``: so does a first step that changes nothing visible;
+            ``below_start``: a score below the initial one terminates it.
         stop_action: Whether there is one more action type, STOP, that terminates the episode.
         observe_start: Whether observations have three more channels: the image at the start of the episode. They show
             what the tools have removed, distortion or detail.

@@ -31,7 +31,7 @@ class Rules:
         time_limit: Steps after which it is truncated even where it terminates in the last of them, as by a TimeLimit;
             None for no bound. At least ``max_steps``.
         stop: Rule that ends episodes early: ``no_gain`` ends an episode at the first step that gains nothing, and takes
-            that step back; ``no_change`` does so at the first step after which an image looks as before
+            that step back; ``no_change`` does so at the first step of all, if the image looks as before after it
             (`hirl_env.quality.look_alike`); ``below_start`` ends an episode when an image scores less than at the
             beginning (RL-Restore's rule in training); None does none of these.
         stop_action: Whether there is one more type after the toolset's own, STOP, which ends the episode and changes
@@ -375,7 +375,7 @@ class Restoration:
         if self.rules.stop == "no_gain":
             return stopped | (gains <= 0), stopped | (gains <= 0)
         if self.rules.stop == "no_change":
-            stopped = stopped | look_alike(before.images, after.images).cpu().numpy()
+            stopped = stopped | ((before.lengths == 0) & look_alike(before.images, after.images).cpu().numpy())
         if self.rules.stop == "below_start":
             return stopped | (after.scores < after.first_scores), stopped
         return stopped, stopped

@@ -125,7 +125,7 @@ class Follow(Method):
     Args:
         agent: Agent: a registered name, or a file.
         stop: Rule by which it stops: value, when no tool is predicted to gain or, if it has STOP, by that action, and
-            at the first step that changes nothing visible; reference or quality, at the first step that does not raise
+            at a first step that changes nothing visible; reference or quality, at the first step that does not raise
             the PSNR or the measure; steps, never.
         max_steps: Longest path. Default: that of its training.
         measure: Blind measure for the stop quality.

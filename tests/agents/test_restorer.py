@@ -161,7 +161,7 @@ def test_small_pictures(shape):
     network = TwoLevelQ(4, 4, width=8)
     assert Restorer(network, max_steps=2, stop="steps").restore(image).image.shape == shape
     for cell in ((0, 1), (1, 2), (2, 0), (3, 3)):
-        restored = Restorer(always(cell, types=4, degrees=4), max_steps=1).restore(image)
+        restored = Restorer(always(cell, types=4, degrees=4), max_steps=1, stop="steps").restore(image)
         assert restored.image.shape == shape
         assert len(restored.steps) == 1
 

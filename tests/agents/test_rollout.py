@@ -37,7 +37,7 @@ def test_stopping_by_the_reference_takes_the_last_step_back(start):
     assert [len(path) for path in regardless.state.paths] == [5, 5, 5]
 
 
-def test_stopping_by_value_takes_a_step_back_that_nobody_sees(start):
+def test_stopping_by_value_takes_a_first_step_back_that_nobody_sees(start):
     toolset = Toolset({"brighten": [add(0.5), add(8)]})
     restoration = Restoration(toolset, start.measure)
     restoration.begin(start.state.images, start.state.references)

@@ -93,7 +93,7 @@ def test_no_gain_terminates_and_takes_the_step_back(toy_toolset):
     assert restoration.state.scores == pytest.approx([decibels(2), decibels(10)], abs=1e-3)
 
 
-def test_no_change_terminates_and_takes_back_what_cannot_be_seen():
+def test_no_change_terminates_and_takes_back_a_first_step_that_cannot_be_seen():
     toolset = Toolset({"brighten": [add(0.5), add(2)]})
     restoration = begun(toolset, (100, 100), stop="no_change")
     outcome = restoration.step([[0, 0], [0, 1]])
@@ -101,6 +101,7 @@ def test_no_change_terminates_and_takes_back_what_cannot_be_seen():
     assert outcome.gains[0] == 0
     assert restoration.state.paths == [(), ((0, 1),)]
     assert restoration.state.images[:, 0, 0, 0] * 255 == pytest.approx([100, 102], abs=1e-4)
+    assert not restoration.step([[0, 0]], np.array([1])).terminated[0], "it looks other than at the beginning"
 
 
 def test_below_start_terminates_and_keeps_the_step(toy_toolset):

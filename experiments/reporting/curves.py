@@ -18,7 +18,7 @@ from hirl_experiments.training.validation import NOT_LEVELS
 CONFIDENCE = 0.95
 TRIMMED = 0.25  # of the seeds, at either end, rounded down
 SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
-FOLDERS = ("images", "validate")  # which may lie elsewhere on another machine
+FOLDERS = ("images", "validate", "memory")  # which may lie elsewhere on another machine
 _MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
 DECIMALS = {"seeds": 0, "step": 0} | dict.fromkeys(_MEASURED, 2)
 CurvesByLabel = Mapping[str, list[list[dict[str, float]]]]  # rows of evaluation.csv, per run, per label
@@ -44,11 +44,7 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
         first = first_of.setdefault(config.label, run)
         other = configs[first]
         differ = [key for key in SETTINGS if getattr(config, key) != getattr(other, key)]
-        differ += [
-            key for key in FOLDERS if Path(getattr(config, key) or "").name != Path(getattr(other, key) or "").name
-        ]
-        if [Path(one).name for one in config.memory] != [Path(one).name for one in other.memory]:
-            differ.append("memory")
+        differ += [key for key in FOLDERS if _names(getattr(config, key)) != _names(getattr(other, key))]
         if differ:
             raise ValueError(
                 f"{first} and {run} are both called {config.label!r}, and differ in {', '.join(differ)}: give runs "
@@ -58,6 +54,11 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
     if len(measures) > 1:
         (name, one), (another, other_run), *_ = measures.items()
         raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
+
+
+def _names(folders: str | tuple[str, ...] | None) -> list[str]:
+    """The name of one folder, or of several."""
+    return [Path(folder).name for folder in (folders if isinstance(folders, tuple) else (folders or "",))]
 
 
 def summary(

@@ -7,9 +7,11 @@ Importing it registers ``HIRL-Restore-v0`` (actions are (type, degree) pairs), `
     env = gym.make("hirl_env:HIRL-Restore-v0", degradation="severe")
 """
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 
 import gymnasium as gym
+import torch
 
 from hirl_env.config import EnvConfig
 from hirl_env.data import Degradation, Photographs, degradations, image_sources
@@ -49,6 +51,10 @@ def _register(env_id: str, single: str, vector: str, **kwargs: bool) -> None:
     if env_id not in gym.registry:
         gym.register(env_id, f"hirl_env.{single}", vector_entry_point=f"hirl_env.{vector}", kwargs=kwargs)
 
+
+if hasattr(os, "register_at_fork"):  # systems without it do not fork
+    # A forked process, as of AsyncVectorEnv, has none of PyTorch's threads and would wait for them forever.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 _register("HIRL-Restore-v0", "env:RestoreEnv", "vector_env:RestoreVectorEnv")
 _register("HIRL-RestoreFlat-v0", "env:RestoreEnv", "vector_env:RestoreVectorEnv", flat=True)

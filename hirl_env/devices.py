@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 import torch
 
 Precision = Literal["float32", "bf16"]
 AnyPrecision = Literal["auto", "float32", "bf16"]
+
+
+@contextmanager
+def our_defaults() -> Iterator[None]:
+    """A context, or a decorator, in which new tensors are float32 and on the CPU, whatever defaults were set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def available_device(device: str | torch.device) -> torch.device:

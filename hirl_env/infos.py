@@ -66,7 +66,7 @@ class Infos:
         if self.psnr:
             infos["psnr"] = np.full(len(rows), np.nan) if state.psnr is None else state.psnr[rows]
         if self.path_length is not None:
-            infos["path"] = np.full((len(rows), self.path_length, 2), -1)
+            infos["path"] = np.full((len(rows), self.path_length, 2), -1, np.int64)
             infos["path"][:, : state.path.shape[1]] = state.path[rows]
         if self.tool_gains:
             infos["tool_gains"] = self._gains[rows]

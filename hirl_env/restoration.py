@@ -101,7 +101,7 @@ class State:
             decibels: PSNR of the images in dB, float64 (N,), or None.
         """
         count = len(images)
-        path, steps, ended = np.full((count, 1, 2), -1), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        path, steps, ended = np.full((count, 1, 2), -1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_)
         return cls(images, images, references, scores, scores, decibels, np.zeros(count), path, steps, ended)
 
     def __len__(self) -> int:
@@ -352,14 +352,14 @@ class Restoration:
 
     def _try_all(self, before: State, actions: Indices) -> tuple[torch.Tensor, Floats]:
         """The images after their tools, and what each tool would have gained, (n, types, degrees)."""
-        images = before.images
+        images = before.images.clone()
         tool_gains = np.empty((len(before), self.toolset.n_types, self.toolset.n_degrees))
         for cell in self.toolset.cells:
             restored = self.toolset.apply(before.images, cell, self.precision)
             gained = self._measured(restored, before.references) - before.scores
             tool_gains[:, cell[0], cell[1]] = gained - self.price * self._costs(before.images, np.array([cell]))
             rows = np.flatnonzero((actions == cell).all(axis=1))
-            images = _assigned(images, rows, restored[rows])
+            images[rows] = restored[rows]
         return images, tool_gains
 
     def _costs(self, images: torch.Tensor, actions: Indices) -> Floats:

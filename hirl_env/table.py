@@ -7,7 +7,7 @@ Nodes are paths. Node 0 is the distorted crop, and tool t of m (from 0, type by 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +140,13 @@ class Table:
     def __len__(self) -> int:
         return self.spec.count
 
+    # Copies of an environment, and processes that it is sent to, share the files.
+    def __deepcopy__(self, memo: dict[int, Any]) -> Table:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[Path], Table], tuple[Path]]:
+        return open_table, (self.folder,)
+
     @property
     def tool_costs(self) -> Floats:
         """GFLOP of each tool for a crop, float64 (tools,)."""
@@ -152,6 +159,23 @@ class Table:
         for _ in range(self.spec.depth):
             by_length.append(np.add.outer(by_length[-1], self.tool_costs).ravel())
         return np.concatenate(by_length)
+
+    # All nodes of all crops in a row, as ordinary arrays, of which single entries are read fastest.
+
+    @cached_property
+    def flat_scores(self) -> Floats:
+        """The scores, float64 (crops * nodes,)."""
+        return np.asarray(self.scores).reshape(-1)
+
+    @cached_property
+    def flat_psnr(self) -> Floats:
+        """The PSNR in dB, float64 (crops * nodes,)."""
+        return np.asarray(self.psnr).reshape(-1)
+
+    @cached_property
+    def flat_observations(self) -> npt.NDArray[np.uint8]:
+        """The observations, uint8 (crops * nodes kept, H, W, 3)."""
+        return np.asarray(self.observations).reshape(-1, *self.observations.shape[2:])
 
     def node(self, path: Sequence[int]) -> int:
         """The number of the node that a path leads to; tools are numbered from 0, type by type."""

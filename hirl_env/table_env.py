@@ -61,7 +61,6 @@ class TableRestoration(Restoration):
     def __init__(self, table: Table, rules: Rules, price: float) -> None:
         super().__init__(TabulatedToolset(table), measures.resolve(table.spec.measure), rules, price=price)
         self.table, self.nodes = table, table.spec.nodes(table.spec.depth)
-        self._scores, self._psnr = (np.asarray(values).reshape(-1) for values in (table.scores, table.psnr))
 
     def begin(self, images: torch.Tensor, references: torch.Tensor | None, rows: Indices | None = None) -> None:
         """Starts episodes at nodes; both arguments are node numbers, (n,)."""
@@ -86,11 +85,11 @@ class TableRestoration(Restoration):
 
     def _try_all(self, before: State, actions: Indices) -> tuple[torch.Tensor, Floats]:
         children = self._children(before.images).numpy()[:, None] + np.arange(len(self.toolset.cells))
-        gains = self._scores[children] - before.scores[:, None] - self.price * self.table.tool_costs
+        gains = self.table.flat_scores[children] - before.scores[:, None] - self.price * self.table.tool_costs
         return self._apply(before, actions), gains.reshape(len(before), self.toolset.n_types, self.toolset.n_degrees)
 
     def _score(self, images: torch.Tensor, references: torch.Tensor | None) -> tuple[Floats, Floats]:
-        return self._scores[images.numpy()], self._psnr[images.numpy()]
+        return self.table.flat_scores[images.numpy()], self.table.flat_psnr[images.numpy()]
 
     def _megapixels(self, images: torch.Tensor) -> float:
         return self.table.spec.crop_size**2 / 1e6
@@ -189,7 +188,6 @@ class TableTask(Task):
             )
         self.table.checked_steps(config.max_steps, spec.observed)
         restoration = TableRestoration(self.table, rules_of(config, max_episode_steps), reward.price)
-        self._kept = np.asarray(self.table.observations).reshape(-1, *self.table.observations.shape[2:])
         super().__init__(config, TableSamples(self.table), restoration, TableInfos(restoration, config))
 
     def given_sample(self, options: dict[str, Any]) -> Sample:
@@ -206,8 +204,9 @@ class TableTask(Task):
 
     def pixels(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
         """The observations kept for nodes (N,), uint8 (N, H, W, 3), in new memory."""
-        crops, nodes = np.divmod(images.numpy(), self.table.spec.nodes(self.table.spec.depth))
-        return np.take(self._kept, crops * self.table.spec.nodes(self.table.spec.observed) + nodes, axis=0)
+        spec = self.table.spec
+        crops, nodes = np.divmod(images.numpy(), spec.nodes(spec.depth))
+        return np.take(self.table.flat_observations, crops * spec.nodes(spec.observed) + nodes, axis=0)
 
 
 class RestoreTableEnv(RestoreEnv):

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hirl_env.data.images import to_pixels
 from hirl_env.data.samples import Sample, stacked
 from hirl_env.files import atomic_write_text
-from hirl_env.restoration import Restoration, State
+from hirl_env.restoration import UNBOUNDED, Restoration, State
 from hirl_env.table import SPEC, Labels, Table, TableSpec, open_table, read_spec
 
 PIXELS = 32 * 64 * 64  # in all images of a batch, which are restored side by side
@@ -92,6 +92,7 @@ def tabulate(samples: Iterable[Sample], restoration: Restoration, spec: TableSpe
     if len(labels) != spec.count:
         raise ValueError(f"there are other than {spec.count} crops; were photographs added or removed?")
     atomic_write_text(folder / SPEC, replace(spec, samples=labels).as_json())
+    del arrays  # Windows removes no file that is mapped
     (folder / f"{FINISHED}.npy").unlink()
     return open_table(folder)
 
@@ -177,7 +178,7 @@ def _begun(batch: list[Sample], restoration: Restoration, arrays: Arrays, rows: 
     images, references = stacked(batch)
     if references is None:
         raise ValueError("a table needs crops with references")
-    root = restoration.branch()
+    root = restoration.with_rules(UNBOUNDED)
     root.begin(images, references)
     arrays["images"][rows], arrays["references"][rows] = images.numpy(), references.numpy()
     return root

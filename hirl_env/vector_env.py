@@ -24,7 +24,8 @@ ONE_EACH = ("action_masks", "np_random", "np_random_seed", "render")  # differ b
 class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
     """N environments as one batch: a thin layer over a `Restoration` of N images.
 
-    It behaves like a SyncVectorEnv over `RestoreEnv`.
+    It behaves like a SyncVectorEnv over `RestoreEnv`, whose environments share all attributes, so that there is no
+    ``set_attr``.
 
     Args:
         num_envs: Number of images restored side by side.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
+from hirl_env.devices import our_defaults
 from hirl_env.tensor_files import write_tensors
 
 HASHES = "SHA256SUMS"
@@ -45,9 +47,18 @@ def save_weights(
     write_tensors(path, state, metadata or {})
 
 
-def preserves_rng_state(read: Reader) -> Reader:
-    """Decorates a function that makes networks and fills them, so that it leaves the state of torch's generator."""
-    return torch.random.fork_rng(devices=[])(read)
+def makes_networks(read: Reader) -> Reader:
+    """Decorates a function that makes networks and fills them.
+
+    They come out the same whatever defaults torch has, and the state of its generator stays as it is.
+    """
+
+    @functools.wraps(read)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        with our_defaults(), torch.random.fork_rng(devices=[]):
+            return read(*args, **kwargs)
+
+    return cast(Reader, made)
 
 
 def load_weights(network: nn.Module, path: str | Path, prefix: str = "") -> None:

@@ -10,7 +10,7 @@ import torch
 from hirl_env.errors import first_line
 from hirl_env.extras import optional
 from hirl_env.tools.ffdnet import FFDNet
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 
 class ReleasedFFDNet(FFDNet):
@@ -23,7 +23,7 @@ class ReleasedFFDNet(FFDNet):
         return (super().forward(swapped, sigma) - swapped).transpose(2, 3)
 
 
-@preserves_rng_state
+@makes_networks
 def load_ffdnet(path: str | Path) -> ReleasedFFDNet:
     """The network with its authors' weights, ready for inference.
 

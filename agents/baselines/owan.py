@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 WIDTH = 16
 GROUPS, LAYERS = 10, 4
@@ -95,7 +95,7 @@ class OWAN(nn.Module):
         return restored.transpose(2, 3)
 
 
-@preserves_rng_state
+@makes_networks
 def load_owan(path: str | Path) -> OWAN:
     """The network with its authors' weights, ready for inference.
 

@@ -8,7 +8,7 @@ import torch
 
 from hirl_agents.networks.flat_q import FlatQ
 from hirl_agents.networks.two_level_q import TwoLevelQ
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
+from hirl_env.weights import load_weights, makes_networks, read_metadata, read_sizes, save_weights
 
 SUFFIX = ".safetensors"
 # Bounds on the sizes in a file, so that loading one cannot exhaust memory or time.
@@ -31,7 +31,7 @@ def save_q(network: TwoLevelQ | FlatQ, path: str | Path, dtype: torch.dtype = to
     save_weights(network, path, dtype, metadata)
 
 
-@preserves_rng_state
+@makes_networks
 def load_q(path: str | Path) -> TwoLevelQ | FlatQ:
     """Reads a Q-network that `save_q` wrote, ready for inference.
 

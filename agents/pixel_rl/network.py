@@ -9,7 +9,7 @@ from torch import nn
 
 from hirl_agents.networks import SUFFIX
 from hirl_agents.pixel_rl.actions import ACTIONS
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
+from hirl_env.weights import load_weights, makes_networks, read_metadata, read_sizes, save_weights
 
 SHIPPED = Path(__file__).parent / "weights" / f"pixel-rl{SUFFIX}"
 WIDTH = 64  # channels of every hidden layer and of the memory
@@ -99,7 +99,7 @@ def save_pixel_rl(network: PixelRL, path: str | Path) -> None:
     save_weights(network, path, torch.float16, {"network": "pixel-rl", "channels": str(network.channels)})
 
 
-@preserves_rng_state
+@makes_networks
 def load_pixel_rl(path: str | Path | None = None) -> PixelRL:
     """Reads a network that `save_pixel_rl` wrote, ready for inference; by default the shipped network.
 

@@ -27,11 +27,11 @@ import torch
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.network import FORGET_BIAS, RecurrentQ, SameConv2d
 from hirl_env.tools.rl_restore import Released, new_tools
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 
 @torch.no_grad()
-@preserves_rng_state
+@makes_networks
 def load_released(path: str | Path) -> RLRestoreAgent:
     """The authors' agent with its twelve tools, ready for inference.
 

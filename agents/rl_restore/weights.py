@@ -10,7 +10,7 @@ from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.network import RecurrentQ
 from hirl_agents.rl_restore.released import load_released
 from hirl_env.tools.rl_restore import new_tools
-from hirl_env.weights import load_weights, preserves_rng_state, read_metadata, read_sizes, save_weights
+from hirl_env.weights import load_weights, makes_networks, read_metadata, read_sizes, save_weights
 
 KIND = "rl-restore"
 # Bounds on the sizes in a file, so that loading one cannot exhaust memory or time.
@@ -24,7 +24,7 @@ def save_rl_restore(agent: RLRestoreAgent, path: str | Path, dtype: torch.dtype 
     save_weights(agent, path, dtype, {"network": KIND} | {key: str(value) for key, value in sizes.items()})
 
 
-@preserves_rng_state
+@makes_networks
 def load_rl_restore(path: str | Path) -> RLRestoreAgent:
     """Reads an agent, ready for inference.
 

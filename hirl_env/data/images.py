@@ -23,7 +23,8 @@ PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
-BYTES_PER_PIXEL = 80  # memory that restoring a picture takes: several copies of it in float32
+RESTORING = 80  # bytes of memory that restoring a picture takes for a pixel: several copies of it in float32
+DECODING = 32  # bytes that reading it alone takes
 
 
 class UnreadablePicture(ValueError):
@@ -44,7 +45,7 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     Raises:
         UnreadablePicture: If the file is missing, not a picture, or damaged.
     """
-    with opened(path) as picture:
+    with opened(path, bytes_per_pixel=DECODING) as picture:
         _check_numbers(picture)
         turned = upright(picture)
         if turned.mode == "F":
@@ -55,13 +56,16 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
 
 
 @contextmanager
-def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None = None) -> Iterator[Image.Image]:
+def opened(
+    path: str | Path, max_pixels: int | None = None, data: bytes | None = None, bytes_per_pixel: int = RESTORING
+) -> Iterator[Image.Image]:
     """The picture in a file, to be decoded within the context.
 
     Args:
         path: File, which must be an ordinary one.
-        max_pixels: Most pixels that a picture may have. Default: as many as can be restored in the memory that is free.
+        max_pixels: Most pixels that a picture may have. Default: as many as fit into the memory that is free.
         data: Content to read instead of the file's.
+        bytes_per_pixel: Memory that a pixel takes, by which that is judged.
 
     Raises:
         UnreadablePicture: If the file is missing, not a picture, too large, or damaged.
@@ -76,7 +80,7 @@ def opened(path: str | Path, max_pixels: int | None = None, data: bytes | None =
         path.open("rb") if data is None else io.BytesIO(data) as file,
         Image.open(file) as picture,
     ):
-        check_size(picture.width, picture.height, max_pixels)
+        check_size(picture.width, picture.height, max_pixels, bytes_per_pixel)
         yield picture
 
 
@@ -139,15 +143,15 @@ def named_problems(path: Path) -> Iterator[None]:
         raise UnreadablePicture(f"{path}: not a readable picture ({first_line(error)})") from None
 
 
-def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
+def check_size(width: int, height: int, max_pixels: int | None = None, bytes_per_pixel: int = RESTORING) -> None:
     """Raises UnreadablePicture if a picture has too many pixels (see `opened`)."""
-    most = free_memory() // BYTES_PER_PIXEL if max_pixels is None else max_pixels
+    most = free_memory() // bytes_per_pixel if max_pixels is None else max_pixels
     if width * height > most:
         size = f"{width}x{height} pixels"
         if max_pixels is None:
             raise UnreadablePicture(
-                f"{size} take about {width * height * BYTES_PER_PIXEL / 1e9:.1f} GB of memory, and "
-                f"{free_memory() / 1e9:.1f} GB are free; make room, or allow as many by --max-pixels"
+                f"{size} take about {width * height * bytes_per_pixel / 1e9:.1f} GB of memory, and "
+                f"{free_memory() / 1e9:.1f} GB are free; make room (hirl restore allows as many by --max-pixels)"
             )
         raise UnreadablePicture(f"{size} are more than the {most} that are allowed; --max-pixels allows more")
 

@@ -180,11 +180,15 @@ _cache = PictureCache(CACHE_BYTES)
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Every picture in a folder and its sub-folders, sorted by path; hidden files are left out."""
+    """Every picture in a folder and its sub-folders, sorted by path; hidden files and folders are left out."""
+
     # Names that begin with a dot are of the system: macOS lays "._a.jpg", which is no picture, beside "a.jpg".
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
-    )
+    def shown(path: Path) -> bool:
+        return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and shown(path))
+    # By the letters, because Windows compares paths without regard to case, and seeds draw by this order.
+    return sorted(pictures, key=lambda path: path.parts)
 
 
 def from_folder(folder: str | Path) -> Photographs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from hirl_env.arrays import Pixels
@@ -17,6 +18,7 @@ class PictureCache:
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self._lock = threading.Lock()
         self._taken = 0
         self._pictures: dict[tuple[Path, int, int], Pixels] = {}
 
@@ -33,8 +35,15 @@ class PictureCache:
         key = (path.absolute(), file.st_mtime_ns, file.st_size)
         pixels = self._pictures.get(key)
         if pixels is None:
-            pixels = self._pictures[key] = read_image(path)
+            pixels = read_image(path)
+            self._keep(key, pixels)
+        return pixels
+
+    def _keep(self, key: tuple[Path, int, int], pixels: Pixels) -> None:
+        with self._lock:
+            if key in self._pictures:  # another thread has read it meanwhile
+                return
+            self._pictures[key] = pixels
             self._taken += pixels.nbytes
             while self._taken > self.room:
                 self._taken -= self._pictures.pop(next(iter(self._pictures))).nbytes
-        return pixels

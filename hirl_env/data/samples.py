@@ -196,7 +196,7 @@ class CropPosition:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> CropPosition:
-        """A random position, with all equally likely."""
+        """A random position: all windows in a picture are equally likely, and all shifts of the crop in the window."""
         down, right = rng.random(2)
         row, column = rng.integers(BLOCK, size=2)
         return cls(float(down), float(right), int(row), int(column))
@@ -258,7 +258,7 @@ def _along(length: int, crop: int, where: float, shift: int) -> tuple[slice, sli
     begin = int(where * (length - window + 1))
     room = window - crop
     # In a picture with little room around the crop, the margins shrink before the choice of grid positions does.
-    offset = max(0, room - (BLOCK - 1)) // 2 + shift * min(room, BLOCK - 1) // (BLOCK - 1)
+    offset = max(0, room - (BLOCK - 1)) // 2 + shift * min(room + 1, BLOCK) // BLOCK
     return slice(begin, begin + window), slice(offset, offset + crop)
 
 

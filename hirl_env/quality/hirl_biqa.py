@@ -11,7 +11,7 @@ from torch import nn
 
 from hirl_env.log_variances import SCALES, with_log_variances
 from hirl_env.resnet import ResNet18
-from hirl_env.weights import load_weights, preserves_rng_state
+from hirl_env.weights import load_weights, makes_networks
 
 WEIGHTS = Path(__file__).parent / "weights" / "hirl-biqa.safetensors"
 CROP = 64  # pixels, as in training; of smaller pictures the scores mean nothing: noise would raise them
@@ -94,7 +94,7 @@ def _offsets(length: int) -> list[int]:
     return [round(number * (length - CROP) / (count - 1)) for number in range(count)] if count > 1 else [0]
 
 
-@preserves_rng_state
+@makes_networks
 def load_blind_quality(path: str | Path = WEIGHTS) -> BlindQuality:
     """The network with trained weights, ready for inference.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import nn
 
+from hirl_env.checks import times_written
 from hirl_env.quality.full_reference import check_size
 
 ScoreFunction = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -37,8 +39,8 @@ class Measure:
         """Scores (N,) of images (N, 3, H, W), on their device.
 
         Raises:
-            ValueError: If references are needed and missing, or of another shape, the images are too small, or the
-                scores are not one finite number per image.
+            ValueError: If references are needed and missing, or of another shape, the images are too small, the
+                function writes into them, or the scores are not one finite number per image.
         """
         if self.needs_reference and references is None:
             raise ValueError(
@@ -52,7 +54,11 @@ class Measure:
         check_size(self.name, images, self.smallest)
         if isinstance(self.function, nn.Module):
             _follow(self.function, images.device)
+        given = [images] if references is None else [images, references]
+        before = [times_written(each) for each in given]
         scores = self.function(images, references)
+        if [times_written(each) for each in given] != before:
+            raise ValueError(f"measure {self.name!r} writes into the images it is given; it must leave them unchanged")
         if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (len(images),):
             got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
             raise ValueError(
@@ -95,6 +101,9 @@ class BlindNetwork:
         """The result of the network's ``quality_map``."""
         scores: torch.Tensor = self._on(images.device).quality_map(images)  # type: ignore[operator]
         return scores
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BlindNetwork:
+        return self  # nobody trains it, so copies of an environment share it
 
     def _on(self, device: torch.device) -> nn.Module:
         if self._network is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -13,6 +14,17 @@ from hirl_env.quality.measure import Measure
 _TERM = re.compile(
     r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*)?\s*(?P<name>[A-Za-z][\w.-]*)\s*(?P<more>\+|$)"
 )
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """The score function of a weighted sum; unlike a function in a function, it can be pickled."""
+
+    parts: tuple[tuple[Measure, float], ...]
+
+    def __call__(self, images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+        scores = [weight * measure.score(images, references).cpu().double() for measure, weight in self.parts]
+        return torch.stack(scores).sum(0)
 
 
 def weighted_sum(parts: Sequence[tuple[Measure, float]]) -> Measure:
@@ -30,13 +42,9 @@ def weighted_sum(parts: Sequence[tuple[Measure, float]]) -> Measure:
         if not math.isfinite(weight):
             raise ValueError(f"the weight of measure {measure.name!r} must be a finite number, got {weight}")
 
-    def total(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        scores = [weight * measure.score(images, references).cpu().double() for measure, weight in parts]
-        return torch.stack(scores).sum(0)
-
     return Measure(
         " + ".join(f"{weight:g}*{measure.name}" for measure, weight in parts),
-        total,
+        _Sum(tuple(parts)),
         needs_reference=any(measure.needs_reference for measure, _ in parts),
         smallest=max(measure.smallest for measure, _ in parts),
     )

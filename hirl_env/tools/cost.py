@@ -20,5 +20,5 @@ def gflop_per_megapixel(network: nn.Module | object, device: torch.device | str 
     from torch.utils.flop_counter import FlopCounterMode  # imported here, because most importers never count
 
     with FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, SIDE, SIDE, device=device))  # type: ignore[operator]
+        network(torch.zeros(1, 3, SIDE, SIDE, dtype=torch.float32, device=device))  # type: ignore[operator]
     return float(counter.get_total_flops()) / 1e9 / MEGAPIXELS

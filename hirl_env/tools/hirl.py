@@ -10,7 +10,7 @@ from hirl_env.tools.ffdnet import FFDNet
 from hirl_env.tools.tool import Conditioned, Tool, shipped
 from hirl_env.tools.toolset import ShippedToolset, Toolset
 from hirl_env.tools.unet import UNet
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 NOISES = (6, 15, 28, 48)  # standard deviations of noise, of 255
 QUALITIES = {80: (66, 95), 50: (38, 65), 28: (20, 37), 14: (10, 19)}  # JPEG qualities, each with its range
@@ -21,7 +21,7 @@ ERROR_UNIT = 16.0
 
 
 @lru_cache(maxsize=1)
-@preserves_rng_state
+@makes_networks
 def hirl_toolset() -> Toolset:
     """The toolset with the shipped weights; made once per process and shared."""
     denoise = shipped(FFDNet(), "hirl", "denoise")

@@ -19,13 +19,13 @@ from hirl_env.tools.srcnn import SRCNN
 from hirl_env.tools.srn import SRN
 from hirl_env.tools.tool import Conditioned, Tool, shipped
 from hirl_env.tools.toolset import ShippedToolset, Toolset
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 FFDNET_WIDTH = 72  # published: 96, with which the toolset's three FFDNets cost 5.2 GFLOP for 64x64 pixels, not 3.0
 
 
 @lru_cache(maxsize=1)
-@preserves_rng_state
+@makes_networks
 def paper_toolset() -> Toolset:
     """The toolset with the shipped weights; made once per process and shared."""
     ffdnet = shipped(FFDNet(FFDNET_WIDTH), "paper", "ffdnet")

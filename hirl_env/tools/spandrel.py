@@ -20,7 +20,7 @@ from torch import nn
 
 from hirl_env.errors import first_line
 from hirl_env.extras import optional
-from hirl_env.weights import preserves_rng_state
+from hirl_env.weights import makes_networks
 
 SAFETENSORS = ".safetensors"
 SUFFIXES = (SAFETENSORS, ".pth", ".pt", ".ckpt")
@@ -128,7 +128,7 @@ def read_network(path: Path, strength: float | None = None) -> SpandrelTool:
 
 
 @lru_cache(maxsize=32)
-@preserves_rng_state
+@makes_networks
 def _descriptor(path: Path, changed: int) -> Any:
     """Spandrel's descriptor of a file, cached until the file changes (``changed`` is its modification time)."""
     optional("spandrel", "spandrel")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from hirl_env.checks import times_written
 from hirl_env.devices import Precision, available_device, check_precision
 from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.tool import Tool
@@ -131,7 +132,7 @@ class Toolset:
             precision: Precision of the convolutions; ``bf16`` runs them in bfloat16.
 
         Returns:
-            A new tensor (N, 3, H, W), float32, clamped to [0, 1] unless the tool says otherwise.
+            A tensor (N, 3, H, W), float32, clamped to [0, 1] unless the tool says otherwise.
 
         Raises:
             ValueError: If the precision is unknown, or a tool changes the shape, writes into its input, or returns no
@@ -141,11 +142,10 @@ class Toolset:
         tool = self[cell]
         # Channels last is the layout in which CPUs and tensor cores convolve fastest.
         inputs = images.contiguous(memory_format=torch.channels_last)
-        # Tensors made under torch.inference_mode() do not count what is written into them.
-        version = None if inputs.is_inference() else inputs._version
+        before = times_written(inputs)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             restored = tool.restore(inputs)
-        if version is not None and inputs._version != version:
+        if times_written(inputs) != before:
             raise ValueError(f"tool {tool.name!r} writes into the images it is given; it must return new ones")
         if not isinstance(restored, torch.Tensor):
             raise ValueError(f"tool {tool.name!r} returned {type(restored).__name__}; it must return a tensor")

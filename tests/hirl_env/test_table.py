@@ -1,7 +1,9 @@
 """A tiny table, and the environment over it: equal to the live one, and what is best in it."""
 
+import copy
 import itertools
 import json
+import pickle
 from dataclasses import replace
 
 import gymnasium as gym
@@ -265,6 +267,21 @@ def test_what_is_no_table_is_refused(table, tmp_path):
     (table.folder / SPEC).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"psnr.npy is missing or damaged"):
         open_table(table.folder)
+
+
+def test_copies_share_the_table_and_processes_open_its_files(table):
+    env = gym.make(ID, table=table)
+    assert copy.deepcopy(env).unwrapped.task.table is table
+    assert env.spec.kwargs["table"] is table
+    sent = pickle.dumps(table)
+    assert len(sent) < 1000
+    assert np.array_equal(pickle.loads(sent).scores, table.scores)
+
+
+def test_a_restoration_that_stops_early_makes_the_same_table(make, table, crops, costly_toolset, tmp_path):
+    stopping = Restoration(costly_toolset, measures.resolve("psnr"), Rules(stop="no_gain", max_steps=1))
+    spec = spec_of(stopping, COUNT, SIDE, DEPTH, DEPTH, {"suite": "toy"})
+    assert np.array_equal(tabulate(crops(), stopping, spec, tmp_path / "other").scores, table.scores)
 
 
 def test_a_table_must_fit_on_the_disk(make, monkeypatch):

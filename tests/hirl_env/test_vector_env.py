@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -109,6 +113,28 @@ def test_final_observations_are_the_last_of_their_episode():
     assert not np.array_equal(infos["final_obs"][0], observations[0])
     assert infos["final_info"]["path"][0].tolist() == [[0, 0]]
     assert infos["path"][0].tolist() == [[-1, -1]]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_processes_of_async_vector_env_compute_though_their_parent_did():
+    code = """
+import warnings
+import gymnasium as gym, torch
+warnings.simplefilter("ignore")
+torch.set_num_threads(2)
+torch.rand(500, 500) @ torch.rand(500, 500)
+(torch.rand(10**6) + 1).sum()
+make = lambda: gym.make("hirl_env:HIRL-Restore-v0", crop_size=16)
+make()
+envs = gym.vector.AsyncVectorEnv([make] * 2, context="fork")
+envs.reset_async(seed=0)
+envs.reset_wait(timeout=100)
+envs.step(envs.action_space.sample())
+envs.close()
+print("done")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.stdout == "done\n", ran.stderr
 
 
 def test_the_metadata_of_the_class_is_left_alone():

@@ -192,7 +192,7 @@ class MotionBlur(Degradation):
     """Blurs along a straight line.
 
     Args:
-        length: Length of the line, pixels.
+        length: Number of pixels in the line, which reaches from the centre of the first to that of the last.
         angle: Angle of the line to the horizontal, degrees. Default: drawn for each image.
 
     Raises:
@@ -210,7 +210,7 @@ class MotionBlur(Degradation):
 
     @property
     def strength(self) -> float:
-        return self.length / math.sqrt(12)  # the standard deviation of a line of that length
+        return self.length / math.sqrt(12)  # about its standard deviation
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         return self if self.angle is not None else MotionBlur(self.length, float(rng.uniform(0, 180)))

@@ -13,6 +13,7 @@ import torch
 
 from hirl_env.arrays import Pixels
 from hirl_env.data.images import eight_bits
+from hirl_env.devices import our_defaults
 
 
 class Degradation(ABC):
@@ -52,6 +53,7 @@ class Degradation(ABC):
         """The single distortions, in the order of application."""
         return (self,)
 
+    @our_defaults()
     def __call__(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Distorts one image.
 
@@ -62,7 +64,8 @@ class Degradation(ABC):
         Returns:
             A new tensor of the same shape whose values are multiples of 1/255.
         """
-        return eight_bits(self._apply(image, rng))
+        # A copy, because one that writes in place would change the reference, too.
+        return eight_bits(self._apply(image.clone(), rng))
 
     @abstractmethod
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...

@@ -36,7 +36,7 @@ class Unknown(Random):
         noise_sigma: Range of the standard deviation of noise, of 255; uniform.
         other_noise: Share of noise that is not Gaussian in colour but, equally often, grey or shot noise.
         jpeg_quality: Range of the quality of JPEGs; uniform.
-        full_colour: Share of JPEGs with colour at full resolution (4:4:4).
+        full_colour: Share of JPEGs compressed once that have colour at full resolution (4:4:4).
         twice: Share of JPEGs that were compressed once before, with other block positions.
 
     Raises:

@@ -15,7 +15,7 @@ from hirl_env.tools.rl_restore.networks import DEGREES, TOOLS, new_tools
 from hirl_env.tools.rl_restore.released import Released
 from hirl_env.tools.tool import Tool
 from hirl_env.tools.toolset import Toolset
-from hirl_env.weights import load_weights, preserves_rng_state
+from hirl_env.weights import load_weights, makes_networks
 
 
 class Band(NamedTuple):
@@ -40,7 +40,7 @@ NOISE_BANDS = _bands((0.0, 12.5, 25.0, 37.5, 50.0))  # sigma, of 255
 JPEG_BANDS = _bands(tuple(RLRestoreRecipe.QUALITIES[edge] for edge in (0, 2, 5, 8, 10)))
 
 
-@preserves_rng_state
+@makes_networks
 def read_tools(path: str | Path) -> nn.ModuleList:
     """The twelve networks with the weights at a path, ready for inference.
 

@@ -14,6 +14,7 @@ from hirl_env.data.degradations import (
     ChromaNoise,
     CoarseNoise,
     DefocusBlur,
+    Degradation,
     DoubleJpeg,
     Enlarged,
     Enlargement,
@@ -56,6 +57,16 @@ def test_every_degradation_makes_a_picture_and_repeats_from_a_seed(name, seed, s
     assert first.shape == image.shape
     assert first.dtype == torch.float32
     assert torch.equal(first, to_tensor(to_pixels(first)))
+    assert torch.equal(image, before)
+
+
+def test_one_that_writes_into_its_image_leaves_the_reference_alone(image):
+    class Darker(Degradation):
+        def _apply(self, image, rng):
+            return image.mul_(0.5)
+
+    before = image.clone()
+    Darker()(image, np.random.default_rng(0))
     assert torch.equal(image, before)
 
 

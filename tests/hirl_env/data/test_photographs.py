@@ -1,8 +1,11 @@
 import os
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 
+from hirl_env.data import images
+from hirl_env.data.images import UnreadablePicture
 from hirl_env.data.photographs import Entry, Photographs, from_folder, image_sources
 from tests.hirl_env.data.pictures import save
 
@@ -22,7 +25,24 @@ def test_a_folder_is_read_in_order_with_its_sub_folders(tmp_path):
         save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "sub" / "._c.PNG").write_bytes(b"what macOS lays beside c.PNG")
+    save(tmp_path / ".thumbnails" / "a.png")
     assert [picture.name for picture in from_folder(tmp_path)] == ["a", "b", "sub/a", "sub/c"]
+
+
+def test_capitals_come_first_on_every_system(tmp_path, monkeypatch):
+    for name in ("b.png", "A.png", "C.png"):
+        save(tmp_path / name)
+    # Windows compares paths without regard to case.
+    monkeypatch.setattr(PurePath, "__lt__", lambda one, other: str(one).lower() < str(other).lower())
+    assert [picture.name for picture in from_folder(tmp_path)] == ["A", "C", "b"]
+
+
+def test_a_picture_to_be_cut_needs_less_memory_than_one_to_be_restored(tmp_path, monkeypatch):
+    save(tmp_path / "a.png")
+    monkeypatch.setattr("hirl_env.data.images.free_memory", lambda: 120 * images.DECODING)
+    assert len(list(from_folder(tmp_path))) == 1
+    with pytest.raises(UnreadablePicture, match="make room"), images.opened(tmp_path / "a.png"):
+        pass
 
 
 def test_the_files_of_pairs_are_listed_one_after_the_other(tmp_path):

@@ -179,6 +179,15 @@ def test_crops_lie_in_their_window_with_the_margin_that_there_is(height, width, 
             assert MARGIN <= inner.start <= outer.stop - outer.start - crop - MARGIN
 
 
+@pytest.mark.parametrize("room", [1, 3, 7])
+def test_crops_lie_anywhere_where_there_is_little_room(room):
+    rng = np.random.default_rng(0)
+    starts = [CropPosition.drawn(rng).cut(64 + room, 200, 64)[1][0].start for _ in range(800)]
+    counts = np.bincount(starts, minlength=room + 1)
+    assert len(counts) == room + 1
+    assert counts.min() > 400 / (room + 1)
+
+
 def test_crops_are_the_same_whatever_distorts_them(pictures, noise):
     references = [
         Samples(pictures, degradations.resolve(name), 32).of(noise, np.random.default_rng(7)).reference

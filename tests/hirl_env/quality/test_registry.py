@@ -1,3 +1,5 @@
+import copy
+import pickle
 import sys
 
 import gymnasium as gym
@@ -34,6 +36,23 @@ def test_noise_costs_similarity(pair):
 def test_ssim_says_how_large_pictures_must_be():
     with pytest.raises(ValueError, match="at least 11x11 pixels, got 20x10"):
         ssim(torch.rand(1, 3, 10, 20), torch.rand(1, 3, 10, 20))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_measure_that_writes_into_its_images_is_named(which, pair):
+    careless = Measure("careless", lambda *images: images[which].mul_(0.5).mean((1, 2, 3)))
+    with pytest.raises(ValueError, match="'careless' writes into the images"):
+        careless.score(*pair)
+
+
+def test_sums_can_be_pickled(pair):
+    total = measures.resolve("psnr + 2*ssim")
+    assert torch.equal(pickle.loads(pickle.dumps(total)).score(*pair), total.score(*pair))
+
+
+def test_copies_of_a_blind_measure_share_its_network():
+    measure = measures.resolve("hirl-biqa")
+    assert copy.deepcopy(measure).function is measure.function
 
 
 def test_references_are_asked_for():

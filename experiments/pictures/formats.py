@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image, features
+from PIL import Image
 
 with suppress(ImportError):
     import pillow_heif
@@ -29,7 +29,7 @@ class Format:
         lossless: Arguments of Pillow's ``save`` for lossless saving, if the format can do both.
         options: Arguments of Pillow's ``save`` in any case.
         longest: Most bytes of what it can hold, by the names in `holds`; names that are missing have no limit.
-        writable: Whether results can be saved in it.
+        writable: Whether results can be saved in it, if Pillow can.
     """
 
     suffixes: tuple[str, ...]
@@ -60,7 +60,7 @@ FORMATS: dict[str, Format] = {
     "WEBP": Format((".webp",), _CAMERA | {"alpha"}, 95, {"lossless": True}, {"exact": True}),
     "BMP": Format((".bmp", ".dib"), frozenset({"dpi", "black and white"})),
     "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16 bits", "black and white"})),
-    "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90, writable=features.check("avif") or False),
+    "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90),
     "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
     "JXL": Format((".jxl",), frozenset({"exif", "xmp", "alpha"}), 95, {"lossless": True}),
     "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"}), longest={"comment": 65_531}),
@@ -69,7 +69,9 @@ FORMATS: dict[str, Format] = {
 }
 # Phones' MPO is a JPEG with further pictures behind it.
 ALIASES = {"MPO": "JPEG", "DIB": "BMP"}
-NEEDS_EXTRA = (".heic", ".heif", ".hif", ".jxl", ".avif")
+# What to do about formats that may be unknown here.
+_EXTRA = "the extra formats reads and writes more: pip install 'hirl-restore[formats]'"
+REMEDIES = {"HEIF": _EXTRA, "JXL": _EXTRA, "AVIF": "newer versions of Pillow read and write it: pip install -U pillow"}
 FALLBACK = "PNG"  # in which results are saved whose own format cannot be written
 
 
@@ -84,16 +86,13 @@ def format_named(name: str) -> str:
         if wanted == known.lower() or f".{wanted}" in kind.suffixes:
             if can_write(known):
                 return known
-            why = "cannot be written" + (f" here; {_EXTRA}" if kind.writable else "")
+            why = "cannot be written" + (f" here; {REMEDIES[known]}" if known in REMEDIES else "")
             raise ValueError(f"--format {name} {why}; known are: {_writable()}")
     raise ValueError(f"unknown --format {name!r}; known are: {_writable()}")
 
 
 def _writable() -> str:
     return ", ".join(sorted(map(str.lower, filter(can_write, FORMATS))))
-
-
-_EXTRA = "the extra formats reads and writes more: pip install 'hirl-restore[formats]'"
 
 
 def can_write(name: str) -> bool:
@@ -111,4 +110,4 @@ def advice(suffix: str) -> str:
     """What to do about a file that cannot be read, by its suffix; empty where nothing is known."""
     known = of_suffix(suffix)
     Image.init()
-    return f"; {_EXTRA}" if suffix.lower() in NEEDS_EXTRA and known not in Image.OPEN else ""
+    return f"; {REMEDIES[known]}" if known in REMEDIES and known not in Image.OPEN else ""

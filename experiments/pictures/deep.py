@@ -241,8 +241,11 @@ def _needs_conversion(page: tifffile.TiffPage) -> bool:
 
 def _point_to(content: bytearray, page: tifffile.TiffPage, values: dict[str, int]) -> None:
     """Sets those tags of a page that are there, each to one number."""
-    order = page.parent.byteorder
+    kind, entry = (16, "HHQQ") if page.parent.is_bigtiff else (4, "HHII")
     for tag in page.tags:
         name = STRIPS.get(tag.name, tag.name)
         if name in values or tag.name in STRIPS:
-            struct.pack_into(f"{order}HHII", content, tag.offset, tifffile.TIFF.TAGS[name], 4, 1, values.get(name, 0))
+            number = tifffile.TIFF.TAGS[name]
+            struct.pack_into(
+                f"{page.parent.byteorder}{entry}", content, tag.offset, number, kind, 1, values.get(name, 0)
+            )

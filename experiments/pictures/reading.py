@@ -170,7 +170,7 @@ def _is_tiff(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(4) in (b"II*\0", b"MM\0*")
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0")  # the last with large offsets; Pillow opens no MM of them
 
 
 def _subsampling(picture: Image.Image, data: bytes) -> str:

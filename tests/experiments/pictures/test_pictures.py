@@ -454,11 +454,13 @@ def test_tiffs_of_other_numbers_are_restored_with_16_bits(dtype, white, note, ch
         assert again.info["dpi"] == (300, 300)
 
 
-@pytest.mark.parametrize(("dtype", "white"), [(np.uint32, 2**32 - 1), (np.int16, 32767)])
-def test_so_are_those_with_large_offsets(dtype, white):
-    tifffile.imwrite("a.tif", (ramp(1) * white).astype(dtype), bigtiff=True, metadata=None)
+@pytest.mark.parametrize("storage", [{}, {"tile": (16, 16)}])
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint32, 2**32 - 1), (np.int16, 32767), (np.float32, 1)])
+def test_so_are_those_with_large_offsets(dtype, white, storage):
+    numbers = (ramp(3) * white).astype(dtype)
+    tifffile.imwrite("a.tif", numbers, photometric="rgb", bigtiff=True, metadata=None, **storage)
     found = read_picture(Path("a.tif"))
-    assert np.abs(found.pixels - ramp(1) * 65535).max() < 3
+    assert np.abs(found.pixels - ramp(3) * 65535).max() < 3
     assert found.notes[0].startswith("saved with 16 bits instead of")
 
 

@@ -22,7 +22,7 @@ Deep = npt.NDArray[np.uint16]
 # Tags of tiles, and those of strips that they become; the one without a counterpart becomes one that says nothing.
 STRIPS = {
     "TileWidth": "RowsPerStrip",
-    "TileLength": "NewSubfileType",
+    "TileLength": "CellLength",
     "TileOffsets": "StripOffsets",
     "TileByteCounts": "StripByteCounts",
 }

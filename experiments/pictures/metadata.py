@@ -38,7 +38,7 @@ PHOTOSHOP = b"Photoshop 3.0\0"
 KNOWN_SEGMENTS = (b"JFIF", b"JFXX", b"Exif", b"http://ns.adobe.com/xap/1.0/", b"ICC_PROFILE", b"MPF", b"Adobe")
 METADATA_BOXES = (b"xml ", b"uuid", b"brob", b"jumb")  # of containers; EXIF's is read
 MOST = 65_000  # bytes of a JPEG's segment
-PHOTOSHOP_TAG, XMP_TAG, ICC_TAG = 34377, 700, 34675
+PHOTOSHOP_TAG, XMP_TAG, ICC_TAG, PAGE_KIND = 34377, 700, 34675, 254
 IPTC_RESOURCE = b"8BIM\x04\x04"
 # Tags of a TIFF that say how its pixels are stored, or are kept elsewhere; all others are carried over.
 STORAGE_TAGS = {
@@ -184,7 +184,8 @@ def _of_tiff(
     tags = tuple(
         (tag, kind, content)
         for tag, (kind, content) in directory.items()
-        if tag not in STORAGE_TAGS and tag not in MAIN_TAGS and isinstance(content, bytes)
+        if isinstance(content, bytes)
+        and (any(content) if tag == PAGE_KIND else tag not in STORAGE_TAGS and tag not in MAIN_TAGS)
     )
     if DPI_TAGS[0] not in picture.tag_v2:
         found = replace(found, dpi=None)

@@ -20,7 +20,7 @@ from hirl_experiments.pictures.boxes import is_lossless_jxl
 from hirl_experiments.pictures.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
 from hirl_experiments.pictures.exif import upright_exif
 from hirl_experiments.pictures.formats import ALIASES, FORMATS, advice
-from hirl_experiments.pictures.metadata import DAMAGE, Metadata, read_metadata
+from hirl_experiments.pictures.metadata import DAMAGE, PAGE_KIND, Metadata, read_metadata
 
 SAMPLES = 277  # tag of a TIFF: its channels
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -156,13 +156,21 @@ def _read(path: Path, max_pixels: int | None) -> Picture:
         for index in range(count):
             if index:
                 picture.seek(index)
+                if _is_smaller(picture):
+                    notes.append("saved without its smaller pictures")
+                    continue
                 check_size(picture.width, picture.height, max_pixels)
             page, lost = _read_page(picture, data, index)
             pages.append(page)
-            notes += [note for note in lost if note not in notes]
+            notes += lost
         progressive = bool(picture.info.get("progressive"))
         return Picture(
-            tuple(pages), format, _is_lossless(format, data), _subsampling(picture, data), progressive, tuple(notes)
+            tuple(pages),
+            format,
+            _is_lossless(format, data),
+            _subsampling(picture, data),
+            progressive,
+            tuple(dict.fromkeys(notes)),
         )
 
 
@@ -171,6 +179,12 @@ def _is_tiff(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0")  # the last with large offsets; Pillow opens no MM of them
+
+
+def _is_smaller(picture: Image.Image) -> bool:
+    """Whether a further page of a TIFF shows another one smaller: a thumbnail, an overview."""
+    assert isinstance(picture, TiffImagePlugin.TiffImageFile)
+    return picture.tag_v2.get(PAGE_KIND) in (1, 3, 5, 7)  # its lowest bit
 
 
 def _subsampling(picture: Image.Image, data: bytes) -> str:

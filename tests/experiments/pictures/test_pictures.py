@@ -594,6 +594,18 @@ def test_what_a_tiff_holds_beside_its_picture_and_alpha_is_said():
     assert b"8BIMLayr" not in content
 
 
+@pytest.mark.parametrize(("dtype", "storage"), [(np.uint8, {}), (np.float32, {"tile": (16, 16)})])
+def test_pages_of_a_tiff_that_show_another_one_smaller_are_left_out_and_that_is_said(dtype, storage):
+    pixels = (ramp(3).repeat(4, axis=0) * (255 if dtype is np.uint8 else 1)).astype(dtype)
+    with tifffile.TiffWriter("a.tif") as file:
+        for kind, smaller in ((2, 1), (1, 2), (2, 1), (1, 4)):
+            file.write(pixels[::smaller], photometric="rgb", subfiletype=kind, metadata=None, **storage)
+    content, notes = saved_again("a.tif")
+    assert notes.count("saved without its smaller pictures") == 1
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        assert [(page.shape, page.subfiletype) for page in file.pages] == [((36, 7, 3), 2)] * 2
+
+
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.pbm", "a.bmp"])
 def test_a_page_of_black_and_white_stays_so_and_small(name):
     page = Image.new("1", (640, 400), 1)

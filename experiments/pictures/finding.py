@@ -37,11 +37,11 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
     """The files that a command's arguments stand for.
 
     Args:
-        arguments: Files, which need not exist, folders with their sub-folders, and patterns.
+        arguments: Files, which need not exist, folders with their sub-folders, and patterns of either.
         out: The folder to save in. Where it lies within what is searched, what is in there is left alone.
 
     Raises:
-        ValueError: If there is no argument, or a folder holds no pictures.
+        ValueError: If there is no argument, or a folder or pattern finds no pictures.
     """
     if not all(arguments) or not arguments:  # an empty one is of a shell's variable that is not set, not of this folder
         raise ValueError("name at least one picture, folder or pattern, and none that is empty")
@@ -88,30 +88,32 @@ def reference_of(folder: Path, name: Path) -> Path:
 
 def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
     path = Path(argument)
-    left_out: dict[Path, str] = {}
-    if os.path.isdir(path):
-        entries = list(_entries(path, out))
-        left_out = {entry: why for entry, why in entries if why}
-        files = [entry for entry, why in entries if not why]
-        if not files:
-            looked = f"looked for {', '.join(sorted(SUFFIXES))}"
-            rest = FoundPictures(left_out=left_out).summary()
-            raise ValueError(f"{path}: no pictures in there ({f'left out: {rest}; ' if rest else ''}{looked})")
-        return [(file, file.relative_to(path)) for file in files], left_out
-    matches = [] if os.path.lexists(path) else [Path(match) for match in sorted(_matches(argument))]
+    is_pattern = glob.has_magic(argument) and not os.path.lexists(path)
+    if not is_pattern and not os.path.isdir(path):
+        return [(path, Path(path.name))], {}
+    matches = [Path(match) for match in sorted(_matches(argument))] if is_pattern else [path]
+    if not matches:
+        raise ValueError(f"{argument}: no file has such a name")
     # A pattern that finds what was saved before, too, means the others.
     matches = [match for match in matches if not _within(match, out)] or matches
+    files: list[tuple[Path, Path]] = []
+    left_out: dict[Path, str] = {}
     for match in matches:
-        if why := _reason_left_out(match):
-            left_out[match] = why
-    if not matches and glob.has_magic(argument) and not os.path.lexists(path):
-        raise ValueError(f"{argument}: no file has such a name")
-    files = [match for match in matches if match not in left_out] or [path]
-    return [(file, Path(file.name)) for file in files], left_out if matches else {}
+        is_folder = os.path.isdir(match)
+        for entry, why in _entries(match, out) if is_folder else [(match, _reason_left_out(match))]:
+            if why:
+                left_out[entry] = why
+            else:
+                files.append((entry, entry.relative_to(match) if is_folder else Path(entry.name)))
+    if not files:
+        looked = f"looked for {', '.join(sorted(SUFFIXES))}"
+        rest = FoundPictures(left_out=left_out).summary()
+        raise ValueError(f"{path}: no pictures in there ({f'left out: {rest}; ' if rest else ''}{looked})")
+    return files, left_out
 
 
 def _matches(pattern: str) -> list[str]:
-    """Files that a pattern finds, also below folders whose names hold brackets."""
+    """Files and folders that a pattern finds, also below folders whose names hold brackets."""
     parts = Path(pattern).parts
     first = next((index for index, _ in enumerate(parts) if not os.path.lexists(Path(*parts[: index + 1]))), len(parts))
     root = Path(*parts[:first]) if first else Path()
@@ -130,7 +132,8 @@ def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
     for here, folders, files in os.walk(folder, onerror=note):
         if skip is not None:
             folders[:] = [name for name in folders if Path(os.path.realpath(Path(here, name))) != skip]
-        folders.sort()
+        yield from ((Path(here, name), "hidden folders") for name in sorted(folders) if _is_hidden(name))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from ((Path(here, name), "links to folders") for name in folders if Path(here, name).is_symlink())
         yield from ((Path(here, name), _reason_left_out(Path(here, name))) for name in sorted(files))
     yield from unreadable
@@ -138,8 +141,7 @@ def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
 
 def _reason_left_out(path: Path) -> str:
     """The reason why a file is left out; empty if it is taken."""
-    # Names that begin with a dot belong to the system: macOS puts "._a.jpg", which is not a picture, next to "a.jpg".
-    if path.name.startswith("."):
+    if _is_hidden(path.name):
         return "hidden files"
     if path.is_symlink() and not os.path.exists(path):
         return "broken links"
@@ -150,5 +152,10 @@ def _reason_left_out(path: Path) -> str:
     return ""
 
 
+def _is_hidden(name: str) -> bool:
+    # Names that the system gives: macOS puts "._a.jpg", which is not a picture, next to "a.jpg"; the bin is a folder.
+    return name.startswith(".")
+
+
 def _within(path: Path, folder: Path) -> bool:
-    return folder in Path(os.path.realpath(path)).parents
+    return Path(os.path.realpath(path)).is_relative_to(folder)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from hirl_experiments.pictures.finding import find_pictures
 
 
@@ -47,3 +49,29 @@ def test_a_file_named_twice_keeps_the_name_of_the_first_argument(tmp_path):
     (tmp_path / "sub" / "a.png").write_bytes(b"picture")
     found = find_pictures([str(tmp_path / "sub" / "a.png"), str(tmp_path)], tmp_path / "out")
     assert [str(name) for name in found.files.values()] == ["a.png"]
+
+
+def test_hidden_folders_are_not_searched(tmp_path):
+    for name in ("in/a.png", "in/.Trash-1000/files/old.png", "in/b/.cache/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"picture")
+    found = find_pictures([str(tmp_path / "in")], tmp_path / "out")
+    assert list(found.files.values()) == [Path("a.png")]
+    assert found.summary() == "hidden folders (2)"
+    by_name = find_pictures([str(tmp_path / "in" / ".Trash-1000")], tmp_path / "out")
+    assert list(by_name.files.values()) == [Path("files/old.png")]
+
+
+def test_a_pattern_of_folders_finds_what_is_in_them_but_not_the_results(tmp_path):
+    for name in ("2023-01/a.png", "2023-02/deep/b.png", "2023-03/none.txt", "2023-restored/a.png", "2024/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"picture")
+    found = find_pictures([str(tmp_path / "2023-*")], tmp_path / "2023-restored")
+    assert list(found.files.values()) == [Path("a.png"), Path("deep/b.png")]
+    assert found.summary() == ".txt files (1)"
+
+
+def test_a_pattern_that_finds_files_but_no_pictures_says_which(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"\*: no pictures in there \(left out: \.txt files \(1\); looked for"):
+        find_pictures([str(tmp_path / "*")], tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Boxes of JPEG 2000 and JPEG XL, and what JPEG XL's plugin of Pillow does not read of them."""
+"""Boxes of JPEG 2000, JPEG XL, HEIF and AVIF, and what JPEG XL's plugin of Pillow does not read of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ CODESTREAM = b"\xff\x0a"
 
 
 def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The boxes of a JPEG 2000 or JPEG XL that is a container: name and content."""
+    """The outermost boxes of a HEIF or AVIF, or of a JPEG 2000 or JPEG XL that is a container: name and content."""
     found, place = [], 0
-    while data[4:8] in (b"jP  ", b"JXL ") and place + 8 <= len(data):
+    while data[4:8] in (b"jP  ", b"JXL ", b"ftyp") and place + 8 <= len(data):
         length, name = struct.unpack(">I4s", data[place : place + 8])
         if length == 0:  # up to the end
             length = len(data) - place

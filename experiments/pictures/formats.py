@@ -46,7 +46,7 @@ _CAMERA = frozenset({"exif", "icc", "xmp"})
 # By the names that Pillow gives them.
 FORMATS: dict[str, Format] = {
     "PNG": Format(
-        (".png", ".apng"), _CAMERA | {"comment", "dpi", "text", "colour", "alpha", "16 bits", "black and white"}
+        (".png", ".apng"), _CAMERA | {"cicp", "comment", "dpi", "text", "colour", "alpha", "16 bits", "black and white"}
     ),
     "JPEG": Format(
         (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -61,7 +61,7 @@ FORMATS: dict[str, Format] = {
     "BMP": Format((".bmp", ".dib"), frozenset({"dpi", "black and white"})),
     "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), frozenset({"16 bits", "black and white"})),
     "AVIF": Format((".avif",), _CAMERA | {"alpha"}, 90),
-    "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"alpha"}, 90),
+    "HEIF": Format((".heic", ".heif", ".hif"), _CAMERA | {"cicp", "alpha"}, 90),
     "JXL": Format((".jxl",), frozenset({"exif", "xmp", "alpha"}), 95, {"lossless": True}),
     "JPEG2000": Format((".jp2", ".j2k", ".jpx"), frozenset({"comment", "alpha"}), longest={"comment": 65_531}),
     "TGA": Format((".tga",), frozenset({"alpha"}), None, None, {"compression": "tga_rle"}),

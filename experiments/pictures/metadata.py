@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,18 +26,21 @@ from hirl_experiments.pictures.exif import (
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-# Chunks that say how the pixels are stored or shown, or are kept by other names.
+# Chunks that say how the pixels are stored, or are kept by other names.
 STORAGE_CHUNKS = (
-    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"sBIT", b"bKGD", b"hIST", b"sPLT", b"acTL", b"fcTL", b"fdAT"),
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"),
     *(b"pHYs", b"iCCP", b"eXIf"),
 )
+WEBP_CHUNKS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 # Texts that hold what has chunks of its own: an old EXIF would turn the picture once more.
 KEPT_ELSEWHERE = (XMP_KEYWORD, b"Raw profile type exif", b"Raw profile type APP1")
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 KNOWN_SEGMENTS = (b"JFIF", b"JFXX", b"Exif", b"http://ns.adobe.com/xap/1.0/", b"ICC_PROFILE", b"MPF", b"Adobe")
-METADATA_BOXES = (b"xml ", b"uuid", b"brob", b"jumb")  # of containers; EXIF's is read
+METADATA_BOXES = (b"xml ", b"uuid", b"brob", b"jumb", b"mpvd")  # of containers; EXIF's is read; mpvd is a film
+SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # begins a JPEG's segment, or its end; never found within pixels
+END_OF_JPEG = b"\xff\xd9"
 MOST = 65_000  # bytes of a JPEG's segment
 PHOTOSHOP_TAG, XMP_TAG, ICC_TAG, PAGE_KIND = 34377, 700, 34675, 254
 IPTC_RESOURCE = b"8BIM\x04\x04"
@@ -53,6 +57,7 @@ FORMER_TAGS = {330: "smaller pictures", 37724: "Photoshop layers"}
 DPI_TAGS = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
 WORDS = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "icc": "colour profile", "dpi": "resolution"} | {
     "text": "PNG texts",
+    "cicp": "colour description (CICP)",
     "colour": "gamma and primaries (gAMA, cHRM)",
     "comment": "comment",
     "segments": "further JPEG segments",
@@ -67,6 +72,7 @@ class Metadata:
     Attributes:
         exif: EXIF, as a JPEG holds it.
         icc: Colour profile.
+        cicp: Primaries and transfer function by ITU-T H.273, unless they are sRGB's, unknown, or told by a profile.
         xmp: XMP packet.
         iptc: Photoshop's resources (8BIM), in which a JPEG holds its IPTC.
         comment: Comment of a JPEG or a GIF.
@@ -79,6 +85,7 @@ class Metadata:
 
     exif: bytes | None = None
     icc: bytes | None = None
+    cicp: tuple[int, int] | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
     comment: bytes | None = None
@@ -147,18 +154,49 @@ def _of_jpeg(
     if not info.get("jfif_unit") and DPI_TAGS[0] not in read_directory(found.exif or b""):
         found = replace(found, dpi=None)  # Pillow's own 72
     lost = sorted({name for name, part in segments if _unknown(name, part)})
-    return replace(found, iptc=iptc or None, segments=extended), _listed("segments", lost)
+    behind = data[_end_of_jpegs(data, getattr(picture, "n_frames", 1)) :]
+    return replace(found, iptc=iptc or None, segments=extended), _listed("segments", lost, behind)
 
 
 def _of_png(
     picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
 ) -> tuple[Metadata, str]:
-    chunks = [chunk for chunk in png_chunks(data) if not chunk[1].startswith(KEPT_ELSEWHERE)]
+    there = png_chunks(data)
+    chunks = [chunk for chunk in there if not chunk[1].startswith(KEPT_ELSEWHERE)]
     text = tuple(chunk for chunk in chunks if chunk[0] in TEXT_CHUNKS)
     colour = tuple(chunk for chunk in chunks if chunk[0] in COLOUR_CHUNKS)
     known = {*TEXT_CHUNKS, *COLOUR_CHUNKS, *STORAGE_CHUNKS}
     lost = sorted({name.decode("latin-1") for name, _ in chunks if name not in known})
-    return replace(found, text=text, colour=colour, comment=None), _listed("chunks", lost)
+    behind = data[len(SIGNATURE) + sum(12 + len(content) for _, content in there) :]
+    return replace(found, text=text, colour=colour, comment=None), _listed("chunks", lost, behind)
+
+
+def _of_webp(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    names = {name for name, _ in webp_chunks(data[:end]) if name not in WEBP_CHUNKS}
+    return found, _listed("chunks", sorted(name.decode("latin-1").strip() for name in names), data[end:])
+
+
+def _of_heif(
+    picture: Image.Image, info: dict[Any, Any], data: bytes, index: int, found: Metadata
+) -> tuple[Metadata, str]:
+    if nclx := info.get("nclx_profile"):
+        found = _with_cicp(found, nclx["color_primaries"], nclx["transfer_characteristics"])
+    elif picture.format == "AVIF" and (place := data.find(b"colrnclx")) >= 0:
+        found = _with_cicp(found, data[place + 9], data[place + 11])
+    there = dict(boxes(data))
+    further = sorted(name.split(":")[-1] for name in info.get("aux", ()))
+    further += ["depth"] if info.get("depth_images") else []
+    further += ["gain map"] if b"tmap" in there.get(b"ftyp", b"") else []
+    lost = (_listed("further pictures", further), _listed("boxes", _lost_boxes(there)))
+    return found, ", ".join(filter(None, lost))
+
+
+def _with_cicp(found: Metadata, primaries: int, transfer: int) -> Metadata:
+    usual = found.icc or (primaries in (1, 2) and transfer in (13, 2))  # 2: unknown
+    return found if usual else replace(found, cicp=(primaries, transfer))
 
 
 def _of_jxl(
@@ -198,15 +236,20 @@ _READERS = {
     "JPEG": _of_jpeg,
     "MPO": _of_jpeg,
     "PNG": _of_png,
+    "WEBP": _of_webp,
+    "HEIF": _of_heif,
+    "AVIF": _of_heif,
     "JXL": _of_jxl,
     "JPEG2000": _of_jpeg_2000,
     "TIFF": _of_tiff,
 }
 
 
-def _listed(kind: str, names: list[str]) -> str:
-    """Names of a kind of parts for a note; empty where there are none."""
-    return f"{kind} {', '.join(names)}" if names else ""
+def _listed(kind: str, names: list[str], behind: bytes = b"") -> str:
+    """Names of a kind of parts, and what lies behind the picture in its file, for a note; empty where there is none."""
+    parts = [f"{kind} {', '.join(names)}"] if names else []
+    parts += ["data behind the picture"] if behind.strip(b"\0") else []
+    return ", ".join(parts)
 
 
 def _lost_boxes(there: Mapping[bytes, bytes]) -> list[str]:
@@ -284,10 +327,29 @@ def _asks_for_no_turn(exif: bytes) -> bool:
     return read.get(ExifTags.Base.Orientation, 1) == 1
 
 
+def _end_of_jpegs(data: bytes, count: int) -> int:
+    """Where so many JPEGs, one after the other, end."""
+    place = 0
+    for _ in range(count):
+        while (segment := SEGMENT.search(data, place)) and segment[0] != END_OF_JPEG:
+            place = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
+        place = segment.end() if segment else len(data)
+    return place
+
+
+def webp_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a WebP, or from ``start`` on those of a frame: name and content."""
+    while start + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, start)
+        yield name, data[start + 8 : start + 8 + length]
+        start += 8 + length + length % 2
+
+
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """The chunks of a PNG, as far as it is whole: name and content."""
-    chunks, place = [], len(SIGNATURE)
-    while place + 12 <= len(data):
+    chunks: list[tuple[bytes, bytes]] = []
+    place = len(SIGNATURE)
+    while place + 12 <= len(data) and (not chunks or chunks[-1][0] != b"IEND"):
         (length,) = struct.unpack(">I", data[place : place + 4])
         chunks.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
         place += 12 + length
@@ -306,6 +368,8 @@ def with_png_chunks(data: bytes, metadata: Metadata) -> bytes:
         # A profile and sRGB exclude each other.
         chunks = [chunk for chunk in chunks if chunk[0] != b"sRGB"]
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.cicp:
+        chunks.append((b"cICP", bytes((*metadata.cicp, 0, 1))))  # RGB in the full range
     if metadata.dpi:
         metres = [round(dpi / 0.0254) for dpi in metadata.dpi]
         chunks.append((b"pHYs", struct.pack(">IIB", *metres, 1)))
@@ -333,6 +397,7 @@ def pillow_arguments(metadata: Metadata, name: str) -> dict[str, Any]:
     """
     given: dict[str, Any] = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
     given |= {"dpi": metadata.dpi}
+    given |= dict(zip(("color_primaries", "transfer_characteristics"), metadata.cicp or (), strict=False))
     given |= {"extra": _segments(metadata)} if name == "JPEG" else {"comment": metadata.comment}
     return {argument: value for argument, value in given.items() if value}
 

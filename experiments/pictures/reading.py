@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from hirl_experiments.pictures.boxes import is_lossless_jxl
 from hirl_experiments.pictures.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
 from hirl_experiments.pictures.exif import upright_exif
 from hirl_experiments.pictures.formats import ALIASES, FORMATS, advice
-from hirl_experiments.pictures.metadata import DAMAGE, PAGE_KIND, Metadata, read_metadata
+from hirl_experiments.pictures.metadata import DAMAGE, PAGE_KIND, Metadata, read_metadata, webp_chunks
 
 SAMPLES = 277  # tag of a TIFF: its channels
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -203,17 +202,15 @@ def _subsampling(picture: Image.Image, data: bytes) -> str:
 def _is_lossless(format: str, data: bytes) -> bool:
     if format == "JXL":
         return is_lossless_jxl(data)
-    return FORMATS[format].quality is None or _is_lossless_webp(data)
+    return FORMATS[format].quality is None or (format == "WEBP" and _is_lossless_webp(webp_chunks(data)))
 
 
-def _is_lossless_webp(data: bytes) -> bool:
-    place = 12
-    while data.startswith(b"RIFF") and place + 8 <= len(data):
-        name, (length,) = data[place : place + 4], struct.unpack("<I", data[place + 4 : place + 8])
+def _is_lossless_webp(chunks: Iterable[tuple[bytes, bytes]]) -> bool:
+    for name, content in chunks:
+        if name == b"ANMF":  # a frame of an animation, with chunks of its own
+            return _is_lossless_webp(webp_chunks(content, 16))
         if name in (b"VP8L", b"VP8 "):
             return name == b"VP8L"
-        # What frames of an animation hold lies within them.
-        place += 8 + 16 if name == b"ANMF" else 8 + length + length % 2
     return False
 
 

@@ -560,6 +560,8 @@ def test_where_more_than_8_bits_cannot_be_kept_that_is_said(name, encode, bits):
 
     if name == "a.jxl":
         pytest.importorskip("pillow_jxl")
+    if name == "a.avif" and ".avif" not in Image.registered_extensions():
+        pytest.skip("this version of Pillow knows no AVIF")
     deep = (ramp(3) * 65535).astype(np.uint16).repeat(8, axis=0).repeat(8, axis=1)
     Path(name).write_bytes(encode(deep, imagecodecs))
     assert saved_again(name)[1].count(f"saved with 8 bits instead of {bits}") == 1
@@ -654,15 +656,84 @@ def test_what_was_saved_without_loss_stays_so():
         assert (np.asarray(result) == colours(32, 32, 3)).all()
 
 
-def test_what_no_format_here_knows_is_said():
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+@pytest.mark.parametrize(("name", "content"), [(b"caBX", b"abc"), (b"bKGD", bytes(6)), (b"sBIT", bytes((5, 6, 5)))])
+def test_what_no_format_here_knows_is_said(name, content):
     Image.fromarray(colours(16, 16, 3)).save("a.png")
     png = Path("a.png").read_bytes()
-    Path("a.png").write_bytes(png[:33] + struct.pack(">I4s3sI", 3, b"caBX", b"abc", zlib.crc32(b"caBXabc")) + png[33:])
-    assert read_picture(Path("a.png")).notes == ("saved without its chunks caBX",)
+    Path("a.png").write_bytes(png[:33] + png_chunk(name, content) + png[33:])
+    assert read_picture(Path("a.png")).notes == (f"saved without its chunks {name.decode()}",)
     Image.fromarray(colours(16, 16, 3)).save("a.jp2")
     jp2 = Path("a.jp2").read_bytes()
     Path("a.jp2").write_bytes(jp2[:32] + struct.pack(">I4s", 8 + len(XMP), b"xml ") + XMP + jp2[32:])
     assert read_picture(Path("a.jp2")).notes == ("saved without its boxes xml",)
+
+
+def test_chunks_of_a_webp_that_are_not_known_are_said():
+    Image.fromarray(colours(16, 16, 3)).save("a.webp", xmp=XMP, exif=b"Exif\0\0II*\0\x08" + bytes(9))
+    assert read_picture(Path("a.webp")).notes == ()
+    chunks = Path("a.webp").read_bytes()[12:] + b"C2PA" + struct.pack("<I", 3) + b"abc\0"
+    Path("a.webp").write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks)
+    assert read_picture(Path("a.webp")).notes == ("saved without its chunks C2PA",)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.jpg", "progressive.jpg", "a.mpo"])
+def test_data_behind_a_picture_such_as_the_film_of_a_phone_are_left_out_and_that_is_said(name):
+    image = Image.fromarray(colours(40, 40, 3))
+    if name == "a.mpo":
+        image.save(name, save_all=True, append_images=[image])
+    else:
+        image.save(name, **({"progressive": True, "restart_marker_rows": 1} if name == "progressive.jpg" else {}))
+    others = ("holds 2 pictures; only the first is restored and saved",) if name == "a.mpo" else ()
+    whole = Path(name).read_bytes()
+    assert read_picture(Path(name)).notes == others
+    Path(name).write_bytes(whole + bytes(100))
+    assert read_picture(Path(name)).notes == others, "zeros are nothing"
+    Path(name).write_bytes(whole + b"\0\0\0\x18ftypmp42" + b"\xff\xd9 and a film" * 9)
+    assert read_picture(Path(name)).notes == (*others, "saved without its data behind the picture")
+
+
+@pytest.mark.parametrize(
+    ("kind", "brand", "said"),
+    [
+        (b"urn:mpeg:hevc:2015:auxid:2", b"miaf", "depth"),
+        (b"urn:com:apple:aux:gain_map", b"miaf", "gain_map"),
+        (b"urn:mpeg:hevc:2015:auxid:1", b"tmap", "gain map"),
+    ],
+)
+def test_depth_and_the_like_of_a_heic_are_left_out_and_that_is_said(kind, brand, said):
+    pytest.importorskip("pillow_heif")
+    Image.fromarray(colours(32, 32, 4)).save("a.heic")
+    assert read_picture(Path("a.heic")).notes == ()
+    # Its alpha is renamed to become another auxiliary picture, which no encoder here writes.
+    renamed = Path("a.heic").read_bytes().replace(b"urn:mpeg:hevc:2015:auxid:1", kind).replace(b"miaf", brand, 1)
+    Path("a.heic").write_bytes(renamed + struct.pack(">I4s", 12, b"mpvd") + b"film")
+    assert read_picture(Path("a.heic")).notes == (f"saved without its further pictures {said}, boxes mpvd",)
+
+
+def test_colours_of_a_heic_that_no_profile_describes_stay_as_described():
+    pytest.importorskip("pillow_heif")
+    description = {"color_primaries": 12, "transfer_characteristics": 16}  # of Display P3, for bright screens
+    Image.fromarray(colours(32, 32, 3)).save("a.heic", **description)
+    content, notes = saved_again("a.heic")
+    assert notes == ()
+    with Image.open(io.BytesIO(content)) as result:
+        assert description.items() <= result.info["nclx_profile"].items()
+    assert (b"cICP", bytes((12, 16, 0, 1))) in png_chunks(saved_again("a.heic", "PNG")[0])
+    assert saved_again("a.heic", "JPEG")[1] == ("saved without its colour description (CICP)",)
+
+
+def test_colours_of_an_avif_that_no_profile_describes_are_said_to_lose_their_description():
+    if ".avif" not in Image.registered_extensions():
+        pytest.skip("this version of Pillow knows no AVIF")
+    Image.fromarray(colours(32, 32, 3)).save("a.avif")
+    assert saved_again("a.avif")[1] == ()
+    before, name, after = Path("a.avif").read_bytes().partition(b"colrnclx")
+    Path("a.avif").write_bytes(before + name + struct.pack(">HH", 12, 13) + after[4:])
+    assert saved_again("a.avif")[1] == ("saved without its colour description (CICP)",)
 
 
 def test_hidden_colours_do_not_count_and_stay():

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
-import matplotlib.image
 import numpy as np
 import torch
 import tyro
@@ -23,6 +21,7 @@ from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
 from hirl_experiments.pictures.reading import Page, read_picture
+from hirl_experiments.restoring.one_picture import reason
 
 CELL = 16  # pixels of a quality map's cell in its picture
 
@@ -50,7 +49,7 @@ def score(
         out: Folder for the maps.
         force: Whether to overwrite existing maps.
         device: Device to compute on: cpu, cuda, mps, or auto.
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
         max_pixels: Most pixels of a picture. Default: as many as fit into free memory.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}
@@ -72,23 +71,21 @@ def score(
             if len(picture.pages) > 1:
                 tqdm.write(f"hirl: {shown(file)}: only the first of {len(picture.pages)} pages is scored", sys.stderr)
             image, clean = _images(picture.pages[0], original, max_pixels, where)
-            row = {"picture": shown(file), "score": float(judge.score(image, clean)[0])}
+            row = {"picture": str(file), "score": float(judge.score(image, clean)[0])}
             if map:
                 _save_map(judge.quality_map(image)[0], maps[file])
             rows.append(row)
         except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still scored
-            kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-            reason = f"{file}: {kind}{error}".replace(f"{file}: {file}", str(file)).splitlines()[0]
-            tqdm.write(f"hirl: {shown(reason)}", file=sys.stderr)
+            tqdm.write(f"hirl: {shown(reason(file, error))}", file=sys.stderr)
             failed += 1
     if map and rows:
         print(f"maps are in {out}")
     if found.left_out:
         print(f"hirl: left out: {found.summary()}", file=sys.stderr)
-    if rows:
-        print_table(measure, rows, {"score": 2})
     if json is not None:
         write_json(json, settings, rows)
+    if rows:
+        print_table(measure, rows, {"score": 2})
     if failed:
         raise ValueError(f"{failed} of {failed + len(rows)} pictures could not be scored")
 
@@ -115,6 +112,8 @@ def _images(
 
 
 def _save_map(values: torch.Tensor, path: Path) -> None:
+    import matplotlib.image  # which takes a second
+
     pixels = np.kron(values.cpu().numpy(), np.ones((CELL, CELL)))
     with atomic_write(path) as drawn:
         matplotlib.image.imsave(drawn, pixels, vmin=0, vmax=100, cmap="viridis", format="png")

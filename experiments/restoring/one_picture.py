@@ -13,6 +13,7 @@ import torch
 
 from hirl_agents.restorer import Restored, Restorer
 from hirl_env.data.images import UnreadablePicture, as_batch
+from hirl_env.errors import first_line
 from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
 from hirl_experiments.command_line.fingerprints import sha256
@@ -82,7 +83,7 @@ def restored_file(
     try:
         _restore(job, restorer, options, reference, begin, outcome)
     except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still restored
-        known = {"error": _reason(job, error), "source_sha256": outcome.row["source_sha256"]}
+        known = {"error": reason(job.file, error), "source_sha256": outcome.row["source_sha256"]}
         outcome = RestoredFile(empty_row(job) | known)
     outcome.row["seconds"] = round(perf_counter() - began, 3)
     return outcome
@@ -116,15 +117,14 @@ def _restore(
     _save(job, picture, results, pages, options, outcome)
 
 
-def _reason(job: Job, error: Exception) -> str:
-    """The log's text for an error: one line that names the file."""
+def reason(file: Path, error: Exception) -> str:
+    """Why a picture failed: one line that names the file."""
     if isinstance(error, UnreadablePicture):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"{job.file}: does not fit into memory"
+        return f"{file}: does not fit into memory"
     kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-    first, *_ = f"{kind}{error}".splitlines() or [type(error).__name__]
-    return f"{job.file}: {first}"
+    return f"{file}: {kind}{first_line(error)}"
 
 
 def lost_file(task: JobAndReference) -> RestoredFile:

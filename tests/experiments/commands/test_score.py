@@ -47,6 +47,15 @@ def test_one_bad_picture_does_not_stop_the_rest(folder, hirl, capsys):
     assert "picture2.png" in said.out
 
 
+def test_an_error_is_one_line_that_names_the_picture_once(folder, monkeypatch, hirl, capsys):
+    def failing(*_):
+        raise RuntimeError("out of memory\nin block 7")
+
+    monkeypatch.setattr("hirl_env.quality.Measure.score", failing)
+    assert hirl("score", str(folder / "picture0.png")) == 1
+    assert f"hirl: {folder / 'picture0.png'}: RuntimeError: out of memory\n" in capsys.readouterr().err
+
+
 def test_wrong_input_is_named(folder, hirl, capsys):
     for arguments, message in (
         (["--measure", "ssim"], "the measure ssim compares with clean originals: give their folder by --references"),
@@ -161,4 +170,5 @@ def test_names_that_are_not_utf8(folder, hirl, capsys, tmp_path):
     target = tmp_path / "scores.json"
     assert hirl("score", str(folder), "--json", str(target)) == 0
     assert "\\xff\\n\\x1b.png" in capsys.readouterr().out
-    assert len(json.loads(target.read_text())["rows"]) == 3
+    names = {os.fsencode(row["picture"]) for row in json.loads(target.read_text())["rows"]}
+    assert names == {os.fsencode(file) for file in folder.iterdir()}, "not as they are shown"

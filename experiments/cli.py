@@ -115,6 +115,7 @@ def main() -> None:
     When asked to stop, it exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), and says how to resume. When nobody
     reads its output any more, it exits with 141.
     """
+    _open_streams()
     with raised_interrupts():
         try:
             try:
@@ -137,6 +138,16 @@ def main() -> None:
         except KeyboardInterrupt as interrupt:
             print(f"hirl: {str(interrupt) or 'interrupted'}", file=sys.stderr)
             sys.exit(exit_code())
+
+
+def _open_streams() -> None:
+    """Lets everything be printed: what the terminal's encoding lacks is escaped, and a closed stream leads nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _main(given: list[str]) -> None:
@@ -189,9 +200,12 @@ def _run(command: Command, prog: str, arguments: list[str]) -> None:
     """Parses the arguments of a sub-command, and calls it with them."""
     import tyro
 
+    from hirl_experiments.command_line.results import with_json_alone
+
+    function = with_json_alone(command.prepared(arguments))
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"hirl: {message}", file=sys.stderr)
-        tyro.cli(command.prepared(arguments), prog=prog, description=command.description(), args=arguments)
+        tyro.cli(function, prog=prog, description=command.description(), args=arguments)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from hirl_env.files import unwritable
 from hirl_env.quality import Measure, measures
-from hirl_experiments.command_line.results import holds_figure, holds_results, holds_table
+from hirl_experiments.command_line.results import STDOUT, holds_figure, holds_results, holds_table
 
 
 def at_least(least: float, **options: float | None) -> None:
@@ -75,7 +75,7 @@ def check_writable(
     """Refuses to begin where a result could not be written in the end, or would be written over something else.
 
     Args:
-        json: A file for JSON, which need not exist; None for none.
+        json: A file for JSON, which need not exist, or `STDOUT`; None for none.
         markdown: A file for tables, likewise.
         figure: A file for a PNG, likewise.
         file: A file for something else, likewise.
@@ -85,6 +85,7 @@ def check_writable(
         ValueError: If a file holds something of another kind, or is a folder, or the folder is a file.
         OSError: If nothing can be written there.
     """
+    json = None if json == STDOUT else json
     kinds = (("results", holds_results, json), ("a table", holds_table, markdown), ("a figure", holds_figure, figure))
     files = [path for path in (json, markdown, figure, file) if path is not None]
     for path in files:

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hirl_env.files import atomic_write_text
+from hirl_experiments.command_line.names import shown
 
-WIDTH = 120  # columns of tables in files and pipes
+STDOUT = Path("-")  # as --json: standard output
 MADE_BY = {"Software": "hirl"}  # metadata of figures
+_for_stdout: list[str] = []  # what was written last
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> None:
     """Prints rows that share their keys; ``decimals`` says how to round the columns it names."""
     if not rows:
         raise ValueError(f"{title}: nothing was asked for, so there is nothing to show")
-    table = Table(title=title)
+    # As `Text`, because of a string Rich takes what is in brackets for markup.
+    table = Table(title=Text(shown(title)), title_justify="left")
     for name in rows[0]:
-        table.add_column(name, justify="right" if name in decimals else "left", no_wrap=True)
+        table.add_column(Text(name), justify="right" if name in decimals else "left")
     for row in rows:
-        table.add_row(*_cells(row, decimals))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(
-            width=max(WIDTH, console.measure(table, options=console.options.update(width=10_000)).maximum)
-        )
-    console.print(table)
+        table.add_row(*(Text(shown(cell)) for cell in _cells(row, decimals)))
+    # As wide as it is: a narrow terminal breaks its lines, where Rich would leave out what does not fit.
+    Console(width=sys.maxsize).print(table)
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]], decimals: Mapping[str, int]) -> str:
@@ -70,7 +73,30 @@ def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[s
 
 def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes the same without a word."""
-    atomic_write_text(path, json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n")
+    text = json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n"
+    if path == STDOUT:
+        _for_stdout[:] = [text]
+    else:
+        atomic_write_text(path, text)
+
+
+def with_json_alone(command: Callable[..., None]) -> Callable[..., None]:
+    """The function of a command; where its ``json`` is `STDOUT`, standard output has the JSON and nothing else.
+
+    Everything else that is printed goes to standard error. The JSON follows at the end, because commands write it each
+    time that more of it is measured.
+    """
+
+    @wraps(command)
+    def called(*arguments: Any, **options: Any) -> None:
+        _for_stdout.clear()
+        try:
+            with redirect_stdout(sys.stderr) if options.get("json") == STDOUT else nullcontext():
+                command(*arguments, **options)
+        finally:
+            print(*_for_stdout, end="")
+
+    return called
 
 
 def holds_results(path: Path) -> bool:

@@ -61,7 +61,7 @@ def bench(
 
     Args:
         parts: Parts to time.
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
         envs: Numbers of environments.
         precisions: Precisions of the tools.
         kinds: Kinds of vector environments: native, sync, async.

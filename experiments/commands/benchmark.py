@@ -90,7 +90,7 @@ def benchmark(
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
         out: File in which results are saved batch by batch, so that the same command resumes where it stopped.
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
         markdown: File to write the tables to in Markdown, under the command that made them.
         figure: PNG file for a plot of every entrant's gain over its GFLOP.
         beside: Files that earlier runs on the same images wrote with --json: their gains are shown next to these.

@@ -75,7 +75,7 @@ def evaluate(
 
     Args:
         settings: Settings of the evaluation.
-        json: File to write settings and rows to, after each degradation.
+        json: File to write settings and rows to, after each degradation; - for standard output.
         address: Address of a Ray cluster to run on, many methods at a time: HOST:PORT, or "auto" for the one that this
             machine is part of. All its nodes must have this package and see the files at the same paths. Default: this
             machine alone.

@@ -40,7 +40,7 @@ def evaluate_measures(
         seed: Seed of crops, noise and tools.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device to compute on: cpu, cuda, mps, or auto.
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
     """
     precision = available_precision(precision, device)
     settings = {key: value for key, value in locals().items() if key != "json"}

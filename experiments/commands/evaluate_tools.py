@@ -47,7 +47,7 @@ def evaluate_tools(
 
     Args:
         images: Photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
         markdown: File to write the tables to in Markdown, under the command that made them.
         crop: Side of a random crop of each photograph; default: whole photographs.
         seed: Seed of the noise and the crops.

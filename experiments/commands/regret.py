@@ -59,7 +59,7 @@ def regret(
             them as hirl@PRICE to charge them.
         toolset: Toolset of the table, if the table names none, or it is no longer found under its name.
         device: Device on which the tools run: cpu, cuda, mps, or auto.
-        json: File to write settings and rows to.
+        json: File to write settings and rows to; - for standard output.
         trust: Whether agents may be .zip files of Stable-Baselines3: loading one runs code that it holds.
     """
     settings = {key: value for key, value in locals().items() if key != "json"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import io
 import json
 import os
 import subprocess
@@ -41,6 +42,23 @@ def test_output_that_nobody_reads_ends_a_command_quietly():
     ran = subprocess.run(command, check=False, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_command_does_its_work_where_a_stream_is_closed(closed, folder, tmp_path, hirl, monkeypatch):
+    monkeypatch.setattr(sys, closed, None)
+    target = tmp_path / "scores.json"
+    arguments = ["--measure", "psnr", "--references", str(folder), "--json", str(target)]
+    assert hirl("score", str(folder), *arguments) == 0
+    assert len(json.loads(target.read_text())["rows"]) == 3
+
+
+def test_names_that_the_terminal_cannot_print_stop_no_command(folder, hirl, monkeypatch):
+    (folder / "picture0.png").rename(folder / "Δ.png")
+    printed = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", printed)
+    assert hirl("score", str(folder), "--measure", "psnr", "--references", str(folder)) == 0
+    assert b"\\u0394.png" in printed.buffer.getvalue()
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
@@ -184,6 +202,25 @@ def test_evaluate_runs_rl_restore_with_tools_of_its_own(folder, tmp_path, hirl, 
     assert len(rows) == 13
     assert rows["greedy:depth=1"]["gain"] >= rows["single RL-Restore 12 (dejpeg)"]["gain"]
     assert rows["greedy:depth=1"]["trials"] == 12
+
+
+def test_json_on_standard_output_stands_alone(folder, tmp_path, hirl, capsys, monkeypatch):
+    """Though it is written after each degradation."""
+    monkeypatch.chdir(tmp_path)
+    options = ["--degradations", "mild", "severe", "--methods", "distorted", "--crop", "16", "--json", "-"]
+    assert hirl("evaluate", "--images", str(folder), *options) == 0
+    said = capsys.readouterr()
+    assert [row["degradation"] for row in json.loads(said.out)["rows"]] == ["mild", "severe"]
+    assert "│ mild        │ distorted │" in said.err
+    assert list(tmp_path.glob("-")) == []
+
+
+def test_json_on_standard_output_holds_what_was_measured_before_a_mistake(folder, hirl, capsys):
+    (folder / "broken.png").write_bytes(b"no picture")
+    assert hirl("score", str(folder), "--measure", "psnr", "--references", str(folder), "--json", "-") == 1
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["rows"]) == 3
+    assert "1 of 4 pictures could not be scored" in said.err
 
 
 def test_evaluate_repeats_from_a_seed(folder, tmp_path, hirl):

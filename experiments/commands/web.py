@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -30,10 +31,12 @@ def web(
     """Open a page on which pictures are restored step by step, by the agent or by hand. Needs no network.
 
     Anyone who can reach the page can use this machine's processor and memory, but nothing else: only uploaded files can
-    be read through it. Requests are processed one at a time; the steps of a picture stay in memory for an hour.
+    be read through it. Requests are processed one at a time; the steps of a picture stay in memory for an hour
+    after the last of them.
 
     Args:
-        host: Address of the page: 127.0.0.1 can be reached from this machine only, 0.0.0.0 from others too.
+        host: Address of the page: 127.0.0.1 can be reached from this machine only, 0.0.0.0 from others too; or one of
+            IPv6.
         port: Port of the page.
         agent: Agent that chooses the tools, as in hirl restore.
         toolset: Toolset that it was trained with, as in hirl restore.
@@ -49,9 +52,20 @@ def web(
         raise ValueError(f"--port is 1 to 65535, got {port}")
     if not isinstance(measures.resolve(measure).function, BlindNetwork):
         raise ValueError(f"--measure {measure} has no quality map for the page; hirl-biqa and paq2piq have one")
+    _check_address(host, port)
     restorer = Restorer(agent, toolset, precision=precision, device=device)
     with tempfile.TemporaryDirectory(prefix="hirl-web-") as folder:
         serve(restorer, measure, Path(folder), host, port, max_pixels, max_megabytes)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises OSError if there can be no page."""
+    for name in (host, "127.0.0.1"):  # Gradio asks for the port there, too
+        try:
+            family, *_, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
+            socket.create_server(address[:2], family=family).close()
+        except OSError as error:
+            raise OSError(f"--host {host} --port {port}: {error.strerror}; choose another") from None
 
 
 def serve(
@@ -70,7 +84,7 @@ def serve(
 
     Raises:
         ImportError: If Gradio is not installed.
-        OSError: If the port is taken.
+        OSError: If there can be no page at this address.
     """
     # Set before Gradio is imported, which reads these once.
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)
@@ -79,15 +93,18 @@ def serve(
     from hirl_experiments.web.page import STYLE, page
 
     blocks = page(restorer, measures.resolve(measure), max_pixels).queue(max_size=QUEUE, api_open=False)
-    print(f"http://{host}:{port} (stop it with Ctrl-C)", flush=True)
+    name = f"[{host}]" if ":" in host else host
     blocks.launch(
-        server_name=host,
+        server_name=name,
         server_port=port,
         max_file_size=max_megabytes * 2**20,
         quiet=True,
+        prevent_thread_lock=True,
         share=False,
         footer_links=[],
         css=STYLE,
         # System fonts; others would be fetched from Google.
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
+    print(f"http://{name}:{port} (stop it with Ctrl-C)", flush=True)
+    blocks.block_thread()

@@ -18,10 +18,9 @@ from hirl_agents.restorer import Restorer
 from hirl_env.quality import Measure
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.pictures.finding import SUFFIXES
-from hirl_experiments.restoring.sheet import thumbnail
 from hirl_experiments.web.session import Session
 
-SHOWN = 1400  # pixels of a picture's longer side on the page
+KEPT = 3600  # seconds that a picture is remembered after its last use
 # The path in one row, however long it is: Gradio's thumbnails grow with their room, and hide their own captions.
 STYLE = """
 #path .grid-container { grid-auto-columns: 190px; grid-auto-flow: column; grid-template-columns: none; height: auto;
@@ -42,9 +41,9 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
         max_pixels: Most pixels of a picture.
     """
     actions = Actions(restorer, measure, max_pixels)
-    with gr.Blocks(title="HIRL-Restore", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+    with gr.Blocks(title="HIRL-Restore", analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
         gr.Markdown(INTRODUCTION)
-        session = gr.State(None, time_to_live=3600)
+        session = gr.State(None, time_to_live=KEPT)
         with gr.Row():
             with gr.Column(scale=2):
                 pictures = _pictures(measure.name)
@@ -56,7 +55,10 @@ def page(restorer: Restorer, measure: Measure, max_pixels: int) -> gr.Blocks:
 
 @dataclass(frozen=True)
 class Actions:
-    """The actions of the page; all except `look_back` return the new content of the page, as from `shown`.
+    """The actions of the page.
+
+    Each returns the session, because it is forgotten some time after it was returned last, and new content of the page:
+    all of it, as from `shown`, unless the action says otherwise.
 
     Attributes:
         restorer: Restorer whose agent and tools are used.
@@ -75,40 +77,64 @@ class Actions:
         return {toolset[cell].name: cell for cell in toolset.cells}
 
     def open(self, path: str | None, strength: float, map: bool) -> list[Any]:
-        """Opens a file, and lets the agent restore it; the new session comes before what is shown."""
+        """Opens a file, and lets the agent restore it."""
         if path is None:
-            return [None, *shown(None, strength, map)]
+            no_download, no_map = gr.DownloadButton(interactive=False, value=None), gr.Image(None, visible=False)
+            return [None, None, no_download, "", None, "", no_map]
         try:
             session = Session(Path(path), self.restorer, self.measure, self.max_pixels)
             session.go_on()
         except (ValueError, OSError, MemoryError) as error:
-            raise gr.Error(str(error).replace(str(Path(path).parent) + "/", "")) from None
+            raise _error(str(error).replace(str(Path(path).parent) + "/", "")) from None
         return [session, *shown(session, strength, map)]
 
     def take(self, session: Session | None, tool: str, strength: float, map: bool) -> list[Any]:
         """Applies a tool."""
-        if session is not None and tool in self.tools:
+        session = _remembered(session)
+        if tool in self.tools:
             try:
                 session.take(self.tools[tool])
             except ValueError as error:
-                raise gr.Error(str(error)) from None
-        return shown(session, strength, map)
+                raise _error(str(error)) from None
+        return [session, *shown(session, strength, map)]
 
     def undo(self, session: Session | None, strength: float, map: bool) -> list[Any]:
         """Takes the last step back."""
-        if session is not None:
-            session.undo()
-        return shown(session, strength, map)
+        session = _remembered(session)
+        session.undo()
+        return [session, *shown(session, strength, map)]
 
     def go_on(self, session: Session | None, strength: float, map: bool) -> list[Any]:
         """Lets the agent continue."""
-        if session is not None:
-            session.go_on()
-        return shown(session, strength, map)
+        session = _remembered(session)
+        session.go_on()
+        return [session, *shown(session, strength, map)]
 
-    def look_back(self, session: Session | None, event: gr.SelectData) -> str:
+    def blend(self, session: Session | None, strength: float) -> list[Any]:
+        """Keeps a part of the change; returns the content that depends on it, as from `result`."""
+        session = _remembered(session)
+        return [session, *result(session, strength)]
+
+    def draw_map(self, session: Session | None, map: bool) -> list[Any]:
+        """Draws the quality map, or removes it."""
+        session = _remembered(session)
+        return [session, drawn_map(session, map)]
+
+    def look_back(self, session: Session | None, event: gr.SelectData) -> list[Any]:
         """The agent's values of all tools after the step that was clicked on, in HTML."""
-        return "" if session is None else bars(session, min(int(event.index), len(session.steps) - 1))
+        session = _remembered(session)
+        return [session, bars(session, min(int(event.index), len(session.steps) - 1))]
+
+
+def _remembered(session: Session | None) -> Session:
+    if session is None:
+        raise _error(f"No picture is open: drop one. A picture is forgotten {KEPT // 60} minutes after its last use.")
+    return session
+
+
+def _error(message: str) -> gr.Error:
+    """An error for the person at the page; it is no failure of the program, so the terminal shows no traceback."""
+    return gr.Error(message, print_exception=False)
 
 
 def _pictures(measure: str) -> dict[str, gr.Component]:
@@ -150,40 +176,44 @@ def _controls(tools: list[str]) -> dict[str, gr.Component]:
 
 def _connect(session: gr.State, pictures: Mapping[str, Any], controls: Mapping[str, Any], actions: Actions) -> None:
     """Connects the page's events to actions, with their inputs and outputs."""
-    seen = [pictures["slider"], pictures["path"]]
-    seen += [controls[name] for name in ("values", "drawn map", "download", "notes")]
+    of_result = [pictures["slider"], controls["download"], controls["notes"]]
+    seen = [session, *of_result, pictures["path"], controls["values"], controls["drawn map"]]
     options: dict[str, Any] = {"concurrency_id": "restore", "concurrency_limit": 1, "api_visibility": "private"}
     shown_by = [session, controls["strength"], controls["map"]]
     opened = [pictures["file"], controls["strength"], controls["map"]]
-    pictures["file"].change(actions.open, opened, [session, *seen], **options)
+    pictures["file"].change(actions.open, opened, seen, **options)
     taken = [session, controls["tool"], controls["strength"], controls["map"]]
     controls["take"].click(actions.take, taken, seen, **options)
     controls["undo"].click(actions.undo, shown_by, seen, **options)
     controls["go on"].click(actions.go_on, shown_by, seen, **options)
-    pictures["path"].select(actions.look_back, session, controls["values"], **options)
+    pictures["path"].select(actions.look_back, session, [session, controls["values"]], **options)
     # Not when it is released: the keyboard moves it, too. Of what comes while one is worked on, the last counts.
-    controls["strength"].change(shown, shown_by, seen, trigger_mode="always_last", **options)
-    controls["map"].change(shown, shown_by, seen, **options)
+    blended = [session, *of_result]
+    controls["strength"].change(actions.blend, shown_by[:2], blended, trigger_mode="always_last", **options)
+    mapped = [session, controls["drawn map"]]
+    controls["map"].change(actions.draw_map, [session, controls["map"]], mapped, **options)
 
 
-def shown(session: Session | None, strength: float, map: bool) -> list[Any]:
-    """The content of the page for a session: slider, path, values, quality map, download, notes."""
-    if session is None:
-        nothing = gr.DownloadButton(interactive=False, value=None)
-        return [None, None, "", gr.Image(None, visible=False), nothing, ""]
+def shown(session: Session, strength: float, map: bool) -> list[Any]:
+    """The content of the page for a session: the `result`, the path, the agent's values, the quality map."""
+    path = [(step.thumbnail, caption(session, number)) for number, step in enumerate(session.steps)]
+    return [*result(session, strength), path, bars(session, len(session.steps) - 1), drawn_map(session, map)]
+
+
+def result(session: Session, strength: float) -> list[Any]:
+    """The content that depends on the strength of the change: before and after, the download, its notes."""
     target, notes = session.saved(strength)
-    quality = session.quality_map() if map else None
     return [
-        tuple(thumbnail(session.seen(pixels), SHOWN) for pixels in (session.before(), session.after(strength))),
-        [
-            (thumbnail(session.seen(session.after(step=number)), SHOWN), caption(session, number))
-            for number in range(len(session.steps))
-        ],
-        bars(session, len(session.steps) - 1),
-        gr.Image(None if quality is None else _coloured(quality), visible=quality is not None),
+        (session.steps[0].thumbnail, session.seen(session.after(strength))),
         gr.DownloadButton(value=str(target), interactive=True),
         "\n".join(f"- {note}" for note in notes),
     ]
+
+
+def drawn_map(session: Session, map: bool) -> gr.Image:
+    """The quality map of the result; hidden if it is not wanted, or the picture is too small for it."""
+    quality = session.quality_map() if map else None
+    return gr.Image(None if quality is None else _coloured(quality), visible=quality is not None)
 
 
 def caption(session: Session, number: int) -> str:

@@ -9,11 +9,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from hirl_agents.agent import begin_episodes
 from hirl_agents.restorer import UNSCORED, Restorer, as_given
 from hirl_agents.rollout import STOPS
-from hirl_env.data.images import as_batch
+from hirl_env.data.images import RESTORING, as_batch
+from hirl_env.memory import free_memory
 from hirl_env.quality import Measure
 from hirl_env.restoration import UNBOUNDED, Restoration, Rules, State
 from hirl_env.tools.toolset import Cell
@@ -21,8 +23,11 @@ from hirl_experiments.pictures.encoding import encoded, saved_format
 from hirl_experiments.pictures.formats import FORMATS
 from hirl_experiments.pictures.reading import Pixels, read_picture
 from hirl_experiments.restoring.one_picture import blended, covered
+from hirl_experiments.restoring.sheet import thumbnail
 
-MOST_STEPS = 20  # in a path, because each step keeps a picture in memory
+SHOWN = 1400  # pixels of a picture's longer side on the page
+# In a path, because each step keeps a picture in memory: of large ones as many as 2.4 GB hold.
+MOST_STEPS, MOST_PIXELS = 20, 200_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,7 @@ class Step:
         values: The agent's values of the tools as the next step, (types, degrees).
         best: The tool that the agent would take next; None if it would stop.
         score: Score by the blind measure; None for pictures too small for it.
+        thumbnail: The picture as it looks, of at most `SHOWN` pixels a side.
     """
 
     state: State
@@ -42,6 +48,7 @@ class Step:
     values: npt.NDArray[np.float32]
     best: Cell | None
     score: float | None
+    thumbnail: Image.Image
 
 
 class Session:
@@ -54,19 +61,23 @@ class Session:
         max_pixels: Most pixels that the picture may have.
 
     Raises:
-        UnreadablePicture: If the file is not a picture, or too large.
+        UnreadablePicture: If the file is not a picture, too large, or does not fit into free memory.
 
     Attributes:
+        most_steps: Most steps of a path.
         steps: The picture as it was given, and after each step.
         notes: Notes on what will not be the same in the saved file.
     """
 
     def __init__(self, path: Path, restorer: Restorer, measure: Measure, max_pixels: int) -> None:
-        whole = read_picture(path, max_pixels)
+        # Without a limit, as many pixels are read as fit into free memory.
+        whole = read_picture(path, max_pixels if max_pixels * RESTORING <= free_memory() else None)
         self._name, self.restorer, self.measure = Path(path.name), restorer, measure
         self._file, self._picture = path.read_bytes(), whole.first_page()
         self._folder = TemporaryDirectory()  # removed with the session
         self._page = self._picture.pages[0]
+        height, width = self._page.pixels.shape[:2]
+        self.most_steps = min(MOST_STEPS, max(1, MOST_PIXELS // (height * width) - 1))
         self.notes = list(whole.notes)
         if len(whole.pages) > 1:
             self.notes.append(f"only the first of its {len(whole.pages)} pages is shown; hirl restore restores all")
@@ -84,13 +95,13 @@ class Session:
         Raises:
             ValueError: If the path has its largest length, or the agent is recurrent, like RL-Restore's.
         """
-        if len(self.steps) > MOST_STEPS:
-            raise ValueError(f"{MOST_STEPS} steps are the most; undo some")
+        if len(self.steps) > self.most_steps:
+            raise ValueError(f"{self.most_steps} steps are the most for a picture of this size; undo some")
         self._take(cell, UNBOUNDED)
 
     def go_on(self) -> None:
         """Lets the agent choose until it stops, as in a rollout by value, or the path has its largest length."""
-        most = min(self.restorer.max_steps, MOST_STEPS)
+        most = min(self.restorer.max_steps, self.most_steps)
         while len(self.steps) <= most and (cell := self.best()) is not None:
             if not self._take(cell, Rules(stop=STOPS["value"])):
                 self.steps[-1] = replace(self.steps[-1], best=None)
@@ -104,13 +115,13 @@ class Session:
         """The picture as it was given."""
         return self._page.visible()
 
-    def after(self, strength: float = 1.0, step: int = -1) -> Pixels:
-        """The picture after a step, with a part of the change."""
-        return blended(self.before(), as_given(self.steps[step].state.images, self.before()), strength)
+    def after(self, strength: float) -> Pixels:
+        """The picture after the last step, with a part of the change."""
+        return blended(self.before(), as_given(self.steps[-1].state.images, self.before()), strength)
 
-    def seen(self, pixels: Pixels) -> Pixels:
-        """Pixels of the picture as they look: where it is transparent, on white."""
-        return self._page.seen(pixels)
+    def seen(self, pixels: Pixels) -> Image.Image:
+        """Pixels of the picture as they look, where it is transparent on white, of at most `SHOWN` pixels a side."""
+        return thumbnail(self._page.seen(pixels), SHOWN)
 
     def quality_map(self) -> npt.NDArray[np.float32] | None:
         """The quality map of the picture, (20, 20), 0 to 100; None for pictures too small for it."""
@@ -158,4 +169,5 @@ class Session:
         kind, degree = divmod(int(values.argmax()), values.shape[1])
         # As in a rollout: an agent that has STOP stops by that alone.
         stops = kind == n_types or (len(values) == n_types and values[kind, degree] <= 0)
-        return Step(state, tool, values[:n_types], None if stops else (kind, degree), score)
+        seen = self.seen(as_given(state.images, self.before()))
+        return Step(state, tool, values[:n_types], None if stops else (kind, degree), score, seen)

@@ -50,6 +50,26 @@ def test_a_first_step_that_nobody_sees_is_taken_back_as_by_hirl_restore(picture)
     assert len(session.steps) == 2, "a person may take it"
 
 
+def test_a_picture_that_memory_has_no_room_for_is_refused_though_it_is_allowed(picture, toy_toolset, monkeypatch):
+    for module in ("hirl_env.data.images", "hirl_experiments.web.session"):
+        monkeypatch.setattr(f"{module}.free_memory", lambda: 40_000)
+    restorer = Restorer(lambda images: images.new_zeros(len(images), 2, 2), toy_toolset)
+    with pytest.raises(ValueError, match=r"40x30 pixels take about .* GB of memory"):
+        Session(picture, restorer, measures.resolve("hirl-biqa"), 10_000)
+
+
+def test_a_large_picture_takes_fewer_steps(picture, toy_toolset, monkeypatch):
+    monkeypatch.setattr("hirl_experiments.web.session.MOST_PIXELS", 4 * 40 * 30)
+    first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
+    session = Session(picture, Restorer(first, toy_toolset, max_steps=30), measures.resolve("hirl-biqa"), 10_000)
+    session.go_on()
+    assert len(session.steps) == 4
+    with pytest.raises(ValueError, match="3 steps are the most for a picture of this size; undo some"):
+        session.take((0, 0))
+    session.undo()
+    session.take((0, 0))
+
+
 def test_an_agent_of_longer_paths_stops_where_the_page_ends(picture, toy_toolset):
     first = lambda images: torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]).expand(len(images), 2, 2)  # noqa: E731
     session = Session(picture, Restorer(first, toy_toolset, max_steps=30), measures.resolve("hirl-biqa"), 10_000)

@@ -24,6 +24,7 @@ from hirl_experiments.reporting.gallery import gallery
 from hirl_experiments.reporting.paths import Result, draw_paths
 
 Part = Literal["gallery", "levels"]
+FIGURES: dict[Part, tuple[str, ...]] = {"gallery": ("gallery",), "levels": LEVELS}
 
 
 def demo(
@@ -53,6 +54,11 @@ def demo(
     at_least(1, depth=depth, crop=crop)
     some(parts=parts)
     check_writable(folder=out)
+    for part in parts:
+        for figure in FIGURES[part]:
+            check_writable(figure=out / f"{figure}.png")
+    if "levels" in parts:
+        check_writable(json=out / "demo.json")
     if "gallery" in parts:
         save_figure(gallery(Restorer("hirl", precision=precision), seed), out / "gallery.png")
         print(f"wrote {out / 'gallery.png'}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
 from hirl_agents.common.tiling import tiled
 from hirl_agents.search import best_chain
 from hirl_env.data.photographs import image_sources
 from hirl_env.data.suites import suites
 from hirl_env.devices import AnyPrecision, available_precision
+from hirl_env.restoration import Restoration
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.evaluation.sampling import batches, begin
@@ -44,11 +49,15 @@ def fixed_path(
     at_least(0, seed=seed)
     tools = tiled(toolsets.resolve(toolset).to(device))
     photographs, chosen = image_sources.resolve(images), suites.resolve(suite)
-    starts = (
-        begin(batch, tools, precision)
-        for part in chosen.parts
-        for batch in batches(chosen.samples(photographs, part, crop, per_image, seed))
-    )
-    path, gain = best_chain(starts, length, CAP)
+    total = len(chosen.parts) * per_image * len(photographs)
+    with tqdm(total=total, desc="paths", unit="crop", leave=False, disable=None) as bar:
+
+        def starts() -> Iterator[Restoration]:
+            for part in chosen.parts:
+                for batch in batches(chosen.samples(photographs, part, crop, per_image, seed)):
+                    yield begin(batch, tools, precision)
+                    bar.update(len(batch))
+
+        path, gain = best_chain(starts(), length, CAP)
     names = ",".join(map(tools.name_of, path))
     print(f"{chosen.name}: {names or 'doing nothing'} gains {gain:+.2f} dB")

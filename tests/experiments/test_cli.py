@@ -12,6 +12,7 @@ from typing import Any, get_args
 import docstring_parser
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from hirl_agents.networks import FlatQ, QNetwork, TwoLevelQ, save_q
 from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
@@ -304,6 +305,26 @@ def test_demo_draws_a_figure_per_level(tmp_path, hirl):
     assert (tmp_path / "demo" / "mild.png").read_bytes().startswith(b"\x89PNG")
     settings = json.loads((tmp_path / "demo" / "demo.json").read_text())["settings"]
     assert settings["precision"] == "float32", "so that the table is the same everywhere"
+
+
+def test_fixed_path_shows_its_progress(folder, hirl, monkeypatch):
+    bars = []
+
+    def bar(**options):
+        bars.append(tqdm(**options | {"disable": False, "file": io.StringIO()}))
+        return bars[0]
+
+    monkeypatch.setattr("hirl_experiments.commands.fixed_path.tqdm", bar)
+    assert hirl("fixed-path", "--images", str(folder), "--suite", "levels-v1", "--length", "1", "--crop", "16") == 0
+    assert bars[0].n == bars[0].total == 9
+
+
+@pytest.mark.parametrize("name", ["gallery.png", "severe.png", "demo.json"])
+def test_demo_overwrites_no_file_of_ones_own(name, tmp_path, hirl, capsys):
+    (tmp_path / name).write_text("mine")
+    assert hirl("demo", "--out", str(tmp_path)) == 1
+    assert f"{name} holds something else than" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.slow

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,15 +50,9 @@ class FullPaths:
 
     def __add__(self, other: FullPaths) -> FullPaths:
         """The paths of both."""
-        return FullPaths(
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.doubts, other.doubts]),
-            np.concatenate([self.gains, other.gains]),
-            np.concatenate([self.tools, other.tools]),
-            np.concatenate([self.unseen, other.unseen]),
-            np.concatenate([self.perfect, other.perfect]),
-            self.n_tools,
-        )
+        each = (field.name for field in fields(self) if field.name != "n_tools")
+        joined: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in each}
+        return replace(self, **joined)
 
     def doubted(self, doubt: float) -> FullPaths:
         """The same paths, with the values of an agent of that doubt, which changes none of its choices."""
@@ -72,12 +67,20 @@ class FullPaths:
                 take a step.
             price: Price of an image that is harmed beyond that, in units of the reward.
         """
+        gained, harmed = self._ended(margins)
+        return float(gained.mean() - price * max(0.0, harmed.mean() - harm))
+
+    def harm(self, margins: npt.NDArray[np.float64]) -> float:
+        """The share of the images that are harmed where margins end the paths; margins as of `objective`."""
+        return float(self._ended(margins)[1].mean())
+
+    def _ended(self, margins: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """What each image gains where margins end its path, and whether it is harmed, (N,)."""
         stops = self.values <= np.broadcast_to(margins, self.n_tools + 1)[self.tools]
         length = np.where(stops.any(axis=1), stops.argmax(axis=1), self.values.shape[1])
         length = np.where(self.unseen, 0, length)
         gained = self.gains[np.arange(len(length)), length]
-        harmed = (gained < -HARM) | (self.perfect & (length > 0))
-        return float(gained.mean() - price * max(0.0, harmed.mean() - harm))
+        return gained, (gained < -HARM) | (self.perfect & (length > 0))
 
 
 def full_paths(
@@ -96,27 +99,24 @@ def full_paths(
         most: Largest score that counts: what an image loses beyond is no loss.
         doubting: The same with a doubt of 1; None if doubt is not asked for, which then lowers no value.
     """
-    every_value, every_doubt, every_gain, every_tool, every_unseen, every_perfect = [], [], [], [], [], []
+    parts = []
     for start in starts:
         steps = [start]
         result = rollout(start, values, max_steps, "steps", lambda now, steps=steps: steps.append(now.branch()))  # type: ignore[misc]
         worth = np.stack([start.worth(step.state, most) for step in steps], axis=1)
         reached, ahead = np.array(result.values), steps[:-1]
-        every_value.append(reached)
-        every_doubt.append(np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead))
-        every_gain.append(worth - worth[:, :1])
-        every_tool.append(np.stack([step.last_tools for step in ahead], axis=1))
-        every_unseen.append(look_alike(start.state.images, steps[1].state.images).cpu().numpy())
-        every_perfect.append(start.state.scores >= most)
-    return FullPaths(
-        np.concatenate(every_value),
-        np.concatenate(every_doubt),
-        np.concatenate(every_gain),
-        np.concatenate(every_tool),
-        np.concatenate(every_unseen),
-        np.concatenate(every_perfect),
-        len(start.toolset.cells),
-    )
+        parts.append(
+            FullPaths(
+                values=reached,
+                doubts=np.zeros_like(reached) if doubting is None else reached - _best_values(doubting, ahead),
+                gains=worth - worth[:, :1],
+                tools=np.stack([step.last_tools for step in ahead], axis=1),
+                unseen=look_alike(start.state.images, steps[1].state.images).cpu().numpy(),
+                perfect=start.state.scores >= most,
+                n_tools=len(start.toolset.cells),
+            )
+        )
+    return reduce(add, parts)
 
 
 @torch.no_grad()
@@ -141,8 +141,8 @@ def stop_margins(paths: FullPaths, per_tool: bool, harm: float = 1.0) -> npt.NDA
         Margins in units of the reward, float64 (tools + 1,), by the number of the tool used last, 0 for none; or (1,).
     """
     sizes = np.quantile(np.abs(paths.values), np.linspace(0, 0.9, MARGINS))
-    # Of margins that gain the same, the smallest.
-    candidates = sorted({0.0, *sizes, *-sizes}, key=abs)
+    # No step is above the largest value, and doing nothing harms none. Of margins that gain the same, the smallest.
+    candidates = sorted({0.0, *sizes, *-sizes, paths.values.max()}, key=abs)
 
     def worth(margins: npt.NDArray[np.float64]) -> float:
         return paths.objective(margins, harm)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,6 @@ def calibrate(
     out: Path,
     degradations: tuple[str, ...] = ("everything", "light"),
     harm: float = 0.02,
-    crop: int = 64,
     per_image: int = 4,
     seed: int = 0,
     toolset: str = "hirl",
@@ -52,7 +53,6 @@ def calibrate(
         out: File to write, .safetensors.
         degradations: Names of degradations; crops of each photograph are distorted by each of them.
         harm: Largest share of images that may be harmed, 0 to 1.
-        crop: Side of the crops in pixels.
         per_image: Number of crops of each photograph and degradation.
         seed: Seed of crops and degradations.
         toolset: Toolset that the agent was trained with, as of hirl restore.
@@ -61,7 +61,7 @@ def calibrate(
         force: Whether a file may be overwritten.
     """
     precision = available_precision(precision, device)
-    at_least(1, crop=crop, per_image=per_image)
+    at_least(1, per_image=per_image)
     at_least(0, seed=seed)
     some(degradations=degradations)
     if not 0 <= harm <= 1:
@@ -86,7 +86,7 @@ def calibrate(
 
         def starts(part: Photographs, own_seed: int) -> Iterator[Restoration]:
             for degradation in degradations:
-                for batch in batches(evaluation_samples(part, degradation, crop, per_image, own_seed)):
+                for batch in batches(evaluation_samples(part, degradation, network.view, per_image, own_seed)):
                     yield begin(batch, tools, precision)
                     bar.update(len(batch))
 
@@ -99,7 +99,11 @@ def calibrate(
         ]
     doubt, margins = doubt_and_margins(parts, network.sees_tool, harm)
     save_q(network.with_stop_margin(margins, doubt).trained_with(tools), out)
-    print(f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}")
+    harmed = reduce(add, parts).doubted(doubt).harm(margins)
+    print(
+        f"wrote {out}; its doubt: {doubt}; its stop margins: {' '.join(f'{margin:.3f}' for margin in margins)}; of the "
+        f"crops that they were fitted to, it harms {harmed:.1%}"
+    )
 
 
 def _parts(photographs: Photographs) -> list[Photographs]:

@@ -148,6 +148,18 @@ def test_a_doubt_is_chosen_that_tells_good_images_from_others(start):
     assert both.objective(stop_margins(both, per_tool=False, harm=0.0), harm=0.0) < 0.5
 
 
+@pytest.mark.parametrize("per_tool", [False, True])
+def test_an_agent_that_harms_the_images_that_it_is_surest_of_does_nothing_where_nothing_may_be_harmed(per_tool):
+    values = np.linspace(1, 2, 20)[:, None]
+    gains = np.where(values > 1.8, -1.0, 5.0)
+    tools, no = np.zeros((20, 1), np.int64), np.zeros(20, np.bool_)
+    paths = FullPaths(values, np.zeros((20, 1)), np.hstack([np.zeros((20, 1)), gains]), tools, no, no, 4)
+    harmed = float((gains < 0).mean())
+    free, bound = (stop_margins(paths, per_tool, harm) for harm in (harmed, 0.0))
+    assert (paths.harm(free), paths.objective(free)) == (harmed, gains.mean())
+    assert (paths.harm(bound), paths.objective(bound)) == (0, 0)
+
+
 def test_doubt_is_what_an_agent_that_doubts_says_at_the_same_steps(start):
     def doubting(images: torch.Tensor) -> torch.Tensor:
         return brighten(0)(images) - images[:, 0, 0, 0, None, None]

@@ -19,13 +19,14 @@ def agent(toy_toolset, monkeypatch, tmp_path):
     return tmp_path / "eager.safetensors"
 
 
-def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, tmp_path):
-    calibrate(str(agent), str(folder), tmp_path / "careful.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+def test_an_agent_that_ruins_clean_pictures_learns_to_leave_them(agent, folder, tmp_path, capsys):
+    calibrate(str(agent), str(folder), tmp_path / "careful.safetensors", ("clean",), harm=0.0, toolset="toy")
     careful, eager = load_q(tmp_path / "careful.safetensors"), load_q(agent)
     assert careful.stop_margin.max() > 0.5
     images = torch.rand(4, 3, 16, 16)
     assert torch.equal(careful(images).flatten(1).argmax(dim=1), eager(images).flatten(1).argmax(dim=1))
     assert careful(images).max() < 0.1 < 0.5 < eager(images).max()
+    assert "of the crops that they were fitted to, it harms 0.0%" in capsys.readouterr().out
 
 
 def test_an_agent_whose_values_are_the_same_in_all_turns_does_not_doubt(agent, folder, tmp_path, capsys):
@@ -34,7 +35,7 @@ def test_an_agent_whose_values_are_the_same_in_all_turns_does_not_doubt(agent, f
         for strategy in (network.ts, network.ds):
             strategy[-1].weight.zero_()
     save_q(network, agent)
-    calibrate(str(agent), str(folder), tmp_path / "sure.safetensors", ("clean",), harm=0.0, crop=16, toolset="toy")
+    calibrate(str(agent), str(folder), tmp_path / "sure.safetensors", ("clean",), harm=0.0, toolset="toy")
     assert load_q(tmp_path / "sure.safetensors").doubt == 0
     assert "its doubt: 0; its stop margins: " in capsys.readouterr().out
 
@@ -59,7 +60,7 @@ def test_an_agent_may_be_given_by_name_and_must_have_a_margin(agent, folder, tmp
     monkeypatch.setitem(agents.factories, "eager", lambda: load_q(agent))
     monkeypatch.setitem(agents.factories, "indifferent", lambda: torch.zeros)
     out = tmp_path / "new.safetensors"
-    calibrate("eager", str(folder), out, ("clean",), harm=0.0, crop=16, toolset="toy")
+    calibrate("eager", str(folder), out, ("clean",), harm=0.0, toolset="toy")
     assert load_q(out).stop_margin.max() > 0.5
     with pytest.raises(ValueError, match="--agent indifferent: has no stop margin"):
         calibrate("indifferent", str(folder), tmp_path / "other.safetensors", toolset="toy")
@@ -69,4 +70,4 @@ def test_one_photograph_is_too_few(agent, folder, tmp_path):
     for picture in sorted(folder.iterdir())[1:]:
         picture.unlink()
     with pytest.raises(ValueError, match="cross-validation needs at least two photographs"):
-        calibrate(str(agent), str(folder), tmp_path / "new.safetensors", ("clean",), crop=16, toolset="toy")
+        calibrate(str(agent), str(folder), tmp_path / "new.safetensors", ("clean",), toolset="toy")

@@ -22,6 +22,7 @@ from hirl_env.weights import load_weights, save_weights
 from hirl_experiments.reporting.model_cards import model_card
 from hirl_experiments.training.loop import Stateful, Training
 from hirl_experiments.training.optimisers import descend, rise_and_fall
+from hirl_experiments.training.splits import open_validation
 from hirl_experiments.training.tool_examples import ToolExamples
 from hirl_experiments.training.tool_recipes import tool_recipes
 from hirl_experiments.training.tool_settings import SMALLEST, ToolSettings
@@ -38,7 +39,8 @@ class ToolTrainer(Training):
     def __init__(self, settings: ToolSettings, out: Path, device: torch.device) -> None:
         super().__init__(settings.tool, settings, out, device, settings.steps)
         self.recipe = tool_recipes.resolve(settings.tool)
-        self.validation = None if settings.validate is None else image_sources.resolve(settings.validate)
+        photographs = image_sources.resolve(settings.images)
+        self.validation = None if settings.validate is None else open_validation(photographs, settings.validate)
         if self.validation is not None and not any(True for _ in _large_enough(self.validation)):
             raise ValueError(f"{self.validation.name}: no clean photograph of {SMALLEST} pixels or more to validate on")
         network = self.recipe.network()
@@ -46,7 +48,7 @@ class ToolTrainer(Training):
             load_weights(network, settings.start_from)
         self.network = network.to(device)
         self.average = AveragedModel(self.network, multi_avg_fn=_average_in).eval()
-        self.examples = ToolExamples(image_sources.resolve(settings.images), self.recipe, settings, self.restored)
+        self.examples = ToolExamples(photographs, self.recipe, settings, self.restored)
         assert settings.lr is not None
         self.optimiser = MuonAndAdam(self.network.parameters(), settings.lr)
         self.schedule = rise_and_fall(self.optimiser, settings.steps)

@@ -382,6 +382,7 @@ def test_a_run_is_logged_offline_where_nobody_is_logged_in(folder, tmp_path):
         (["--images", "FOLDER", "--algorithm.gamma", "0.9"], "full_feedback teaches what each tool gains at once"),
         (["--images", "FOLDER", "--env.crop-size", "0"], "crop_size must be a positive number of pixels"),
         (["--images", "FOLDER", "--validate", "NOWHERE"], "no such folder"),
+        (["--images", "FOLDER", "--validate", "FOLDER"], "picture0.png: in --images and in --validate"),
         (["--images", "NOWHERE"], "no such folder"),
         (["--images", "FILE"], "is a file; give the folder of pictures that it lies in"),
         (["--images", "FOLDER", "--out", "FILE"], "is a file; name a folder"),
@@ -400,7 +401,7 @@ def test_mistakes_are_said_in_one_line(arguments, words, folder, tmp_path, monke
 
 
 def test_pictures_too_small_to_validate_on(folder, tmp_path, hirl, capsys):
-    arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path / "run"), "--no-wandb"]
+    arguments = ["--images", str(folder), "--hold-out", "1", "--out", str(tmp_path / "run"), "--no-wandb"]
     assert hirl("train", *arguments) == 1
     assert "a crop of 64x64 fits into no picture" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from hirl_experiments.training.pixel_rl_trainer import PixelRLSettings, PixelRLT
 
 
 def train(folder, out, episodes=4, every=2, **arguments):
-    options = {"validate": str(folder), "episodes": episodes, "every": every, "batch": 2, "crop": 16} | arguments
+    options = {"hold_out": 1, "episodes": episodes, "every": every, "batch": 2, "crop": 16} | arguments
     train_pixel_rl(PixelRLSettings(str(folder), **options), out)
     return load_file(out / "pixel-rl.safetensors")
 
@@ -51,8 +51,8 @@ def test_it_writes_the_best_network_a_card_and_a_log_that_evaluate_takes(folder,
     assert restored["gain"] != 0
 
 
-def test_grey_and_half_precision_with_a_validation_split(folder, tmp_path):
-    train(folder, tmp_path, grey=True, precision="bf16", validate=None, hold_out=1)
+def test_grey_and_half_precision(folder, tmp_path):
+    train(folder, tmp_path, grey=True, precision="bf16")
     assert load_pixel_rl(tmp_path / "pixel-rl.safetensors").channels == 1
 
 
@@ -65,7 +65,7 @@ def assert_same(one, other):
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path):
     whole = train(folder, tmp_path / "whole", episodes=4, every=1)
-    settings = PixelRLSettings(str(folder), "levels", str(folder), 40, 4, 2, 16, 1e-3, False, "float32", 0, 1)
+    settings = PixelRLSettings(str(folder), "levels", None, 1, 4, 2, 16, 1e-3, False, "float32", 0, 1)
     (tmp_path / "cut").mkdir()
     first = PixelRLTrainer(settings, tmp_path / "cut", torch.device("cpu"))
 
@@ -117,7 +117,7 @@ def test_sigterm_saves_and_says_how_to_go_on(folder, tmp_path, monkeypatch, hirl
         return before(trainer)
 
     monkeypatch.setattr(PixelRLTrainer, "train_step", interrupted)
-    arguments = ["--images", str(folder), "--validate", str(folder), "--out", str(tmp_path), "--batch", "1"]
+    arguments = ["--images", str(folder), "--hold-out", "1", "--out", str(tmp_path), "--batch", "1"]
     assert hirl("train-pixel-rl", *arguments, "--crop", "16", "--episodes", "9", "--every", "9") == 143
     assert "stopped at episode 3; the same command goes on from there" in capsys.readouterr().err
     assert torch.load(tmp_path / "pixel-rl.checkpoint.pt", weights_only=True)["step"] == 3

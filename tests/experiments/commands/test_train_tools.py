@@ -1,5 +1,6 @@
 """Training a tool: it learns, resumes after a kill as if nothing had happened, and leaves usable files."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,14 +26,20 @@ def train(folder, out, steps=4, every=2, wandb=False, **arguments):
     return load_file(out / "fast-arcnn-10.safetensors")
 
 
+@pytest.fixture
+def validation(folder, tmp_path):
+    """The same pictures in a folder of their own."""
+    return shutil.copytree(folder, tmp_path / "validation")
+
+
 def assert_same(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
 
 
-def test_it_writes_weights_a_card_and_a_log(folder, tmp_path):
-    train(folder, tmp_path, validate=str(folder))
+def test_it_writes_weights_a_card_and_a_log(folder, validation, tmp_path):
+    train(folder, tmp_path, validate=str(validation))
     load_weights(FastARCNN(), tmp_path / "fast-arcnn-10.safetensors")
     card = (tmp_path / "fast-arcnn-10.md").read_text()
     assert "85,763 parameters" in card
@@ -151,9 +158,16 @@ def test_validation_on_nothing_is_refused(folder, tmp_path):
         train(folder, tmp_path, validate=str(tmp_path / "small"))
 
 
-def test_photographs_too_small_for_a_patch_are_passed_over(folder, tmp_path):
-    Image.new("RGB", (8, 8)).save(folder / "tiny.png")
-    train(folder, tmp_path, validate=str(folder))
+def test_validation_on_photographs_that_are_trained_on_is_refused(folder, tmp_path):
+    shutil.copytree(folder, folder / "validation")
+    with pytest.raises(ValueError, match=r"picture0.png: in --images and in --validate.* neither of which lies in"):
+        train(folder, tmp_path, validate=str(folder / "validation"))
+
+
+def test_photographs_too_small_for_a_patch_are_passed_over(folder, validation, tmp_path):
+    for place in (folder, validation):
+        Image.new("RGB", (8, 8)).save(place / "tiny.png")
+    train(folder, tmp_path, validate=str(validation))
     with pytest.raises(ValueError, match="readable picture of at least 64x64 pixels"):
         train_tools(ToolSettings("srn", str(folder), steps=1, patch=(64,)), tmp_path)
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3.common.buffers import ReplayBuffer
-
-Rows = npt.NDArray[np.int64] | slice
 
 
 class OwnReplayBuffer(ReplayBuffer):
-    """A replay buffer of this package, which knows its arrays and filled rows.
+    """A replay buffer of this package, which knows its arrays.
 
     Attributes:
         arrays: Names of the arrays that have a row for each transition, or for each episode.
@@ -20,9 +17,8 @@ class OwnReplayBuffer(ReplayBuffer):
 
     arrays: ClassVar[tuple[str, ...]]
 
-    def filled(self) -> Rows:
-        """The filled rows."""
-        return slice(self.size())  # a slice, which does not copy what may be gigabytes
+    def cut_off_episodes(self) -> None:
+        """Ends the episodes in progress; none are remembered, unless a subclass does."""
 
 
 def buffer_state(memory: ReplayBuffer) -> dict[str, Any]:
@@ -81,11 +77,13 @@ def append_rows(memory: ReplayBuffer, state: dict[str, Any]) -> None:
 
 
 def cut_off_episodes(memory: ReplayBuffer) -> None:
-    """Ends the episodes in progress, so that no n-step return runs into the next ones.
+    """Ends the episodes in progress, because their environments begin others, so that none runs into the next.
 
-    Replay buffers without timeouts handle this themselves.
+    Replay buffers of Stable-Baselines3 without timeouts handle this themselves.
     """
-    if memory.handle_timeout_termination:
+    if isinstance(memory, OwnReplayBuffer):
+        memory.cut_off_episodes()
+    elif memory.handle_timeout_termination:
         last = (memory.pos - 1) % memory.buffer_size
         memory.timeouts[last] = np.where(memory.dones[last] == 0, 1, memory.timeouts[last])
         memory.dones[last] = 1
@@ -97,7 +95,8 @@ def _arrays(memory: ReplayBuffer) -> tuple[str, ...]:
     return tuple(name for name, value in vars(memory).items() if isinstance(value, np.ndarray))
 
 
-def _filled(memory: ReplayBuffer) -> Rows:
+def _filled(memory: ReplayBuffer) -> slice:
+    """The filled rows: a slice, which does not copy what may be gigabytes."""
     if isinstance(memory, OwnReplayBuffer):
-        return memory.filled()
+        return slice(memory.size())
     return slice(min(memory.size() + 1, memory.buffer_size))  # the next row may already hold an observation

@@ -1,11 +1,13 @@
-"""The base of this package's off-policy algorithms: checks of their environments, and exploration."""
+"""The base of this package's off-policy algorithms: checks of their environments, ends of episodes, exploration."""
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn
 
+from hirl_agents.common.buffers import cut_off_episodes
 from hirl_agents.common.saving import SafelySaved
 from hirl_agents.common.vec_env import check_trainable, longest_episode
 
@@ -28,8 +30,12 @@ class OffPolicyAgent(SafelySaved):
             if isinstance(number, int) and number < 1:  # SB3 takes (4, "episode") for train_freq, too
                 raise ValueError(f"{name} must be at least 1, got {number}")
         check_trainable(self.env, self.stops_by_action)
-        self.max_steps = longest_episode(self.env, self.max_steps)
         super()._setup_model()
+        self._match_length()
+
+    def _match_length(self) -> None:
+        """Makes its paths as long as the environment's episodes."""
+        self.max_steps = longest_episode(self.env, self.max_steps)
 
     def learn(
         self: Self,
@@ -53,9 +59,33 @@ class OffPolicyAgent(SafelySaved):
         Raises:
             ValueError: If the agent cannot learn in the environment (see `check_trainable`).
         """
+        # The environment may be another one, by set_env.
         check_trainable(self.env, self.stops_by_action)
+        self._match_length()
         name = tb_log_name or type(self).__name__
         return super().learn(total_timesteps, callback, log_interval, name, reset_num_timesteps, progress_bar)
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if reset_num_timesteps or self._last_obs is None:
+            # The environments are about to be reset.
+            assert self.replay_buffer is not None
+            cut_off_episodes(self.replay_buffer)
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+
+    def collect_rollouts(self, *args: Any, **kwargs: Any) -> RolloutReturn:
+        """Steps and remembers; see Stable-Baselines3."""
+        collected = super().collect_rollouts(*args, **kwargs)
+        if not collected.continue_training:
+            # A callback ended the training between a step and its storing: the environments are ahead of the buffer.
+            self._last_obs = None
+        return collected
 
 
 def epsilon_at(initial: float, final: float, step: int, steps: int, stairs: int = 0) -> float:

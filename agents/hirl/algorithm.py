@@ -132,11 +132,14 @@ class HIRL(OffPolicyAgent):
         super()._setup_model()
         self._check_networks()
         self.learning: Learning[Any] = self._learning()
-        self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
         self.policy.acts_by_target = self.policy_kwargs.get("acts_by_target", self.tau < 1)
         # Batch norm's running statistics are not parameters, but target networks need them too.
         self._statistics = get_parameters_by_name(self.policy.q, ["running_"])
         self._target_statistics = get_parameters_by_name(self.policy.q_target, ["running_"])
+
+    def _match_length(self) -> None:
+        super()._match_length()
+        self.policy.q.max_steps = self.policy.q_target.max_steps = self.max_steps
 
     def _check_options(self) -> None:
         """Raises ValueError if an option is out of range, or options do not go together."""

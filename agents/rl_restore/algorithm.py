@@ -108,7 +108,7 @@ class RLRestore(OffPolicyAgent):
         self.halve_every, self.target_update_interval = halve_every, target_update_interval
         self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
         self.exploration_steps = exploration_steps
-        self._copied = self._stored = 0
+        self._copied = 0
         self._memory: tuple[npt.NDArray[Any], ...] | None = None
         if _init_setup_model:
             self._setup_model()
@@ -163,7 +163,6 @@ class RLRestore(OffPolicyAgent):
     ) -> None:
         super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
         self._last_episode_starts = dones
-        self._stored = self.num_timesteps
 
     def _setup_learn(
         self,
@@ -173,12 +172,6 @@ class RLRestore(OffPolicyAgent):
         tb_log_name: str = "run",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
-        if self._stored != self.num_timesteps:
-            # A callback ended the training between a step and its storing: the environments are ahead of the buffer.
-            self._last_obs = None
-        if reset_num_timesteps or self._last_obs is None:
-            # The environments are about to be reset.
-            self.replay_buffer.forget_unfinished()
         if reset_num_timesteps:
             self._copied = 0
         return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)

@@ -107,13 +107,9 @@ class EpisodeReplayBuffer(OwnReplayBuffer):
             self.pos = (self.pos + 1) % self.buffer_size
             self.full |= self.pos == 0
 
-    def forget_unfinished(self) -> None:
-        """Drops the episodes in progress, because their environments begin new ones."""
+    def cut_off_episodes(self) -> None:
+        """Drops the episodes in progress."""
         self.lengths[self.buffer_size :] = 0
-
-    def filled(self) -> npt.NDArray[np.int64] | slice:
-        """The rows of finished episodes, and of those in progress."""
-        return np.r_[: self.size(), self.buffer_size : self.buffer_size + self.n_envs]
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Episodes:  # type: ignore[override]
         """Samples episodes with probability proportional to their length, as the authors do."""

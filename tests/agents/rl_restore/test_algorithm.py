@@ -246,10 +246,16 @@ def test_on_disk_the_memory_is_as_large_as_what_it_holds(env, tmp_path):
     again = EpisodeReplayBuffer(3_000, env.observation_space, env.action_space, n_envs=2, max_steps=3)
     fill_buffer(again, read_state(tmp_path / "memory"))
     for name in ("observations", "actions", "rewards", "lengths"):
-        assert np.array_equal(getattr(again, name), getattr(memory, name))
+        assert np.array_equal(getattr(again, name)[:3], getattr(memory, name)[:3])
     again.add(observations, observations, np.array([1, 2]), np.array([0.5, 1.5]), np.array([True, True]), [{}, {}])
-    assert again.size() == 5
-    assert again.lengths[:5].tolist() == [1, 1, 1, 1, 2]
+    assert again.lengths[:5].tolist() == [1, 1, 1, 1, 1], "of an episode in progress nothing is left"
+
+
+def test_a_checkpoint_takes_no_second_memory(env):
+    memory = EpisodeReplayBuffer(300, env.observation_space, env.action_space, n_envs=2, max_steps=3)
+    observations = np.zeros((2, *memory.obs_shape), dtype=np.uint8)
+    memory.add(observations, observations, np.zeros(2), np.zeros(2), np.array([True, True]), [{}, {}])
+    assert all(np.shares_memory(array, getattr(memory, name)) for name, array in buffer_state(memory)["arrays"].items())
 
 
 def test_long_episodes_are_drawn_more_often_and_too_long_ones_refused(env):

@@ -348,6 +348,7 @@ def test_episodes_that_a_kill_cut_off_end_where_it_did(folder, tmp_path, hirl):
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": str(folder)})
     model = restored(config, out, env)
     recall(model, out)
+    model.learn(0, reset_num_timesteps=False)
     memory = model.replay_buffer
     last = (memory.pos - 1) % memory.buffer_size
     assert (memory.dones[last] == 1).all()

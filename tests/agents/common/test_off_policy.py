@@ -1,0 +1,69 @@
+"""Trainings in several parts: what is remembered at the seams, and another environment."""
+
+import numpy as np
+import pytest
+from stable_baselines3.common.callbacks import StopTrainingOnMaxEpisodes
+
+from hirl_agents import HIRL, FlatDQN, make_vec_env
+
+NETWORK = {HIRL: {"width": 8}, FlatDQN: {"features_extractor_kwargs": {"width": 8}}}
+ALGORITHMS = pytest.mark.parametrize("algorithm", NETWORK)
+
+
+@pytest.fixture
+def env(pictures, toy_toolset):
+    """Makes an environment for an algorithm, whose episodes have so many steps."""
+
+    def make(algorithm, max_steps):
+        task = {"images": pictures, "toolset": toy_toolset, "crop_size": 16, "flat": algorithm is FlatDQN}
+        return make_vec_env(n_envs=1, max_steps=max_steps, **task)
+
+    return make
+
+
+def made(algorithm, env):
+    """A model that only remembers."""
+    small = {"learning_starts": 1000, "train_freq": 1, "buffer_size": 16, "batch_size": 4}
+    return algorithm(env=env, seed=0, policy_kwargs=NETWORK[algorithm], **small)
+
+
+def ends(model, rows: int) -> tuple[list[int], list[int]]:
+    """After which of the steps in memory an episode ended, and which of these ends were no real ones."""
+    memory = model.replay_buffer
+    assert memory.pos == rows
+    return np.flatnonzero(memory.dones[:rows]).tolist(), np.flatnonzero(memory.timeouts[:rows]).tolist()
+
+
+@ALGORITHMS
+def test_an_episode_ends_in_memory_where_the_next_training_resets_it(algorithm, env):
+    model = made(algorithm, env(algorithm, 3)).learn(5)
+    assert ends(model, 5) == ([2], [2])
+    model.learn(3)
+    assert ends(model, 8) == ([2, 4, 7], [2, 4, 7])
+    assert not np.array_equal(model.replay_buffer.next_observations[4], model.replay_buffer.observations[5])
+
+
+@ALGORITHMS
+def test_a_training_that_goes_on_resets_what_a_callback_ended_between_a_step_and_its_storing(algorithm, env):
+    model = made(algorithm, env(algorithm, 3))
+    model.learn(100, callback=StopTrainingOnMaxEpisodes(2))
+    assert model.num_timesteps == 6
+    assert ends(model, 5) == ([2], [2])
+    model.learn(3, reset_num_timesteps=False)
+    assert ends(model, 8) == ([2, 4, 7], [2, 4, 7])
+
+
+@ALGORITHMS
+def test_a_training_that_goes_on_continues_its_episodes(algorithm, env):
+    model = made(algorithm, env(algorithm, 3)).learn(2)
+    model.learn(4, reset_num_timesteps=False)
+    assert ends(model, 6) == ([2, 5], [2, 5])
+
+
+@ALGORITHMS
+def test_paths_are_as_long_as_the_episodes_of_the_environment_that_was_learned_in_last(algorithm, env):
+    model = made(algorithm, env(algorithm, 2))
+    model.set_env(env(algorithm, 6))
+    model.learn(1)
+    network = model.policy.q if algorithm is HIRL else model.q_network(2)
+    assert model.max_steps == network.max_steps == 6

@@ -17,7 +17,10 @@ TypeTarget = Literal["degrees", "transition"]
 
 
 class Transitions(NamedTuple):
-    """Steps that were taken; images in [0, 1], (N, C, H, W), everything else (N,)."""
+    """Steps that were taken; images in [0, 1], (N, C, H, W), everything else (N,).
+
+    With gamma 0 no next image is looked at, and there are none.
+    """
 
     images: torch.Tensor
     types: torch.Tensor
@@ -168,7 +171,8 @@ class FromTransitions(Learning[Transitions]):
         discounts: torch.Tensor,
     ) -> Transitions:
         types, degrees = actions.long().unbind(dim=1)
-        images, next_images = self.policy.seen(observations), self.policy.seen(next_observations)
+        images = self.policy.seen(observations)
+        next_images = self.policy.seen(next_observations) if self.gamma else images[:0]
         return Transitions(images, types, degrees, rewards, next_images, discounts)
 
     def degree_targets(self, values: torch.Tensor, batch: Transitions) -> tuple[torch.Tensor, torch.Tensor]:

@@ -391,6 +391,15 @@ def test_augmentation_turns_both_images_alike(env):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(("gamma", "looked_at"), [(0.0, 1), (0.9, 2)])
+def test_next_images_are_looked_at_only_where_they_count(env, monkeypatch, gamma, looked_at):
+    model = filled(agent(env, gamma=gamma), env)
+    looks, seen = [], model.policy.seen
+    monkeypatch.setattr(model.policy, "seen", lambda images: looks.append(images) or seen(images))
+    model.train(1, 8)
+    assert len(looks) == looked_at
+
+
 def test_evaluation_mode_leaves_statistics_alone(env):
     model = agent(env, policy_kwargs={"width": 8, "norm": "batch"})
     model.learn(24)

@@ -73,10 +73,13 @@ def summary(
         maximize: Whether larger values are better.
 
     Returns:
-        ``best``, ``last``: interquartile mean over seeds of each seed's best value, and of its last; ``low``, ``high``
-        and ``last low``, ``last high``: their bootstrap intervals, and ``spread`` the standard deviation of the best
-        (all None for one seed); ``step``: the last step that all seeds have reached.
+        ``step``: the last step that all seeds have reached, and no row after it counts; ``best``, ``last``:
+        interquartile mean over seeds of each seed's best value, and of its last; ``low``, ``high`` and ``last low``,
+        ``last high``: their bootstrap intervals, and ``spread`` the standard deviation of the best (all None for one
+        seed).
     """
+    step = min(curve[-1]["step"] for curve in curves)
+    curves = [[row for row in curve if row["step"] <= step] for curve in curves]
     best = np.array([(max if maximize else min)(row[column] for row in curve) for curve in curves])
     last = np.array([curve[-1][column] for curve in curves])
     several = len(curves) > 1
@@ -85,7 +88,7 @@ def summary(
     return {
         "label": label,
         "seeds": len(curves),
-        "step": min(curve[-1]["step"] for curve in curves),
+        "step": step,
         "best": float(interquartile_mean(best)),
         "low": low,
         "high": high,

@@ -19,32 +19,40 @@ BORDER = 8  # pixels left out, near which tools and Gaussians see beyond the ima
 SMALLEST = 32  # pixels: a smaller image has too little left inside its border
 
 
-def translation(references: Iterable[torch.Tensor], restored: Iterable[torch.Tensor]) -> Floats:
+class Translation:
     """The rows and columns by which images are shifted against others: the single translation that best fits all.
 
     A small translation changes an image in proportion to its gradient. A blur or a sharpening changes edges
     symmetrically, which is uncorrelated with the gradient of the unshifted image. That gradient is the instrument of
     the regression.
-
-    Args:
-        references: Images (3, H, W) that are not shifted.
-        restored: Images of the same shape that may be shifted; a positive result means down and to the right.
-
-    Returns:
-        Rows and columns, (2,).
-
-    Raises:
-        ValueError: If an image has a side of fewer than `SMALLEST` pixels.
     """
-    products, changes = np.zeros((2, 2)), np.zeros(2)
-    for reference, image in zip(references, restored, strict=True):
-        if min(image.shape[1:]) < SMALLEST:
-            raise ValueError(f"translations are found in images of at least {SMALLEST}x{SMALLEST} pixels")
-        before, after = (each.mean(dim=0).double().cpu().numpy() for each in (reference, image))
-        unmoved, moved = (np.stack([_inside(plane, order) for order in ((1, 0), (0, 1))]) for plane in (before, after))
-        products += unmoved @ moved.T
-        changes -= unmoved @ _inside(after - before, (0, 0))
-    return np.asarray(np.linalg.solve(products, changes), dtype=np.float64)
+
+    def __init__(self) -> None:
+        self._products, self._changes = np.zeros((2, 2)), np.zeros(2)
+
+    def add(self, references: Iterable[torch.Tensor], restored: Iterable[torch.Tensor]) -> None:
+        """Fits more images, which are not kept.
+
+        Args:
+            references: Images (3, H, W) that are not shifted.
+            restored: Images of the same shape that may be shifted.
+
+        Raises:
+            ValueError: If an image has a side of fewer than `SMALLEST` pixels.
+        """
+        for reference, image in zip(references, restored, strict=True):
+            if min(image.shape[1:]) < SMALLEST:
+                raise ValueError(f"translations are found in images of at least {SMALLEST}x{SMALLEST} pixels")
+            before, after = (each.mean(dim=0).double().cpu().numpy() for each in (reference, image))
+            unmoved, moved = (
+                np.stack([_inside(plane, order) for order in ((1, 0), (0, 1))]) for plane in (before, after)
+            )
+            self._products += unmoved @ moved.T
+            self._changes -= unmoved @ _inside(after - before, (0, 0))
+
+    def found(self) -> Floats:
+        """Rows and columns, (2,); positive ones mean down and to the right."""
+        return np.asarray(np.linalg.solve(self._products, self._changes), dtype=np.float64)
 
 
 def _inside(plane: Floats, order: tuple[int, int]) -> Floats:
@@ -61,13 +69,11 @@ def moves(samples: Iterable[Sample], tools: Toolset, precision: Precision) -> di
         tools: Tools.
         precision: Precision of the tools' convolutions.
     """
-    before: list[torch.Tensor] = []
-    after: dict[Cell | None, list[torch.Tensor]] = {cell: [] for cell in (None, *tools.cells)}
+    fits: dict[Cell | None, Translation] = {cell: Translation() for cell in (None, *tools.cells)}
     for batch in batches(samples):
         distorted, references = stacked(batch)
         assert references is not None
-        before += references
-        after[None] += distorted
+        fits[None].add(references, distorted)
         for cell in tools.cells:
-            after[cell] += tools.apply(distorted.to(tools.device), cell, precision).cpu()
-    return {cell: float(np.hypot(*translation(before, restored))) for cell, restored in after.items()}
+            fits[cell].add(references, tools.apply(distorted.to(tools.device), cell, precision))
+    return {cell: float(np.hypot(*fit.found())) for cell, fit in fits.items()}

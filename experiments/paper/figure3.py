@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hirl_env.data.images import read_image, to_tensor
 from hirl_env.data.samples import Sample
-from hirl_env.quality import ssim
+from hirl_env.quality import psnr, ssim
 from hirl_experiments.command_line.records import Records
 from hirl_experiments.evaluation.method import Run
 from hirl_experiments.evaluation.sampling import begin
@@ -89,10 +89,11 @@ def _restored(
                     column = COLUMNS.get(networks.get(row, row))
                     if column is not None:
                         file = folder / f"{number}-{sample.name}.{row.replace(' ', '-')}.png"
-                        save_image(result.state.images[0], out / file)
-                        restored = result.state
-                        scores = float(restored.scores[0]), float(ssim(restored.images, restored.references)[0])
-                        made.append({"column": column, "psnr": scores[0], "ssim": scores[1], "file": str(file)})
+                        # Tools need not clamp, but a picture has values in [0, 1].
+                        restored, references = result.state.images.clamp(0, 1), result.state.references
+                        save_image(restored[0], out / file)
+                        scores = {"psnr": float(psnr(restored, references)), "ssim": float(ssim(restored, references))}
+                        made.append({"column": column, **scores, "file": str(file)})
             records[key] = made
         columns += records[key]
     order = list(COLUMNS.values())

@@ -1,6 +1,7 @@
 """The paper's tables and figures, end to end, on two tiny pictures."""
 
 import json
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -17,6 +18,7 @@ from hirl_env.data.photographs import from_folder
 from hirl_env.devices import available_precision
 from hirl_env.quality import psnr
 from hirl_env.tools.registry import toolsets
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments.commands.reproduce import PARTS
 from hirl_experiments.evaluation.sampling import begin, evaluation_samples
 from hirl_experiments.paper import experiment
@@ -271,6 +273,24 @@ def test_figure_3_saves_the_pictures_it_shows(reproduce, written, two, tmp_path)
     assert reproduce("figure3", "--pictures", "5") == 0
     assert (tmp_path / "out" / rows[0]["file"]).exists()
     assert written("figure3")["rows"] == rows
+
+
+def test_figure_3_scores_what_it_shows_where_tools_do_not_clamp(reproduce, written, two, tmp_path, monkeypatch):
+    tools = toolsets.resolve("paper")
+    bright = {
+        name: [replace(tools[kind, degree], restore=lambda images: images * 2, clamp=False) for degree in range(3)]
+        for kind, name in enumerate(tools.types)
+    }
+    monkeypatch.setitem(toolsets.factories, "paper", lambda: Toolset(bright))
+    assert reproduce("figure3", "--pictures", "2") == 0
+    start, _ = evaluation_samples(from_folder(two), "jpeg-20", 32, 1, 0)
+    (row,) = (
+        one
+        for one in written("figure3")["rows"]
+        if (one["degradation"], one["photograph"], one["column"]) == ("jpeg-20", "picture0", "Fast AR-CNN")
+    )
+    saved = to_tensor(read_image(tmp_path / "out" / row["file"]))
+    assert float(psnr(saved[None], start.reference[None])) == pytest.approx(row["psnr"], abs=0.05)
 
 
 @pytest.mark.parametrize("part", ["table3", "figure3"])

@@ -62,7 +62,7 @@ def evaluate(
     json: Path | None = None,
     address: str | None = None,
 ) -> None:
-    """Distort photographs, restore them with every method, and print what each gains and costs.
+    """Distort photographs, restore them with every method, and print what each gains in PSNR (at most 50 dB) and costs.
 
     A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper and flat-dqn (for the toolset paper), hirl
     (for the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their

@@ -15,7 +15,8 @@ from hirl_env.data.degradations import Degradation, InOrder
 from hirl_env.data.images import eight_bits
 from hirl_env.data.samples import Sample
 from hirl_env.devices import Precision
-from hirl_env.quality import psnr, ssim
+from hirl_env.quality import ssim
+from hirl_env.quality.full_reference import capped_psnr
 from hirl_env.restoration import Restoration
 from hirl_env.tabulate import PIXELS
 from hirl_env.tools.toolset import Toolset
@@ -33,9 +34,9 @@ class Row:
     Attributes:
         degradation: Name of the degradation of the images.
         method: Name of the method; parts of ``single`` and ``brute-force`` have a suffix.
-        psnr: PSNR, dB.
+        psnr: PSNR, dB; of at most 50 an image, so that no clean one outweighs all others.
         ssim: SSIM, 0 to 1.
-        gain: Gain in PSNR over the distorted image, dB.
+        gain: Gain in that PSNR over the distorted image, dB.
         trials: Number of applications of a tool per image. PixelRL has no tools: its five steps are shown, in each of
             which every pixel applies one of nine filters.
         seconds: Wall clock for all images.
@@ -56,7 +57,7 @@ class Measured(TypedDict):
     """Measurements of a method on a batch, image by image: names of the photographs, and the values for a `Row`.
 
     ``gflop`` is that of the tools that made the results; ``computed`` and ``seconds`` are totals for the batch,
-    including the networks that chose and every tool that was tried.
+    including the networks that chose and every tool that was tried. PSNR counts up to `SEEN_CAP`.
     """
 
     photographs: list[str]
@@ -173,8 +174,8 @@ def _measured(
     restored = eight_bits(images) if as_saved else images.clamp(0, 1)
     return {
         "photographs": [one.name for one in batch],
-        "before": psnr(start.state.images, start.state.references).tolist(),
-        "psnr": psnr(restored, references).tolist(),
+        "before": capped_psnr(start.state.images, start.state.references).tolist(),
+        "psnr": capped_psnr(restored, references).tolist(),
         "ssim": ssim(restored, references).tolist(),
         "trials": found.trials.tolist(),
         "gflop": found.state.costs.tolist(),

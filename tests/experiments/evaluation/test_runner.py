@@ -7,11 +7,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from hirl_agents.loading import load_agent
 from hirl_agents.networks import FlatQ
 from hirl_env.data.degradations import degradations
-from hirl_experiments.evaluation.methods import Chain, Greedy, follow
+from hirl_experiments.evaluation.methods import Chain, Distorted, Greedy, follow
 from hirl_experiments.evaluation.runner import Runner
 from hirl_experiments.evaluation.sampling import evaluation_samples
 
 SIDE = 16
+
+
+def test_a_clean_image_counts_no_more_than_what_can_be_seen(pictures, toy_toolset):
+    runs = {"distorted": Distorted().open("distorted", toy_toolset)}
+    samples = list(evaluation_samples(pictures, degradations.resolve("clean"), SIDE, 1, 0))
+    (row,) = Runner(runs, toy_toolset, "float32").rows(samples, len(samples), "clean")
+    assert (row.psnr, row.gain) == (50, 0)
 
 
 def test_all_that_was_computed_is_counted(pictures, costly_toolset):

@@ -62,6 +62,7 @@ class QAgent:
         sees_tool: Whether there is one constant channel, the number of the tool used last divided by 255.
         max_steps: Longest path of its training.
         preview: An agent that values images less surely, in a fraction of the time; None if there is none.
+        ranks: Whether values only rank the tools, as probabilities of actions do, and are no gains.
     """
 
     values: CellValues
@@ -69,6 +70,7 @@ class QAgent:
     sees_tool: bool = False
     max_steps: int = MAX_STEPS
     preview: QAgent | None = None
+    ranks: bool = False
 
     def begin(self, restoration: Restoration) -> RowValues:
         """Begins episodes, or continues them, because a restoration knows its paths."""

@@ -117,7 +117,8 @@ def policy_agent(
     if isinstance(policy, RLRestorePolicy):
         return RLRestoreAgent.trained_with(policy.q, toolset, max_steps or RL_RESTORE_STEPS)
     values = PolicyValues(policy, toolset.n_degrees)
-    return QAgent(view(values), values.sees_start, values.sees_tool, max_steps or MAX_STEPS)
+    ranks = not isinstance(policy, DQNPolicy)
+    return QAgent(view(values), values.sees_start, values.sees_tool, max_steps or MAX_STEPS, ranks=ranks)
 
 
 def load_policy(path: str | Path, device: str | torch.device = "cpu") -> BasePolicy:

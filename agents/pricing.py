@@ -60,5 +60,16 @@ class Priced:
 
 
 def priced(agent: Agent, price: float, crop: int | None = None, preview: bool = False) -> Agent:
-    """An agent under a price of a GFLOP, with arguments as of `Priced`; the agent itself if the price is 0."""
-    return Priced(agent, price, crop, preview) if price else agent
+    """An agent under a price of a GFLOP, with arguments as of `Priced`; the agent itself if the price is 0.
+
+    Raises:
+        ValueError: If there is a price, and the agent's values are no gains.
+    """
+    if not price:
+        return agent
+    if isinstance(agent, QAgent) and agent.ranks:
+        raise ValueError(
+            f"a price of {price:g} is subtracted from predicted gains, and this policy has only probabilities of "
+            "actions; leave the price out, or train it with the reward 'psnr - PRICE*cost'"
+        )
+    return Priced(agent, price, crop, preview)

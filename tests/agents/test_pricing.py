@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
 
+from hirl_agents import make_vec_env
 from hirl_agents.agent import QAgent, q_agent
 from hirl_agents.networks import FlatQ
 from hirl_agents.pricing import priced
@@ -79,3 +81,12 @@ def test_the_preview_of_a_q_network_looks_at_an_image_as_it_is():
 def test_other_prices_are_refused(costly_toolset, price):
     with pytest.raises(ValueError, match="the price of a GFLOP must be at least 0 and finite"):
         Restorer(values, costly_toolset, price=price)
+
+
+def test_probabilities_are_not_priced(pictures, toy_toolset):
+    env = make_vec_env(n_envs=1, images=pictures, toolset=toy_toolset, crop_size=36, stop_action=True)
+    network = {"features_extractor_kwargs": {"features_dim": 4}}
+    model = PPO("CnnPolicy", env, n_steps=2, batch_size=2, policy_kwargs=network)
+    Restorer(model, toy_toolset)
+    with pytest.raises(ValueError, match=r"a price of 0.1 is subtracted from predicted gains, and this policy has"):
+        Restorer(model, toy_toolset, price=0.1)

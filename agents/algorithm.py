@@ -48,6 +48,7 @@ class Range:
 Share = Annotated[float, Range(0, 1)]  # a probability, or a part of a whole
 Amount = Annotated[int, Range(0)]  # a number of steps, of which there may be none
 Count = Annotated[int, Range(1)]
+Updates = Annotated[int, Range(-1)]  # a number in each training; -1 for as many as there were transitions
 Width = Annotated[int, Range(GROUPS, multiple_of=GROUPS)]  # of a ResNet-18
 
 

@@ -41,7 +41,7 @@ class PPOConfig(AlgorithmConfig):
     norm: Norm = "group"
     n_steps: Count = 64
     batch_size: Count = 64
-    n_epochs: int = 4
+    n_epochs: Count = 4
     gamma: Share = 0.9
     gae_lambda: Share = 0.95
     clip_range: float = 0.2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Range, Share, Width, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Range, Share, Updates, Width, learning_remarks
 from hirl_agents.common.optimisers import OptimizerName
 from hirl_agents.networks import DegreeHead, TwoLevelQ
 from hirl_env.resnet import Norm
@@ -74,7 +74,7 @@ class HIRLConfig(AlgorithmConfig):
     tau: Share = 0.005
     gamma: Share = 0.0
     train_freq: Count = 1
-    gradient_steps: int = 4
+    gradient_steps: Updates = 4
     n_steps: Count = 1
     target_update_interval: Count = 1
     exploration_initial_eps: Share = 1.0

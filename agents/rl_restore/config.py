@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Share, learning_remarks
+from hirl_agents.algorithm import AlgorithmConfig, Amount, Count, Share, Updates, learning_remarks
 from hirl_agents.rl_restore.agent import RLRestoreAgent
 from hirl_agents.rl_restore.weights import save_rl_restore
 from hirl_env.tools.toolset import Toolset
@@ -34,7 +34,7 @@ class RLRestoreConfig(AlgorithmConfig):
         gamma: Discount factor.
         train_freq: Number of steps of the vector environment between trainings. (The authors update after every fourth
             step of a single environment.)
-        gradient_steps: Number of updates in each training.
+        gradient_steps: Number of updates in each training; -1 for as many as there were transitions.
         target_update_interval: Number of environment steps between copies of the network to its target network.
         exploration_initial_eps: Probability of a random action at the beginning, drawn for each environment.
         exploration_final_eps: Probability of a random action at the end.
@@ -51,7 +51,7 @@ class RLRestoreConfig(AlgorithmConfig):
     batch_size: Count = 32
     gamma: Share = 0.99
     train_freq: Count = 4
-    gradient_steps: int = 1
+    gradient_steps: Updates = 1
     target_update_interval: Count = 10_000
     exploration_initial_eps: Share = 1.0
     exploration_final_eps: Share = 0.1

@@ -175,10 +175,11 @@ def train_config(content: Mapping[str, Any], label: str) -> TrainConfig:
     """
     settings = dict(content)
     algorithm = algorithms.resolve(settings.pop("algo", ""))
+    config = replaced(TrainConfig(label=label, algorithm=algorithm), settings)
     for name in settings.get("env", {}):
         if name in FOLLOWING:
             raise ValueError(f"env.{name} is no setting: it follows from the photographs and the algorithm")
-    return replaced(TrainConfig(label=label, algorithm=algorithm), settings)
+    return config
 
 
 def preset_names() -> list[str]:

@@ -100,6 +100,15 @@ def test_counts_of_none_are_refused(name, build, option):
         build(name, **{option: 0})
 
 
+@pytest.mark.parametrize(("option", "value", "least"), [("gradient_steps", -2, -1), ("n_epochs", 0, 1)])
+@ALGORITHMS
+def test_impossible_numbers_of_updates_are_refused(name, build, option, value, least):
+    if not hasattr(algorithms.resolve(name), option):
+        pytest.skip("has no such option")
+    with pytest.raises(ValueError, match=f"{option} must be at least {least}, got {value}"):
+        build(name, **{option: value})
+
+
 @pytest.mark.slow
 @ALGORITHMS
 def test_a_seed_repeats_a_run(name, build):

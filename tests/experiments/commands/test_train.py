@@ -143,6 +143,7 @@ def test_a_preset_of_ones_own_is_a_yaml_file(folder, tmp_path, hirl, capsys):
         "algo: hirl\nalgorithm: {gama: 0.5}": "unknown option algorithm.gama; did you mean algorithm.gamma?",
         "algo: hirl\nenv: {crop_size: large}": "env.crop_size does not take 'large'",
         "algo: hirl\nenv: {flat: true}": "env.flat is no setting",
+        "algo: hirl\nenv:": "env holds options of its own, and is not None",
         "algo: sarsa": "unknown algorithm 'sarsa'",
         "just a line": "it holds no settings",
     }.items():
@@ -291,6 +292,7 @@ def test_starting_from_weights(folder, tmp_path, hirl, capsys):
         ("--algorithm.gamma", "2", "gamma must lie in 0 to 1, got 2.0"),
         ("--algorithm.exploration-final-eps", "-0.1", "exploration_final_eps must lie in 0 to 1, got -0.1"),
         ("--algorithm.learning-starts", "-5", "learning_starts must be at least 0, got -5"),
+        ("--algorithm.gradient-steps", "-7", "gradient_steps must be at least -1, got -7"),
         ("--algorithm.learning-rate", "-1", "learning_rate must be above 0, got -1.0"),
         ("--label", "../elsewhere", "--label names a curve and a folder, without slashes; got '../elsewhere'"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -101,8 +101,13 @@ class SafelySaved(OffPolicyAlgorithm):
     derived: ClassVar[frozenset[str]] = frozenset()  # arguments of the constructor that follow from others
     max_steps: int  # of the environment's episodes
 
-    def save(self, path: str | Path) -> None:  # type: ignore[override]
-        """Writes the model; without a suffix the file's is ``.safetensors``."""
+    def save(self, path: str | Path, exclude: Iterable[str] | None = None) -> None:  # type: ignore[override]
+        """Writes the model.
+
+        Args:
+            path: The file; without a suffix it gets ``.safetensors``.
+            exclude: Without effect: the file holds only what a model is made of again, and no replay buffer.
+        """
         save_model(self, _suffixed(path))
 
     @classmethod
@@ -207,7 +212,11 @@ def _counters(model: BaseAlgorithm) -> dict[str, float]:
     others = {"n_envs", "max_steps", *model._excluded_save_params()}
     for kind in type(model).__mro__:
         others |= inspect.signature(kind.__init__).parameters.keys()  # type: ignore[misc]
-    return {name: value for name, value in vars(model).items() if type(value) in (int, float) and name not in others}
+    return {
+        name: value
+        for name, value in vars(model).items()
+        if type(value) in (int, float) and not {name, name.removeprefix("_")} & others
+    }
 
 
 def _stored_arguments(kind: type) -> set[str]:

@@ -57,6 +57,13 @@ def test_custom_objects_take_the_place_of_what_is_stored_and_others_are_passed_o
     assert "Stable-Baselines3" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_model_is_saved_and_loaded_with_the_options_of_stable_baselines3(algorithm, made, tmp_path):
+    made(algorithm).save(tmp_path / "model", exclude=["replay_buffer"])
+    again = algorithm.load(tmp_path / "model", stats_window_size=7)
+    assert again._stats_window_size == 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_replay_buffer_comes_back_when_it_went_round(algorithm, made, tmp_path):

@@ -50,9 +50,10 @@ class BestModel:
         atomic_write_text(path.with_suffix(".md"), card)
 
     def _best(self, rows: list[dict[str, str]]) -> tuple[float, int]:
-        """Mean gain and step of the best row."""
+        """Mean gain and step of the best row; of equals, of the first, whose model was kept."""
         levels = [name for name in (rows[0] if rows else ()) if name not in NOT_LEVELS]
-        return max(((mean_over(levels, row), int(row["step"])) for row in rows), default=(-np.inf, -1))
+        every = ((mean_over(levels, row), int(row["step"])) for row in rows)
+        return max(every, key=lambda gain_and_step: gain_and_step[0], default=(-np.inf, -1))
 
     def _margin_text(self, margins: torch.Tensor) -> str:
         """The stop margin, for the card."""

@@ -36,8 +36,8 @@ def train_heads(
 
     Args:
         agent: HIRL: a name, or a file that hirl train wrote.
-        memory: Folders of runs with full feedback, of the same tools; for runs that only remember, give hirl train
-            --algorithm.gradient-steps 0.
+        memory: Folders of runs with full feedback, of the same tools and reward; for runs that only remember, give hirl
+            train --algorithm.gradient-steps 0.
         out: File to write, .safetensors.
         steps: Number of steps of each strategy.
         batch: Number of images in a step.
@@ -61,6 +61,7 @@ def train_heads(
         raise ValueError(f"--agent {agent}: has no heads to teach; give one of HIRL whose degree_head is per-type")
     torch.manual_seed(seed)
     network = seeing_traces(network)
+    _check_alike(memory)
     runs = [_memory(run, network) for run in memory]
     images, gains = (torch.cat(parts) for parts in zip(*runs, strict=True))
     with tqdm(total=len(images), desc="features", unit="image", leave=False, disable=None) as bar:
@@ -71,6 +72,18 @@ def train_heads(
     tenth = max(1, steps // 10)
     degrees, types = (sum(last) / tenth for last in (losses[steps - tenth : steps], losses[-tenth:]))
     print(f"wrote {out}; {len(images)} images; losses at the end: degrees {degrees:.4f}, types {types:.4f}")
+
+
+def _check_alike(memory: tuple[Path, ...]) -> None:
+    """Raises ValueError if runs remember gains of different tools, or in different units."""
+    first, *others = ((run, read_config(run).env) for run in memory)
+    for run, env in others:
+        for name in ("toolset", "reward"):
+            one, other = getattr(first[1], name), getattr(env, name)
+            if one != other:
+                raise ValueError(
+                    f"--memory {run}: its {name} is {other}, and that of {first[0]} is {one}; give runs of the same"
+                )
 
 
 def _memory(run: Path, network: TwoLevelQ) -> tuple[torch.Tensor, torch.Tensor]:

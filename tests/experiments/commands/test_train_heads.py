@@ -20,7 +20,7 @@ def agent(toy_toolset, monkeypatch, tmp_path):
     return tmp_path / "agent.safetensors"
 
 
-def some_run(path, gains_of, algo="hirl", channels=4):
+def some_run(path, gains_of, algo="hirl", channels=4, reward="psnr"):
     """A run that remembers noise and flat pictures in turn, and gains that hang on which it was."""
     generator = np.random.default_rng(0)
     images = np.full((120, 1, channels, 16, 16), 128, np.uint8)
@@ -29,7 +29,8 @@ def some_run(path, gains_of, algo="hirl", channels=4):
     gains = np.array([gains_of(row % 2 == 0) for row in range(120)], np.float32)[:, None]
     path.mkdir()
     (path / "config.yaml").write_text(
-        f"algo: {algo}\nlabel: some\nimages: photos\nenv:\n  toolset: toy\n  crop_size: 16\nalgorithm: {{}}\n"
+        f"algo: {algo}\nlabel: some\nimages: photos\nenv:\n  toolset: toy\n  crop_size: 16\n"
+        f"  reward: {reward}\nalgorithm: {{}}\n"
     )
     arrays = {"observations": images, "gains": gains}
     write_state(path / "replay_buffer.safetensors", {"size": 120, "pos": 0, "full": True, "arrays": arrays})
@@ -79,6 +80,13 @@ def test_heads_that_have_learned_go_on(agent):
     assert torch.equal(again.ds.second[-1].weight, network.ds.second[-1].weight)
     more = list(teach_heads(again, memory, 20, 8, 1e-2, 0))
     assert more[0] < losses[0]
+
+
+def test_memories_of_different_rewards_are_not_joined(agent, tmp_path):
+    some_run(tmp_path / "one", worth)
+    some_run(tmp_path / "other", worth, reward="ssim")
+    with pytest.raises(ValueError, match=r"other: its reward is ssim, and that of .*one is psnr; give runs of the"):
+        train_heads(str(agent), (tmp_path / "one", tmp_path / "other"), tmp_path / "new.safetensors")
 
 
 def test_runs_and_agents_that_do_not_go_together(agent, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal, get_args
 
 import torch
@@ -15,13 +15,14 @@ AnyPrecision = Literal["auto", "float32", "bf16"]
 @contextmanager
 def our_defaults() -> Iterator[None]:
     """A context, or a decorator, in which new tensors are float32 and on the CPU, whatever defaults were set."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with ExitStack() as stack:
+        if dtype != torch.float32:
+            stack.callback(torch.set_default_dtype, dtype)
+            torch.set_default_dtype(torch.float32)
+        if device.type != "cpu":  # else it would slow down every call, for nothing
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 def available_device(device: str | torch.device) -> torch.device:

@@ -145,7 +145,7 @@ class Table:
         return self
 
     def __reduce__(self) -> tuple[Callable[[Path], Table], tuple[Path]]:
-        return open_table, (self.folder,)
+        return open_table, (self.folder.absolute(),)
 
     @property
     def tool_costs(self) -> Floats:

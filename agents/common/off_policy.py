@@ -81,11 +81,15 @@ class OffPolicyAgent(SafelySaved):
 
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> RolloutReturn:
         """Steps and remembers; see Stable-Baselines3."""
-        collected = super().collect_rollouts(*args, **kwargs)
-        if not collected.continue_training:
-            # A callback ended the training between a step and its storing: the environments are ahead of the buffer.
-            self._last_obs = None
-        return collected
+        whole = False
+        try:
+            collected = super().collect_rollouts(*args, **kwargs)
+            whole = collected.continue_training
+            return collected
+        finally:
+            if not whole:
+                # A callback, or Ctrl-C, ended it between a step and its storing: environments are ahead of the buffer.
+                self._last_obs = None
 
 
 def epsilon_at(initial: float, final: float, step: int, steps: int, stairs: int = 0) -> float:

@@ -66,9 +66,10 @@ def write_markdown(path: Path, command: str, tables: Sequence[str], title: str =
 
 
 def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes ``{"settings": ..., "rows": [...]}``, and says so."""
+    """Writes ``{"settings": ..., "rows": [...]}``, and says into which file."""
     keep_json(path, settings, rows)
-    print(f"wrote {path}")
+    if path != STDOUT:
+        print(f"wrote {path}")
 
 
 def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

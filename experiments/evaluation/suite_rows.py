@@ -14,7 +14,7 @@ from hirl_env.devices import Precision
 from hirl_env.tools.toolset import Toolset
 from hirl_experiments.evaluation.entrants import FIXED, ORACLE, Entrant
 from hirl_experiments.evaluation.runner import Finished, Measured, Runner
-from hirl_experiments.evaluation.scores import Outcomes, score
+from hirl_experiments.evaluation.scores import CAP, Outcomes, score
 
 
 def suite_rows(
@@ -57,8 +57,9 @@ def _outcomes(parts: Sequence[Measured]) -> Outcomes:
 
     return Outcomes(
         [name for part in parts for name in part["photographs"]],
-        before=joined("before"),
-        psnr=joined("psnr"),
+        # Results that are resumed may be from before PSNR was capped where it is measured.
+        before=joined("before").clip(max=CAP),
+        psnr=joined("psnr").clip(max=CAP),
         ssim=joined("ssim"),
         trials=joined("trials"),
         gflop=joined("gflop"),

@@ -99,12 +99,16 @@ def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[P
     files: list[tuple[Path, Path]] = []
     left_out: dict[Path, str] = {}
     for match in matches:
-        is_folder = os.path.isdir(match)
-        for entry, why in _entries(match, out) if is_folder else [(match, _reason_left_out(match))]:
+        if is_pattern and match.is_symlink() and os.path.isdir(match):
+            left_out[match] = "links to folders"
+            continue
+        # Folders that a pattern finds may hold files of the same names.
+        root = match.parent if is_pattern or not os.path.isdir(match) else match
+        for entry, why in _entries(match, out) if os.path.isdir(match) else [(match, _reason_left_out(match))]:
             if why:
                 left_out[entry] = why
             else:
-                files.append((entry, entry.relative_to(match) if is_folder else Path(entry.name)))
+                files.append((entry, entry.relative_to(root)))
     if not files:
         looked = f"looked for {', '.join(sorted(SUFFIXES))}"
         rest = FoundPictures(left_out=left_out).summary()

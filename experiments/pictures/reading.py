@@ -183,7 +183,8 @@ def _is_tiff(path: Path) -> bool:
 def _is_smaller(picture: Image.Image) -> bool:
     """Whether a further page of a TIFF shows another one smaller: a thumbnail, an overview."""
     assert isinstance(picture, TiffImagePlugin.TiffImageFile)
-    return picture.tag_v2.get(PAGE_KIND) in (1, 3, 5, 7)  # its lowest bit
+    kind = picture.tag_v2.get(PAGE_KIND, 0)
+    return isinstance(kind, int) and bool(kind & 1)
 
 
 def _subsampling(picture: Image.Image, data: bytes) -> str:

@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hirl_agents import HIRL, make_vec_env
+from hirl_agents.common.buffers import cut_off_episodes
 from hirl_agents.common.saving import append_replay_buffer, fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
 from hirl_experiments.command_line.interrupts import deferred_interrupts
@@ -156,6 +157,8 @@ def recall(model: BaseAlgorithm, out: Path) -> None:
         fill_replay_buffer(model, out / MEMORY)
     except ValueError as error:
         raise _unusable(error) from None
+    assert model.replay_buffer is not None
+    cut_off_episodes(model.replay_buffer)  # their environments are lost
 
 
 def _unusable(error: ValueError) -> ValueError:

@@ -112,12 +112,14 @@ class Actions:
 
     def blend(self, session: Session | None, strength: float) -> list[Any]:
         """Keeps a part of the change; returns the content that depends on it, as from `result`."""
-        session = _remembered(session)
+        if session is None:  # set before a picture is opened
+            return [gr.skip()] * 4
         return [session, *result(session, strength)]
 
     def draw_map(self, session: Session | None, map: bool) -> list[Any]:
         """Draws the quality map, or removes it."""
-        session = _remembered(session)
+        if session is None:
+            return [gr.skip()] * 2
         return [session, drawn_map(session, map)]
 
     def look_back(self, session: Session | None, event: gr.SelectData) -> list[Any]:

@@ -151,7 +151,7 @@ def check_size(width: int, height: int, max_pixels: int | None = None, bytes_per
         if max_pixels is None:
             raise UnreadablePicture(
                 f"{size} take about {width * height * bytes_per_pixel / 1e9:.1f} GB of memory, and "
-                f"{free_memory() / 1e9:.1f} GB are free; make room (hirl restore allows as many by --max-pixels)"
+                f"{free_memory() / 1e9:.1f} GB are free; make room (commands with --max-pixels allow as many)"
             )
         raise UnreadablePicture(f"{size} are more than the {most} that are allowed; --max-pixels allows more")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stable_baselines3.common.callbacks import StopTrainingOnMaxEpisodes
+from stable_baselines3.common.callbacks import BaseCallback, StopTrainingOnMaxEpisodes
 
 from hirl_agents import HIRL, FlatDQN, make_vec_env
 
@@ -51,6 +51,22 @@ def test_a_training_that_goes_on_resets_what_a_callback_ended_between_a_step_and
     assert ends(model, 5) == ([2], [2])
     model.learn(3, reset_num_timesteps=False)
     assert ends(model, 8) == ([2, 4, 7], [2, 4, 7])
+
+
+@ALGORITHMS
+def test_so_does_one_that_was_interrupted_there(algorithm, env):
+    class Interrupt(BaseCallback):
+        def _on_step(self):
+            if self.num_timesteps == 5:
+                raise KeyboardInterrupt
+            return True
+
+    model = made(algorithm, env(algorithm, 3))
+    with pytest.raises(KeyboardInterrupt):
+        model.learn(100, callback=Interrupt())
+    assert ends(model, 4) == ([2], [2])
+    model.learn(3, reset_num_timesteps=False)
+    assert ends(model, 7) == ([2, 3, 6], [2, 3, 6])
 
 
 @ALGORITHMS

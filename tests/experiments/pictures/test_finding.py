@@ -63,12 +63,13 @@ def test_hidden_folders_are_not_searched(tmp_path):
 
 
 def test_a_pattern_of_folders_finds_what_is_in_them_but_not_the_results(tmp_path):
-    for name in ("2023-01/a.png", "2023-02/deep/b.png", "2023-03/none.txt", "2023-restored/a.png", "2024/c.png"):
+    for name in ("2023-01/a.png", "2023-02/deep/a.png", "2023-03/none.txt", "2023-restored/a.png", "2024/c.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"picture")
+    (tmp_path / "2023-link").symlink_to(tmp_path / "2024")
     found = find_pictures([str(tmp_path / "2023-*")], tmp_path / "2023-restored")
-    assert list(found.files.values()) == [Path("a.png"), Path("deep/b.png")]
-    assert found.summary() == ".txt files (1)"
+    assert list(found.files.values()) == [Path("2023-01/a.png"), Path("2023-02/deep/a.png")]
+    assert found.summary() == ".txt files (1), links to folders (1)"
 
 
 def test_a_pattern_that_finds_files_but_no_pictures_says_which(tmp_path):

@@ -9,10 +9,9 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import polyak_update, update_learning_rate
 
 from hirl_agents.common.off_policy import OffPolicyAgent, epsilon_at
@@ -164,21 +163,9 @@ class RLRestore(OffPolicyAgent):
         super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
         self._last_episode_starts = dones
 
-    def _setup_learn(
-        self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        reset_num_timesteps: bool = True,
-        tb_log_name: str = "run",
-        progress_bar: bool = False,
-    ) -> tuple[int, BaseCallback]:
-        if reset_num_timesteps:
-            self._copied = 0
-        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
-
     def _on_step(self) -> None:
         copies = self.num_timesteps // self.target_update_interval
-        if copies > self._copied:
+        if copies != self._copied:  # fewer where a new training counts its steps anew
             self._copied = copies
             polyak_update(self.policy.q.parameters(), self.policy.q_target.parameters(), 1.0)
         self.logger.record("rollout/exploration_rate", self.exploration_rate)

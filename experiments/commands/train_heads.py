@@ -15,7 +15,7 @@ from hirl_env.tensor_files import read_state
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.command_line.threads import use_threads
-from hirl_experiments.training.run_folder import MEMORY, read_config
+from hirl_experiments.training.run_folder import MEMORY, check_same, read_config
 
 
 def train_heads(
@@ -61,7 +61,8 @@ def train_heads(
         raise ValueError(f"--agent {agent}: has no heads to teach; give one of HIRL whose degree_head is per-type")
     torch.manual_seed(seed)
     network = seeing_traces(network)
-    _check_alike(memory)
+    for run in memory[1:]:
+        check_same(("env.toolset", "env.reward"), run, read_config(memory[0]), f"that of {memory[0]}")
     runs = [_memory(run, network) for run in memory]
     images, gains = (torch.cat(parts) for parts in zip(*runs, strict=True))
     with tqdm(total=len(images), desc="features", unit="image", leave=False, disable=None) as bar:
@@ -72,18 +73,6 @@ def train_heads(
     tenth = max(1, steps // 10)
     degrees, types = (sum(last) / tenth for last in (losses[steps - tenth : steps], losses[-tenth:]))
     print(f"wrote {out}; {len(images)} images; losses at the end: degrees {degrees:.4f}, types {types:.4f}")
-
-
-def _check_alike(memory: tuple[Path, ...]) -> None:
-    """Raises ValueError if runs remember gains of different tools, or in different units."""
-    first, *others = ((run, read_config(run).env) for run in memory)
-    for run, env in others:
-        for name in ("toolset", "reward"):
-            one, other = getattr(first[1], name), getattr(env, name)
-            if one != other:
-                raise ValueError(
-                    f"--memory {run}: its {name} is {other}, and that of {first[0]} is {one}; give runs of the same"
-                )
 
 
 def _memory(run: Path, network: TwoLevelQ) -> tuple[torch.Tensor, torch.Tensor]:

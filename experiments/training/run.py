@@ -26,11 +26,14 @@ from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.csv_log import CsvLog
-from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, read_config, write_config
+from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, check_same, write_config
 from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits
 from hirl_experiments.training.validation import Validation
 from hirl_experiments.training.weights_and_biases import WandbWriter, start_wandb
+
+# Settings by which images are remembered in one form, and gains of the same tools in one unit.
+REMEMBERED = ("algo", "n_envs", "env.crop_size", "env.toolset", "env.reward")
 
 
 def run(
@@ -104,25 +107,9 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     for memory in config.memory:
         if not isinstance(model, OffPolicyAlgorithm):
             raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")
-        _check_same(config, Path(memory))
+        check_same(REMEMBERED, Path(memory), config, "this run's")
         append_replay_buffer(model, Path(memory) / MEMORY)
     return model
-
-
-def _check_same(config: TrainConfig, memory: Path) -> None:
-    """Raises ValueError if another run remembers images of another form, or gains of other tools or in another unit."""
-    other = read_config(memory)
-    for name, there, here in (
-        ("algorithm", other.algo, config.algo),
-        ("n_envs", other.n_envs, config.n_envs),
-        ("crop_size", other.env.crop_size, config.env.crop_size),
-        ("toolset", other.env.toolset, config.env.toolset),
-        ("reward", other.env.reward, config.env.reward),
-    ):
-        if there != here:
-            raise ValueError(
-                f"--memory {memory}: its {name} is {there}, and this run's is {here}; give runs of the same"
-            )
 
 
 def restored(config: TrainConfig, out: Path, env: VecEnv) -> BaseAlgorithm | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import yaml
@@ -41,6 +43,23 @@ def read_config(folder: Path) -> TrainConfig:
         return train_config({key: value for key, value in content.items() if key not in PROVENANCE}, folder.name)
     except ValueError as error:
         raise ValueError(f"{folder}/{CONFIG}: {error}") from None
+
+
+def check_same(names: Sequence[str], memory: Path, config: TrainConfig, whose: str) -> None:
+    """Raises ValueError if a run, whose memory is to be used, had other settings.
+
+    Args:
+        names: Settings that must agree, as attributes of a `TrainConfig`: ``n_envs``, ``env.toolset``.
+        memory: Folder of the run.
+        config: Configuration to agree with.
+        whose: Words for the settings of ``config`` in the message.
+    """
+    other = read_config(memory)
+    for name in names:
+        there, here = (attrgetter(name)(each) for each in (other, config))
+        if there != here:
+            short = name.rpartition(".")[2]
+            raise ValueError(f"--memory {memory}: its {short} is {there}, and {whose} is {here}; give runs of the same")
 
 
 def read_curve(run: Path) -> list[dict[str, float]]:

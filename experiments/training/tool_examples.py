@@ -125,9 +125,7 @@ class ToolExamples:
             image = self._half_restored(distorted, reference, rng)
         left = self._strength(degradation, image, reference, rng)
         # No more can be left than there was.
-        told = min(left, strength * float(rng.uniform(0, 1)))
-        # Half of the time as if an agent used a tool again, at a strength that is there no more.
-        example = image, reference, self._exaggerated(told, rng) if rng.random() < 0.5 else told
+        example = image, reference, min(left, strength * float(rng.uniform(0, 1)))
         kept.append(example)
         return example
 

@@ -34,8 +34,7 @@ class ToolSettings:
         own_share: Share of examples with the tool's own distortion alone; the rest is hybrid.
         light_share: Share of the examples that need little or no restoration; for half of these a conditional network
             is given a large strength.
-        leftover_share: Share of the hybrid examples that tools, including the trained one, have already processed; for
-            half of these a conditional network is given a larger strength than is left.
+        leftover_share: Share of the hybrid examples that tools, including the trained one, have already processed.
         toolset: Toolset of these tools.
         precision: Precision of the convolutions; bf16 is about three times faster if the processor has it.
         seed: Seed of everything random.

@@ -242,16 +242,6 @@ def test_a_conditional_network_learns_from_strengths_that_are_too_large(folder, 
     assert strengths.max() <= 60
 
 
-def test_a_conditional_network_learns_that_a_tool_may_be_used_again(folder, tmp_path):
-    settings = ToolSettings("hirl-denoise", str(folder), batch=64, patch=(16,), own_share=0.0, leftover_share=1.0)
-    examples = ToolTrainer(settings, tmp_path, torch.device("cpu")).examples
-    images, references, strengths = examples.batch(np.random.default_rng(0))
-    left = 255 * (images - references).square().mean(dim=(1, 2, 3)).sqrt()
-    assert (strengths <= left).any(), "no more than is left"
-    assert (strengths > 2 * left + 5).any(), "an exaggeration"
-    assert strengths.max() <= 60
-
-
 def test_a_network_for_strong_mixtures_learns_from_no_weak_ones_and_takes_its_strength_for_a_hint(folder, tmp_path):
     settings = ToolSettings("hirl-restore-strong", str(folder), batch=64, patch=(16,), own_share=0.0)
     examples = ToolTrainer(settings, tmp_path, torch.device("cpu")).examples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Range:
     most: float = math.inf
     multiple_of: int | None = None
 
-    def check(self, name: str, value: float) -> None:
+    def check(self, name: str, value: Any) -> None:
         """Raises ValueError if the value of an option lies outside."""
         if not self.least <= value <= self.most:
             bounds = f"be at least {self.least}" if self.most == math.inf else f"lie in {self.least} to {self.most}"
@@ -83,10 +84,17 @@ class AlgorithmConfig(ABC):
         """Raises ValueError if an option is out of range, or options do not go together."""
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name, kind in get_type_hints(type(self), include_extras=True).items():
+        self.check_ranges(self)
+
+    @classmethod
+    def check_ranges(cls, options: object) -> None:
+        """Raises ValueError if an option, an attribute of a configuration or of a model, is out of range."""
+        for name, kind in get_type_hints(cls, include_extras=True).items():
+            value = getattr(options, name, None)
             for declared in getattr(kind, "__metadata__", ()):
-                if isinstance(declared, Range):
-                    declared.check(name, getattr(self, name))
+                # A model has some in another form, such as 4 steps or 4 episodes.
+                if isinstance(declared, Range) and isinstance(value, numbers.Real):
+                    declared.check(name, value)
 
     @classmethod
     @abstractmethod

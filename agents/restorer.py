@@ -174,9 +174,9 @@ class Restorer:
             ValueError: If a picture has another shape or type, ``stop="reference"`` has no reference, or the agent's
                 values do not fit the toolset.
         """
-        _check_pixels("image", image)
+        image = _checked_pixels("image", image)
         if reference is not None:
-            _check_pixels("reference", reference)
+            reference = _checked_pixels("reference", reference)
             if reference.shape != image.shape:
                 raise ValueError(
                     f"image and reference must be of one shape, got {tuple(image.shape)} and {tuple(reference.shape)}"
@@ -211,12 +211,14 @@ class Restorer:
         )
 
 
-def _check_pixels(name: str, pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray) or pixels.dtype not in (np.uint8, np.uint16):
+def _checked_pixels(name: str, pixels: Pixels) -> Pixels:
+    """The pixels in this machine's order of bytes, in which files need not have them; raises ValueError if invalid."""
+    if not isinstance(pixels, np.ndarray) or pixels.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         got = pixels.dtype if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise ValueError(f"{name} must be a numpy array of uint8 or uint16, got {got}")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or 0 in pixels.shape:
         raise ValueError(f"{name} must have the shape (H, W, 3) or (H, W), got {pixels.shape}")
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
 def as_given(images: torch.Tensor, like: Pixels) -> Pixels:

@@ -11,6 +11,10 @@ def is_count(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
-def times_written(images: torch.Tensor) -> int | None:
-    """How often a tensor has been written into; None under ``torch.inference_mode()``, where nobody counts."""
-    return None if images.is_inference() else images._version
+def fingerprint(images: torch.Tensor) -> tuple[int | None, float]:
+    """What changes when a tensor is written into: how often that was done, and its sum.
+
+    PyTorch counts neither under ``torch.inference_mode()`` nor what is written through NumPy.
+    """
+    times_written = None if images.is_inference() else images._version
+    return times_written, images.sum(dtype=torch.float64).item()

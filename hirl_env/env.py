@@ -37,7 +37,7 @@ class RestoreEnv(gym.Env[npt.NDArray[np.uint8], Any]):
         self.metadata = dict(self.metadata)
         self._window = Window(self.metadata["render_fps"]) if render_mode == "human" else None
         self.task = self._open(task)
-        self.config = self.task.config
+        self.config, self.task_summary = self.task.config, self.task.summary
         self.action_space = self.task.action_space
         self.observation_space: Any = self.task.observation_space(*self.task.samples.size)
 

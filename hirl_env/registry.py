@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import reprlib
 from collections.abc import Callable
@@ -10,6 +11,19 @@ from typing import Any, Generic, TypeVar
 from hirl_env.plugins import load_installed
 
 T = TypeVar("T")
+
+
+def _takes_nothing(factory: Any) -> bool:
+    """Whether something can be called without arguments."""
+    if not callable(factory):
+        return False
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        return False
+    except ValueError:  # some of Python's own classes have no signature
+        pass
+    return True
 
 
 class Registry(Generic[T]):
@@ -40,16 +54,30 @@ class Registry(Generic[T]):
         """Makes ``name`` stand for what ``factory()`` returns.
 
         Raises:
-            ValueError: If the name is taken.
+            ValueError: If the name is taken, or the factory cannot be called without arguments.
         """
         if name in self.factories:
             raise ValueError(f"the {self.kind} {name!r} is registered already; choose another name")
+        if not _takes_nothing(factory):
+            raise ValueError(
+                f"the {self.kind} {name!r}: register a function without arguments that returns it, such as "
+                f"`lambda: it`; got {reprlib.repr(factory)}"
+            )
         self.factories[name] = factory
 
     def names(self) -> list[str]:
         """Every registered name, in the order of registration."""
         load_installed()
         return list(self.factories)
+
+    def _made(self, name: str) -> T:
+        made = self.factories[name]()
+        if not isinstance(made, self.cls):
+            raise ValueError(
+                f"what is registered as the {self.kind} {name!r} must return a {self.cls.__name__}; it returned "
+                f"{reprlib.repr(made)}"
+            )
+        return made
 
     def resolve(self, value: Any) -> T:
         """Turns a name or a short-hand into its object; an object is returned as it is.
@@ -58,7 +86,7 @@ class Registry(Generic[T]):
             ValueError: If the name is unknown (the message lists the known ones), or the object is of another kind.
         """
         if isinstance(value, str) and (value in self.factories or value in self.names()):
-            return self.factories[value]()
+            return self._made(value)
         named = isinstance(value, str | os.PathLike)
         if not named and isinstance(value, self.cls):
             return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,24 @@ def rules_of(config: EnvConfig, max_episode_steps: int | None = None) -> Rules:
     return replace(rules, max_steps=most, time_limit=max_episode_steps)
 
 
+@dataclass(frozen=True)
+class TaskSummary:
+    """What an agent has to know of a task before it learns: numbers alone, which can be sent between processes.
+
+    Attributes:
+        crop_size: Side of the square that an episode restores, in pixels; None for whole pictures.
+        channels: Number of channels of observations.
+        stop_action: Whether there is an action STOP.
+        max_steps: Number of steps after which an episode is truncated; None for no bound. A TimeLimit around the
+            environment is not known here.
+    """
+
+    crop_size: int | None
+    channels: int
+    stop_action: bool
+    max_steps: int | None
+
+
 class Task:
     """Restoring images from one source with one toolset, for one reward: both environments wrap this.
 
@@ -63,6 +81,12 @@ class Task:
                 f"observe_tool counts to {MOST_TOOLS}, and the toolset has {len(self.toolset.cells)} tools"
             )
         self.masks = ActionMasks(restoration, config.mask_useless)
+
+    @property
+    def summary(self) -> TaskSummary:
+        """What an agent has to know before it learns."""
+        rules = self.restoration.rules
+        return TaskSummary(self.config.crop_size, self.config.channels, rules.stop_action, rules.max_steps)
 
     @cached_property
     def action_space(self) -> gym.spaces.Space[Any]:

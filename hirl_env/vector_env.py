@@ -60,7 +60,7 @@ class RestoreVectorEnv(gym.vector.VectorEnv[Pixels, Any, npt.NDArray[Any]]):
             raise ValueError(f"unknown autoreset_mode {autoreset_mode!r}; known are: {known}") from None
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = self._open(task, max_episode_steps)
-        self.config = self.task.config
+        self.config, self.task_summary = self.task.config, self.task.summary
         side = self.config.crop_size
         if side is None:
             raise ValueError(

@@ -32,7 +32,8 @@ def cell_values(values: CellValues, images: torch.Tensor, crop: int = CROP_SIZE)
     """
     crops = _crops(images, crop)
     batches = torch.cat(crops).split(max(1, BATCH // crop**2))
-    return torch.cat([values(batch) for batch in batches]).unflatten(0, (len(crops), len(images))).mean(dim=0)
+    valued = torch.cat([torch.as_tensor(values(batch)) for batch in batches])
+    return valued.unflatten(0, (len(crops), len(images))).mean(dim=0)
 
 
 def network_values(network: TurnAveraged, images: torch.Tensor, crop: int) -> torch.Tensor:

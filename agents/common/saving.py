@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -98,14 +99,13 @@ def _change_buffer(
 class SafelySaved(OffPolicyAlgorithm):
     """An algorithm that is saved and loaded as those of Stable-Baselines3, but for their pickles."""
 
-    derived: ClassVar[frozenset[str]] = frozenset()  # arguments of the constructor that follow from others
     max_steps: int  # of the environment's episodes
 
     def save(self, path: str | Path, exclude: Iterable[str] | None = None) -> None:  # type: ignore[override]
         """Writes the model.
 
         Args:
-            path: The file; without a suffix it gets ``.safetensors``.
+            path: The file; without a suffix it gets ``.safetensors``. A file that is open is refused.
             exclude: Without effect: the file holds only what a model is made of again, and no replay buffer.
         """
         save_model(self, _suffixed(path))
@@ -124,7 +124,8 @@ class SafelySaved(OffPolicyAlgorithm):
         """Reads a model that `save` wrote, which runs no code.
 
         Args:
-            path: The file.
+            path: The file; without a suffix the one with ``.safetensors``, or the one with ``.zip``, which
+                Stable-Baselines3's callbacks give it.
             env: Environment to go on in; None to act only.
             device: Device that the networks learn on.
             custom_objects: Constructor arguments that replace the stored ones; unknown names are ignored, as in
@@ -137,6 +138,8 @@ class SafelySaved(OffPolicyAlgorithm):
             ValueError: If the file is missing, damaged, or of another algorithm, or lacks an argument.
         """
         path = _suffixed(path)
+        if not path.exists() and path.with_suffix(".zip").exists():
+            path = path.with_suffix(".zip")
         state = read_state(path)
         if print_system_info:
             get_system_info()
@@ -177,7 +180,7 @@ class SafelySaved(OffPolicyAlgorithm):
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments and the spaces, from which the model is made again, as JSON holds them."""
-        given = {name: _plain(self.argument(name)) for name in sorted(_stored_arguments(type(self)) - self.derived)}
+        given = {name: _plain(self.argument(name)) for name in sorted(_stored_arguments(type(self)))}
         aliases = {kind: alias for alias, kind in self.policy_aliases.items()}
         policy = aliases.get(self.policy_class)
         lacking = [name for name, value in given.items() if not _is_plain(value)]
@@ -234,6 +237,8 @@ def _stored_arguments(kind: type) -> set[str]:
 
 def _plain(value: Any) -> Any:
     """An argument as numbers and texts, where it has such a form."""
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, TrainFreq):
         return value.frequency, value.unit.value
     if isinstance(value, LinearSchedule):
@@ -266,6 +271,8 @@ def _space_from_json(sizes: dict[str, Any]) -> spaces.Space[Any]:
 
 
 def _suffixed(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"give the path of the file, not a {type(path).__name__}")
     path = Path(path)
     return path if path.suffix else path.with_suffix(SUFFIX)
 

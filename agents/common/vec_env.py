@@ -12,7 +12,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, unwrap_vec_norm
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import hirl_env  # noqa: F401  (registers the ids)
-from hirl_env.config import MAX_STEPS, EnvConfig
+from hirl_env.config import MAX_STEPS
+from hirl_env.task import TaskSummary
 from hirl_env.vector_env import RestoreVectorEnv
 
 
@@ -39,6 +40,7 @@ class RestoreVecEnv(VecEnv):
             raise ValueError(f"Stable-Baselines3 needs autoreset_mode='SameStep', this environment has {mode}")
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.metadata = dict(env.metadata)
 
     def reset(self) -> npt.NDArray[np.uint8]:
         """Starts an episode in every environment, with the seeds from `seed` if it was called.
@@ -65,12 +67,14 @@ class RestoreVecEnv(VecEnv):
         each = self._per_environment(infos)
         dones = terminated | truncated
         for row in np.flatnonzero(dones):
-            final = each[row].pop("final_info")
-            self.reset_infos[row] = {key: value for key, value in each[row].items() if key != "final_obs"}
-            each[row] = final | {
-                "terminal_observation": each[row]["final_obs"],
+            begun = each[row]
+            each[row] = begun.pop("final_info") | {
+                "terminal_observation": begun.pop("final_obs"),
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
             }
+            if "episode" in begun:  # RecordEpisodeStatistics puts it beside the infos of the next episode
+                each[row]["episode"] = begun.pop("episode")
+            self.reset_infos[row] = begun
         return observations, rewards.astype(np.float32), dones, each
 
     def _per_environment(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,7 +102,7 @@ class RestoreVecEnv(VecEnv):
         rows = list(self._get_indices(indices))
         if attr_name in ("action_space", "observation_space"):
             attr_name = f"single_{attr_name}"
-        each = self._of_each(attr_name, getattr(self.env, attr_name))
+        each = self._of_each(attr_name, self._attribute(attr_name))
         return [each[row] for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
@@ -119,7 +123,14 @@ class RestoreVecEnv(VecEnv):
             ValueError: If indices leave some environments out.
         """
         self._check_all(indices)
-        return list(self._of_each(method_name, getattr(self.env, method_name)(*method_args, **method_kwargs)))
+        return list(self._of_each(method_name, self._attribute(method_name)(*method_args, **method_kwargs)))
+
+    def _attribute(self, name: str) -> Any:
+        """An attribute of the outermost wrapper that has it: Gymnasium's vector wrappers pass none on."""
+        env = self.env
+        while isinstance(env, gym.vector.VectorWrapper) and not hasattr(env, name):
+            env = env.env
+        return getattr(env, name)
 
     def _of_each(self, name: str, value: Any) -> tuple[Any, ...]:
         native = self.env.unwrapped
@@ -148,44 +159,50 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
         stops: Whether the agent stops by an action; otherwise it stops by its values.
 
     Raises:
-        ValueError: If it is wrapped in `VecNormalize` (agents here need unscaled gains to stop by), restores whole
-            pictures, whose sizes differ, has a STOP that the agent does not use, or lacks one that it needs, or stacks
-            images: three more channels would be taken for the first image of the episode.
+        ValueError: If it is wrapped in `VecNormalize` or `gymnasium.wrappers.NormalizeReward` (agents here need
+            unscaled gains to stop by), restores whole pictures, whose sizes differ, has a STOP that the agent does not
+            use, or lacks one that it needs, or stacks images: three more channels would be taken for the first image
+            of the episode.
     """
     if env is None:
         return
     if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
-    for config in configs_of(env):
-        if config.crop_size is None:
+    if any(env.env_is_wrapped(gym.wrappers.NormalizeReward)):
+        raise ValueError("this agent learns from rewards in their own units; leave NormalizeReward out")
+    for summary in summaries_of(env):
+        if summary.crop_size is None:
             raise ValueError(
                 "agents are trained on crops, and crop_size=None restores whole pictures: give a crop_size"
             )
-        if config.stop_action != stops:
+        if summary.stop_action != stops:
             by = "an action" if stops else "its values"
             raise ValueError(f"this agent stops by {by}: make the environment with stop_action={stops}")
         shape = env.observation_space.shape or ()
-        if config.channels not in shape:
+        if summary.channels not in shape:
             raise ValueError(
-                f"the environment shows images of {config.channels} channels, and a wrapper makes {shape} of them; "
+                f"the environment shows images of {summary.channels} channels, and a wrapper makes {shape} of them; "
                 "leave stacks of images out"
             )
 
 
 def longest_episode(env: VecEnv | None, otherwise: int = MAX_STEPS) -> int:
     """Steps after which the environments' episodes are truncated; ``otherwise`` if they do not say."""
-    if env is None or not configs_of(env):
+    summaries = [] if env is None else summaries_of(env)
+    if env is None or not summaries:
         return otherwise
-    # A TimeLimit around an environment is in its spec; the vector environment has it in its own rules.
-    own = [task.restoration.rules.max_steps for task in env.get_attr("task")]
-    around = [spec and spec.max_episode_steps for spec in env.get_attr("spec")]
+    own = [summary.max_steps for summary in summaries]
+    # A TimeLimit around an environment; the vector environment has it in its own rules. The spec would tell it, too,
+    # but has the environment's arguments, which may be functions that cannot be sent between processes.
+    limit = "_max_episode_steps"
+    around = env.get_attr(limit) if env.has_attr(limit) else [None] * len(own)
     return max(min(filter(None, bounds), default=otherwise) for bounds in zip(own, around, strict=True))
 
 
-def configs_of(env: VecEnv) -> list[EnvConfig]:
-    """The configurations of environments of this package; empty for other environments."""
-    known = env.get_attr("config") if env.has_attr("config") else []
-    return [config for config in known if isinstance(config, EnvConfig)]
+def summaries_of(env: VecEnv) -> list[TaskSummary]:
+    """The summaries of the tasks of environments of this package; empty for other environments."""
+    known = env.get_attr("task_summary") if env.has_attr("task_summary") else []
+    return [summary for summary in known if isinstance(summary, TaskSummary)]
 
 
 def make_vec_env(

@@ -31,7 +31,6 @@ class FlatDQN(OffPolicyAgent, DQN):
         ValueError: If ``policy_kwargs`` has a ``net_arch``.
     """
 
-    derived = frozenset({"replay_buffer_class", "replay_buffer_kwargs"})
     max_steps: int = MAX_STEPS  # of the environment's episodes, and of the paths that its network will take
 
     def __init__(
@@ -46,10 +45,14 @@ class FlatDQN(OffPolicyAgent, DQN):
             raise ValueError("a flat DQN's head is one linear layer on its trunk; leave net_arch out")
         network = {"features_extractor_class": ResNet18Extractor, "net_arch": [], **given}
         network["features_extractor_kwargs"] = {"width": 16, **given.get("features_extractor_kwargs", {})}
+        # As given: DQN fills in its own where there are none.
+        self._buffer = {name: arguments.get(name) for name in ("replay_buffer_class", "replay_buffer_kwargs")}
         super().__init__(policy, env, policy_kwargs=network, **arguments)  # type: ignore[arg-type]
 
     def argument(self, name: str) -> Any:
-        """An argument of the constructor, without the entries that it adds to ``policy_kwargs`` itself."""
+        """An argument of the constructor, without what it adds to ``policy_kwargs`` itself."""
+        if name in self._buffer:
+            return self._buffer[name]
         value = super().argument(name)
         if name != "policy_kwargs":
             return value

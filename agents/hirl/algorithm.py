@@ -147,9 +147,7 @@ class HIRL(OffPolicyAgent):
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-        for epsilon in (self.exploration_initial_eps, self.exploration_final_eps):
-            if not 0 <= epsilon <= 1:
-                raise ValueError(f"exploration_initial_eps and exploration_final_eps lie in 0 to 1, got {epsilon}")
+        HIRLConfig.check_ranges(self)
         check_learning(self.full_feedback, self.gamma, self.n_steps, self.degree_updates, self.type_target)
 
     def _check_networks(self) -> None:
@@ -212,6 +210,8 @@ class HIRL(OffPolicyAgent):
             filled = self.replay_buffer.size() * self.n_envs >= batch_size
             replayed = self.learning.sample(self.replay_buffer, batch_size) if filled else None
             batch = self.learning.degree_batch(self.replay_buffer, replayed)
+            if batch is None and replayed is None:
+                break  # there is nothing to learn from yet
             if batch is not None:
                 loss, value = self._update_degrees(batch)
                 losses["degree"].append(loss)

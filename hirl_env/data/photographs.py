@@ -186,7 +186,8 @@ def picture_files(folder: Path) -> list[Path]:
     def shown(path: Path) -> bool:
         return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
-    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and shown(path))
+    named = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and shown(path))
+    pictures = (path for path in named if not path.is_dir())
     # By the letters, because Windows compares paths without regard to case, and seeds draw by this order.
     return sorted(pictures, key=lambda path: path.parts)
 

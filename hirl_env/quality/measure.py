@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hirl_env.checks import times_written
+from hirl_env.checks import fingerprint
 from hirl_env.quality.full_reference import check_size
 
 ScoreFunction = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -55,9 +55,9 @@ class Measure:
         if isinstance(self.function, nn.Module):
             _follow(self.function, images.device)
         given = [images] if references is None else [images, references]
-        before = [times_written(each) for each in given]
+        before = [fingerprint(each) for each in given]
         scores = self.function(images, references)
-        if [times_written(each) for each in given] != before:
+        if [fingerprint(each) for each in given] != before:
             raise ValueError(f"measure {self.name!r} writes into the images it is given; it must leave them unchanged")
         if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (len(images),):
             got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__

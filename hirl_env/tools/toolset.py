@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hirl_env.checks import times_written
+from hirl_env.checks import fingerprint
 from hirl_env.devices import Precision, available_device, check_precision
 from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.tool import Tool
@@ -63,8 +63,18 @@ class Toolset:
 
     @cached_property
     def costs(self) -> npt.NDArray[np.float64]:
-        """The cost of each tool, GFLOP for a million pixels, float64 (types, degrees); counted when first asked for."""
-        return np.array([[gflop_per_megapixel(tool.restore, self.device) for tool in row] for row in self._grid])
+        """The cost of each tool, GFLOP for a million pixels, float64 (types, degrees); counted when first asked for.
+
+        Raises:
+            ValueError: If a tool runs on no small image.
+        """
+        return np.array([[self._cost(tool) for tool in row] for row in self._grid])
+
+    def _cost(self, tool: Tool) -> float:
+        try:
+            return gflop_per_megapixel(tool.restore, self.device)
+        except ValueError as error:
+            raise ValueError(f"tool {tool.name!r}: {error}") from None
 
     def count_costs(self) -> None:
         """Counts `costs` now, before somebody counts what is computed while they are asked for."""
@@ -142,10 +152,10 @@ class Toolset:
         tool = self[cell]
         # Channels last is the layout in which CPUs and tensor cores convolve fastest.
         inputs = images.contiguous(memory_format=torch.channels_last)
-        before = times_written(inputs)
+        before = fingerprint(inputs)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             restored = tool.restore(inputs)
-        if times_written(inputs) != before:
+        if fingerprint(inputs) != before:
             raise ValueError(f"tool {tool.name!r} writes into the images it is given; it must return new ones")
         if not isinstance(restored, torch.Tensor):
             raise ValueError(f"tool {tool.name!r} returned {type(restored).__name__}; it must return a tensor")

@@ -322,6 +322,10 @@ def test_a_window_shows_every_step(monkeypatch, toy_toolset):
     shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
     assert np.array_equal(shown, frames.render())
     assert env.render() is None
+    other = gym.make(IDS[0], render_mode="human", toolset=toy_toolset)
+    other.reset()
+    other.close()
+    env.step((0, 1))
     env.close()
     env.close()
     assert not pygame.display.get_init()

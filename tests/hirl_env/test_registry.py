@@ -51,3 +51,17 @@ def test_objects_of_another_kind_are_refused():
     registry: Registry[list] = Registry("thing", list)
     with pytest.raises(ValueError, match="a thing must be a name or a list, got 5"):
         registry.resolve(5)
+
+
+def test_what_is_no_factory_is_refused_when_it_is_registered():
+    for wrong in ("a name", toolsets.resolve("paper"), lambda images, references: images):
+        with pytest.raises(ValueError, match="'odd': register a function without arguments that returns it"):
+            measures.register("odd", wrong)
+    assert "odd" not in measures.names()
+
+
+def test_a_factory_of_something_else_is_named():
+    registry: Registry[list] = Registry("thing", list)
+    registry.register("odd", tuple)
+    with pytest.raises(ValueError, match=r"registered as the thing 'odd' must return a list; it returned \(\)"):
+        registry.resolve("odd")

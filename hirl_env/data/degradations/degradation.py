@@ -63,9 +63,22 @@ class Degradation(ABC):
 
         Returns:
             A new tensor of the same shape whose values are multiples of 1/255.
+
+        Raises:
+            ValueError: If a subclass returns no tensor of that shape, or values that are not finite.
         """
         # A copy, because one that writes in place would change the reference, too.
-        return eight_bits(self._apply(image.clone(), rng))
+        distorted = self._apply(image.clone(), rng)
+        name = type(self).__name__
+        if not isinstance(distorted, torch.Tensor) or distorted.shape != image.shape:
+            got = tuple(distorted.shape) if isinstance(distorted, torch.Tensor) else type(distorted).__name__
+            raise ValueError(f"degradation {name} must return a tensor of shape {tuple(image.shape)}; got {got}")
+        if not distorted.isfinite().all():
+            raise ValueError(f"degradation {name} returned values that are not finite")
+        return eight_bits(distorted.float())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     @abstractmethod
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...

@@ -1,11 +1,13 @@
 """Models and replay buffers on disk: what comes back, and what does not run."""
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import LinearSchedule
 
 from hirl_agents import HIRL, FlatDQN, RLRestore, make_vec_env
@@ -47,6 +49,35 @@ def test_arguments_come_back(algorithm, made, tmp_path):
     assert again.action_space == model.action_space
     for name, value in model.policy.state_dict().items():
         assert torch.equal(again.policy.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_numbers_of_numpy_come_back(algorithm, made, tmp_path):
+    made(algorithm, gamma=np.float64(0.5), batch_size=np.int64(8)).save(tmp_path / "model")
+    again = algorithm.load(tmp_path / "model")
+    assert (again.gamma, again.batch_size) == (0.5, 8)
+
+
+def test_the_buffer_of_a_flat_dqn_is_as_it_was_asked_for(made, tmp_path):
+    class Own(ReplayBuffer):
+        pass
+
+    lean = {"optimize_memory_usage": True, "replay_buffer_kwargs": {"handle_timeout_termination": False}}
+    made(FlatDQN, **lean).save(tmp_path / "lean")
+    assert FlatDQN.load(tmp_path / "lean").replay_buffer.optimize_memory_usage
+    made(FlatDQN, n_steps=2).save(tmp_path / "steps")
+    assert FlatDQN.load(tmp_path / "steps").replay_buffer.n_steps == 2
+    made(FlatDQN, replay_buffer_class=Own).save(tmp_path / "own")
+    with pytest.raises(ValueError, match="replay_buffer_class cannot be stored; give load"):
+        FlatDQN.load(tmp_path / "own")
+    assert isinstance(FlatDQN.load(tmp_path / "own", replay_buffer_class=Own).replay_buffer, Own)
+
+
+def test_a_callbacks_zip_is_found_without_its_suffix(made, tmp_path):
+    made(HIRL).save(tmp_path / "model.zip")
+    assert HIRL.load(tmp_path / "model").gamma == 0
+    with pytest.raises(ValueError, match="give the path of the file, not a BytesIO"):
+        made(HIRL).save(io.BytesIO())
 
 
 def test_custom_objects_take_the_place_of_what_is_stored_and_others_are_passed_over(made, tmp_path, capsys):

@@ -194,3 +194,48 @@ def test_the_longest_episode_is_that_of_the_configuration_or_of_a_limit_around_i
         assert longest_episode(make(max_steps=4, max_episode_steps=3)) == 3
         assert longest_episode(make(max_steps=2, max_episode_steps=3)) == 2
     assert longest_episode(None, otherwise=5) == 5
+
+
+def test_wrappers_of_gymnasium_hide_nothing(task):
+    native = gym.make_vec("HIRL-RestoreFlat-v0", 2, autoreset_mode="SameStep", **task)
+    env = RestoreVecEnv(gym.wrappers.vector.RecordEpisodeStatistics(native))
+    assert longest_episode(env) == 3
+    env.seed(0)
+    env.reset()
+    assert np.array_equal(env.env_method("action_masks"), native.action_masks())
+    rewards = [env.step(np.zeros(2, dtype=np.int64))[1] for _ in range(2)]
+    _, last, dones, infos = env.step(np.zeros(2, dtype=np.int64))
+    assert dones.all()
+    assert [info["episode"]["r"] for info in infos] == pytest.approx(list(sum(rewards) + last), abs=1e-4)
+    assert not any("episode" in info for info in env.reset_infos)
+    stopping = gym.make_vec("HIRL-Restore-v0", 2, autoreset_mode="SameStep", stop_action=True, **task)
+    with pytest.raises(ValueError, match="make the environment with stop_action=False"):
+        HIRL(env=RestoreVecEnv(gym.wrappers.vector.RecordEpisodeStatistics(stopping)), buffer_size=64)
+
+
+def test_its_metadata_are_those_of_the_environment(task):
+    env = make_vec_env(n_envs=2, render_mode="rgb_array", **task).venv  # where VecVideoRecorder looks
+    assert env.metadata["render_fps"] == gym.make("HIRL-Restore-v0", **task).metadata["render_fps"]
+    assert env.metadata["render_modes"] == ["rgb_array"]
+
+
+def _closeness():
+    # A function that no process can send to another.
+    arguments = {"crop_size": 16, "max_steps": 2, "reward": lambda images, to: -(images - to).abs().mean((1, 2, 3))}
+    return gym.make("HIRL-Restore-v0", **arguments)
+
+
+@pytest.mark.slow
+def test_an_agent_learns_in_processes_from_a_reward_that_cannot_be_sent():
+    env = SubprocVecEnv([_closeness] * 2, start_method="fork")
+    try:
+        model = HIRL(env=env, learning_starts=4, batch_size=4, buffer_size=64, policy_kwargs={"width": 8})
+        assert model.learn(8).max_steps == 2
+    finally:
+        env.close()
+
+
+def test_agents_do_not_learn_from_rescaled_rewards(task):
+    env = DummyVecEnv([lambda: gym.wrappers.NormalizeReward(gym.make("HIRL-Restore-v0", **task))])
+    with pytest.raises(ValueError, match="leave NormalizeReward out"):
+        HIRL(env=env, buffer_size=64)

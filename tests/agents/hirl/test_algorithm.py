@@ -442,6 +442,9 @@ def test_target_networks_get_the_statistics_of_batch_norm(env):
         ({"target_update_interval": 0}, "target_update_interval must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"exploration_final_eps": 1.5}, "lie in 0 to 1, got 1.5"),
+        ({"gamma": 2.0}, "gamma must lie in 0 to 1, got 2.0"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm must be at least 0, got -1.0"),
+        ({"exploration_steps": -5}, "exploration_steps must be at least 0, got -5"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(env, settings, words):
@@ -464,3 +467,8 @@ def test_settings_that_cannot_work_are_refused(env, settings, words):
 def test_a_configuration_says_before_a_training_what_cannot_work(options, words):
     with pytest.raises(ValueError, match=words):
         HIRLConfig(**options).check()
+
+
+def test_updates_that_had_nothing_to_learn_from_are_not_counted(env):
+    model = HIRL(env=env, learning_starts=0, batch_size=64, buffer_size=64, policy_kwargs={"width": 8}).learn(8)
+    assert model._n_updates == 0

@@ -70,6 +70,35 @@ def test_one_that_writes_into_its_image_leaves_the_reference_alone(image):
     assert torch.equal(image, before)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda image: image[:, 1:], r"must return a tensor of shape \(3, \d+, \d+\); got \(3, "),
+        (lambda image: image.numpy(), "got ndarray"),
+        (lambda image: image * np.nan, "not finite"),
+    ],
+)
+def test_one_of_ones_own_that_returns_something_else_is_named(image, wrong, words):
+    class Odd(Degradation):
+        def _apply(self, image, rng):
+            return wrong(image)
+
+    with pytest.raises(ValueError, match=f"degradation Odd .*{words}"):
+        Odd()(image, np.random.default_rng(0))
+
+
+def test_one_of_ones_own_may_compute_in_numpys_precision_and_is_written_with_its_strength(image):
+    class Grain(Degradation):
+        def __init__(self, sigma):
+            self.sigma = sigma
+
+        def _apply(self, image, rng):
+            return image + torch.from_numpy(rng.normal(0, self.sigma, image.shape))
+
+    assert Grain(0.1)(image, np.random.default_rng(0)).dtype == torch.float32
+    assert repr(Grain(0.1)) == "Grain(sigma=0.1)"
+
+
 def test_drawing_settles_everything_but_the_noise(image):
     drawn = degradations.resolve("mixture").draw(np.random.default_rng(3))
     assert drawn.draw(np.random.default_rng(0)) == drawn

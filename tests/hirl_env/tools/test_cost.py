@@ -3,6 +3,8 @@ from torch import nn
 
 from hirl_env.tools.cost import gflop_per_megapixel
 from hirl_env.tools.registry import toolsets
+from hirl_env.tools.tool import Tool
+from hirl_env.tools.toolset import Toolset
 
 
 def test_a_convolution_costs_two_operations_a_weight_and_pixel():
@@ -22,3 +24,14 @@ def test_the_papers_tools_are_light():
     costs = toolsets.resolve("paper").costs * 64 * 64 / 1e6
     assert costs.sum() < 6
     assert costs.max() < 2
+
+
+def test_a_network_for_other_sizes_is_counted_on_one_that_it_takes():
+    wide = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.AvgPool2d(128), nn.Upsample(scale_factor=128))
+    assert gflop_per_megapixel(wide) == pytest.approx(2 * 9 * 1e-3)
+
+
+def test_a_tool_for_no_small_image_is_named():
+    toolset = Toolset({"odd": [Tool("huge", nn.AvgPool2d(1000))]})
+    with pytest.raises(ValueError, match="tool 'huge': its cost is counted on small images, and it can run on none"):
+        toolset.count_costs()

@@ -91,10 +91,16 @@ def test_a_tool_that_changes_the_shape_is_named(grey):
 
 
 def test_a_tool_that_writes_into_its_input_is_named(toy_toolset, grey):
-    careless = Tool("careless", lambda images: images.add_(0.1))
-    toolset = toy_toolset.with_type("odd", [careless] * 2)
-    with pytest.raises(ValueError, match="'careless' writes into the images"):
-        toolset.apply(grey.contiguous(memory_format=torch.channels_last), (2, 0))
+    def through_numpy(images):
+        pixels = images.numpy()
+        pixels += 0.1
+        return torch.from_numpy(pixels)
+
+    careless = [Tool("careless", function) for function in (lambda images: images.add_(0.1), through_numpy)]
+    toolset = toy_toolset.with_type("odd", careless)
+    for degree in range(2):
+        with pytest.raises(ValueError, match="'careless' writes into the images"):
+            toolset.apply(grey.contiguous(memory_format=torch.channels_last), (2, degree))
 
 
 def test_tensors_of_inference_mode_serve(toy_toolset, grey):

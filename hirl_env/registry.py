@@ -13,8 +13,8 @@ from hirl_env.plugins import load_installed
 T = TypeVar("T")
 
 
-def _takes_nothing(factory: Any) -> bool:
-    """Whether something can be called without arguments."""
+def takes_nothing(factory: Any) -> bool:
+    """Whether something is a function, or a class, that can be called without arguments."""
     if not callable(factory):
         return False
     try:
@@ -58,7 +58,7 @@ class Registry(Generic[T]):
         """
         if name in self.factories:
             raise ValueError(f"the {self.kind} {name!r} is registered already; choose another name")
-        if not _takes_nothing(factory):
+        if not takes_nothing(factory):
             raise ValueError(
                 f"the {self.kind} {name!r}: register a function without arguments that returns it, such as "
                 f"`lambda: it`; got {reprlib.repr(factory)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -74,11 +75,21 @@ def write_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[s
 
 def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes the same without a word."""
-    text = json.dumps({"settings": settings, "rows": rows}, indent=1, default=str) + "\n"
+    # JSON has no NaN: what cannot be said, such as a correlation over one picture, is null.
+    content = _finite({"settings": settings, "rows": rows})
+    text = json.dumps(content, indent=1, default=str, allow_nan=False) + "\n"
     if path == STDOUT:
         _for_stdout[:] = [text]
     else:
         atomic_write_text(path, text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def with_json_alone(command: Callable[..., None]) -> Callable[..., None]:

@@ -76,7 +76,7 @@ def calibrate(
         raise ValueError(f"--agent {agent}: has no stop margin; give one of HIRL or of a flat DQN")
     check_tools(network, tools)
     network.to(tools.device)
-    photographs = image_sources.resolve(images)
+    photographs = image_sources.resolve(images).readable(network.view)
     if len(photographs) < 2:
         raise ValueError(f"--images {images}: cross-validation needs at least two photographs")
     no_margins = np.zeros(len(network.stop_margin))

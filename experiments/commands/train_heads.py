@@ -15,7 +15,7 @@ from hirl_env.tensor_files import read_state
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least, check_free, check_writable, some
 from hirl_experiments.command_line.threads import use_threads
-from hirl_experiments.training.run_folder import MEMORY, check_same, read_config
+from hirl_experiments.training.run_folder import MEMORY, check_different, check_same, read_config
 
 
 def train_heads(
@@ -61,8 +61,10 @@ def train_heads(
         raise ValueError(f"--agent {agent}: has no heads to teach; give one of HIRL whose degree_head is per-type")
     torch.manual_seed(seed)
     network = seeing_traces(network)
+    check_different(memory)
+    first = read_config(memory[0])
     for run in memory[1:]:
-        check_same(("env.toolset", "env.reward"), run, read_config(memory[0]), f"that of {memory[0]}")
+        check_same(("env.toolset", "env.reward"), run, first, f"that of {memory[0]}")
     runs = [_memory(run, network) for run in memory]
     images, gains = (torch.cat(parts) for parts in zip(*runs, strict=True))
     with tqdm(total=len(images), desc="features", unit="image", leave=False, disable=None) as bar:

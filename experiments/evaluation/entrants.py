@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from hirl_agents.networks import SUFFIX, CellValues
 from hirl_agents.registry import AGENT_OF_TOOLSET, agents
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
+from hirl_env.registry import takes_nothing
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
 from hirl_env.tools.toolset import Toolset
@@ -207,14 +209,15 @@ def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
 
 
 def _from_factory(name: str, module: str, factory: str) -> CellValues | Agent | BaseAlgorithm:
+    if str(Path.cwd()) not in sys.path:  # as for --plugin
+        sys.path.append(str(Path.cwd()))
     try:
         make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None
-    try:
-        made: CellValues | Agent | BaseAlgorithm = make()
-    except TypeError as error:
-        raise ValueError(f"entrant {name!r}: a factory is called without arguments; {error}") from None
+    if not takes_nothing(make):
+        raise ValueError(f"entrant {name!r}: a factory is called without arguments, and {factory} is no such function")
+    made: CellValues | Agent | BaseAlgorithm = make()
     if isinstance(made, str | os.PathLike):
         raise ValueError(f"entrant {name!r}: a factory returns an agent, not the name of one; it returned {made!r}")
     return made

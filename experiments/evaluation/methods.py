@@ -5,6 +5,7 @@ To add one, subclass `Method` as a frozen dataclass, and register it in `methods
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -25,7 +26,7 @@ from hirl_env.quality import Measure
 from hirl_env.registry import Registry
 from hirl_env.restoration import Restoration
 from hirl_env.tools.cost import gflop_per_megapixel
-from hirl_env.tools.toolset import Toolset
+from hirl_env.tools.toolset import Cell, Toolset
 from hirl_experiments.command_line.checks import blind_measure
 from hirl_experiments.command_line.options import replaced
 from hirl_experiments.evaluation.method import Method, Run
@@ -49,7 +50,13 @@ class Single(Method):
 
     def open(self, name: str, toolset: Toolset, trust: bool = False) -> Run:
         """Returns a run that applies each tool once."""
-        return lambda start, _: ({f"{name} {start.toolset[cell].name}": chain(start, [cell])} for cell in toolset.cells)
+        called = Counter(toolset[cell].name for cell in toolset.cells)
+
+        def title(cell: Cell) -> str:
+            tool = toolset[cell].name
+            return f"{name} {tool}" if called[tool] == 1 else f"{name} {tool} ({toolset.name_of(cell)})"
+
+        return lambda start, _: ({title(cell): chain(start, [cell])} for cell in toolset.cells)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from hirl_experiments.training.validation import NOT_LEVELS
 
 CONFIDENCE = 0.95
 TRIMMED = 0.25  # of the seeds, at either end, rounded down
-SETTINGS = ("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "start_from", "hold_out")  # of a run
+SETTINGS = (  # of a run
+    *("algo", "env", "algorithm", "n_envs", "lr_schedule", "total_steps", "every", "start_from", "hold_out"),
+)
 FOLDERS = ("images", "validate", "memory")  # which may lie elsewhere on another machine
 _MEASURED = ("best", "low", "high", "spread", "last", "last low", "last high")
 DECIMALS = {"seeds": 0, "step": 0} | dict.fromkeys(_MEASURED, 2)

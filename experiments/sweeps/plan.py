@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hirl_agents.networks import load_q
 from hirl_env.task import open_task
 from hirl_experiments.command_line.options import replaced
@@ -110,15 +112,25 @@ def _check(wanted: SweepConfig, configs: list[TrainConfig]) -> None:
     if len(rewards) > 1:
         names = " and ".join(sorted(rewards))
         raise ValueError(f"gains in {names} cannot be ranked: sweep with one env.reward")
+    evaluated: list[set[str]] = []
     for config in {str((one.images, one.validate, one.hold_out, one.environment)): one for one in configs}.values():
-        photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
-        open_task(replace(config.environment, images=photographs))
-        columns = ("gain", *evaluated_levels(config.environment, validation_split), "trials")
+        splits = open_splits(config.images, config.validate, config.hold_out)
+        for photographs in splits:  # an episode of each
+            task = open_task(replace(config.environment, images=photographs))
+            task.begin([task.samples.draw(np.random.default_rng(0))], np.zeros(1, dtype=np.int64))
+        levels = evaluated_levels(config.environment, splits[1])
+        evaluated.append(set(levels))
+        columns = ("gain", *levels, "trials")
         if wanted.metric not in columns:
             raise ValueError(
                 f"metric: {wanted.metric} is not measured on these photographs; choose from "
                 f"{', '.join(f'evaluation/{column}' for column in columns)}"
             )
+    if not set.intersection(*evaluated):
+        raise ValueError(
+            "settings are evaluated on different levels, so that their gains cannot be ranked: sweep with photographs "
+            "that are all clean, or all come distorted"
+        )
     for weights in {config.start_from for config in configs} - {None}:
         load_q(str(weights))
 

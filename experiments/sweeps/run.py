@@ -94,7 +94,6 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
         groups.setdefault(one["config"]["label"], []).append(read_curve(out / "runs" / one["name"]))
     rows = [summary(label, curves, plan["metric"], plan["maximize"]) for label, curves in groups.items()]
     rows.sort(key=lambda row: row["best"], reverse=plan["maximize"])
-    draw_curves(groups, out / "curves.png")
     interval = "its bootstrap interval (95%; of two or three seeds, their range)"
     title = f"{plan['metric']} on validation photographs: interquartile mean over seeds, and {interval}"
     print_table(title, rows, DECIMALS)
@@ -103,3 +102,4 @@ def _sum_up(plan: dict[str, Any], runs: list[dict[str, Any]], out: Path) -> None
         out / "summary.md", f"# {plan['name']}\n\n`{plan['command']}`\n\n{title}\n\n{table}\n![](curves.png)\n"
     )
     write_json(out / "summary.json", plan, rows)
+    draw_curves(groups, out / "curves.png")

@@ -21,7 +21,13 @@ class CsvLog:
 
         Raises:
             OSError: If the file cannot be written.
+            ValueError: If it has other keys than the rows before, which its header could not name.
         """
+        if (before := self.read()) and before[0].keys() != row.keys():
+            raise ValueError(
+                f"{self.path} has the columns {', '.join(before[0])}, and this is measured on {', '.join(row)}: the "
+                "settings were changed; give the run those it began with, or start another elsewhere"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             new = not self.path.exists()

@@ -58,6 +58,7 @@ class Training(ABC):
         torch.manual_seed(settings.seed)
         self.log = CsvLog(out / f"{name}.csv")
         self.step, self.seconds = 0, 0.0
+        self.recent: list[dict[str, float]] = []  # values of the steps since the last row of the log
 
     @abstractmethod
     def parts(self) -> dict[str, Stateful]:
@@ -104,6 +105,7 @@ class Training(ABC):
                 part.load_state_dict(state[name])
             self.rng.bit_generator.state = state["rng"]
             self.step, self.seconds = state["step"], state["seconds"]
+            self.recent = list(state.get("recent", ()))
         elif self.log.path.exists():
             raise ValueError(f"{self.log.path} is there already, without a checkpoint; choose another --out")
         # What was measured after the checkpoint is measured again.
@@ -113,6 +115,7 @@ class Training(ABC):
         """Writes the checkpoint."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts().items()}
         state |= {"step": self.step, "seconds": self.seconds, "rng": self.rng.bit_generator.state}
+        state |= {"recent": self.recent}
         write_checkpoint(self.checkpoint, dataclasses.asdict(self.settings), state)
 
     def run(self, every: int, wandb: bool) -> None:
@@ -130,19 +133,19 @@ class Training(ABC):
             tracked = start_wandb(self.project, self.name, self.out, dataclasses.asdict(self.settings))
         bar = tqdm(total=self.steps, initial=self.step, desc=self.name, unit=self.unit, mininterval=1, disable=None)
         began = time.monotonic() - self.seconds
-        recent: list[dict[str, float]] = []
         measured: dict[str, float] = {}
         with deferred_interrupts() as interrupted, bar, tracked or contextlib.nullcontext():
             if not self.step:
                 # Saved now, because weights without a checkpoint would be taken for those of another run.
                 self.save()
             while self.step < self.steps and not interrupted:
-                recent.append(self.train_step())
+                self.recent.append(self.train_step())
                 self.step += 1
                 bar.update()
                 if self.step % every == 0 or self.step == self.steps:
                     self.seconds = time.monotonic() - began
-                    means = {key: float(np.mean([one[key] for one in recent])) for key in recent[0]}
+                    means = {key: float(np.mean([one[key] for one in self.recent])) for key in self.recent[0]}
+                    self.recent.clear()
                     measured = self.measure()
                     row = {self.unit: self.step, **means, "seconds": round(self.seconds), **measured}
                     self.keep(row)
@@ -151,7 +154,6 @@ class Training(ABC):
                     bar.set_postfix_str(self.progress_text(row))
                     if tracked is not None:
                         tracked.log(row, step=self.step)
-                    recent.clear()
             self.seconds = time.monotonic() - began
             self.save()
         if self.step < self.steps:

@@ -17,6 +17,7 @@ from hirl_agents import HIRL, make_vec_env
 from hirl_agents.common.buffers import cut_off_episodes
 from hirl_agents.common.saving import append_replay_buffer, fill_model, fill_replay_buffer
 from hirl_agents.networks import load_q
+from hirl_experiments.command_line.fingerprints import of_photographs
 from hirl_experiments.command_line.interrupts import deferred_interrupts
 from hirl_experiments.training.callbacks.actions import ActionShares
 from hirl_experiments.training.callbacks.best_model import BestModel
@@ -26,7 +27,17 @@ from hirl_experiments.training.callbacks.interruption import Interruption
 from hirl_experiments.training.callbacks.progress_bar import ProgressBar
 from hirl_experiments.training.config import TrainConfig
 from hirl_experiments.training.csv_log import CsvLog
-from hirl_experiments.training.run_folder import BEST, CONFIG, CURVE, MEMORY, MODEL, check_same, write_config
+from hirl_experiments.training.run_folder import (
+    BEST,
+    CONFIG,
+    CURVE,
+    MEMORY,
+    MODEL,
+    check_different,
+    check_photographs,
+    check_same,
+    write_config,
+)
 from hirl_experiments.training.seeds import spaced_seed
 from hirl_experiments.training.splits import open_splits
 from hirl_experiments.training.validation import Validation
@@ -51,6 +62,9 @@ def run(
         KeyboardInterrupt: If asked to stop; a checkpoint is written first.
     """
     photographs, validation_split = open_splits(config.images, config.validate, config.hold_out)
+    fingerprints = {"train": of_photographs(photographs.files), "validate": of_photographs(validation_split.files)}
+    if (out / CONFIG).exists():
+        check_photographs(out, fingerprints)
     env = make_vec_env(n_envs=config.n_envs, **vars(config.environment) | {"images": photographs})
     resumed = restored(config, out, env)
     model = resumed or _new(config, env)
@@ -67,7 +81,7 @@ def run(
     # First of all, so that nothing is left behind if it refuses.
     tracked = start_wandb("hirl", out.name, out, config.as_dict()) if wandb else None
     if not (out / CONFIG).exists():
-        write_config(config, out)
+        write_config(config, out, photographs=fingerprints)
     model.set_logger(_logger(out, done, tracked))
     with deferred_interrupts() as interrupted, contextlib.closing(model.logger):
         interruption = Interruption(interrupted)
@@ -104,6 +118,7 @@ def _new(config: TrainConfig, env: VecEnv) -> BaseAlgorithm:
     if config.start_from is not None:
         assert isinstance(model, HIRL)
         model.policy.start_from(load_q(config.start_from))
+    check_different(config.memory)
     for memory in config.memory:
         if not isinstance(model, OffPolicyAlgorithm):
             raise ValueError(f"--memory is for algorithms that have a replay buffer, not for {config.algo}")

@@ -18,12 +18,34 @@ CURVE = "evaluation.csv"
 MODEL = "model.safetensors"
 MEMORY = "replay_buffer.safetensors"  # next to the model, for algorithms that have a replay buffer
 BEST = "best"  # .safetensors or .zip, with its card, .md
-PROVENANCE = ("command", "git_revision", "versions")  # keys of config.yaml that are not settings
+PHOTOGRAPHS = "photographs"  # fingerprints of both splits
+PROVENANCE = ("command", "git_revision", "versions", PHOTOGRAPHS)  # keys of config.yaml that are not settings
 
 
-def write_config(config: TrainConfig, out: Path, command: str | None = None) -> None:
-    """Writes config.yaml: the settings of a run, the command (default: this one), and the version of the code."""
-    atomic_write_text(out / CONFIG, yaml.safe_dump(config.as_dict() | provenance(command), sort_keys=False))
+def write_config(
+    config: TrainConfig, out: Path, command: str | None = None, photographs: dict[str, str] | None = None
+) -> None:
+    """Writes config.yaml: the settings of a run, the command, and the version of the code.
+
+    Args:
+        config: Configuration of the run.
+        out: Folder of the run.
+        command: Command that began it. Default: this one.
+        photographs: Fingerprints of the photographs of each split, for `check_photographs`; None for no such check.
+    """
+    more = provenance(command) | ({} if photographs is None else {PHOTOGRAPHS: photographs})
+    atomic_write_text(out / CONFIG, yaml.safe_dump(config.as_dict() | more, sort_keys=False))
+
+
+def check_photographs(out: Path, photographs: dict[str, str]) -> None:
+    """Raises ValueError if a run began with other photographs: some would be trained and validated on."""
+    before = yaml.safe_load((out / CONFIG).read_text()).get(PHOTOGRAPHS, photographs)
+    for split, now in photographs.items():
+        if before.get(split) != now:
+            raise ValueError(
+                f"{out} began with other photographs to {split} on ({before.get(split)}; now {now}): give it the same "
+                "again, or start a run elsewhere"
+            )
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -43,6 +65,15 @@ def read_config(folder: Path) -> TrainConfig:
         return train_config({key: value for key, value in content.items() if key not in PROVENANCE}, folder.name)
     except ValueError as error:
         raise ValueError(f"{folder}/{CONFIG}: {error}") from None
+
+
+def check_different(memory: Sequence[Path | str]) -> None:
+    """Raises ValueError if a run is named twice: what it remembers would count twice."""
+    first: dict[Path, Path | str] = {}
+    for run in memory:
+        twin = first.setdefault(Path(run).resolve(), run)
+        if twin is not run:
+            raise ValueError(f"--memory names {twin} twice; give each run once")
 
 
 def check_same(names: Sequence[str], memory: Path, config: TrainConfig, whose: str) -> None:

@@ -126,7 +126,7 @@ class ToolTrainer(Training):
             self.recipe.network(),
             f"By `hirl train-tools` in {self.seconds / 60:.0f} minutes on {self.device.type}:",
             dataclasses.asdict(self.settings),
-            f"PSNR in dB on a crop of {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
+            f"PSNR in dB on a crop of at most {VALIDATION_CROP}x{VALIDATION_CROP} of each validation picture, "
             f"{self.settings.precision}:",
             ("distortion", "PSNR"),
             {name: f"{score:.2f}" for name, score in scores.items()} or {"none": ""},

@@ -113,6 +113,16 @@ class Photographs:
             photograph = self._get(int(rng.integers(len(self.entries))), smallest)
         return photograph
 
+    def readable(self, smallest: int = 1) -> Photographs:
+        """Those that can be read and have a shorter side of at least ``smallest`` pixels; reads every file.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        kept = [entry for index, entry in enumerate(self.entries) if self._get(index, smallest) is not None]
+        self._check_any_left(smallest)
+        return Photographs(kept, self.name)
+
     def split(self, count: int) -> tuple[Photographs, Photographs]:
         """Two sources: all but some pictures, and these, which are spread evenly over the list.
 

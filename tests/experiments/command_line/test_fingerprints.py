@@ -53,7 +53,13 @@ def test_shipped_toolsets_are_known_by_their_own_files_and_others_by_their_names
 
 
 @pytest.mark.parametrize(
-    "agent", ["agent.safetensors", "rl-restore:agent.safetensors", "search:agent=agent.safetensors,budgets=9+90"]
+    "agent",
+    [
+        "agent.safetensors",
+        "agent.safetensors:max_steps=3",
+        "rl-restore:agent.safetensors",
+        "search:agent=agent.safetensors,budgets=9+90",
+    ],
 )
 def test_an_agent_is_known_by_its_file(agent, place):
     assert of_agent(agent) == sha256(place / "agent.safetensors")
@@ -64,3 +70,18 @@ def test_what_has_no_file_is_known_by_its_name(place):
     assert of_agent("module:factory") == "module:factory"
     assert of_agent("oracle") == "oracle"
     assert sha256(place) is None
+
+
+def test_what_is_made_of_code_is_another_where_the_code_is(place, monkeypatch):
+    plugin, module = place / "own_plugin.py", place / "own_module.py"
+    for file in (plugin, module):
+        file.write_text("strength = 1")
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setattr("hirl_experiments.command_line.fingerprints.named_plugins", lambda: (str(plugin),))
+    before = [of_agent("own"), of_toolset("of a plugin"), of_agent("own_module:factory")]
+    assert before[0].startswith("own ")
+    plugin.write_text("strength = 2")
+    after = [of_agent("own"), of_toolset("of a plugin"), of_agent("own_module:factory")]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    module.write_text("strength = 2")
+    assert of_agent("own_module:factory") != after[2]

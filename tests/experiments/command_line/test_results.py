@@ -1,8 +1,10 @@
-"""Tables on the screen."""
+"""Tables on the screen, and results as JSON."""
+
+import json
 
 import pytest
 
-from hirl_experiments.command_line.results import print_table
+from hirl_experiments.command_line.results import keep_json, print_table
 
 
 @pytest.mark.parametrize("columns", ["20", "80", "400"])
@@ -25,3 +27,9 @@ def test_a_table_shows_names_with_brackets_as_they_are(capsys):
 def test_a_table_shows_names_that_no_terminal_can_print(capsys):
     print_table("title", [{"picture": "\udcff\n\x1b.png"}], {})
     assert "\\xff\\n\\x1b.png" in capsys.readouterr().out
+
+
+def test_what_is_no_number_is_null_in_json(tmp_path):
+    rows = [{"correlation": float("nan"), "each": [1.5, float("inf")]}]
+    keep_json(tmp_path / "rows.json", {"seed": 0}, rows)
+    assert json.loads((tmp_path / "rows.json").read_text())["rows"] == [{"correlation": None, "each": [1.5, None]}]

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from PIL import Image
 
 from hirl_agents.networks import TwoLevelQ, load_q, save_q
 from hirl_agents.registry import agents
@@ -64,6 +65,15 @@ def test_an_agent_may_be_given_by_name_and_must_have_a_margin(agent, folder, tmp
     assert load_q(out).stop_margin.max() > 0.5
     with pytest.raises(ValueError, match="--agent indifferent: has no stop margin"):
         calibrate("indifferent", str(folder), tmp_path / "other.safetensors", toolset="toy")
+
+
+def test_pictures_that_are_damaged_or_too_small_are_left_out(agent, folder, tmp_path):
+    (folder / "a.png").write_bytes(b"damaged")
+    Image.new("RGB", (8, 8)).save(folder / "b.png")
+    out = tmp_path / "new.safetensors"
+    with pytest.warns(UserWarning, match="left out: "):
+        calibrate(str(agent), str(folder), out, ("clean",), harm=0.0, toolset="toy")
+    assert out.exists()
 
 
 def test_one_photograph_is_too_few(agent, folder, tmp_path):

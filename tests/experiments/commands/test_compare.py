@@ -73,6 +73,9 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(hirl, tmp_path, ca
     elsewhere = written(tmp_path / "elsewhere", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, images="/data/others")
     assert hirl("compare", str(first), str(elsewhere), "--out", out) == 1
     assert "differ in images" in capsys.readouterr().err
+    more = written(tmp_path / "more", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, every=50)
+    assert hirl("compare", str(first), str(more), "--out", out) == 1
+    assert "differ in every" in capsys.readouterr().err
     filled = written(tmp_path / "filled", "hirl", [0, 1], seed=1, algorithm={"gamma": 0.0}, memory=["/data/run"])
     assert hirl("compare", str(first), str(filled), "--out", out) == 1
     assert "differ in memory" in capsys.readouterr().err

@@ -209,7 +209,9 @@ def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
         ({"env.reward": {"values": ["psnr", "ssim"]}}, "gains in psnr and ssim cannot be ranked"),
         ({"env.degradation": {"values": ["mild", "servere"]}}, "unknown degradation 'servere'"),
         ({"start_from": {"value": "nowhere.safetensors"}}, "nowhere.safetensors"),
-        ({"env.degradation": {"value": None}}, "mild is not measured on these photographs"),
+        ({"env.degradation": {"value": "noise-25"}}, "mild is not measured on these photographs"),
+        ({"env.degradation": {"values": ["levels", None]}}, "psnr' compares with a reference"),
+        ({"env.crop_size": {"values": [16, 999]}}, "999x999"),
     ],
 )
 def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, config, folder):

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -249,6 +250,18 @@ def test_a_killed_run_goes_on(how, folder, tmp_path, hirl, capsys, until):
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_with_the_photographs_that_it_began_with(folder, tmp_path, hirl, capsys):
+    out = tmp_path / "run"
+    arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "16", *TINY, *LEARNING]
+    assert hirl("train", *arguments) == 0
+    shutil.copy(folder / "picture0.png", folder / "picture9.png")
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 1
+    assert "began with other photographs to train on (" in capsys.readouterr().err
+    (folder / "picture9.png").unlink()
+    assert hirl("train", "--resume", str(out), "--no-wandb") == 0
+
+
+@pytest.mark.slow
 def test_a_run_that_was_killed_in_its_last_evaluation_makes_it_again(folder, tmp_path, hirl, capsys):
     out = tmp_path / "run"
     arguments = ["--images", str(folder), "--out", str(out), "--total-steps", "32", *TINY, *LEARNING]
@@ -324,6 +337,7 @@ def test_beginning_with_the_memory_of_another_run(folder, tmp_path, hirl, capsys
     for others, words in (
         (["--memory", str(tmp_path / "none")], "No such file"),
         (["--memory", str(first), "--algorithm.buffer-size", "20"], "give a larger buffer_size"),
+        (["--memory", str(first), str(first)], f"--memory names {first} twice"),
         (["--memory", str(first), "--env.reward", "ssim"], "its reward is psnr, and this run's is ssim"),
         (["--memory", str(first), "--n-envs", "2"], "its n_envs is 4, and this run's is 2"),
         (["--memory", str(first), "--env.toolset", "hirl"], "its toolset is paper, and this run's is hirl"),

@@ -97,6 +97,20 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder, tmp_path)
     assert_same(whole, train(folder, tmp_path / "cut", steps=5, every=1, **shares))
 
 
+def test_means_of_an_interrupted_run_are_over_all_steps_since_the_row_before(folder, tmp_path):
+    train(folder, tmp_path / "whole", steps=4, every=4)
+    settings = ToolSettings("fast-arcnn-10", str(folder), steps=4, batch=2, patch=(16,))
+    (tmp_path / "cut").mkdir()
+    first = ToolTrainer(settings, tmp_path / "cut", torch.device("cpu"))
+    for _ in range(3):
+        first.recent.append(first.train_step())
+        first.step += 1
+    first.save()
+    train(folder, tmp_path / "cut", steps=4, every=4)
+    losses = [(tmp_path / run / "fast-arcnn-10.csv").read_text().split(",")[3:] for run in ("whole", "cut")]
+    assert losses[0][0] == losses[1][0]
+
+
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(folder, tmp_path, until):
     command = [sys.executable, "-m", "hirl_experiments.cli", "train-tools", "fast-arcnn-10", "--images", str(folder)]

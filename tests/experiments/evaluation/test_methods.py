@@ -4,18 +4,23 @@ import json
 from typing import get_args
 
 import pytest
+import torch
 from PIL import Image
 
 from hirl_agents.common.tiling import Tiles, tiled
 from hirl_agents.loading import load_agent, tools_of
 from hirl_agents.rl_restore import RLRestoreAgent, save_rl_restore
 from hirl_agents.rl_restore.network import RecurrentQ
+from hirl_env.quality import measures
+from hirl_env.restoration import Restoration
 from hirl_env.tools.registry import toolsets
 from hirl_env.tools.rl_restore import new_tools
+from hirl_env.tools.toolset import Toolset
 from hirl_experiments.commands.reproduce import PARTS, PartName
-from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, methods
+from hirl_experiments.evaluation.methods import Chain, Follow, Greedy, Search, Single, methods
 from hirl_experiments.evaluation.network_methods import Owan
 from hirl_experiments.evaluation.runner import Runner
+from tests.conftest import add
 
 
 def test_names_for_help_are_those_of_the_registries():
@@ -29,6 +34,14 @@ def test_short_hands():
     assert methods.resolve("runs/a/best.zip") == Follow("runs/a/best.zip")
     assert methods.resolve("chain:tools=deblur-2") == methods.resolve("chain:deblur-2") == Chain(("deblur-2",))
     assert methods.resolve("owan:weights/owan.npz") == Owan("weights/owan.npz")
+
+
+def test_tools_of_one_name_have_a_row_each():
+    toolset = Toolset({"a": [add(1), add(1)], "b": [add(2), add(3)]})
+    start = Restoration(toolset, measures.resolve("psnr"))
+    start.begin(torch.zeros(1, 3, 12, 12), torch.ones(1, 3, 12, 12))
+    rows = [name for found in Single().open("single", toolset)(start, ()) for name in found]
+    assert rows == ["single add +1 (a-0)", "single add +1 (a-1)", "single add +2", "single add +3"]
 
 
 def test_tools_of_rl_restores_own_run_over_tiles_and_are_not_clamped(tmp_path):

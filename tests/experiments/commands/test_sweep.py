@@ -209,7 +209,6 @@ def test_the_plan_is_every_setting_with_seeds_of_its_own(config, folder):
         ({"env.reward": {"values": ["psnr", "ssim"]}}, "gains in psnr and ssim cannot be ranked"),
         ({"env.degradation": {"values": ["mild", "servere"]}}, "unknown degradation 'servere'"),
         ({"start_from": {"value": "nowhere.safetensors"}}, "nowhere.safetensors"),
-        ({"env.degradation": {"value": "noise-25"}}, "mild is not measured on these photographs"),
         ({"env.degradation": {"values": ["levels", None]}}, "psnr' compares with a reference"),
         ({"env.crop_size": {"values": [16, 999]}}, "999x999"),
     ],
@@ -219,6 +218,13 @@ def test_what_a_run_would_fail_at_is_said_before_any_begins(changed, words, conf
     content["parameters"] |= changed
     config.write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match=words):
+        plan_runs(read_sweep_config(config), str(folder), 1, 0)
+
+
+def test_a_metric_that_no_run_measures_is_said(config, folder):
+    content = yaml.safe_load(config.read_text()) | {"metric": {"name": "evaluation/noise-25", "goal": "maximize"}}
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match="noise-25 is not measured on these photographs; choose from evaluation/gain"):
         plan_runs(read_sweep_config(config), str(folder), 1, 0)
 
 

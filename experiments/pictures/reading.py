@@ -7,18 +7,19 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin
-from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, check_size, named_problems, opened, upright
 from hirl_experiments.pictures.boxes import is_lossless_jxl
 from hirl_experiments.pictures.deep import Deep, deep_pixels, stored_bits, tiff_of_16_bits
 from hirl_experiments.pictures.exif import upright_exif
 from hirl_experiments.pictures.formats import ALIASES, FORMATS, advice
+from hirl_experiments.pictures.hidden import filled
 from hirl_experiments.pictures.metadata import DAMAGE, PAGE_KIND, Metadata, read_metadata, webp_chunks
 
 SAMPLES = 277  # tag of a TIFF: its channels
@@ -55,10 +56,14 @@ class Page:
     metadata: Metadata
 
     def visible(self) -> Pixels:
-        """The pixels; where they are fully transparent, the colour of the nearest that are not, or white.
+        """The pixels; where they are fully transparent, visible ones mirrored at the nearest border, or white.
 
         (H, W) where only fully transparent ones have a colour.
         """
+        return self._visible
+
+    @cached_property
+    def _visible(self) -> Pixels:
         return _without_colour(self.uncovered(self.pixels))
 
     def seen(self, pixels: Pixels) -> Pixels:
@@ -68,7 +73,7 @@ class Page:
         return on_white(pixels if pixels.ndim == 3 else pixels[..., None], self.alpha).reshape(pixels.shape)
 
     def uncovered(self, pixels: Pixels) -> Pixels:
-        """Pixels of this page's size; where this page is fully transparent, the nearest of the others, or white."""
+        """Pixels of this page's size; where this page is fully transparent, the others mirrored, or white."""
         if self.alpha is None or self.alpha.shape != pixels.shape[:2]:
             return pixels
         hidden = self.alpha == 0
@@ -76,8 +81,7 @@ class Page:
             return pixels
         if hidden.all():
             return np.full_like(pixels, np.iinfo(pixels.dtype).max)
-        nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
-        return pixels[tuple(nearest)]
+        return filled(pixels, hidden)
 
 
 def _without_colour(pixels: Pixels) -> Pixels:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image, ImageCms
 
@@ -651,6 +652,19 @@ def test_hidden_colours_neither_count_nor_change(brighter, place):
     result = result.copy()
     result[4:8, 4:8] = pixels[4:8, 4:8]
     assert (result == pixels).all()
+
+
+def test_a_noisy_cut_out_is_restored_like_an_opaque_picture(place):
+    clean = skimage.data.astronaut()[:128, 180:308]
+    noisy = (clean + np.random.default_rng(0).normal(0, 25, clean.shape)).clip(0, 255).astype(np.uint8)
+    y, x = np.mgrid[:128, :128] - 64
+    shape = np.where(x**2 + y**2 < 26**2, 255, 0).astype(np.uint8)  # a sixth of it
+    picture("a.png", np.dstack([noisy, shape]))
+    run(("a.png",), toolset="hirl", precision="float32")
+    result = np.asarray(Image.open("out/a.png"))[..., :3]
+    before, after = (np.mean((pixels[shape > 0].astype(float) - clean[shape > 0]) ** 2) for pixels in (noisy, result))
+    assert after < before / 6, "8 dB"
+    assert (result[shape == 0] == noisy[shape == 0]).all()
 
 
 def test_what_is_left_out_of_a_folder_is_said_in_one_line_and_in_the_log(brighter, place, capsys):

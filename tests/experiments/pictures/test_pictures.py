@@ -746,6 +746,16 @@ def test_hidden_colours_do_not_count_and_stay():
     assert (page.pixels == pixels[..., :3]).all()
 
 
+def test_hidden_pixels_are_the_visible_ones_mirrored_again_and_again():
+    pixels = np.zeros((4, 12, 4), dtype=np.uint8)
+    pixels[:, :3, :3] = np.array([10, 20, 30])[:, None]
+    pixels[:, :3, 3] = 255
+    Image.fromarray(pixels).save("a.png")
+    (page,) = read_picture(Path("a.png")).pages
+    assert page.visible()[0].tolist() == [10, 20, 30, 20, 10, 20, 30, 20, 10, 20, 30, 20]
+    assert page.visible() is page.visible(), "it takes a while"
+
+
 def test_a_picture_of_which_hidden_pixels_alone_have_a_colour_is_grey():
     pixels = np.full((6, 6, 4), (255, 0, 0, 0), dtype=np.uint8)
     pixels[2:4, 2:4] = (70, 70, 70, 255)

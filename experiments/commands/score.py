@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import tyro
 from tqdm import tqdm
@@ -16,13 +18,17 @@ from hirl_env.data.images import as_batch
 from hirl_env.devices import available_device
 from hirl_env.files import atomic_write
 from hirl_env.quality import BlindNetwork, Measure, measures
+from hirl_env.quality.full_reference import capped_psnr, psnr
+from hirl_env.quality.sums import parts_of
 from hirl_experiments.command_line.checks import check_free, check_targets, check_writable
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
-from hirl_experiments.pictures.reading import Page, read_picture
+from hirl_experiments.pictures.hidden import bounding_box, filled
+from hirl_experiments.pictures.reading import Page, Pixels, read_picture
 from hirl_experiments.restoring.one_picture import reason
 
+MEANS = (psnr, capped_psnr)  # measures that are means over pixels, which may lie anywhere
 CELL = 16  # pixels of a quality map's cell in its picture
 
 
@@ -38,6 +44,9 @@ def score(
     max_pixels: int | None = None,
 ) -> None:
     """Score pictures; larger is better. Fully transparent pixels do not count.
+
+    PSNR is the mean over the pixels that are visible in the picture and in its reference. Every other measure looks at
+    the smallest rectangle around these, in which visible pixels, mirrored, stand for the others.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
@@ -67,13 +76,11 @@ def score(
     for file, name in tqdm(found.files.items(), disable=None):
         try:
             original = None if references is None else reference_of(references, name)
-            picture = read_picture(file, max_pixels)
-            if len(picture.pages) > 1:
-                tqdm.write(f"hirl: {shown(file)}: only the first of {len(picture.pages)} pages is scored", sys.stderr)
-            image, clean = _images(picture.pages[0], original, max_pixels, where)
-            row = {"picture": str(file), "score": float(judge.score(image, clean)[0])}
+            page = _first_page(file, max_pixels)
+            clean = None if original is None else read_picture(original, max_pixels).pages[0]
+            row = {"picture": str(file), "score": _score(judge, page, clean, where)}
             if map:
-                _save_map(judge.quality_map(image)[0], maps[file])
+                _save_map(judge.quality_map(as_batch(page.visible()).to(where))[0], maps[file])
             rows.append(row)
         except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still scored
             tqdm.write(f"hirl: {shown(reason(file, error))}", file=sys.stderr)
@@ -101,14 +108,39 @@ def _check(name: str, measure: Measure, references: Path | None, map: bool) -> N
         raise ValueError(f"--references {references}: no such folder")
 
 
-def _images(
-    page: Page, original: Path | None, max_pixels: int | None, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The visible pixels of a picture and, if given, of its clean original, (1, 3, H, W)."""
-    image = as_batch(page.visible()).to(device)
-    if original is None:
-        return image, None
-    return image, as_batch(page.uncovered(read_picture(original, max_pixels).pages[0].pixels)).to(device)
+def _first_page(file: Path, max_pixels: int | None) -> Page:
+    pages = read_picture(file, max_pixels).pages
+    if len(pages) > 1:
+        tqdm.write(f"hirl: {shown(file)}: only the first of {len(pages)} pages is scored", sys.stderr)
+    return pages[0]
+
+
+def _score(judge: Measure, page: Page, clean: Page | None, device: torch.device) -> float:
+    """The score of what is visible of a page and, if given, of its clean original."""
+    pixels, visible = _visible([page] if clean is None else [page, clean])
+    images = [as_batch(each).to(device) for each in pixels]
+    if visible.all():
+        return float(judge.score(*images)[0])
+    alone = [image[..., torch.from_numpy(visible).to(device)][:, :, None] for image in images]
+    score = 0.0
+    for part, weight in parts_of(judge):
+        score += weight * float(part.score(*(alone if part.function in MEANS else images))[0])
+    return score
+
+
+def _visible(pages: Sequence[Page]) -> tuple[list[Pixels], npt.NDArray[np.bool_]]:
+    """Pixels of pages in the rectangle around what is visible in all, and where that is."""
+    everywhere = np.ones(pages[0].pixels.shape[:2], dtype=bool)
+    if any(page.pixels.shape[:2] != everywhere.shape for page in pages):
+        return [page.pixels for page in pages], everywhere  # which the measure refuses
+    hidden = ~everywhere
+    for page in pages:
+        if page.alpha is not None:
+            hidden |= page.alpha == 0
+    if hidden.all():
+        return [np.full_like(page.pixels, np.iinfo(page.pixels.dtype).max) for page in pages], everywhere
+    box = bounding_box(~hidden)
+    return [filled(page.pixels[box], hidden[box]) for page in pages], ~hidden[box]
 
 
 def _save_map(values: torch.Tensor, path: Path) -> None:

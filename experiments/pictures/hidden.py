@@ -22,7 +22,14 @@ def filled(pixels: Pixels, hidden: npt.NDArray[np.bool_]) -> Pixels:
         pixels: Pixels, (H, W) or (H, W, 3).
         hidden: Which are hidden, (H, W); not all.
     """
-    return pixels[_sources(~hidden)]
+    return pixels[_sources(~hidden)] if hidden.any() else pixels
+
+
+def bounding_box(seen: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle around all pixels that are seen, (H, W), of which there are some."""
+    ends = (np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    rows, columns = (slice(int(first), int(last) + 1) for first, last in ends)
+    return rows, columns
 
 
 def _sources(known: npt.NDArray[np.bool_]) -> Positions:

@@ -77,8 +77,6 @@ class Page:
         if self.alpha is None or self.alpha.shape != pixels.shape[:2]:
             return pixels
         hidden = self.alpha == 0
-        if not hidden.any():
-            return pixels
         if hidden.all():
             return np.full_like(pixels, np.iinfo(pixels.dtype).max)
         return filled(pixels, hidden)

@@ -50,6 +50,11 @@ def weighted_sum(parts: Sequence[tuple[Measure, float]]) -> Measure:
     )
 
 
+def parts_of(measure: Measure) -> tuple[tuple[Measure, float], ...]:
+    """The measures that a weighted sum adds up, each with its weight; of another measure, itself."""
+    return measure.function.parts if isinstance(measure.function, _Sum) else ((measure, 1.0),)
+
+
 def parse_sum(text: str) -> dict[str, float]:
     """The weights in a sum of measures' names with optional factors, such as ``0.5*psnr + ssim``.
 

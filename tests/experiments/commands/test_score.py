@@ -115,16 +115,45 @@ def test_references_are_found_by_their_stems(folder, tmp_path, hirl):
     assert [row["score"] for row in json.loads(target.read_text())["rows"]] == [100.0] * 3
 
 
-def test_what_nobody_sees_does_not_count(tmp_path, hirl):
+def scores(hirl, target, *arguments) -> list[float]:
+    assert hirl("score", *map(str, arguments), "--json", str(target)) == 0
+    return [row["score"] for row in json.loads(target.read_text())["rows"]]
+
+
+@pytest.mark.parametrize("measure", ["hirl-biqa", "psnr", "ssim", "0.5*psnr + 10*ssim"])
+def test_what_nobody_sees_does_not_count(tmp_path, hirl, measure):
     rng = np.random.default_rng(0)
-    shape = np.zeros((64, 64, 4), dtype=np.uint8)
-    shape[16:48, 16:48] = (*(90, 120, 60), 255)
-    for number in range(3):
-        shape[..., :3][shape[..., 3] == 0] = rng.integers(0, 256, (64 * 64 - 32 * 32, 3))
-        Image.fromarray(shape).save(tmp_path / f"{number}.png")
-    target = tmp_path / "scores.json"
-    assert hirl("score", str(tmp_path / "*.png"), "--json", str(target)) == 0
-    assert len({row["score"] for row in json.loads(target.read_text())["rows"]}) == 1
+    if "ssim" in measure:
+        pytest.importorskip("piq")
+    clean = skimage.data.astronaut()[:64, 200:264]
+    noisy = (clean + rng.normal(0, 20, clean.shape)).clip(0, 255).astype(np.uint8)
+    shape = np.full((64, 64), 255, np.uint8)
+    shape[:20, :20] = 0
+    for margin in (0, 64):
+        for name, pixels in (("clean", clean), ("noisy", noisy)):
+            seen = np.pad(np.dstack([pixels, shape]), ((margin, 0), (margin, margin), (0, 0)))
+            hidden = seen[..., 3] == 0
+            seen[hidden, :3] = rng.integers(0, 256, (hidden.sum(), 3))
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(seen).save(tmp_path / name / f"{margin}.png")
+    options = () if measure == "hirl-biqa" else ("--references", tmp_path / "clean")
+    by_margin = scores(hirl, tmp_path / "scores.json", tmp_path / "noisy", "--measure", measure, *options)
+    assert by_margin[0] == pytest.approx(by_margin[1], abs=1e-9)
+    if measure == "psnr":
+        error = np.mean((clean[shape > 0].astype(float) - noisy[shape > 0]) ** 2)
+        assert by_margin[0] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-4)
+
+
+def test_what_is_hidden_in_the_original_does_not_count_either(tmp_path, hirl):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    cut_out = np.dstack([pixels, np.where(np.arange(64) < 40, 255, 0).astype(np.uint8)[None].repeat(64, 0)])
+    cut_out[:, 40:, :3] = 0
+    (tmp_path / "clean").mkdir()
+    Image.fromarray(cut_out).save(tmp_path / "clean" / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    arguments = (tmp_path / "a.png", "--measure", "psnr", "--references", tmp_path / "clean")
+    assert scores(hirl, tmp_path / "scores.json", *arguments) == [100.0]
 
 
 def test_pictures_of_which_nothing_is_seen_are_alike(tmp_path, hirl):

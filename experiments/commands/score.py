@@ -65,7 +65,7 @@ def score(
     judge = measures.resolve(measure)
     _check(measure, judge, references, map)
     where = available_device(device)
-    found = find_pictures(pictures, out)
+    found = find_pictures(pictures, out, results=True)
     maps = {file: out / name.with_name(f"{name.name}.map.png") for file, name in found.files.items()} if map else {}
     targets = [(str(file), target) for file, target in maps.items()] + ([("--json", json)] if json else [])
     check_targets(targets, {Path(os.path.realpath(file)) for file in found.files})

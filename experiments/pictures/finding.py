@@ -6,13 +6,18 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from hirl_env.data.images import PICTURE_SUFFIXES
 from hirl_experiments.pictures.formats import FORMATS
+from hirl_experiments.restoring.log import LOG, sheets_and_steps
 
 SUFFIXES = frozenset(PICTURE_SUFFIXES).union(*(kind.suffixes for kind in FORMATS.values()))
+
+RESULTS = "results of hirl restore"
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class FoundPictures:
         return ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
 
 
-def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
+def find_pictures(arguments: Sequence[str], out: Path, results: bool = False) -> FoundPictures:
     """The files that a command's arguments stand for.
 
     Args:
         arguments: Files, which need not exist, folders with their sub-folders, and patterns of either.
         out: The folder to save in. Where it lies within what is searched, what is in there is left alone.
+        results: Whether to search sub-folders with results of `hirl restore`, too; a folder that is named itself always
+            is. Sheets and steps that lie there are never taken.
 
     Raises:
         ValueError: If there is no argument, or a folder or pattern finds no pictures.
@@ -47,7 +54,7 @@ def find_pictures(arguments: Sequence[str], out: Path) -> FoundPictures:
         raise ValueError("name at least one picture, folder or pattern, and none that is empty")
     found = FoundPictures()
     for argument in arguments:
-        files, left_out = _expanded(argument, Path(os.path.realpath(out)))
+        files, left_out = _expanded(argument, Path(os.path.realpath(out)), results)
         for file, name in files:
             found.files.setdefault(file, name)
         found.left_out.update(left_out)
@@ -86,7 +93,7 @@ def reference_of(folder: Path, name: Path) -> Path:
     return same[0]
 
 
-def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
+def _expanded(argument: str, out: Path, results: bool) -> tuple[list[tuple[Path, Path]], dict[Path, str]]:
     path = Path(argument)
     is_pattern = glob.has_magic(argument) and not os.path.lexists(path)
     if not is_pattern and not os.path.isdir(path):
@@ -98,13 +105,19 @@ def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[P
     matches = [match for match in matches if not _within(match, out)] or matches
     files: list[tuple[Path, Path]] = []
     left_out: dict[Path, str] = {}
+    if is_pattern and not results:
+        earlier = {match for match in matches if _in_results(match, _root(argument))}
+        if others := [match for match in matches if match not in earlier]:
+            matches, left_out = others, dict.fromkeys(sorted(earlier), RESULTS)
+    made = {folder: sheets_and_steps(folder) for folder in {match.parent for match in matches}}
     for match in matches:
         if is_pattern and match.is_symlink() and os.path.isdir(match):
             left_out[match] = "links to folders"
             continue
         # Folders that a pattern finds may hold files of the same names.
         root = match.parent if is_pattern or not os.path.isdir(match) else match
-        for entry, why in _entries(match, out) if os.path.isdir(match) else [(match, _reason_left_out(match))]:
+        alone = [(match, _reason_left_out(match, made[match.parent]))]
+        for entry, why in _entries(match, out, results) if os.path.isdir(match) else alone:
             if why:
                 left_out[entry] = why
             else:
@@ -118,15 +131,26 @@ def _expanded(argument: str, out: Path) -> tuple[list[tuple[Path, Path]], dict[P
 
 def _matches(pattern: str) -> list[str]:
     """Files and folders that a pattern finds, also below folders whose names hold brackets."""
+    root = _root(pattern)
+    return glob.glob(os.path.join(glob.escape(str(root)), *Path(pattern).parts[len(root.parts) :]), recursive=True)
+
+
+def _root(pattern: str) -> Path:
+    """The folder that a pattern names before its first part that is none."""
     parts = Path(pattern).parts
     first = next((index for index, _ in enumerate(parts) if not os.path.lexists(Path(*parts[: index + 1]))), len(parts))
-    root = Path(*parts[:first]) if first else Path()
-    return glob.glob(os.path.join(glob.escape(str(root)), *parts[first:]), recursive=True)
+    return Path(*parts[:first])
 
 
-def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
+def _in_results(match: Path, root: Path) -> bool:
+    """Whether a match of a pattern lies in a folder of results below its root, or is one."""
+    return any((folder / LOG).is_file() for folder in takewhile(lambda folder: folder != root, (match, *match.parents)))
+
+
+def _entries(folder: Path, out: Path, results: bool) -> Iterator[tuple[Path, str]]:
     """Everything below a folder, with the reason why it is no picture to take, or none."""
     unreadable: list[tuple[Path, str]] = []
+    made: set[Path] = set()
     searched = Path(os.path.realpath(folder))
     skip = out if searched in out.parents else None
 
@@ -139,12 +163,24 @@ def _entries(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
         yield from ((Path(here, name), "hidden folders") for name in sorted(folders) if _is_hidden(name))
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from ((Path(here, name), "links to folders") for name in folders if Path(here, name).is_symlink())
-        yield from ((Path(here, name), _reason_left_out(Path(here, name))) for name in sorted(files))
+        if not results:
+            earlier = [name for name in folders if Path(here, name, LOG).is_file()]
+            yield from ((Path(here, name), RESULTS) for name in earlier if not Path(here, name).is_symlink())
+            folders[:] = [name for name in folders if name not in earlier]
+        made |= sheets_and_steps(Path(here))
+        yield from ((Path(here, name), _reason_left_out(Path(here, name), made)) for name in sorted(files))
     yield from unreadable
 
 
-def _reason_left_out(path: Path) -> str:
-    """The reason why a file is left out; empty if it is taken."""
+def _reason_left_out(path: Path, made: AbstractSet[Path] = frozenset()) -> str:
+    """The reason why a file is left out; empty if it is taken.
+
+    Args:
+        path: File.
+        made: Sheets and steps of earlier runs.
+    """
+    if path in made:
+        return "sheets and steps"
     if _is_hidden(path.name):
         return "hidden files"
     if path.is_symlink() and not os.path.exists(path):

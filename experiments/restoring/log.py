@@ -68,6 +68,20 @@ def logged_rows(out: Path) -> dict[str, Row]:
     return _read(path)[0] if path.exists() else {}
 
 
+def sheets_and_steps(out: Path) -> set[Path]:
+    """The files that runs saved in a folder beside their results; none if it holds no log that can be read."""
+    try:
+        rows = logged_rows(out)
+    except (ValueError, OSError):
+        return set()
+    return {
+        out / name
+        for row in rows.values()
+        for name in (*(row.get("saved_sha256") or ()), *row.get("ours_before", ()))
+        if name != row["target"]
+    }
+
+
 def _read(path: Path) -> tuple[dict[str, Row], int]:
     """Rows as in `RestoreLog`, and the number of bytes in whole lines: a kill may have cut off the last one."""
     rows: dict[str, Row] = {}

@@ -116,6 +116,21 @@ def test_a_pattern_that_finds_the_results_means_the_others(brighter, place, caps
     assert [row["file"] for row in log()] == ["holiday/a.png", "holiday/b.png"]
 
 
+def test_the_results_of_a_run_into_another_folder_are_left_out_unless_named(brighter, place, capsys):
+    picture("holiday/a.png")
+    run(("holiday",), out=Path("holiday/one"), sheet=True, save_steps=True)
+    for number, pictures in enumerate(("holiday", "holiday/**/*.png", "holiday/*")):
+        out = Path("holiday", f"two{number}")
+        capsys.readouterr()
+        run((pictures,), out=out)
+        assert [row["file"] for row in log(str(out))] == ["holiday/a.png"]
+        assert "left out: results of hirl restore (" in capsys.readouterr().err
+    run(("holiday/one",), out=Path("named"))
+    run(("holiday/on*",), out=Path("matched"))
+    assert names("named") == {"a.png"}, "sheets and steps are no pictures"
+    assert names("matched") == {"one/a.png"}
+
+
 def test_pictures_of_the_same_names_elsewhere_are_others(brighter, place, monkeypatch, capsys):
     for folder in ("first", "second"):
         picture(f"{folder}/a.png", colours() + np.uint8(len(folder)))

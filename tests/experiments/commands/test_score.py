@@ -166,6 +166,24 @@ def test_pictures_of_which_nothing_is_seen_are_alike(tmp_path, hirl):
     assert len({row["score"] for row in json.loads(target.read_text())["rows"]}) == 1
 
 
+def test_sheets_and_steps_are_not_scored(tmp_path, hirl, capsys):
+    pixels = Image.fromarray(skimage.data.astronaut()[:64, 200:264])
+    (tmp_path / "sub").mkdir()
+    saved = ("sub/a.png", "sub/a.png.step1.png", "sub/a.png.sheet.png")
+    for name in (*saved, "mine.sheet.png"):
+        pixels.save(tmp_path / name)
+    row = {"target": saved[0], "saved": saved[0], "saved_sha256": dict.fromkeys(saved, "")}
+    (tmp_path / "restore.jsonl").write_text(json.dumps(row) + "\n")
+    assert len(scores(hirl, tmp_path / "scores.json", tmp_path)) == 2
+    said = capsys.readouterr()
+    assert "a.png.step1.png" not in said.out
+    assert "sheets and steps (2)" in said.err
+    tmp_path.rename(tmp_path.with_name("results"))
+    (tmp_path / "in").mkdir(parents=True)
+    tmp_path.with_name("results").rename(tmp_path / "in" / "results")
+    assert len(scores(hirl, tmp_path / "scores.json", tmp_path / "in")) == 2, "results of sub-folders are scored"
+
+
 def test_of_several_pages_the_first_is_scored_and_it_is_said(tmp_path, hirl, capsys):
     pages = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (0, 200)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])

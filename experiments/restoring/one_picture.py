@@ -138,7 +138,8 @@ def empty_row(job: Job) -> Row:
     """The row of a picture about which nothing is known yet."""
     lists: Row = {name: [] for name in ("path", "types", "degrees", "expected", "notes", "further_pages")}
     names = ("saved", "saved_sha256", "source_sha256", "reference_sha256", "final_value", "why", "error", "seconds")
-    nothing: Row = {name: None for name in (*names, "score_before", "score_after", "guard_before", "guard_after")}
+    scores = ("score_before", "score_after", "guard_before", "guard_after")
+    nothing: Row = dict.fromkeys((*names, *scores, "not_kept"))
     return {"file": str(job.file), "target": job.name(job.target), **nothing, **lists}
 
 
@@ -168,23 +169,33 @@ def _judged(page: Page, restored: Restored, options: SaveOptions, device: torch.
         "expected": [step.value for step in restored.steps],
         **{"final_value": restored.final_value, "why": restored.why},
         **{"score_before": restored.score_before, "score_after": restored.score_after},
-        **{"guard_before": None, "guard_after": None},
+        **{"guard_before": None, "guard_after": None, "not_kept": None},
     }
     before = page.visible()
-    if not restored.steps or options.strength == 0:
+    if not restored.steps:
         return page.pixels, page_row
+    if options.strength == 0:
+        return page.pixels, page_row | {"not_kept": "strength 0"}
     result = blended(before, restored.image, options.strength)
     if np.array_equal(result, before):  # too little to be seen in whole numbers
-        return page.pixels, page_row
+        return page.pixels, page_row | {"not_kept": "no visible change"}
+    guarded = {"why": "guard", "not_kept": "guard"}
     if options.guard is not None and min(before.shape[:2]) < options.guard.smallest:
-        return page.pixels, page_row | {"why": "guard"}
+        return page.pixels, page_row | guarded
     if options.guard is not None:
         for name, pixels in (("guard_before", before), ("guard_after", result)):
             page_row[name] = score(options.guard, pixels, device)
         if page_row["guard_after"] < page_row["guard_before"]:
-            page_row["why"] = "guard"
-            return page.pixels, page_row
+            return page.pixels, page_row | guarded
     return covered(page, result), page_row
+
+
+def what_was_done(page_row: Row) -> str:
+    """The tools that a page was restored with, or that it was left as it is, and which were tried and not kept."""
+    path = " -> ".join(page_row["path"])
+    if not path:
+        return "left as it is"
+    return path if page_row["not_kept"] is None else f"left as it is ({page_row['not_kept']}; tried {path})"
 
 
 def blended(before: Pixels, after: Pixels, strength: float) -> Pixels:
@@ -219,9 +230,8 @@ def _save(
     row |= pages[0] | {"further_pages": pages[1:]}
     changed = any(result is not page.pixels for result, page in zip(results, picture.pages, strict=True))
     if job.sheet is not None:
-        done = " -> ".join(row["path"]) or "left as it is"
         before, after = (picture.pages[0].seen(pixels) for pixels in (picture.pixels, results[0]))
-        outcome.files[job.sheet] = sheet(before, after, shown(job.file.name), done)
+        outcome.files[job.sheet] = sheet(before, after, shown(job.file.name), what_was_done(row))
     if changed or saved_format(picture, options.format) != picture.format:
         content, notes = encoded(picture, results, options.format, options.quality)
         row["notes"] = [*picture.notes, *notes]

@@ -26,6 +26,7 @@ from hirl_experiments.restoring.one_picture import (
     SaveOptions,
     empty_row,
     restored_file,
+    what_was_done,
     write,
 )
 from hirl_experiments.restoring.progress import Progress
@@ -182,14 +183,13 @@ def _print_row(row: Row, measure: str, guard: str | None) -> None:
         tqdm.write(f"hirl: {shown(row['error'])}", file=sys.stderr)
         return
     for number, page in enumerate([row, *row["further_pages"]], start=1):
-        path = " -> ".join(page["path"]) or "left as it is"
         scores = "".join(
             f"; {by}: {page[before]:.1f} to {page[after]:.1f}"
             for by, before, after in ((measure, "score_before", "score_after"), (guard, "guard_before", "guard_after"))
             if page[before] is not None
         )
         of = f", page {number}" if row["further_pages"] else ""
-        tqdm.write(f"{name}{of}: {path} (stopped: {page['why']}{scores})")
+        tqdm.write(f"{name}{of}: {what_was_done(page)} (stopped: {page['why']}{scores})")
 
 
 def print_notes(rows: list[Row]) -> None:

@@ -447,7 +447,7 @@ def test_steps_are_saved_beside_the_picture(brighter, place, capsys):
         **{"saved_sha256": {**saved, "a.jpg": sha256(Path("out/a.jpg"))}},
         **{"path": ["add +8"] * 3, "types": ["brighten"] * 3, "degrees": [1, 1, 1], "why": "value"},
         **{"score_before": None, "score_after": None, "guard_before": None, "guard_after": None},
-        **{"further_pages": [], "notes": [], "error": None},
+        **{"further_pages": [], "notes": [], "error": None, "not_kept": None},
     }
 
 
@@ -539,14 +539,16 @@ def test_a_change_too_small_for_whole_numbers_is_none(brighter, place):
     content = picture("a.jpg", quality=60).read_bytes()
     run(("a.jpg",), strength=0.05)
     assert Path("out/a.jpg").read_bytes() == content
+    assert log()[0]["not_kept"] == "no visible change"
 
 
-def test_strength_keeps_a_part_of_the_change(brighter, place):
+def test_strength_keeps_a_part_of_the_change(brighter, place, capsys):
     picture("a.png")
     run(("a.png",), strength=0.5)
     assert (np.asarray(Image.open("out/a.png")) == colours() + 4).all()
     run(("a.png",), out=Path("none"), strength=0.0)
     assert Path("none/a.png").read_bytes() == Path("a.png").read_bytes()
+    assert "a.png: left as it is (strength 0; tried add +8) (stopped" in capsys.readouterr().out
     with pytest.raises(ValueError, match="--strength is 0"):
         run(("a.png",), strength=1.5)
 
@@ -567,7 +569,10 @@ def test_a_result_that_the_guard_dislikes_is_not_saved(brighter, place, capsys):
         (row,) = log()
         assert (row["why"], row["path"]) == ("guard", ["add +8"])
         assert row["guard_after"] < row["guard_before"]
-        assert "left as it is: the guard says" in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "left as it is: the guard says" in said.err
+        assert "a.png: left as it is (guard; tried add +8) (stopped: guard; dark:" in said.out
+        assert row["not_kept"] == "guard"
         run(("a.png",), out=Path("other"), guard="bright")
         assert (np.asarray(Image.open("other/a.png")) == colours() + 8).all()
     finally:
@@ -597,6 +602,15 @@ def test_a_sheet_shows_before_and_after(brighter, place):
     run(("a.png",), sheet=True)
     drawn = np.asarray(Image.open("out/a.png.sheet.png"))
     assert (drawn[-20, [100, 412]] == [[100] * 3, [108] * 3]).all()
+
+
+def test_a_sheet_says_which_tools_were_not_kept(brighter, place, monkeypatch):
+    titles = []
+    monkeypatch.setattr(one_picture, "sheet", lambda *arguments: titles.append(arguments[-1]) or b"")
+    picture("a.png")
+    run(("a.png",), sheet=True, guard="hirl-biqa")
+    run(("a.png",), out=Path("all"), sheet=True)
+    assert titles == ["left as it is (guard; tried add +8)", "add +8"]
 
 
 def test_a_sheet_shows_cut_outs_on_white(brighter, place):

@@ -113,7 +113,8 @@ def _restore(
         pages.append(page_row)
         for step, target in zip(restored.steps, job.steps, strict=False):
             if page is picture.pages[0] and step.image is not None:
-                outcome.files[target] = encoded(picture.first_page(), [covered(page, step.image)], "PNG")[0]
+                after = covered(page, blended(page.visible(), step.image, options.strength))
+                outcome.files[target] = encoded(picture.first_page(), [after], "PNG")[0]
     _save(job, picture, results, pages, options, outcome)
 
 
@@ -238,17 +239,20 @@ def _save(
     else:
         # Encoding it again could only lose something.
         content = job.file.read_bytes()
-    if row["why"] == "guard":
-        before, after = row["guard_before"], row["guard_after"]
-        says = (
-            "cannot score so small a picture"
-            if before is None
-            else f"says {after:.1f} of the result, {before:.1f} before"
-        )
-        row["notes"].append(f"left as it is: the guard {says}")
+    for number, page_row in enumerate(pages, start=1):
+        if page_row["not_kept"] == "guard":
+            row["notes"].append(f"page {number}: {_verdict(page_row)}" if len(pages) > 1 else _verdict(page_row))
     outcome.files[job.target] = content
     row["saved"] = job.name(job.target)
     row["saved_sha256"] = {job.name(path): hashlib.sha256(data).hexdigest() for path, data in outcome.files.items()}
+
+
+def _verdict(page_row: Row) -> str:
+    """The note on a page that the guard left as it is."""
+    before, after = page_row["guard_before"], page_row["guard_after"]
+    if before is None:
+        return "left as it is: the guard cannot score so small a picture"
+    return f"left as it is: the guard says {after:.1f} of the result, {before:.1f} before"
 
 
 def write(files: Mapping[Path, bytes]) -> None:

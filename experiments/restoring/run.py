@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -194,12 +195,16 @@ def _print_row(row: Row, measure: str, guard: str | None) -> None:
 
 def print_notes(rows: list[Row]) -> None:
     """Prints a summary in one line of what was not kept, if there are several pictures."""
-    # The part of a note after a colon is about a single picture.
-    notes = Counter(note for row in rows for note in dict.fromkeys(note.partition(":")[0] for note in row["notes"]))
+    notes = Counter(note for row in rows for note in dict.fromkeys(map(_what_it_is_about, row["notes"])))
     if len(rows) > 1 and notes:
         count = sum(bool(row["notes"]) for row in rows)
         reasons = ", ".join(f"{note} ({times})" for note, times in notes.most_common())
         print(f"hirl: notes on {count} of {len(rows)} pictures: {reasons}", file=sys.stderr)
+
+
+def _what_it_is_about(note: str) -> str:
+    """A note without its page, and without the part after a colon, which is about a single picture."""
+    return re.sub(r"^page \d+: ", "", note).partition(":")[0]
 
 
 def print_left_out(found: FoundPictures, log: RestoreLog | None) -> None:

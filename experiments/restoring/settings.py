@@ -40,8 +40,8 @@ class RestoreSettings:
         quality: Quality of JPEG, WebP, AVIF, HEIC and JPEG XL, 1 to 100. Default: 95; lossless files stay lossless.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
-        save_steps: Whether to save the picture after each step as well, as NAME.step1.png and so on; for a TIFF, of the
-            first page.
+        save_steps: Whether to save the picture after each step as well, at the same --strength, as NAME.step1.png and
+            so on; for a TIFF, of the first page.
         sheet: Whether to save a sheet of before and after as well, as NAME.sheet.png.
         trust: Whether --agent may be a .zip file of Stable-Baselines3: loading one runs code that it holds.
     """

@@ -553,6 +553,13 @@ def test_strength_keeps_a_part_of_the_change(brighter, place, capsys):
         run(("a.png",), strength=1.5)
 
 
+def test_steps_are_saved_with_the_same_part_of_the_change(brighter, place):
+    picture("a.png")
+    run(("a.png",), strength=0.5, save_steps=True, max_steps=2)
+    for name, change in (("a.png.step1.png", 4), ("a.png.step2.png", 8), ("a.png", 8)):
+        assert (np.asarray(Image.open(f"out/{name}")) == colours() + change).all()
+
+
 def test_tools_are_allowed_by_name(brighter, place):
     picture("a.png")
     run(("a.png",), without=("add +8", "darken"), stop="steps")
@@ -580,6 +587,16 @@ def test_a_result_that_the_guard_dislikes_is_not_saved(brighter, place, capsys):
         measures.factories.pop("bright")
     with pytest.raises(ValueError, match="--guard: psnr needs a reference; name a blind measure"):
         run(("a.png",), guard="psnr")
+
+
+def test_the_guard_says_which_pages_it_dislikes(brighter, place, capsys):
+    pages = [Image.fromarray(np.full((16, 16, 3), level, dtype=np.uint8)) for level in (230, 100, 150)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    pages[1].save("b.tif")
+    run(("a.tif", "b.tif"), guard="hirl-biqa")
+    why = "left as it is: the guard cannot score so small a picture"
+    assert [row["notes"] for row in log()] == [[f"page 2: {why}", f"page 3: {why}"], [why]]
+    assert "notes on 2 of 2 pictures: left as it is (2)" in capsys.readouterr().err
 
 
 def test_a_picture_too_small_for_the_guard_is_kept(brighter, place, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,23 @@ def saved_format(picture: Picture, wanted: str | None) -> str:
     return wanted or (picture.format if can_write(picture.format) else FALLBACK)
 
 
+def with_pages_kept(picture: Picture, wanted: str | None) -> Picture:
+    """The picture with the pages that the format it is saved in can hold, and a note if others are left out."""
+    name, count = saved_format(picture, wanted), len(picture.pages)
+    if count == 1 or "pages" in FORMATS[name].holds:
+        return picture
+    note = f"holds {count} pages; only the first is saved as {name}"
+    return replace(picture.first_page(), notes=(*picture.notes, note))
+
+
 def encoded(
     picture: Picture, results: Sequence[Pixels], format: str | None = None, quality: int | None = None
 ) -> tuple[bytes, list[str]]:
     """The file of a restored picture.
 
     Args:
-        picture: Picture that format, transparency and metadata are taken from.
+        picture: Picture that format, transparency and metadata are taken from, with no more pages than the format can
+            hold (see `with_pages_kept`).
         results: Restored pixels of each page, of the shape and type of its pixels.
         format: Format to save in. Default: the picture's, or PNG if that cannot be written.
         quality: Quality of lossy formats, 1 to 100. Default: the format's default; a lossless original is saved
@@ -56,12 +67,8 @@ def encoded(
     notes = []
     if name != picture.format and format is None:
         notes.append(f"saved as {name} instead of {picture.format}")
-    pages = list(zip(picture.pages, results, strict=True))
-    if len(pages) > 1 and "pages" not in FORMATS[name].holds:
-        notes.append(f"holds {len(pages)} pages; only the first is saved as {name}")
-        pages = pages[:1]
     drawn = []
-    for page, result in pages:
+    for page, result in zip(picture.pages, results, strict=True):
         pixels, metadata, lost = _as_saved(page, result, name, picture.format)
         drawn.append((pixels, metadata))
         notes += [note for note in lost if note not in notes]

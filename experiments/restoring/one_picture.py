@@ -18,7 +18,7 @@ from hirl_env.files import atomic_write
 from hirl_env.quality import Measure
 from hirl_experiments.command_line.fingerprints import sha256
 from hirl_experiments.command_line.names import shown
-from hirl_experiments.pictures.encoding import encoded, saved_format
+from hirl_experiments.pictures.encoding import encoded, saved_format, with_pages_kept
 from hirl_experiments.pictures.reading import Page, Picture, Pixels, read_picture
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import Row
@@ -104,8 +104,9 @@ def _restore(
     cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, options.max_pixels).pages
     if len(cleans) != len(picture.pages):
         raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
+    picture = with_pages_kept(picture, options.format)
     results, pages = [], []
-    for page, clean in zip(picture.pages, cleans, strict=True):
+    for page, clean in zip(picture.pages, cleans, strict=False):
         begin(shown(job.file.name), *page.pixels.shape[:2])
         restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
         result, page_row = _judged(page, restored, options, restorer.toolset.device)

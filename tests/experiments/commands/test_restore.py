@@ -700,6 +700,19 @@ def test_hidden_colours_neither_count_nor_change(brighter, place):
     assert (result == pixels).all()
 
 
+def test_pages_that_are_not_saved_are_not_restored(brighter, place, capsys):
+    pages = [Image.fromarray(np.full((16, 16, 3), level, dtype=np.uint8)) for level in (100, 150)]
+    for folder in (".", "clean"):
+        Path(folder).mkdir(exist_ok=True)
+        pages[0].save(Path(folder, "a.tif"), save_all=True, append_images=pages[1:])
+    run(("a.tif",), format="png")
+    assert (np.asarray(Image.open("out/a.png")) == 108).all()
+    assert (log()[0]["notes"], log()[0]["further_pages"]) == (["holds 2 pages; only the first is saved as PNG"], [])
+    assert "page 2" not in capsys.readouterr().out
+    run(("a.tif",), out=Path("compared"), format="png", stop="reference", references=Path("clean"))
+    assert log("compared")[0]["error"] is None
+
+
 def test_a_noisy_cut_out_is_restored_like_an_opaque_picture(place):
     clean = skimage.data.astronaut()[:128, 180:308]
     noisy = (clean + np.random.default_rng(0).normal(0, 25, clean.shape)).clip(0, 255).astype(np.uint8)

@@ -25,7 +25,7 @@ from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.results import print_table, write_json
 from hirl_experiments.pictures.finding import find_pictures, reference_of
 from hirl_experiments.pictures.hidden import bounding_box, filled
-from hirl_experiments.pictures.reading import Page, Pixels, read_picture
+from hirl_experiments.pictures.reading import Page, Pixels, of_pages, read_picture
 from hirl_experiments.restoring.one_picture import reason
 
 MEANS = (psnr, capped_psnr)  # measures that are means over pixels, which may lie anywhere
@@ -76,8 +76,7 @@ def score(
     for file, name in tqdm(found.files.items(), disable=None):
         try:
             original = None if references is None else reference_of(references, name)
-            page = _first_page(file, max_pixels)
-            clean = None if original is None else read_picture(original, max_pixels).pages[0]
+            page, clean = _first_pages(file, original, max_pixels)
             row = {"picture": str(file), "score": _score(judge, page, clean, where)}
             if map:
                 _save_map(judge.quality_map(as_batch(page.visible()).to(where))[0], maps[file])
@@ -108,11 +107,16 @@ def _check(name: str, measure: Measure, references: Path | None, map: bool) -> N
         raise ValueError(f"--references {references}: no such folder")
 
 
-def _first_page(file: Path, max_pixels: int | None) -> Page:
+def _first_pages(file: Path, original: Path | None, max_pixels: int | None) -> tuple[Page, Page | None]:
+    """The first page of a picture and, if given, of its clean original; notes that others are not scored."""
     pages = read_picture(file, max_pixels).pages
-    if len(pages) > 1:
+    cleans = None if original is None else read_picture(original, max_pixels).pages
+    if cleans is not None and len(cleans) != len(pages):
+        note = f"{of_pages(pages)}, and its reference {of_pages(cleans)}; only the first of each are compared"
+        tqdm.write(f"hirl: {shown(file)}: has {note}", sys.stderr)
+    elif len(pages) > 1:
         tqdm.write(f"hirl: {shown(file)}: only the first of {len(pages)} pages is scored", sys.stderr)
-    return pages[0]
+    return pages[0], None if cleans is None else cleans[0]
 
 
 def _score(judge: Measure, page: Page, clean: Page | None, device: torch.device) -> float:

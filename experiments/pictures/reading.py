@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -122,6 +122,11 @@ class Picture:
     def pixels(self) -> Pixels:
         """Of the first page."""
         return self.pages[0].pixels
+
+
+def of_pages(pages: Sequence[object]) -> str:
+    """How many pages there are, in words."""
+    return "1 page" if len(pages) == 1 else f"{len(pages)} pages"
 
 
 def read_picture(path: Path, max_pixels: int | None = None) -> Picture:

@@ -19,7 +19,7 @@ from hirl_env.quality import Measure
 from hirl_experiments.command_line.fingerprints import sha256
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.pictures.encoding import encoded, saved_format, with_pages_kept
-from hirl_experiments.pictures.reading import Page, Picture, Pixels, read_picture
+from hirl_experiments.pictures.reading import Page, Picture, Pixels, of_pages, read_picture
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import Row
 from hirl_experiments.restoring.sheet import sheet
@@ -103,7 +103,7 @@ def _restore(
     picture = read_picture(job.file, options.max_pixels)
     cleans = [None] * len(picture.pages) if reference is None else read_picture(reference, options.max_pixels).pages
     if len(cleans) != len(picture.pages):
-        raise ValueError(f"{reference} has {len(cleans)} pages instead of {len(picture.pages)}")
+        raise ValueError(f"{reference} has {of_pages(cleans)} instead of {len(picture.pages)}")
     picture = with_pages_kept(picture, options.format)
     results, pages = [], []
     for page, clean in zip(picture.pages, cleans, strict=False):

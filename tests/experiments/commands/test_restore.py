@@ -711,6 +711,10 @@ def test_pages_that_are_not_saved_are_not_restored(brighter, place, capsys):
     assert "page 2" not in capsys.readouterr().out
     run(("a.tif",), out=Path("compared"), format="png", stop="reference", references=Path("clean"))
     assert log("compared")[0]["error"] is None
+    pages[0].save("clean/a.tif")
+    with pytest.raises(ValueError, match="could not be restored"):
+        run(("a.tif",), out=Path("other"), stop="reference", references=Path("clean"))
+    assert log("other")[0]["error"] == "a.tif: clean/a.tif has 1 page instead of 2"
 
 
 def test_a_noisy_cut_out_is_restored_like_an_opaque_picture(place):

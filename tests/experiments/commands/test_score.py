@@ -189,6 +189,11 @@ def test_of_several_pages_the_first_is_scored_and_it_is_said(tmp_path, hirl, cap
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     assert hirl("score", str(tmp_path / "pages.tif")) == 0
     assert "pages.tif: only the first of 2 pages is scored" in capsys.readouterr().err
+    (tmp_path / "clean").mkdir()
+    pages[0].save(tmp_path / "clean" / "pages.tif")
+    arguments = ("--measure", "psnr", "--references", str(tmp_path / "clean"))
+    assert hirl("score", str(tmp_path / "pages.tif"), *arguments) == 0
+    assert "pages.tif: has 2 pages, and its reference 1 page; only the first" in capsys.readouterr().err
 
 
 def test_nothing_is_computed_that_could_not_be_written(folder, tmp_path, hirl, capsys):

@@ -4,6 +4,6 @@ FROM python:3.12-slim
 COPY . /source
 RUN pip install --no-cache-dir '/source[cli]' && rm -r /source
 # What is restored belongs to whom it belonged to: --user "$(id -u):$(id -g)"
-ENV HIRL_CACHE=/tmp/hirl
+ENV HIRL_CACHE=/tmp/hirl MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /work
 ENTRYPOINT ["hirl"]

@@ -35,6 +35,11 @@ def test_no_module_of_experiments_is_outside_a_room():
     assert {file.name for file in (REPOSITORY / "experiments").glob("*.py")} == {"__init__.py", "cli.py"}
 
 
+def test_an_image_run_as_any_user_has_a_place_for_what_libraries_keep():
+    names = re.search(r"^ENV (.*)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)[1].split()
+    assert {name.partition("=")[0] for name in names} >= {"HIRL_CACHE", "MPLCONFIGDIR"}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel of this repository, without weights, which would make it large."""

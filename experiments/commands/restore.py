@@ -76,7 +76,7 @@ def restore(
         rows = _rows(run)
         print_notes(rows)
         print_left_out(found, log)
-    if not dry_run:
+    if log is not None and log.written:
         print(f"wrote {out / LOG}")
     if failed := sum(row["error"] is not None for row in rows):
         why = "" if dry_run else f"; {out / LOG} says why"

@@ -22,11 +22,15 @@ def in_srgb(pixels: npt.NDArray[np.uint8], profile: bytes) -> tuple[npt.NDArray[
         Pixels of the same shape, and notes: none where the profile says sRGB.
     """
     colours = pixels.shape[2] - (pixels.shape[2] + 1) % 2
-    mode = "L" if colours == 1 else "RGB"
+    mode, space = ("L", "GRAY") if colours == 1 else ("RGB", "RGB")
+    known: ImageCms.ImageCmsProfile | None = None
     try:
         known = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(known, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
+        if known is not None and known.profile.xcolor_space.strip() != space:
+            what = "greys" if colours == 1 else space
+            return pixels, [f"saved without its colour profile, which is not one of {what}"]
         return pixels, ["saved without its colour profile, which cannot be read"]
 
     def converted(some: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

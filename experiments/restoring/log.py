@@ -29,6 +29,7 @@ class RestoreLog:
     Attributes:
         rows: The last row of each target of which files may have been saved: a picture that failed since then, or was
             refused, changed nothing about them.
+        written: Whether this process has written a line.
 
     Raises:
         ValueError: If the file holds something else.
@@ -37,6 +38,7 @@ class RestoreLog:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self._descriptor = path, descriptor
         self.rows, whole = _read(path)
+        self.written = False
         os.ftruncate(descriptor, whole)
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -54,6 +56,7 @@ class RestoreLog:
         except OSError as error:
             os.ftruncate(self._descriptor, size)
             raise unwritable(self.path, error) from error
+        self.written = True
         _take(self.rows, record)
 
 

@@ -10,7 +10,7 @@ from hirl_agents.restorer import Restorer
 from hirl_agents.rollout import Stopping
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.checks import at_least, blind_measure
+from hirl_experiments.command_line.checks import NotGiven, at_least, blind_measure, some
 from hirl_experiments.command_line.fingerprints import of_agent, of_toolset
 from hirl_experiments.pictures.formats import format_named
 from hirl_experiments.restoring.one_picture import SaveOptions
@@ -49,8 +49,8 @@ class RestoreSettings:
     agent: str = "hirl"
     toolset: str = "hirl"
     max_steps: int | None = None
-    only: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = NotGiven()
+    without: tuple[str, ...] = NotGiven()
     price: float = 0.0
     strength: float = 1.0
     stop: Stopping = "value"
@@ -71,6 +71,8 @@ class RestoreSettings:
             ValueError: If an option is out of range, or there is no such device.
         """
         at_least(1, quality=self.quality)
+        given = {"only": self.only, "without": self.without}
+        some(**{name: values for name, values in given.items() if not isinstance(values, NotGiven)})
         if self.quality is not None and self.quality > 100:
             raise ValueError(f"--quality is 1 to 100, got {self.quality}")
         if not 0 <= self.strength <= 1:

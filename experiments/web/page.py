@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from hirl_agents.restorer import Restorer
+from hirl_env.data.images import ALLOW_AS_MANY, ALLOW_MORE
 from hirl_env.quality import Measure
 from hirl_env.tools.toolset import Cell
 from hirl_experiments.pictures.finding import SUFFIXES
@@ -85,7 +86,7 @@ class Actions:
             session = Session(Path(path), self.restorer, self.measure, self.max_pixels)
             session.go_on()
         except (ValueError, OSError, MemoryError) as error:
-            raise _error(str(error).replace(str(Path(path).parent) + "/", "")) from None
+            raise _error(_for_visitors(str(error), Path(path).parent)) from None
         return [session, *shown(session, strength, map)]
 
     def take(self, session: Session | None, tool: str, strength: float, map: bool) -> list[Any]:
@@ -132,6 +133,13 @@ def _remembered(session: Session | None) -> Session:
     if session is None:
         raise _error(f"No picture is open: drop one. A picture is forgotten {KEPT // 60} minutes after its last use.")
     return session
+
+
+def _for_visitors(message: str, folder: Path) -> str:
+    """An error's message without the folder of uploads, and without options that only who serves the page can give."""
+    for part in (f"{folder}/", ALLOW_MORE, ALLOW_AS_MANY):
+        message = message.replace(part, "")
+    return message
 
 
 def _error(message: str) -> gr.Error:

@@ -23,6 +23,8 @@ PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
+# What a person at the command line can do; `hirl web` leaves it out, whose visitors cannot.
+ALLOW_AS_MANY, ALLOW_MORE = " (commands with --max-pixels allow as many)", "; --max-pixels allows more"
 RESTORING = 80  # bytes of memory that restoring a picture takes for a pixel: several copies of it in float32
 DECODING = 32  # bytes that reading it alone takes
 
@@ -129,6 +131,8 @@ def named_problems(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None
+    except PermissionError:
+        raise UnreadablePicture(f"{path}: no permission to read it") from None
     except UnreadablePicture as error:
         raise UnreadablePicture(f"{path}: {error}") from None
     except UnidentifiedImageError:
@@ -151,9 +155,9 @@ def check_size(width: int, height: int, max_pixels: int | None = None, bytes_per
         if max_pixels is None:
             raise UnreadablePicture(
                 f"{size} take about {width * height * bytes_per_pixel / 1e9:.1f} GB of memory, and "
-                f"{free_memory() / 1e9:.1f} GB are free; make room (commands with --max-pixels allow as many)"
+                f"{free_memory() / 1e9:.1f} GB are free; make room{ALLOW_AS_MANY}"
             )
-        raise UnreadablePicture(f"{size} are more than the {most} that are allowed; --max-pixels allows more")
+        raise UnreadablePicture(f"{size} are more than the {most} that are allowed{ALLOW_MORE}")
 
 
 def upright(picture: Image.Image) -> Image.Image:

@@ -345,6 +345,13 @@ def test_the_same_command_goes_on_after_an_interrupt(brighter, place, monkeypatc
     assert restored[4:] == ["a.png", "b.png", "c.png"]
 
 
+def test_the_log_is_named_only_where_something_was_written_to_it(brighter, place, capsys):
+    picture("a.png")
+    for wrote in (True, False):
+        run(("a.png",))
+        assert ("wrote out/restore.jsonl" in capsys.readouterr().out) == wrote
+
+
 def test_what_is_restored_again_by_force_leaves_the_rest_of_the_log(brighter, place, capsys):
     for name in "ab":
         picture(f"{name}.png")
@@ -558,6 +565,14 @@ def test_steps_are_saved_with_the_same_part_of_the_change(brighter, place):
     run(("a.png",), strength=0.5, save_steps=True, max_steps=2)
     for name, change in (("a.png.step1.png", 4), ("a.png.step2.png", 8), ("a.png", 8)):
         assert (np.asarray(Image.open(f"out/{name}")) == colours() + change).all()
+
+
+def test_options_of_tools_without_a_value_are_refused(place, hirl, capsys):
+    picture("a.png")
+    for option in ("only", "without"):
+        assert hirl("restore", "a.png", "--out", "out", f"--{option}") == 1
+        assert f"--{option} needs at least one value" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_tools_are_allowed_by_name(brighter, place):

@@ -57,3 +57,10 @@ def test_a_profile_that_cannot_be_read_is_said(tmp_path):
     result, notes = saved(np.full((8, 8), 90, dtype=np.uint8), b"no profile" * 20, "BMP", tmp_path)
     assert (np.asarray(result) == 90).all()
     assert notes == ["saved without its colour profile, which cannot be read"]
+
+
+@pytest.mark.parametrize("format", ["BMP", "TGA"])
+def test_a_profile_of_colours_on_greys_is_said_to_be_that(format, tmp_path):
+    result, notes = saved(np.full((8, 8), 90, dtype=np.uint8), SRGB, format, tmp_path)
+    assert (np.asarray(result) == 90).all()
+    assert notes == ["saved without its colour profile, which is not one of greys"]

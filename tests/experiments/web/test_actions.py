@@ -66,6 +66,16 @@ def test_a_file_that_is_no_picture_is_named_without_its_folder(actions, tmp_path
     assert not raised.value.print_exception
 
 
+def test_visitors_are_told_of_no_option_of_the_command(actions, tmp_path, monkeypatch):
+    Image.new("RGB", (101, 100)).save(tmp_path / "large.png")
+    with pytest.raises(gradio.Error, match=r"^'?large.png: .*more than the 10000 that are allowed'?$"):
+        actions.open(str(tmp_path / "large.png"), 1.0, False)
+    for module in ("hirl_env.data.images", "hirl_experiments.web.session"):
+        monkeypatch.setattr(f"{module}.free_memory", lambda: 40_000)
+    with pytest.raises(gradio.Error, match=r"make room'?$"):
+        actions.open(str(tmp_path / "large.png"), 1.0, False)
+
+
 def test_steps_are_drawn_once(actions, picture, monkeypatch):
     session, *_ = actions.open(str(picture), 1.0, False)
     actions.take(session, "add +1", 1.0, False)

@@ -21,6 +21,16 @@ def test_grey_becomes_three_equal_channels(tmp_path):
     assert (pixels == np.arange(64).reshape(8, 8, 1)).all()
 
 
+def test_a_file_that_may_not_be_read_is_said_to_be_that(tmp_path, monkeypatch):
+    def refused(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    monkeypatch.setattr("pathlib.Path.open", refused)
+    with pytest.raises(UnreadablePicture, match=r"a\.png: no permission to read it$"):
+        read_image(tmp_path / "a.png")
+
+
 def test_alpha_is_dropped(tmp_path):
     rgba = np.full((4, 5, 4), (10, 20, 30, 0), dtype=np.uint8)
     Image.fromarray(rgba).save(tmp_path / "rgba.png")

@@ -40,7 +40,7 @@ def restore(
     XL with the extra formats. Format, 16 bits per channel, EXIF, XMP, IPTC, texts, colour profile, resolution and
     transparency are kept; anything lost is reported. A picture on which the agent uses no tool is copied unchanged.
     Stop it with Ctrl-C and run the same command again, from any folder: it resumes with the pictures that are not yet
-    restored, or have changed since.
+    restored, or have changed since; with --force it begins anew.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".

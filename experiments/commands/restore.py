@@ -13,7 +13,7 @@ import tyro
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.settings import differences
 from hirl_experiments.distributed.parallel import map_on_cluster
-from hirl_experiments.pictures.finding import find_pictures
+from hirl_experiments.restoring.finding import find_pictures
 from hirl_experiments.restoring.jobs import plan
 from hirl_experiments.restoring.log import LOG, Row, logged_rows, opened_log
 from hirl_experiments.restoring.one_picture import JobAndReference, RestoredFile, lost_file, restored_file

@@ -23,9 +23,9 @@ from hirl_env.quality.sums import parts_of
 from hirl_experiments.command_line.checks import check_free, check_targets, check_writable
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.results import print_table, write_json
-from hirl_experiments.pictures.finding import find_pictures, reference_of
 from hirl_experiments.pictures.hidden import bounding_box, filled
 from hirl_experiments.pictures.reading import Page, Pixels, of_pages, read_picture
+from hirl_experiments.restoring.finding import find_pictures, reference_of
 from hirl_experiments.restoring.one_picture import reason
 
 MEANS = (psnr, capped_psnr)  # measures that are means over pixels, which may lie anywhere

@@ -18,7 +18,7 @@ from hirl_env.files import remove_leftovers
 from hirl_experiments.command_line.fingerprints import sha256
 from hirl_experiments.command_line.names import shown
 from hirl_experiments.command_line.settings import differences
-from hirl_experiments.pictures.finding import FoundPictures, reference_of
+from hirl_experiments.restoring.finding import FoundPictures, reference_of
 from hirl_experiments.restoring.jobs import Job
 from hirl_experiments.restoring.log import LOG, RestoreLog, Row
 from hirl_experiments.restoring.one_picture import (

@@ -18,7 +18,7 @@ from hirl_agents.restorer import Restorer
 from hirl_env.data.images import ALLOW_AS_MANY, ALLOW_MORE
 from hirl_env.quality import Measure
 from hirl_env.tools.toolset import Cell
-from hirl_experiments.pictures.finding import SUFFIXES
+from hirl_experiments.restoring.finding import SUFFIXES
 from hirl_experiments.web.session import Session
 
 KEPT = 3600  # seconds that a picture is remembered after its last use

@@ -14,9 +14,9 @@ from scipy import ndimage
 
 from hirl_env.data.images import UnreadablePicture, read_image
 from hirl_experiments.pictures.encoding import encoded
-from hirl_experiments.pictures.finding import find_pictures
 from hirl_experiments.pictures.metadata import png_chunks
 from hirl_experiments.pictures.reading import read_picture
+from hirl_experiments.restoring.finding import find_pictures
 from hirl_experiments.restoring.one_picture import covered
 from tests.conftest import colours
 

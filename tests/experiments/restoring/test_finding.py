@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hirl_experiments.pictures.finding import find_pictures
+from hirl_experiments.restoring.finding import find_pictures
 
 
 def test_a_link_beside_its_picture_is_left_out_whichever_comes_first(tmp_path):

@@ -1,1 +1,1 @@
-"""Picture files: finding, reading and writing them, with their metadata."""
+"""Picture files: reading and writing them, with their metadata."""

@@ -1,1 +1,1 @@
-"""The work of `hirl restore`: jobs, their log, and restoring each picture."""
+"""The work of `hirl restore`: finding pictures, jobs, their log, and restoring each picture."""

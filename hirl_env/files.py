@@ -118,6 +118,40 @@ def lock(descriptor: int) -> bool:
     return True
 
 
+@contextmanager
+def only_here(path: Path) -> Iterator[None]:
+    """Holds a lock file while something is done that two processes must not do at once.
+
+    Nothing is locked where the file cannot be made: there is nothing to write there, either.
+
+    Args:
+        path: The lock file. It is removed at the end, and so is its folder, if that was made for it and holds nothing.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    made = not path.parent.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    except OSError:
+        yield
+        return
+    try:
+        # Who finds no file any more has locked that of a process that was just ending.
+        if not lock(descriptor) or not path.exists():
+            raise ValueError(f"{path.parent}: another process does the same there; wait for its end, or choose another")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+                if made:
+                    path.parent.rmdir()
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes from a folder the files that killed processes were writing; once per process and folder."""
     folder = folder.resolve()

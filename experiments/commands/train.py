@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from hirl_env.files import only_here
 from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.config import DEFAULT_PRESET, TrainConfig, preset
@@ -55,7 +56,8 @@ def train(
             raise ValueError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
         for remark in config.algorithm.remarks(config.total_steps):
             warnings.warn(remark, stacklevel=1)
-    run(config, out, wandb)
+    with only_here(out / ".train.lock"):
+        run(config, out, wandb)
 
 
 def defaults_of(arguments: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import tyro
 from hirl_agents.loading import load_agent
 from hirl_env.data.photographs import Photographs, image_sources
 from hirl_env.devices import available_device
+from hirl_env.files import only_here
 from hirl_env.quality.hirl_biqa import CROP
 from hirl_env.tools.registry import toolsets
 from hirl_experiments.command_line.checks import at_least
@@ -28,7 +29,7 @@ from hirl_experiments.training.biqa_examples import (
     ExampleMaker,
     cached_examples,
 )
-from hirl_experiments.training.biqa_trainer import BiqaSettings, BiqaTrainer
+from hirl_experiments.training.biqa_trainer import NAME, BiqaSettings, BiqaTrainer
 
 TOOLSET = "paper"
 
@@ -61,18 +62,19 @@ def train_biqa(
     agent = load_agent(settings.agent, toolset)
     photographs = image_sources.resolve(settings.images)
     settings = dataclasses.replace(settings, examples=_name_of_examples(settings, photographs))
-    trainer = BiqaTrainer(settings, out, where)
-    train_split, validation_split = photographs.split(settings.hold_out)
-    examples = out / f"examples-{settings.examples}"
+    with only_here(out / f".{NAME}.lock"):
+        trainer = BiqaTrainer(settings, out, where)
+        train_split, validation_split = photographs.split(settings.hold_out)
+        examples = out / f"examples-{settings.examples}"
 
-    def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> ExampleGroups:
-        maker = ExampleMaker(photographs, toolset, agent, CROP, settings.precision)
-        return cached_examples(maker, count, seed, examples / name)
+        def groups_of(photographs: Photographs, count: int, seed: int, name: str) -> ExampleGroups:
+            maker = ExampleMaker(photographs, toolset, agent, CROP, settings.precision)
+            return cached_examples(maker, count, seed, examples / name)
 
-    # A twentieth as many are enough to monitor progress.
-    validation = groups_of(validation_split, max(1, settings.groups // 20), settings.seed + 1, "validation")
-    trainer.set_examples(groups_of(train_split, settings.groups, settings.seed, "training"), validation)
-    trainer.run(every, wandb)
+        # A twentieth as many are enough to monitor progress.
+        validation = groups_of(validation_split, max(1, settings.groups // 20), settings.seed + 1, "validation")
+        trainer.set_examples(groups_of(train_split, settings.groups, settings.seed, "training"), validation)
+        trainer.run(every, wandb)
 
 
 def _name_of_examples(settings: BiqaSettings, photographs: Photographs) -> str:

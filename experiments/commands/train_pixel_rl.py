@@ -8,8 +8,9 @@ from typing import Annotated
 import tyro
 
 from hirl_env.devices import available_device
+from hirl_env.files import only_here
 from hirl_experiments.command_line.threads import use_threads
-from hirl_experiments.training.pixel_rl_trainer import PixelRLSettings, PixelRLTrainer
+from hirl_experiments.training.pixel_rl_trainer import NAME, PixelRLSettings, PixelRLTrainer
 
 
 def train_pixel_rl(
@@ -33,4 +34,5 @@ def train_pixel_rl(
         wandb: Whether to log to Weights & Biases as well (honours WANDB_MODE).
     """
     use_threads(threads)
-    PixelRLTrainer(settings, out, available_device(device)).run(settings.every, wandb)
+    with only_here(out / f".{NAME}.lock"):
+        PixelRLTrainer(settings, out, available_device(device)).run(settings.every, wandb)

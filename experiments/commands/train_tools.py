@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from hirl_env.devices import available_device
+from hirl_env.files import only_here
 from hirl_experiments.command_line.checks import at_least
 from hirl_experiments.command_line.threads import use_threads
 from hirl_experiments.training.tool_settings import ToolSettings
@@ -37,4 +38,5 @@ def train_tools(
     """
     at_least(1, every=every)
     use_threads(threads)
-    ToolTrainer(settings, out, available_device(device)).run(every, wandb)
+    with only_here(out / f".{settings.tool}.lock"):
+        ToolTrainer(settings, out, available_device(device)).run(every, wandb)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hirl_env import files
-from hirl_env.files import _swept, atomic_write, atomic_write_text, remove_leftovers
+from hirl_env.files import _swept, atomic_write, atomic_write_text, only_here, remove_leftovers
 
 
 def test_a_failing_disk_leaves_the_old_file_and_nothing_half_written(tmp_path):
@@ -164,3 +164,24 @@ def test_the_longest_names_that_a_file_may_have(tmp_path, name):
     assert (tmp_path / name).read_bytes() == b"new"
     with pytest.raises(OSError, match="File name too long; shorten it"), atomic_write(tmp_path / f"{name}nn") as file:
         file.write(b"new")
+
+
+def test_nobody_else_does_the_same_at_once(tmp_path):
+    lock = tmp_path / "run" / ".lock"
+    with only_here(lock):
+        with pytest.raises(ValueError, match=r"run: another process does the same there"), only_here(lock):
+            pass
+        assert lock.exists(), "still held"
+    assert not lock.parent.exists(), "nothing was done there"
+    lock.parent.mkdir()
+    with only_here(lock):
+        pass
+    with only_here(lock):
+        (lock.parent / "result").touch()
+    assert [path.name for path in lock.parent.iterdir()] == ["result"]
+
+
+def test_where_nothing_can_be_written_nothing_is_locked(tmp_path):
+    (tmp_path / "file").touch()
+    with only_here(tmp_path / "file" / ".lock"):
+        pass

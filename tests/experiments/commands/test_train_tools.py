@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from hirl_env.data.degradations import GaussianNoise, JpegCompression, degradations
+from hirl_env.files import only_here
 from hirl_env.tools.fast_arcnn import FastARCNN
 from hirl_env.weights import load_weights
 from hirl_experiments.commands.train_tools import train_tools
@@ -48,6 +49,12 @@ def test_it_writes_weights_a_card_and_a_log(folder, validation, tmp_path):
     lines = (tmp_path / "fast-arcnn-10.csv").read_text().splitlines()
     assert lines[0] == "step,loss,seconds,JpegCompression(quality=10)"
     assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
+
+
+def test_two_runs_into_one_folder_do_not_mix(folder, tmp_path):
+    with only_here(tmp_path / ".fast-arcnn-10.lock"), pytest.raises(ValueError, match="another process does the same"):
+        train(folder, tmp_path)
+    train(folder, tmp_path)
 
 
 def test_a_seed_repeats_the_run(folder, tmp_path):

@@ -26,7 +26,10 @@ from hirl_env.weights import read_metadata
 # First the agent for the toolset hirl, then those for the toolset paper.
 SHIPPED_AGENTS = {
     name: Path(__file__).parent / folder / "weights" / f"{name}{SUFFIX}"
-    for name, folder in (("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn"))
+    for name, folder in (
+        *(("hirl", "hirl"), ("hirl-paper", "hirl"), ("flat-dqn", "flat_dqn")),
+        ("rl-restore-paper", "rl_restore"),
+    )
 }
 AGENT_OF_TOOLSET = {"hirl": "hirl", "paper": "hirl-paper"}
 
@@ -49,7 +52,7 @@ agents: Registry[Any] = Registry(  # of type CellValues | Agent | SafelySaved
     "agent", object, _read, f"{SUFFIX}, .zip and .npz files of hirl train, Stable-Baselines3 and RL-Restore's authors"
 )
 for _name, _path in SHIPPED_AGENTS.items():
-    agents.register(_name, partial(load_q, _path))
+    agents.register(_name, partial(_read, _path))
 
 algorithms: Registry[AlgorithmConfig] = Registry("algorithm", AlgorithmConfig)  # type: ignore[type-abstract]
 algorithms.register("hirl", HIRLConfig)

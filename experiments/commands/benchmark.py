@@ -76,10 +76,10 @@ def benchmark(
         images: Clean photographs: a folder, or a name (photos, cbsd68, kodak24, ...).
         suites: Suites to run: unknown-v1, light-v1, levels-v1, rl-restore-v1, strengths-v1, clean-v1, grid-v1.
         entrants: Entrants to compare. Default: distorted, fixed, the toolset's shipped agent, and oracle. Known:
-            distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl; hirl-paper or flat-dqn with
-            --toolset paper; a file of an agent, or FILE:max_steps=3 for shorter paths than 7, which is what files of
-            Stable-Baselines3 take; search:agent=hirl,budgets=9; with their authors'
-            weights rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added); or module:factory.
+            distorted, fixed, oracle, path:TYPE-DEGREE,..., or single (every tool); hirl; with --toolset paper
+            hirl-paper, flat-dqn or rl-restore-paper; a file of an agent, or FILE:max_steps=3 for shorter paths than 7,
+            which is what files of Stable-Baselines3 take; search:agent=hirl,budgets=9; with their authors' weights
+            rl-restore:FILE, owan:FILE and ffdnet:FILE (given the noise that was added); or module:factory.
             @PRICE at the end (hirl@0.05, oracle@0.05) charges agents and searches that many dB per GFLOP. fixed is
             known for the toolsets hirl and paper; for another toolset, give the path: fixed:TYPE-DEGREE,..., as hirl
             fixed-path finds it.

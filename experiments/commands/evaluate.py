@@ -64,11 +64,11 @@ def evaluate(
 ) -> None:
     """Distort photographs, restore them with every method, and print what each gains in PSNR (at most 50 dB) and costs.
 
-    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper and flat-dqn (for the toolset paper), hirl
-    (for the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's authors (.npz); their
-    options are stop (value, reference, quality, steps), max_steps and measure. Searches that see the reference: greedy
-    and brute-force (depth), search (agent, budgets, max_steps), as in search:agent=own.safetensors,budgets=9+90; and
-    reverse, which knows the degradations.
+    A method is NAME or NAME:OPTION=VALUE,OPTION=VALUE. Agents: hirl-paper, flat-dqn and rl-restore-paper (for the
+    toolset paper), hirl (for the toolset hirl), or a file of hirl train, Stable-Baselines3 (.zip) or RL-Restore's
+    authors (.npz); their options are stop (value, reference, quality, steps), max_steps and measure. Searches that see
+    the reference: greedy and brute-force (depth), search (agent, budgets, max_steps), as in
+    search:agent=own.safetensors,budgets=9+90; and reverse, which knows the degradations.
     Others: distorted, single (every tool alone), chain (tools, as in chain:tools=deblur-2+dejpeg-0), pixel-rl (weights;
     five steps, shown as trials); with their authors' weights, owan:FILE and ffdnet:FILE (given the noise that was
     added).

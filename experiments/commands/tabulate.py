@@ -50,7 +50,8 @@ def tabulate(
         per_image: Number of crops of each photograph and part of the suite.
         seed: Seed of crops and degradations.
         toolset: Tools to choose among, as in hirl evaluate.
-        measure: Measure whose gains are the rewards; a price on cost is set later, in the environment.
+        measure: Measure whose gains are the rewards; a price on cost is set later, in the environment. psnr goes up to
+            100 dB, so that clean images decide means; psnr-50 bounds it, as hirl benchmark does.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
         device: Device on which the tools run: cpu, cuda, mps, or auto.
     """

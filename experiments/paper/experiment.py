@@ -61,7 +61,7 @@ class Settings:
             one.
         pixel_rl: Network of PixelRL: a file written by hirl train-pixel-rl. Default: the shipped one.
         rl_restore: Agent of RL-Restore: the authors' weights as an .npz file, or a file written by hirl train
-            --preset rl-restore. Without it, RL-Restore is left out.
+            --preset rl-restore. Default: the shipped one, which has the paper's tools.
         csiq: CSIQ's folder, for Table 1 and Figure 3. Default: the one in $HIRL_DATA. Without it, the single
             distortions are made from --images, at five levels each.
         brute_force: Longest path of brute force as an additional column of Table 1. Default: none; 3 takes 819 trials
@@ -137,12 +137,11 @@ class Experiment:
         self.photographs = image_sources.resolve(settings.images)
         self.toolset = tiled(toolsets.resolve("paper").to(settings.device))
         self.precision = available_precision(settings.precision, settings.device)
-        given = {
+        self.baselines = {
             "pixel-rl": settings.pixel_rl or SHIPPED_PIXEL_RL,
-            "rl-restore": settings.rl_restore,
+            "rl-restore": settings.rl_restore or SHIPPED_AGENTS["rl-restore-paper"],
             "flat-dqn": settings.flat_dqn or SHIPPED_AGENTS["flat-dqn"],
         }
-        self.baselines = {method: file for method, file in given.items() if file is not None}
 
     def methods(
         self, names: Sequence[str], depth: int = 3, budgets: tuple[int, ...] = (), max_steps: int | None = None
@@ -167,7 +166,7 @@ class Experiment:
             "hirl-search": Search(chosen.agent, budgets),
             "pixel-rl": PixelWise(None if chosen.pixel_rl is None else str(chosen.pixel_rl)),
             "flat-dqn": Follow(str(chosen.flat_dqn or "flat-dqn")),
-            "rl-restore": Follow(str(chosen.rl_restore)),
+            "rl-restore": Follow(str(chosen.rl_restore or "rl-restore-paper")),
         }
         return {name: known[name].open(name, self.toolset) for name in _with_reference_stop(names)}
 
@@ -264,6 +263,12 @@ class Experiment:
             *self.making(),
         ]
 
+    def about_rl_restore(self) -> str:
+        """A note on which agent of RL-Restore it is."""
+        if self.settings.rl_restore is not None:
+            return f"RL-Restore is {self.settings.rl_restore}; the authors' weights have tools of their own."
+        return "RL-Restore is the shipped agent, which was trained here with the same tools as HIRL."
+
     def making(self) -> list[str]:
         """Notes on the tools, agents and versions with which everything was made."""
         chosen = self.settings
@@ -278,9 +283,3 @@ class Experiment:
             "paper's were never published.",
             f"Command: `{shlex.join(['hirl', *sys.argv[1:]])}`",
         ]
-
-    def left_out(self) -> list[str]:
-        """A sentence on the missing method and how to include it; empty if none is missing."""
-        if "rl-restore" in self.baselines:
-            return []
-        return ["Left out: RL-Restore (give --rl-restore the authors' weights, or a file that hirl train wrote)."]

@@ -61,7 +61,7 @@ def figure3(experiment: Experiment) -> None:
         "Photographs are spread evenly over the source; the part shown enlarged is where the reference varies most.",
         "Of the single distortions, the middle one of five levels. PSNR (dB) / SSIM are of the whole picture or crop.",
         *single_notes(experiment),
-        *experiment.left_out(),
+        experiment.about_rl_restore(),
         *experiment.notes(),
     ]
     publish(Report("figure3", TITLE, table, rows, notes, figures), experiment)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import nn
 
 from hirl_agents.networks import save_q
 from hirl_env.files import atomic_write_text
@@ -46,7 +47,9 @@ class BestModel:
             card = self._card(validated.network, validated, step, self._margin_text(validated.network.stop_margin))
         else:
             path = self.config.algorithm.save(model, self.toolset, self.out)
-            card = self._card(model.policy, validated, step)
+            # A policy may hold more than acts, such as target networks.
+            agent = self.config.algorithm.agent(model, self.toolset)
+            card = self._card(agent if isinstance(agent, nn.Module) else model.policy, validated, step)
         atomic_write_text(path.with_suffix(".md"), card)
 
     def _best(self, rows: list[dict[str, str]]) -> tuple[float, int]:

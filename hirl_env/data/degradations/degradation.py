@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ class Degradation(ABC):
         return eight_bits(distorted.float())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        # Cut short, because a value may be a whole kernel.
+        values = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
 
     @abstractmethod
     def _apply(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor: ...

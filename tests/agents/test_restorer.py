@@ -278,7 +278,7 @@ def test_values_that_do_not_fit_are_refused(toy_toolset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-paper, flat-dqn, and"),
+        ({"agent": "hirll"}, "unknown agent 'hirll'; known are: hirl, hirl-paper, flat-dqn, rl-restore-paper, and"),
         ({"agent": "nowhere.safetensors"}, "nowhere.safetensors: No such file"),
         ({"agent": "nowhere.zip"}, "nowhere.zip: No such file"),
         ({"agent": "."}, r"agent . is a folder; name a file, such as best.safetensors"),

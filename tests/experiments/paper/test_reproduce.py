@@ -306,7 +306,7 @@ def test_an_interrupted_part_goes_on_to_the_same_end(part, reproduce, written, m
                 raise KeyboardInterrupt
             return run(*arguments)
 
-        return run if method.agent == "flat-dqn" else interrupted
+        return run if method.agent in ("flat-dqn", "rl-restore-paper") else interrupted
 
     assert reproduce(part, out="straight") == 0
     monkeypatch.setattr(experiment.Follow, "open", opened)

@@ -84,17 +84,24 @@ class AlgorithmConfig(ABC):
         """Raises ValueError if an option is out of range, or options do not go together."""
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        self.check_ranges(self)
+        for name, declared in self._ranges():
+            declared.check(name, getattr(self, name))
 
     @classmethod
-    def check_ranges(cls, options: object) -> None:
-        """Raises ValueError if an option, an attribute of a configuration or of a model, is out of range."""
+    def check_ranges(cls, model: BaseAlgorithm) -> None:
+        """Raises ValueError if an option of a model is out of range."""
+        for name, declared in cls._ranges():
+            value = getattr(model, name, None)
+            if isinstance(value, numbers.Real):  # it has some in another form, such as 4 episodes
+                declared.check(name, value)
+
+    @classmethod
+    def _ranges(cls) -> Iterator[tuple[str, Range]]:
+        """The options that have a range."""
         for name, kind in get_type_hints(cls, include_extras=True).items():
-            value = getattr(options, name, None)
             for declared in getattr(kind, "__metadata__", ()):
-                # A model has some in another form, such as 4 steps or 4 episodes.
-                if isinstance(declared, Range) and isinstance(value, numbers.Real):
-                    declared.check(name, value)
+                if isinstance(declared, Range):
+                    yield name, declared
 
     @classmethod
     @abstractmethod

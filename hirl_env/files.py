@@ -125,31 +125,39 @@ def only_here(path: Path) -> Iterator[None]:
     Nothing is locked where the file cannot be made: there is nothing to write there, either.
 
     Args:
-        path: The lock file. It is removed at the end, and so is its folder, if that was made for it and holds nothing.
+        path: The lock file. It is removed at the end, and so are folders that were made for it and hold nothing.
 
     Raises:
         ValueError: If another process holds it.
     """
-    made = not path.parent.exists()
+    made = [folder for folder in path.parents if not folder.exists()]
+    descriptor = _locked(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    except OSError:
         yield
-        return
-    try:
-        # Who finds no file any more has locked that of a process that was just ending.
-        if not lock(descriptor) or not path.exists():
-            raise ValueError(f"{path.parent}: another process does the same there; wait for its end, or choose another")
-        try:
-            yield
-        finally:
+    finally:
+        if descriptor is not None:
             with suppress(OSError):
                 path.unlink()
-                if made:
-                    path.parent.rmdir()
-    finally:
-        os.close(descriptor)
+                for folder in made:
+                    folder.rmdir()
+            os.close(descriptor)
+
+
+def _locked(path: Path) -> int | None:
+    """A lock file, opened and locked; None where it cannot be made."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except OSError:
+            return None
+        if not lock(descriptor):
+            os.close(descriptor)
+            raise ValueError(f"{path.parent}: another process does the same there; wait for its end, or choose another")
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)  # that of a process which removed it as it ended
 
 
 def remove_leftovers(folder: Path) -> None:

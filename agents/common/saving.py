@@ -137,8 +137,8 @@ class SafelySaved(OffPolicyAlgorithm):
         Raises:
             ValueError: If the file is missing, damaged, or of another algorithm, or lacks an argument.
         """
-        path = _suffixed(path)
-        if not path.exists() and path.with_suffix(".zip").exists():
+        given, path = path, _suffixed(path)
+        if not path.exists() and not Path(given).suffix and path.with_suffix(".zip").exists():
             path = path.with_suffix(".zip")
         state = read_state(path)
         if print_system_info:

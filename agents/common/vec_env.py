@@ -141,9 +141,12 @@ class RestoreVecEnv(VecEnv):
         if len(set(self._get_indices(indices))) < self.num_envs:
             raise ValueError("these environments are one batch: set and call for all of them, without indices")
 
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
-        """False for every environment, because there are no single environments to wrap."""
-        return [False] * len(list(self._get_indices(indices)))
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
+        """Whether the vector environment has a wrapper; there are no single environments to wrap."""
+        env, wrapped = self.env, False
+        while isinstance(env, gym.vector.VectorWrapper) and not wrapped:
+            wrapped, env = isinstance(env, wrapper_class), env.env
+        return [wrapped] * len(list(self._get_indices(indices)))
 
 
 def _equal(options: dict[str, Any], others: dict[str, Any]) -> bool:
@@ -168,7 +171,8 @@ def check_trainable(env: VecEnv | None, stops: bool = False) -> None:
         return
     if unwrap_vec_normalize(env) is not None:
         raise ValueError("this agent learns from 8-bit images and rewards in their own units; leave VecNormalize out")
-    if any(env.env_is_wrapped(gym.wrappers.NormalizeReward)):
+    rescaling: tuple[type[Any], ...] = (gym.wrappers.NormalizeReward, gym.wrappers.vector.NormalizeReward)
+    if any(any(env.env_is_wrapped(kind)) for kind in rescaling):
         raise ValueError("this agent learns from rewards in their own units; leave NormalizeReward out")
     for summary in summaries_of(env):
         if summary.crop_size is None:

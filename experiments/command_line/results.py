@@ -12,6 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -87,6 +88,8 @@ def keep_json(path: Path, settings: Mapping[str, Any], rows: Sequence[Mapping[st
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _finite(value.tolist())
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

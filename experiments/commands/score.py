@@ -121,7 +121,7 @@ def _first_pages(file: Path, original: Path | None, max_pixels: int | None) -> t
 
 def _score(judge: Measure, page: Page, clean: Page | None, device: torch.device) -> float:
     """The score of what is visible of a page and, if given, of its clean original."""
-    pixels, visible = _visible([page] if clean is None else [page, clean])
+    pixels, visible = _visible([page] if clean is None else [page, clean], judge.smallest)
     images = [as_batch(each).to(device) for each in pixels]
     if visible.all():
         return float(judge.score(*images)[0])
@@ -132,8 +132,11 @@ def _score(judge: Measure, page: Page, clean: Page | None, device: torch.device)
     return score
 
 
-def _visible(pages: Sequence[Page]) -> tuple[list[Pixels], npt.NDArray[np.bool_]]:
-    """Pixels of pages in the rectangle around what is visible in all, and where that is."""
+def _visible(pages: Sequence[Page], smallest: int) -> tuple[list[Pixels], npt.NDArray[np.bool_]]:
+    """Pixels of pages in the rectangle around what is visible in all, and where that is.
+
+    The rectangle has sides of at least ``smallest`` pixels, where the pages have them.
+    """
     everywhere = np.ones(pages[0].pixels.shape[:2], dtype=bool)
     if any(page.pixels.shape[:2] != everywhere.shape for page in pages):
         return [page.pixels for page in pages], everywhere  # which the measure refuses
@@ -143,7 +146,7 @@ def _visible(pages: Sequence[Page]) -> tuple[list[Pixels], npt.NDArray[np.bool_]
             hidden |= page.alpha == 0
     if hidden.all():
         return [np.full_like(page.pixels, np.iinfo(page.pixels.dtype).max) for page in pages], everywhere
-    box = bounding_box(~hidden)
+    box = bounding_box(~hidden, smallest)
     return [filled(page.pixels[box], hidden[box]) for page in pages], ~hidden[box]
 
 

@@ -265,8 +265,10 @@ class Experiment:
 
     def about_rl_restore(self) -> str:
         """A note on which agent of RL-Restore it is."""
-        if self.settings.rl_restore is not None:
-            return f"RL-Restore is {self.settings.rl_restore}; the authors' weights have tools of their own."
+        given = self.settings.rl_restore
+        if given is not None:
+            authors = ", its authors' agent, with tools of their own" if given.suffix == ".npz" else ""
+            return f"RL-Restore is {given}{authors}."
         return "RL-Restore is the shipped agent, which was trained here with the same tools as HIRL."
 
     def making(self) -> list[str]:

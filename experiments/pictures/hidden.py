@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
-Positions = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]  # rows and columns
+Positions = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]  # rows and columns
 
 PASSES = 4  # times that what is seen is mirrored outwards; each takes a second for 6 megapixels
 
@@ -25,16 +25,26 @@ def filled(pixels: Pixels, hidden: npt.NDArray[np.bool_]) -> Pixels:
     return pixels[_sources(~hidden)] if hidden.any() else pixels
 
 
-def bounding_box(seen: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns of the smallest rectangle around all pixels that are seen, (H, W), of which there are some."""
-    ends = (np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0))
-    rows, columns = (slice(int(first), int(last) + 1) for first, last in ends)
+def bounding_box(seen: npt.NDArray[np.bool_], smallest: int = 1) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle around all pixels that are seen, (H, W), of which there are some.
+
+    Its sides have at least ``smallest`` pixels, where the picture has them.
+    """
+    rows, columns = (_span(np.flatnonzero(seen.any(axis=1 - axis)), smallest, seen.shape[axis]) for axis in (0, 1))
     return rows, columns
+
+
+def _span(seen: npt.NDArray[np.intp], smallest: int, length: int) -> slice:
+    """From the first to the last that is seen along an axis of that length, and beyond where these are too few."""
+    first, last = int(seen[0]), int(seen[-1]) + 1
+    first = max(0, min(first, length - smallest))
+    return slice(first, min(length, max(last, first + smallest)))
 
 
 def _sources(known: npt.NDArray[np.bool_]) -> Positions:
     """The visible pixel that stands at each position."""
-    rows, columns = _every(known.shape)
+    every = np.indices(known.shape, dtype=np.int32)  # half the memory of other whole numbers
+    rows, columns = every[0], every[1]
     for _ in range(PASSES):
         y, x = np.nonzero(~known)
         nearest_y, nearest_x = _nearest(known)
@@ -52,13 +62,9 @@ def _sources(known: npt.NDArray[np.bool_]) -> Positions:
     return rows[nearest], columns[nearest]
 
 
-def _every(shape: tuple[int, ...]) -> Positions:
-    """The position of each pixel."""
-    rows, columns = np.indices(shape)
-    return rows, columns
-
-
-def _inside(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+def _inside(
+    rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], shape: tuple[int, ...]
+) -> npt.NDArray[np.bool_]:
     inside: npt.NDArray[np.bool_] = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
     return inside
 

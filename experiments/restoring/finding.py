@@ -45,7 +45,7 @@ def find_pictures(arguments: Sequence[str], out: Path, results: bool = False) ->
         arguments: Files, which need not exist, folders with their sub-folders, and patterns of either.
         out: The folder to save in. Where it lies within what is searched, what is in there is left alone.
         results: Whether to search sub-folders with results of `hirl restore`, too; a folder that is named itself always
-            is. Sheets and steps that lie there are never taken.
+            is. Sheets and steps that lie there are taken only where they are named.
 
     Raises:
         ValueError: If there is no argument, or a folder or pattern finds no pictures.

@@ -74,15 +74,14 @@ def logged_rows(out: Path) -> dict[str, Row]:
 def sheets_and_steps(out: Path) -> set[Path]:
     """The files that runs saved in a folder beside their results; none if it holds no log that can be read."""
     try:
-        rows = logged_rows(out)
-    except (ValueError, OSError):
+        return {
+            out / name
+            for row in logged_rows(out).values()
+            for name in (*(row.get("saved_sha256") or ()), *(row.get("ours_before") or ()))
+            if name != row["target"]
+        }
+    except (ValueError, OSError, LookupError, TypeError, AttributeError):  # somebody else's file of that name
         return set()
-    return {
-        out / name
-        for row in rows.values()
-        for name in (*(row.get("saved_sha256") or ()), *row.get("ours_before", ()))
-        if name != row["target"]
-    }
 
 
 def _read(path: Path) -> tuple[dict[str, Row], int]:

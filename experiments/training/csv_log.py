@@ -32,7 +32,7 @@ class CsvLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             new = not self.path.exists()
             with self.path.open("a", newline="") as file:
-                writer = csv.DictWriter(file, row)
+                writer = csv.DictWriter(file, list(before[0] if before else row))
                 if new:
                     writer.writeheader()
                 writer.writerow(row)

@@ -185,3 +185,9 @@ def test_where_nothing_can_be_written_nothing_is_locked(tmp_path):
     (tmp_path / "file").touch()
     with only_here(tmp_path / "file" / ".lock"):
         pass
+
+
+def test_folders_that_were_made_for_nothing_are_removed(tmp_path):
+    with only_here(tmp_path / "runs" / "first" / ".lock"):
+        pass
+    assert not list(tmp_path.iterdir())

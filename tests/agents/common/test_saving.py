@@ -76,6 +76,8 @@ def test_the_buffer_of_a_flat_dqn_is_as_it_was_asked_for(made, tmp_path):
 def test_a_callbacks_zip_is_found_without_its_suffix(made, tmp_path):
     made(HIRL).save(tmp_path / "model.zip")
     assert HIRL.load(tmp_path / "model").gamma == 0
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        HIRL.load(tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="give the path of the file, not a BytesIO"):
         made(HIRL).save(io.BytesIO())
 

@@ -236,6 +236,10 @@ def test_an_agent_learns_in_processes_from_a_reward_that_cannot_be_sent():
 
 
 def test_agents_do_not_learn_from_rescaled_rewards(task):
-    env = DummyVecEnv([lambda: gym.wrappers.NormalizeReward(gym.make("HIRL-Restore-v0", **task))])
-    with pytest.raises(ValueError, match="leave NormalizeReward out"):
-        HIRL(env=env, buffer_size=64)
+    native = gym.make_vec("HIRL-Restore-v0", 2, autoreset_mode="SameStep", **task)
+    for env in (
+        DummyVecEnv([lambda: gym.wrappers.NormalizeReward(gym.make("HIRL-Restore-v0", **task))]),
+        RestoreVecEnv(gym.wrappers.vector.NormalizeReward(native)),
+    ):
+        with pytest.raises(ValueError, match="leave NormalizeReward out"):
+            HIRL(env=env, buffer_size=64)

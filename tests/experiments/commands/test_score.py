@@ -144,6 +144,14 @@ def test_what_nobody_sees_does_not_count(tmp_path, hirl, measure):
         assert by_margin[0] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-4)
 
 
+def test_small_cut_outs_are_scored_on_as_much_as_a_measure_needs(tmp_path, hirl):
+    pixels = skimage.data.astronaut()[:128, 200:328]
+    shape = np.zeros((128, 128), np.uint8)
+    shape[100:, 100:] = 255
+    Image.fromarray(np.dstack([pixels, shape])).save(tmp_path / "a.png")
+    assert len(scores(hirl, tmp_path / "scores.json", tmp_path / "a.png", "--measure", "hirl-biqa")) == 1
+
+
 def test_what_is_hidden_in_the_original_does_not_count_either(tmp_path, hirl):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)

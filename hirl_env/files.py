@@ -131,7 +131,12 @@ def only_here(path: Path) -> Iterator[None]:
         ValueError: If another process holds it.
     """
     made = [folder for folder in path.parents if not folder.exists()]
-    descriptor = _locked(path)
+    descriptor = None
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = open_locked(path)
+        if descriptor is None:
+            raise ValueError(f"{path.parent}: another process does the same there; wait for its end, or choose another")
     try:
         yield
     finally:
@@ -143,21 +148,24 @@ def only_here(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _locked(path: Path) -> int | None:
-    """A lock file, opened and locked; None where it cannot be made."""
+def open_locked(path: Path) -> int | None:
+    """Opens a file to append to, which is made if it is missing, for this process alone.
+
+    Returns:
+        Its descriptor; None if another process has it.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
     while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except OSError:
-            return None
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
         if not lock(descriptor):
             os.close(descriptor)
-            raise ValueError(f"{path.parent}: another process does the same there; wait for its end, or choose another")
-        with suppress(OSError):
+            return None
+        with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
-        os.close(descriptor)  # that of a process which removed it as it ended
+        os.close(descriptor)  # another process removed it, as it ended, before it was locked
 
 
 def remove_leftovers(folder: Path) -> None:

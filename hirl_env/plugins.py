@@ -14,6 +14,7 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 
 GROUP = "hirl.plugins"
 _named: list[str] = []
@@ -46,11 +47,16 @@ def load_plugin(module: str) -> None:
         if path.suffix == ".py":
             _load_file(path)
         else:
-            if str(Path.cwd()) not in sys.path:
-                sys.path.append(str(Path.cwd()))
-            importlib.import_module(module)
+            import_here(module)
     except Exception as error:
         raise ValueError(f"--plugin {module} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def import_here(module: str) -> ModuleType:
+    """Imports a module by its name, also one that lies in the working folder."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    return importlib.import_module(module)
 
 
 def _load_file(path: Path) -> None:

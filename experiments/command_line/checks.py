@@ -13,10 +13,6 @@ from hirl_env.quality import Measure, measures
 from hirl_experiments.command_line.results import STDOUT, holds_figure, holds_results, holds_table
 
 
-class NotGiven(tuple[str, ...]):
-    """The default of an option of several values that needs none: an empty tuple that tells it from one without any."""
-
-
 def at_least(least: float, **options: float | None) -> None:
     """Raises ValueError where an option that is given is less than that; ``per_image`` is called ``--per-image``."""
     for name, number in options.items():

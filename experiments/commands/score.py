@@ -46,7 +46,7 @@ def score(
     """Score pictures; larger is better. Fully transparent pixels do not count.
 
     PSNR is the mean over the pixels that are visible in the picture and in its reference. Every other measure looks at
-    the smallest rectangle around these, in which visible pixels, mirrored, stand for the others.
+    the smallest rectangle around these that it can score, in which visible pixels, mirrored, stand for the others.
 
     Args:
         pictures: Files, folders (with their sub-folders), and patterns such as "holiday/*.jpg".
@@ -79,7 +79,7 @@ def score(
             page, clean = _first_pages(file, original, max_pixels)
             row = {"picture": str(file), "score": _score(judge, page, clean, where)}
             if map:
-                _save_map(judge.quality_map(as_batch(page.visible()).to(where))[0], maps[file])
+                _save_map(judge.quality_map(as_batch(page.visible).to(where))[0], maps[file])
             rows.append(row)
         except Exception as error:  # whatever fails in one picture (memory, a decoder), the others are still scored
             tqdm.write(f"hirl: {shown(reason(file, error))}", file=sys.stderr)

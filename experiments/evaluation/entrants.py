@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from hirl_agents.networks import SUFFIX, CellValues
 from hirl_agents.registry import AGENT_OF_TOOLSET, agents
 from hirl_agents.search import SearchResult
 from hirl_env.data.degradations import Degradation
+from hirl_env.plugins import import_here
 from hirl_env.registry import takes_nothing
 from hirl_env.restoration import Restoration
 from hirl_env.reward import check_price
@@ -209,10 +208,8 @@ def expanded(names: Sequence[str], toolset: Toolset) -> list[str]:
 
 
 def _from_factory(name: str, module: str, factory: str) -> CellValues | Agent | BaseAlgorithm:
-    if str(Path.cwd()) not in sys.path:  # as for --plugin
-        sys.path.append(str(Path.cwd()))
     try:
-        make = getattr(importlib.import_module(module), factory)
+        make = getattr(import_here(module), factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"entrant {name!r}: {error}; give module:factory of an importable module") from None
     if not takes_nothing(make):

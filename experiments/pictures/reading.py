@@ -55,15 +55,12 @@ class Page:
     bilevel: bool
     metadata: Metadata
 
+    @cached_property
     def visible(self) -> Pixels:
         """The pixels; where they are fully transparent, visible ones mirrored at the nearest border, or white.
 
         (H, W) where only fully transparent ones have a colour.
         """
-        return self._visible
-
-    @cached_property
-    def _visible(self) -> Pixels:
         return _without_colour(self.uncovered(self.pixels))
 
     def seen(self, pixels: Pixels) -> Pixels:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hirl_env.files import lock, unwritable
+from hirl_env.files import open_locked, unwritable
 
 LOG = "restore.jsonl"
 Row = dict[str, Any]
@@ -120,9 +120,11 @@ def opened_log(out: Path) -> Iterator[RestoreLog]:
     path = out / LOG
     try:
         out.mkdir(parents=True, exist_ok=True)
-        descriptor = _open_locked(path)
+        descriptor = open_locked(path)
     except OSError as error:
         raise unwritable(path, error) from error
+    if descriptor is None:
+        raise ValueError(f"another `hirl restore` is saving in {out}; wait for it, or choose another --out")
     empty = False
     try:
         try:
@@ -135,19 +137,6 @@ def opened_log(out: Path) -> Iterator[RestoreLog]:
         os.close(descriptor)
         for folder in missing if empty else ():
             _remove_if_empty(folder)
-
-
-def _open_locked(path: Path) -> int:
-    """Opens the log, which is made if it is missing, for this process alone; returns its descriptor."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        if not lock(descriptor):
-            os.close(descriptor)
-            raise ValueError(f"another `hirl restore` is saving in {path.parent}; wait for it, or choose another --out")
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        os.close(descriptor)  # another run, which ended without a line, removed it before it was locked
 
 
 def _remove_if_empty(folder: Path) -> None:

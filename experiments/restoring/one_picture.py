@@ -108,13 +108,13 @@ def _restore(
     results, pages = [], []
     for page, clean in zip(picture.pages, cleans, strict=False):
         begin(shown(job.file.name), *page.pixels.shape[:2])
-        restored = restorer.restore(page.visible(), _like(page, clean), keep_steps=bool(job.steps))
+        restored = restorer.restore(page.visible, _like(page, clean), keep_steps=bool(job.steps))
         result, page_row = _judged(page, restored, options, restorer.toolset.device)
         results.append(result)
         pages.append(page_row)
         for step, target in zip(restored.steps, job.steps, strict=False):
             if page is picture.pages[0] and step.image is not None:
-                after = covered(page, blended(page.visible(), step.image, options.strength))
+                after = covered(page, blended(page.visible, step.image, options.strength))
                 outcome.files[target] = encoded(picture.first_page(), [after], "PNG")[0]
     _save(job, picture, results, pages, options, outcome)
 
@@ -149,7 +149,7 @@ def _like(page: Page, clean: Page | None) -> Pixels | None:
     """The clean original in the form of the picture's page as it is visible: with its channels and its type."""
     if clean is None:
         return None
-    channels = page.visible().ndim
+    channels = page.visible.ndim
     pixels = page.uncovered(clean.pixels) if clean.pixels.shape[:2] == page.pixels.shape[:2] else clean.pixels
     if pixels.ndim < channels:  # greys, whose noise has colours
         pixels = np.repeat(pixels[..., None], 3, axis=2)
@@ -173,7 +173,7 @@ def _judged(page: Page, restored: Restored, options: SaveOptions, device: torch.
         **{"score_before": restored.score_before, "score_after": restored.score_after},
         **{"guard_before": None, "guard_after": None, "not_kept": None},
     }
-    before = page.visible()
+    before = page.visible
     if not restored.steps:
         return page.pixels, page_row
     if options.strength == 0:

@@ -10,7 +10,7 @@ from hirl_agents.restorer import Restorer
 from hirl_agents.rollout import Stopping
 from hirl_env.devices import AnyPrecision, available_device, available_precision
 from hirl_env.tools.registry import toolsets
-from hirl_experiments.command_line.checks import NotGiven, at_least, blind_measure, some
+from hirl_experiments.command_line.checks import at_least, blind_measure, some
 from hirl_experiments.command_line.fingerprints import of_agent, of_toolset
 from hirl_experiments.pictures.formats import format_named
 from hirl_experiments.restoring.one_picture import SaveOptions
@@ -49,8 +49,8 @@ class RestoreSettings:
     agent: str = "hirl"
     toolset: str = "hirl"
     max_steps: int | None = None
-    only: tuple[str, ...] = NotGiven()
-    without: tuple[str, ...] = NotGiven()
+    only: tuple[str, ...] | None = None
+    without: tuple[str, ...] | None = None
     price: float = 0.0
     strength: float = 1.0
     stop: Stopping = "value"
@@ -72,7 +72,7 @@ class RestoreSettings:
         """
         at_least(1, quality=self.quality)
         given = {"only": self.only, "without": self.without}
-        some(**{name: values for name, values in given.items() if not isinstance(values, NotGiven)})
+        some(**{name: values for name, values in given.items() if values is not None})
         if self.quality is not None and self.quality > 100:
             raise ValueError(f"--quality is 1 to 100, got {self.quality}")
         if not 0 <= self.strength <= 1:
@@ -97,8 +97,8 @@ class RestoreSettings:
             measure=self.measure,
             precision=available_precision(self.precision, self.device),
             device=self.device,
-            only=self.only,
-            without=self.without,
+            only=self.only or (),
+            without=self.without or (),
             price=self.price,
             trust=self.trust,
         )
@@ -118,6 +118,6 @@ class RestoreSettings:
 
     def as_logged(self) -> dict[str, Any]:
         """The settings as the log stores them, with the hashes of agent and tools."""
-        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        kept = asdict(self) | {"only": list(self.only or ()), "without": list(self.without or ())}
         hashes = {"agent_sha256": of_agent(self.agent), "toolset_sha256": of_toolset(self.toolset)}
         return kept | hashes | {"version": version("hirl-restore")}

@@ -82,7 +82,7 @@ class Session:
         if len(whole.pages) > 1:
             self.notes.append(f"only the first of its {len(whole.pages)} pages is shown; hirl restore restores all")
         self._restoration = Restoration(restorer.toolset, UNSCORED, precision=restorer.precision)
-        self._restoration.begin(as_batch(self._page.visible()), None)
+        self._restoration.begin(as_batch(self._page.visible), None)
         self.steps = [self._step(self._restoration.state, "")]
 
     def best(self, step: int = -1) -> Cell | None:
@@ -113,7 +113,7 @@ class Session:
 
     def before(self) -> Pixels:
         """The picture as it was given."""
-        return self._page.visible()
+        return self._page.visible
 
     def after(self, strength: float) -> Pixels:
         """The picture after the last step, with a part of the change."""

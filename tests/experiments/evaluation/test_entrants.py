@@ -2,6 +2,7 @@
 
 import colorsys
 import os
+import sys
 
 import gymnasium as gym
 import pytest
@@ -35,6 +36,16 @@ def test_a_factory_makes_any_agent(monkeypatch):
     env = gym.make("HIRL-Restore-v0", crop_size=16, flat=True)
     for make in (lambda: agents.resolve("hirl-paper"), lambda: PPO("MlpPolicy", env, n_steps=2, batch_size=2)):
         assert made_by_a_factory(monkeypatch, make).chooses
+
+
+def test_a_factory_may_lie_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "factory_here.py").write_text(
+        "from hirl_agents.registry import agents\nmake = agents.factories['hirl-paper']"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (entrant,) = open_entrants(["factory_here:make"], EntrantOptions(toolsets.resolve("paper"), ()))
+    assert entrant.name == "factory_here:make"
 
 
 @pytest.mark.parametrize("make", [os.getcwd, lambda: 3, lambda needed: needed])

@@ -742,7 +742,7 @@ def test_hidden_colours_do_not_count_and_stay():
     pixels[2:4, 2:4] = (10, 20, 30, 255)
     Image.fromarray(pixels).save("a.png")
     (page,) = read_picture(Path("a.png")).pages
-    assert (page.visible() == (10, 20, 30)).all()
+    assert (page.visible == (10, 20, 30)).all()
     assert (page.pixels == pixels[..., :3]).all()
 
 
@@ -752,8 +752,8 @@ def test_hidden_pixels_are_the_visible_ones_mirrored_again_and_again():
     pixels[:, :3, 3] = 255
     Image.fromarray(pixels).save("a.png")
     (page,) = read_picture(Path("a.png")).pages
-    assert page.visible()[0].tolist() == [10, 20, 30, 20, 10, 20, 30, 20, 10, 20, 30, 20]
-    assert page.visible() is page.visible(), "it takes a while"
+    assert page.visible[0].tolist() == [10, 20, 30, 20, 10, 20, 30, 20, 10, 20, 30, 20]
+    assert page.visible is page.visible, "it takes a while"
 
 
 def test_a_picture_of_which_hidden_pixels_alone_have_a_colour_is_grey():
@@ -761,8 +761,8 @@ def test_a_picture_of_which_hidden_pixels_alone_have_a_colour_is_grey():
     pixels[2:4, 2:4] = (70, 70, 70, 255)
     Image.fromarray(pixels).save("a.png")
     (page,) = read_picture(Path("a.png")).pages
-    assert page.visible().shape == (6, 6)
-    saved = covered(page, page.visible() + 8)
+    assert page.visible.shape == (6, 6)
+    saved = covered(page, page.visible + 8)
     assert (saved[2:4, 2:4] == 78).all()
     assert (saved[0] == (255, 0, 0)).all()
 

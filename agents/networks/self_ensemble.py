@@ -7,7 +7,10 @@ from torch import nn
 
 from hirl_agents.networks.cell_q import CellQ
 
-TURNS = tuple((turn, mirror) for mirror in (False, True) for turn in range(4))  # quarter turns, and whether mirrored
+# Quarter turns, and whether mirrored; first those after which an image has its height and width still.
+TURNS = tuple((turn, mirror) for turns in ((0, 2), (1, 3)) for mirror in (False, True) for turn in turns)
+UPRIGHT = len(TURNS) // 2
+FEW = 4  # images: so few are faster in several orientations at once, more fill the processor's cache by themselves
 
 
 class TurnAveraged(nn.Module):
@@ -31,11 +34,18 @@ class TurnAveraged(nn.Module):
         """Cell values (N, types, degrees) of images (N, C, H, W); ``looks`` as in `CellQ.forward`."""
         # Rotations of one crop share its content, and much of their error, so they do not count as looks.
         seen = self.network.input_of(images)  # once, because its maps rotate with the images
-        values = torch.stack([self.network.values(turned(seen, *turn), looks) for turn in self.turns])
+        together = UPRIGHT if len(seen) <= FEW else 1
+        batches = [self.turns[first : first + together] for first in range(0, len(self.turns), together)]
+        values = torch.cat([self._values(seen, batch, looks) for batch in batches])
         deviations, means = torch.std_mean(values, dim=0, correction=0)
         largest = means.flatten(1).argmax(dim=1, keepdim=True)
         doubt = self.network.doubt * deviations.flatten(1).gather(1, largest)
         return means - doubt[..., None] / looks**0.5
+
+    def _values(self, seen: torch.Tensor, turns: tuple[tuple[int, bool], ...], looks: int) -> torch.Tensor:
+        """Values (turns, N, types, degrees) of inputs (N, C, H, W) in several orientations, in one batch."""
+        batch = torch.cat([turned(seen, *turn) for turn in turns])
+        return self.network.values(batch, looks).unflatten(0, (len(turns), -1))
 
 
 def turned(images: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:

@@ -168,6 +168,16 @@ def test_averaged_values_do_not_depend_on_which_side_is_up(network):
                 assert torch.allclose(averaged(turned(images, turns, mirror)), values, atol=1e-5)
 
 
+def test_averaged_values_do_not_depend_on_how_many_images_there_are():
+    network = FlatQ(3, 2, width=8).eval()
+    torch.nn.init.normal_(network.q[-1].weight)
+    averaged, images = TurnAveraged(network, turns=7), torch.rand(6, 3, 32, 48)
+    with torch.no_grad():
+        together = averaged(images)
+        assert torch.allclose(torch.cat([averaged(few) for few in images.split(2)]), together, atol=1e-5)
+        assert torch.allclose(torch.cat([averaged(one) for one in images.split(1)]), together, atol=1e-5)
+
+
 def test_who_doubts_values_an_image_less_where_its_turns_disagree(tmp_path):
     network = FlatQ(2, 2, width=8).eval()
     torch.nn.init.normal_(network.q[-1].weight)

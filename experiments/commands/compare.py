@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import tyro
 from hirl_experiments.command_line.checks import check_writable
 from hirl_experiments.command_line.invocation import command_line
 from hirl_experiments.command_line.results import markdown_table, print_table, write_markdown
-from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, gain_columns, summary
+from hirl_experiments.reporting.curves import DECIMALS, check_alike, draw_curves, gain_columns, measured_unlike, summary
 from hirl_experiments.training.run_folder import read_config, read_curve
 
 TITLE = "gain on validation photographs, at its best and at the end"
@@ -38,6 +39,8 @@ def compare(
     check_writable(markdown=markdown, figure=out)
     configs = {run: read_config(run) for run in runs}
     check_alike(configs)
+    if unlike := measured_unlike(configs):
+        warnings.warn(f"the runs differ in {', '.join(unlike)}: their curves were not measured alike", stacklevel=1)
     groups: dict[str, list[list[dict[str, float]]]] = {}
     for run, config in configs.items():
         groups.setdefault(config.label, []).append(read_curve(run))

@@ -58,6 +58,20 @@ def check_alike(configs: Mapping[Path, TrainConfig]) -> None:
         raise ValueError(f"{one} gains in {name}, {other_run} in {another}: compare runs of one reward")
 
 
+def measured_unlike(configs: Mapping[Path, TrainConfig]) -> list[str]:
+    """The settings that decide how a run is evaluated, and that are not the same in all runs."""
+    evaluations = [
+        {
+            "validate": _names(config.validate) if config.validate else (_names(config.images), config.hold_out),
+            "env.crop_size": config.env.crop_size,
+            "every": config.every,  # the best of many evaluations is larger than that of few
+        }
+        for config in configs.values()
+    ]
+    first = evaluations[0]
+    return [setting for setting in first if any(one[setting] != first[setting] for one in evaluations)]
+
+
 def _names(folders: str | tuple[str, ...] | None) -> list[str]:
     """The name of one folder, or of several."""
     return [Path(folder).name for folder in (folders if isinstance(folders, tuple) else (folders or "",))]

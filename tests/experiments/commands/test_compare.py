@@ -113,3 +113,23 @@ def test_of_runs_that_were_trained_on_different_degradations_what_they_share_is_
     table = capsys.readouterr().out
     assert "severe" in table
     assert "light" not in table
+
+
+@pytest.mark.parametrize(
+    ("config", "setting"),
+    [
+        ({"validate": "/data/others"}, "validate"),
+        ({"validate": None, "images": "/data/pictures"}, "validate"),
+        ({"env": {"crop_size": 32}}, "env.crop_size"),
+        ({"every": 50}, "every"),
+    ],
+)
+def test_it_warns_where_curves_were_not_measured_alike(hirl, tmp_path, capsys, config, setting):
+    usual = written(tmp_path / "usual", "hirl", [0, 1], validate="/data/validation")
+    elsewhere = written(tmp_path / "elsewhere", "flat-dqn", [0, 1], validate="/elsewhere/validation")
+    other = written(tmp_path / "other", "other", [0, 1], **{"validate": "/data/validation"} | config)
+    out = str(tmp_path / "curves.png")
+    assert hirl("compare", str(usual), str(elsewhere), "--out", out) == 0
+    assert "measured alike" not in capsys.readouterr().err
+    assert hirl("compare", str(usual), str(other), "--out", out) == 0
+    assert f"the runs differ in {setting}: their curves were not measured alike" in capsys.readouterr().err

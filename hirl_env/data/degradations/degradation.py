@@ -170,6 +170,14 @@ def check_ranges(recipe: Any, least: float, most: float, *names: str) -> None:
             )
 
 
+def check_whole_ranges(recipe: Any, least: int, most: int, *names: str) -> None:
+    """`check_ranges` of fields that are ranges of whole numbers."""
+    check_ranges(recipe, least, most, *names)
+    for name, ends in _ranges(recipe, names):
+        for end in ends:
+            whole(f"{type(recipe).__name__}: an end of {name}", end)
+
+
 def check_shares(recipe: Any, *names: str) -> None:
     """Raises ValueError where a field of a recipe is not a probability."""
     for name in names:

@@ -12,7 +12,15 @@ from hirl_env.arrays import Pixels
 from hirl_env.data.contents import CONTENTS, shrunk
 from hirl_env.data.degradations.blur import AnisotropicBlur, DefocusBlur, GaussianBlur, MotionBlur
 from hirl_env.data.degradations.camera import DEMOSAICINGS, CameraNoise
-from hirl_env.data.degradations.degradation import Degradation, InOrder, Random, check_known, check_ranges, check_shares
+from hirl_env.data.degradations.degradation import (
+    Degradation,
+    InOrder,
+    Random,
+    check_known,
+    check_ranges,
+    check_shares,
+    check_whole_ranges,
+)
 from hirl_env.data.degradations.enlargement import Enlargement
 from hirl_env.data.degradations.jpeg import BLOCK, DoubleJpeg, FullColourJpeg, JpegCompression
 from hirl_env.data.degradations.noise import CoarseNoise, GaussianNoise, GreyNoise, ShotNoise
@@ -59,9 +67,9 @@ class Unknown(Random):
     def __post_init__(self) -> None:
         check_shares(self, "blurred", "noisy", "compressed", "other_blur", "other_noise", "full_colour", "twice")
         check_ranges(self, 1e-3, 100, "blur_sigma", "disc_radius")
-        check_ranges(self, 1, 255, "motion_length")
+        check_whole_ranges(self, 1, 255, "motion_length")
         check_ranges(self, 0, 255, "noise_sigma")
-        check_ranges(self, 1, 100, "jpeg_quality")
+        check_whole_ranges(self, 1, 100, "jpeg_quality")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         steps = ((self.blurred, self.draw_blur), (self.noisy, self.draw_noise), (self.compressed, self.draw_jpeg))
@@ -213,7 +221,8 @@ class Light(Random):
     contents: tuple[str, ...] = ("photograph", "colours", "drawing", "near-grey")
 
     def __post_init__(self) -> None:
-        check_ranges(self, 1, 100, "jpeg_quality", "shrink")
+        check_whole_ranges(self, 1, 100, "jpeg_quality")
+        check_ranges(self, 1, 100, "shrink")
         check_ranges(self, 0, 255, "noise_sigma")
         check_ranges(self, 1e-3, 100, "blur_sigma")
         check_known(self, "kinds", LIGHT_KINDS)
@@ -252,7 +261,8 @@ class Enlarged(Random):
 
     def __post_init__(self) -> None:
         check_shares(self, "compressed")
-        check_ranges(self, 1, 100, "factor", "jpeg_quality")
+        check_whole_ranges(self, 1, 100, "jpeg_quality")
+        check_ranges(self, 1, 100, "factor")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         factor, bilinear = float(rng.uniform(*self.factor)), rng.random() < 0.5

@@ -7,12 +7,11 @@ import string
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from hirl_env.arrays import Pixels
 from hirl_env.data.images import in_grey
-from hirl_env.data.patterns import Field, patterned, spread
+from hirl_env.data.patterns import patterned
 from hirl_env.data.textures import textured
 
 Colour = tuple[int, int, int]
@@ -58,22 +57,18 @@ def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
     """Areas of flat colour, many of them saturated, or a gradient from one colour to another."""
     width, height = _canvas(pixels, smallest)
     if rng.random() < 0.25:
-        return _linear_gradient(width, height, rng)
+        ends = np.array([_colour(rng), _colour(rng)], dtype=np.float64)
+        rows, columns = np.mgrid[0:height, 0:width]
+        angle = rng.uniform(0, 2 * np.pi)
+        along = columns / width * np.cos(angle) + rows / height * np.sin(angle)
+        share = ((along - along.min()) / max(np.ptp(along), 1e-9))[..., None]
+        return (ends[0] + share * (ends[1] - ends[0])).round().astype(np.uint8)
     picture = Image.new("RGB", (width, height), _colour(rng))
     draw = ImageDraw.Draw(picture)
     for _ in range(int(rng.integers(0, 24))):
         shape = draw.rectangle if rng.random() < 0.7 else draw.ellipse
         shape(_box(width, height, rng), fill=_colour(rng))
     return np.asarray(picture)
-
-
-def gradient(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
-    """A gradient from one colour to another, along a line or away from a point, like a clear sky."""
-    width, height = _canvas(pixels, smallest)
-    if rng.random() < 0.5:
-        return _linear_gradient(width, height, rng)
-    rows, columns = np.mgrid[0:height, 0:width]
-    return _blend(np.hypot(rows - rng.uniform(0, height), columns - rng.uniform(0, width)), _ends(rng))
 
 
 def drawing(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
@@ -119,7 +114,6 @@ def texture(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
 CONTENTS: dict[str, Callable[[Pixels, int, np.random.Generator], Pixels]] = {
     "photograph": photograph,
     "colours": colours,
-    "gradient": gradient,
     "drawing": drawing,
     "grey": grey,
     "near-grey": near_grey,
@@ -133,22 +127,6 @@ def _canvas(pixels: Pixels, smallest: int) -> tuple[int, int]:
     height, width = pixels.shape[:2]
     scale = min(1.0, max(LARGEST / max(height, width), smallest / min(height, width)))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _linear_gradient(width: int, height: int, rng: np.random.Generator) -> Pixels:
-    ends = _ends(rng)
-    rows, columns = np.mgrid[0:height, 0:width]
-    angle = rng.uniform(0, 2 * np.pi)
-    return _blend(columns / width * np.cos(angle) + rows / height * np.sin(angle), ends)
-
-
-def _ends(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    return np.array([_colour(rng), _colour(rng)], dtype=np.float64)
-
-
-def _blend(heights: Field, ends: npt.NDArray[np.float64]) -> Pixels:
-    """The first colour where the heights are least, the second where they are largest."""
-    return (ends[0] + spread(heights)[..., None] * (ends[1] - ends[0])).round().astype(np.uint8)
 
 
 def _part(pixels: Pixels, width: int, height: int, rng: np.random.Generator) -> Pixels:

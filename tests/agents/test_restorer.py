@@ -204,9 +204,21 @@ def woven(side: int, width: int) -> np.ndarray:
     return (np.array([60, 80, 40]) + thread[..., None] * np.array([150, 120, 160])).astype(np.uint8)
 
 
+def between(shares: np.ndarray, one: tuple[int, int, int], other: tuple[int, int, int]) -> np.ndarray:
+    """A picture of two colours and what lies between them."""
+    return (np.array(one) + shares[..., None] * (np.array(other) - one)).round().astype(np.uint8)
+
+
+ROWS, COLUMNS = np.mgrid[0:1:96j, 0:1:128j]
+
+
 @pytest.mark.parametrize(
     "picture",
     [
+        between(ROWS, (40, 90, 200), (235, 240, 250)),
+        between((ROWS + COLUMNS) / 2, (255, 0, 0), (0, 0, 255)),
+        between(np.hypot(ROWS - 0.4, COLUMNS - 0.6), (250, 240, 190), (10, 10, 40)),
+        between(COLUMNS, (16, 16, 16), (239, 239, 239)),
         data.astronaut()[60:188, 160:288],
         np.asarray(Image.fromarray(data.camera()[100:228, 150:278]).convert("1").convert("RGB")),
         np.where(np.indices((96, 96)).sum(axis=0)[..., None] % 2, [230, 220, 200], [30, 40, 60]).astype(np.uint8),
@@ -216,7 +228,20 @@ def woven(side: int, width: int) -> np.ndarray:
         np.full((96, 96, 3), 128, np.uint8),
         np.full((96, 96, 3), [38, 255, 48], np.uint8),
     ],
-    ids=["photograph", "dithered", "chequered", "woven", "woven more coarsely", "woven like blocks", "grey", "green"],
+    ids=[
+        "sky",
+        "red to blue",
+        "halo",
+        "ramp",
+        "photograph",
+        "dithered",
+        "chequered",
+        "woven",
+        "woven more coarsely",
+        "woven like blocks",
+        "grey",
+        "green",
+    ],
 )
 def test_a_clean_picture_comes_out_as_it_went_in(picture):
     restored = Restorer("hirl").restore(picture)

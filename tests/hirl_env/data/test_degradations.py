@@ -329,19 +329,6 @@ def test_other_pictures_are_of_the_contents_named_and_in_part_made_smaller():
     assert all(one.shrink == 1 or 1.2 <= one.shrink <= 3 for one in drawn)
 
 
-def test_gradients_are_smooth_and_go_from_one_colour_to_another():
-    gradients, curved = Light(kinds=("clean",), contents=("gradient",)), []
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        drawn = gradients.draw(rng).content(np.zeros((64, 96, 3), dtype=np.uint8), 64, rng)
-        assert drawn.shape == (64, 96, 3)
-        levels = drawn.astype(int)
-        assert max(np.abs(np.diff(levels, axis=axis)).max() for axis in (0, 1)) <= 10
-        assert np.ptp(levels, axis=(0, 1)).max() > 20
-        curved.append(np.abs(levels - levels[::-1, ::-1] - 2 * (levels - levels.mean(axis=(0, 1)))).max() > 10)
-    assert {False, True} == set(curved), "along lines, and away from points"
-
-
 def test_other_pictures_of_a_degradation_with_content_of_its_own_have_that():
     pixels = np.random.default_rng(0).integers(0, 256, size=(40, 60, 3), dtype=np.uint8)
     shrinking = OtherPictures(Light(kinds=("shrunk",), contents=("photograph",), shrink=(2, 2)), shrunk=0.0)

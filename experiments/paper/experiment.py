@@ -68,6 +68,8 @@ class Settings:
             per image.
         max_trials: Most trials of a column of Table 2; columns with more are left out. The paper's have 9, 90, 819 and
             7380.
+        search_trials: Most trials of HIRL's search in Table 2, each of which takes five times as long as one of brute
+            force; columns with more show what it found with these. Default: --max-trials.
         picture: Name of the photograph of Figure 1. Default: the first.
         pictures: Number of photographs (of each distortion) in Figures 3 and 4.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).
@@ -88,6 +90,7 @@ class Settings:
     csiq: Path | None = None
     brute_force: int | None = None
     max_trials: int = 90
+    search_trials: int | None = None
     picture: str | None = None
     pictures: int = 2
     precision: AnyPrecision = "float32"
@@ -152,7 +155,7 @@ class Experiment:
             names: Names; hirl has one more that stops by the reference.
             depth: Longest path of brute force and of greedy choice.
             budgets: Trials after which the value-guided search reports.
-            max_steps: Longest path of HIRL; None for that of its training.
+            max_steps: Longest path of HIRL and of its search; None for that of its training.
         """
         chosen = self.settings
         known = {
@@ -163,7 +166,7 @@ class Experiment:
             "greedy": Greedy(depth),
             "hirl": Follow(chosen.agent, max_steps=max_steps),
             REFERENCE_STOP: Follow(chosen.agent, "reference", max_steps),
-            "hirl-search": Search(chosen.agent, budgets),
+            "hirl-search": Search(chosen.agent, budgets, max_steps),
             "pixel-rl": PixelWise(None if chosen.pixel_rl is None else str(chosen.pixel_rl)),
             "flat-dqn": Follow(str(chosen.flat_dqn or "flat-dqn")),
             "rl-restore": Follow(str(chosen.rl_restore or "rl-restore-paper")),

@@ -202,12 +202,13 @@ def test_degrees_of_single_networks_fit_the_distortion():
 def test_table_2_agrees_with_evaluate(reproduce, written, evaluated, agent, tmp_path):
     assert reproduce("table2", "--max-trials", "100") == 0
     rows = {(row["scheme"], row["level"], row["trials"]): row for row in written("table2")["rows"]}
-    here = evaluated("--methods", "brute-force:depth=2", f"search:agent={agent}")
+    searched = f"search:agent={agent},max_steps=7"
+    here = evaluated("--methods", "brute-force:depth=2", searched)
     names = {
         ("brute force", 9): "brute-force:depth=2-1",
         ("brute force", 90): "brute-force:depth=2",
-        ("HIRL", 9): f"search:agent={agent}-9",
-        ("HIRL", 90): f"search:agent={agent}-90",
+        ("HIRL", 9): f"{searched}-9",
+        ("HIRL", 90): f"{searched}-90",
     }
     for (scheme, trials), method in names.items():
         gains = [here[level, method]["gain"] for level in LEVELS]
@@ -215,6 +216,18 @@ def test_table_2_agrees_with_evaluate(reproduce, written, evaluated, agent, tmp_
         assert rows[scheme, "mean", trials]["gain"] == pytest.approx(fmean(gains))
         assert rows[scheme, "mean", trials]["paper"] == TABLE2[scheme][trials]
     assert "Left out: 819, 7,380 trials" in (tmp_path / "out" / "table2.md").read_text()
+
+
+def test_a_search_that_is_ended_early_shows_what_it_found_by_then(reproduce, written, tmp_path):
+    assert reproduce("table2", "--max-trials", "90", "--search-trials", "50") == 0
+    rows = {(row["scheme"], row["level"], row["trials"]): row for row in written("table2")["rows"]}
+    for level in LEVELS:
+        assert rows["HIRL", level, 90]["gain"] == rows["HIRL", level, 9]["gain"]
+        assert rows["HIRL", level, 90]["used"] == 9
+        assert rows["brute force", level, 90]["used"] == 90
+    text = (tmp_path / "out" / "table2.md").read_text()
+    assert "search was ended after 9 trials" in text
+    assert "on mild HIRL's search of 9 trials is ahead of brute force at 90 trials" in text
 
 
 def test_table_3_agrees_with_evaluate(reproduce, written, evaluated, agent):
@@ -351,6 +364,7 @@ def test_other_settings_in_the_same_folder_are_refused(reproduce, two, capsys, t
         (("figure4", "--agent", "nobody"), "unknown agent 'nobody'"),
         (("table1", "--flat-dqn", "nowhere.safetensors"), "nowhere.safetensors"),
         (("table2", "--max-trials", "8"), "--max-trials must be at least 9, got 8"),
+        (("table2", "--max-trials", "90", "--search-trials", "0"), "--search-trials must be at least 9, got 0"),
         (("table2", "--max-trials", "7380", "--crop", "300"), "300x300 pixels are too large"),
         (("figure1", "--picture", "moon"), "no photograph 'moon'; it has picture0, picture1"),
         (("table3", "--images", "nowhere"), "nowhere: no such folder"),

@@ -53,13 +53,15 @@ class Infos:
         """The infos of n rows, in new memory.
 
         Returns:
-            ``score``: the reward's measure, float64 (n,).
-            ``psnr``: PSNR in dB, float64 (n,); NaN for a given image without a reference.
-            ``cost``: GFLOP that the tools on the path took, float64 (n,).
-            ``path``: (type, degree) pairs that were applied, int64 (n, path_length, 2), padded with -1.
-            ``tool_gains``: gains of all tools in the last step, less their price, float64 (n, types, degrees); 0 at a
-                reset.
-            ``tool``, ``photograph``, ``degradation``, ``level``: names (of the tool used last, ...); ``""`` for none.
+            Arrays by name:
+
+            - ``score``: the reward's measure, float64 (n,).
+            - ``psnr``: PSNR in dB, float64 (n,); NaN for a given image without a reference.
+            - ``cost``: GFLOP that the tools on the path took, float64 (n,).
+            - ``path``: (type, degree) pairs that were applied, int64 (n, path_length, 2), padded with -1.
+            - ``tool_gains``: gains of all tools in the last step, less their price, float64 (n, types, degrees); 0 at a
+              reset.
+            - ``tool``, ``photograph``, ``degradation``, ``level``: names (of the tool used last, ...); ``""`` for none.
         """
         state = self.restoration.state
         infos: dict[str, npt.NDArray[Any]] = {"score": state.scores[rows], "cost": state.costs[rows]}

@@ -68,8 +68,8 @@ class Settings:
             per image.
         max_trials: Most trials of a column of Table 2; columns with more are left out. The paper's have 9, 90, 819 and
             7380.
-        search_trials: Most trials of HIRL's search in Table 2, each of which takes five times as long as one of brute
-            force; columns with more show what it found with these. Default: --max-trials.
+        search_trials: Most trials of HIRL's search in Table 2, each of which takes several times as long as one of
+            brute force; columns with more show what it found with these. Default: --max-trials.
         picture: Name of the photograph of Figure 1. Default: the first.
         pictures: Number of photographs (of each distortion) in Figures 3 and 4.
         precision: Precision of the tools' convolutions: float32, bf16, or auto (bf16 where the hardware has it).

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hirl_env.arrays import Pixels
 from hirl_env.data.images import in_grey
-from hirl_env.data.patterns import patterned
+from hirl_env.data.patterns import patterned, spread
 from hirl_env.data.textures import textured
 
 Colour = tuple[int, int, int]
@@ -61,8 +61,7 @@ def colours(pixels: Pixels, smallest: int, rng: np.random.Generator) -> Pixels:
         rows, columns = np.mgrid[0:height, 0:width]
         angle = rng.uniform(0, 2 * np.pi)
         along = columns / width * np.cos(angle) + rows / height * np.sin(angle)
-        share = ((along - along.min()) / max(np.ptp(along), 1e-9))[..., None]
-        return (ends[0] + share * (ends[1] - ends[0])).round().astype(np.uint8)
+        return (ends[0] + spread(along)[..., None] * (ends[1] - ends[0])).round().astype(np.uint8)
     picture = Image.new("RGB", (width, height), _colour(rng))
     draw = ImageDraw.Draw(picture)
     for _ in range(int(rng.integers(0, 24))):

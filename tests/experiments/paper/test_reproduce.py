@@ -227,6 +227,7 @@ def test_a_search_that_is_ended_early_shows_what_it_found_by_then(reproduce, wri
         assert rows["brute force", level, 90]["used"] == 90
     text = (tmp_path / "out" / "table2.md").read_text()
     assert "search was ended after 9 trials" in text
+    assert [line.count("≥") for line in text.splitlines() if line.startswith("| HIRL")] == [0, 1, 1, 1, 1]
     assert "on mild HIRL's search of 9 trials is ahead of brute force at 90 trials" in text
 
 

@@ -128,6 +128,8 @@ def main() -> None:
             sys.exit(141)  # as a process that SIGPIPE ends
         except (ValueError, OSError) as error:
             sys.exit(f"hirl: {error}")
+        except MemoryError as error:
+            sys.exit(f"hirl: out of memory: {error}".removesuffix(": "))
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             if package not in THIRD_PARTY:

@@ -102,7 +102,8 @@ def epsilon_at(initial: float, final: float, step: int, steps: int, stairs: int 
         steps: Number of steps over which it falls; 0 for none.
         stairs: Number of equal stairs in which it falls; 0 for a straight line.
     """
-    progress = min(1.0, step / steps) if steps else 1.0
-    if stairs:
-        progress = int(progress * stairs) / stairs
+    if not steps:
+        return final
+    taken = min(step, steps)
+    progress = taken * stairs // steps / stairs if stairs else taken / steps
     return initial + progress * (final - initial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +58,7 @@ def ssim(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
         ValueError: If an image is smaller than the window of 11 pixels.
     """
     check_size("ssim", images, SSIM_WINDOW)
-    return _from_piq("ssim", downsample=False)(images, references)
+    return _by_piq("ssim", images, references, downsample=False)
 
 
 def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
@@ -67,25 +68,21 @@ def check_size(name: str, images: torch.Tensor, smallest: int) -> None:
         raise ValueError(f"{name} needs at least {smallest}x{smallest} pixels, got {width}x{height}")
 
 
-def _from_piq(
-    name: str, distance: bool = False, **options: bool
-) -> Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]:
-    """One of piq's functions, as a function of images and references; distances are negated: larger is better."""
-
-    def score(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
-        piq = optional("piq", "measures")  # imported here, because it imports torchvision, which few users need
-        assert references is not None
-        function: Callable[..., torch.Tensor] = getattr(piq, name)
-        # piq refuses values outside the range, even by a rounding error.
-        scores = function(images.clamp(0, 1), references.clamp(0, 1), data_range=1.0, reduction="none", **options)
-        return 0 - scores if distance else scores
-
-    return score
+def _by_piq(
+    name: str, images: torch.Tensor, references: torch.Tensor | None, distance: bool = False, **options: bool
+) -> torch.Tensor:
+    """Scores (N,) by one of piq's functions; distances are negated: larger is better."""
+    piq = optional("piq", "measures")  # imported here, because it imports torchvision, which few users need
+    assert references is not None
+    function: Callable[..., torch.Tensor] = getattr(piq, name)
+    # piq refuses values outside the range, even by a rounding error.
+    scores = function(images.clamp(0, 1), references.clamp(0, 1), data_range=1.0, reduction="none", **options)
+    return 0 - scores if distance else scores
 
 
 def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
     """HaarPSI, a mean over positions with structure; 1 if neither image has any, for which piq returns infinity."""
-    scores = _from_piq("haarpsi")(images, references)
+    scores = _by_piq("haarpsi", images, references)
     return torch.where(scores.isinf(), 1.0, scores)
 
 
@@ -93,11 +90,11 @@ def _haarpsi(images: torch.Tensor, references: torch.Tensor | None) -> torch.Ten
 # Equal images score 1, except by MDSI and GMSD, which are negated distances: there they score 0.
 FROM_PIQ: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor], int]] = {
     "ssim": (ssim, SSIM_WINDOW),
-    "ms-ssim": (_from_piq("multi_scale_ssim"), 161),  # the window of 11 on the coarsest of five scales
-    "vif": (_from_piq("vif_p"), 41),
-    "fsim": (_from_piq("fsim"), 2),
-    "vsi": (_from_piq("vsi"), 2),
-    "mdsi": (_from_piq("mdsi", distance=True), 2),
+    "ms-ssim": (partial(_by_piq, "multi_scale_ssim"), 161),  # the window of 11 on the coarsest of five scales
+    "vif": (partial(_by_piq, "vif_p"), 41),
+    "fsim": (partial(_by_piq, "fsim"), 2),
+    "vsi": (partial(_by_piq, "vsi"), 2),
+    "mdsi": (partial(_by_piq, "mdsi", distance=True), 2),
     "haarpsi": (_haarpsi, 16),
-    "gmsd": (_from_piq("gmsd", distance=True), 3),
+    "gmsd": (partial(_by_piq, "gmsd", distance=True), 3),
 }

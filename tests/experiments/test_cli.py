@@ -79,6 +79,16 @@ finally:
     assert not imported & {"torch", "tyro", "numpy", "hirl_env", "hirl_agents"}
 
 
+@pytest.mark.parametrize(("error", "words"), [((), "out of memory"), (("no 8 EiB",), "out of memory: no 8 EiB")])
+def test_what_does_not_fit_into_memory_ends_in_one_line(error, words, hirl, capsys, monkeypatch):
+    def full(arguments):
+        raise MemoryError(*error)
+
+    monkeypatch.setattr(cli, "_main", full)
+    assert hirl("restore") == 1
+    assert capsys.readouterr().err == f"hirl: {words}\n"
+
+
 def test_ctrl_c_during_the_imports_prints_no_traceback(hirl, capsys, monkeypatch):
     def interrupted(module):
         raise KeyboardInterrupt

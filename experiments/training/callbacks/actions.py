@@ -32,8 +32,12 @@ class ActionShares(BaseCallback):
         actions = np.concatenate(self.actions)
         if actions.ndim == 1:
             actions = np.stack(np.divmod(actions, self.toolset.n_degrees), axis=1)
-        counts = (self.toolset.n_types, self.toolset.n_degrees)
-        for name, column, least in zip(("type", "degree"), actions.T, counts, strict=True):
+        types, degrees = actions.T
+        tools = types < self.toolset.n_types  # STOP has no degree
+        columns = (("type", types, self.toolset.n_types), ("degree", degrees[tools], self.toolset.n_degrees))
+        for name, column, least in columns:
+            if not len(column):
+                continue
             self.logger.record(f"rollout/{name}s", torch.as_tensor(column), exclude=("csv", "stdout"))
             for number, count in enumerate(np.bincount(column.astype(int), minlength=least)):
                 self.logger.record(f"rollout/{name}_{number}", count / len(column))

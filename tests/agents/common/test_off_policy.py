@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stable_baselines3.common.callbacks import BaseCallback, StopTrainingOnMaxEpisodes
 
 from hirl_agents import HIRL, FlatDQN, make_vec_env
+from hirl_agents.common.off_policy import epsilon_at
 
 NETWORK = {HIRL: {"width": 8}, FlatDQN: {"features_extractor_kwargs": {"width": 8}}}
 ALGORITHMS = pytest.mark.parametrize("algorithm", NETWORK)
@@ -83,3 +86,11 @@ def test_paths_are_as_long_as_the_episodes_of_the_environment_that_was_learned_i
     model.learn(1)
     network = model.policy.q if algorithm is HIRL else model.q_network(2)
     assert model.max_steps == network.max_steps == 6
+
+
+@given(stairs=st.integers(1, 200), steps=st.integers(1, 3000), data=st.data())
+def test_every_stair_of_epsilon_falls_at_its_step(stairs, steps, data):
+    stair = data.draw(st.integers(1, stairs))
+    first = -(-stair * steps // stairs)  # the first step at which so many stairs are down
+    assert epsilon_at(1.0, 0.0, first, steps, stairs) <= 1 - stair / stairs + 1e-9
+    assert epsilon_at(1.0, 0.0, first - 1, steps, stairs) > 1 - stair / stairs + 1e-9
